@@ -1,0 +1,204 @@
+/**
+ * Every error of the core. Each has a stable `code`, and a text that says what happened, to which named scope or
+ * resource, and what to do. `docs/errors.md` has a heading for each code.
+ */
+
+/** What all errors of this package have in common. Recognise one by its `code`. */
+export class UnwindError extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+
+  static {
+    named(this, 'UnwindError')
+  }
+}
+
+/** `ERR_SCOPE_CLOSED`: something was asked of a scope that is closing or closed. */
+export class ScopeClosedError extends UnwindError {
+  declare readonly code: 'ERR_SCOPE_CLOSED'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_SCOPE_CLOSED', message, options)
+  }
+
+  static {
+    named(this, 'ScopeClosedError')
+  }
+}
+
+/** `ERR_NO_SCOPE`: the ambient scope was asked for outside every scope, or a request resource outside every request. */
+export class NoScopeError extends UnwindError {
+  declare readonly code: 'ERR_NO_SCOPE'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_NO_SCOPE', message, options)
+  }
+
+  static {
+    named(this, 'NoScopeError')
+  }
+}
+
+/** `ERR_SCOPE_INCOMPLETE`: what a transaction rolls back with when `complete()` was never called. */
+export class ScopeIncompleteError extends UnwindError {
+  declare readonly code: 'ERR_SCOPE_INCOMPLETE'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_SCOPE_INCOMPLETE', message, options)
+  }
+
+  static {
+    named(this, 'ScopeIncompleteError')
+  }
+}
+
+/** `ERR_SHUTDOWN`: the app closed or shut down while this was still running. */
+export class ShutdownError extends UnwindError {
+  declare readonly code: 'ERR_SHUTDOWN'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_SHUTDOWN', message, options)
+  }
+
+  static {
+    named(this, 'ShutdownError')
+  }
+}
+
+/** `ERR_CLIENT_DISCONNECTED`: the client left before its answer was finished. */
+export class ClientDisconnectedError extends UnwindError {
+  declare readonly code: 'ERR_CLIENT_DISCONNECTED'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_CLIENT_DISCONNECTED', message, options)
+  }
+
+  static {
+    named(this, 'ClientDisconnectedError')
+  }
+}
+
+/** `ERR_ABANDONED`: a body ignored its abort for longer than `abandonAfter`, and its resources were taken away. */
+export class AbandonedError extends UnwindError {
+  declare readonly code: 'ERR_ABANDONED'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_ABANDONED', message, options)
+  }
+
+  static {
+    named(this, 'AbandonedError')
+  }
+}
+
+/** `ERR_DISPOSED`: a handle was used after its release; where a scope released it, `cause` is a ScopeClosedError. */
+export class DisposedError extends UnwindError {
+  declare readonly code: 'ERR_DISPOSED'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_DISPOSED', message, options)
+  }
+
+  static {
+    named(this, 'DisposedError')
+  }
+}
+
+/** `ERR_ACQUIRE_TIMEOUT` */
+export class AcquireTimeoutError extends UnwindError {
+  declare readonly code: 'ERR_ACQUIRE_TIMEOUT'
+  readonly resource: string
+  readonly timeoutMs: number
+
+  constructor(resource: string, timeoutMs: number) {
+    super(
+      'ERR_ACQUIRE_TIMEOUT',
+      `Acquiring "${resource}" took longer than its acquireTimeout of ${timeoutMs} ms. If it arrives later, it is released.`,
+    )
+    this.resource = resource
+    this.timeoutMs = timeoutMs
+  }
+
+  static {
+    named(this, 'AcquireTimeoutError')
+  }
+}
+
+/** `ERR_DISPOSE_TIMEOUT` */
+export class DisposeTimeoutError extends UnwindError {
+  declare readonly code: 'ERR_DISPOSE_TIMEOUT'
+  readonly resource: string
+  readonly timeoutMs: number
+
+  constructor(resource: string, timeoutMs: number) {
+    super(
+      'ERR_DISPOSE_TIMEOUT',
+      `Releasing "${resource}" took longer than its disposeTimeout of ${timeoutMs} ms. The next resource was released meanwhile.`,
+    )
+    this.resource = resource
+    this.timeoutMs = timeoutMs
+  }
+
+  static {
+    named(this, 'DisposeTimeoutError')
+  }
+}
+
+/** `ERR_RESOURCE_PROTOCOL`: a generator resource that yielded no value, or two. */
+export class ResourceProtocolError extends UnwindError {
+  declare readonly code: 'ERR_RESOURCE_PROTOCOL'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_RESOURCE_PROTOCOL', message, options)
+  }
+
+  static {
+    named(this, 'ResourceProtocolError')
+  }
+}
+
+/** `ERR_CAPTIVE_DEPENDENCY`: a longer-lived resource would hold a shorter-lived one. */
+export class CaptiveDependencyError extends UnwindError {
+  declare readonly code: 'ERR_CAPTIVE_DEPENDENCY'
+  readonly path: readonly string[]
+
+  constructor(message: string, path: readonly string[]) {
+    super('ERR_CAPTIVE_DEPENDENCY', message)
+    this.path = path
+  }
+
+  static {
+    named(this, 'CaptiveDependencyError')
+  }
+}
+
+/** `ERR_CIRCULAR_DEPENDENCY`: resources wait for each other. */
+export class CircularDependencyError extends UnwindError {
+  declare readonly code: 'ERR_CIRCULAR_DEPENDENCY'
+  readonly path: readonly string[]
+
+  constructor(path: readonly string[]) {
+    super(
+      'ERR_CIRCULAR_DEPENDENCY',
+      `Resources depend on each other in a circle: ${path.join(' → ')}. Break it by acquiring one of them later, outside its acquire function.`,
+    )
+    this.path = path
+  }
+
+  static {
+    named(this, 'CircularDependencyError')
+  }
+}
+
+/** On the prototype, as the built-in errors have it: an own `name` would be printed and serialised with every error. */
+export function named(errorClass: { prototype: Error }, name: string): void {
+  Object.defineProperty(errorClass.prototype, 'name', {
+    value: name,
+    writable: true,
+    configurable: true,
+  })
+}

@@ -1,0 +1,78 @@
+/**
+ * Options are checked at the door: an unknown key or a wrong value is a TypeError that names the option, what was
+ * expected, and what was received.
+ */
+import { inspect } from 'node:util'
+
+/** What an option accepts, in words and as a test. */
+export interface Rule {
+  readonly expected: string
+  readonly accepts: (value: unknown) => boolean
+}
+
+/** An upper bound of Node's timers: a longer delay would fire at once. */
+const longestDelay = 2 ** 31 - 1
+
+export const milliseconds: Rule = {
+  expected: `a number of milliseconds from 0 to ${longestDelay}`,
+  accepts: (value) => typeof value === 'number' && value >= 0 && value <= longestDelay,
+}
+export const count: Rule = {
+  expected: 'a whole number from 0',
+  accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+}
+export const flag: Rule = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' }
+export const text: Rule = { expected: 'a string', accepts: (value) => typeof value === 'string' }
+export const callable: Rule = {
+  expected: 'a function',
+  accepts: (value) => typeof value === 'function',
+}
+export const abortSignal: Rule = {
+  expected: 'an AbortSignal',
+  accepts: (value) => isObject(value) && 'aborted' in value && 'addEventListener' in value,
+}
+
+export function oneOf(...values: readonly unknown[]): Rule {
+  return {
+    expected: values.map((value) => inspect(value)).join(' or '),
+    accepts: (value) => values.includes(value),
+  }
+}
+
+/**
+ * An option that is `undefined` counts as absent.
+ * @throws {TypeError} naming `where`, the option, what was expected and what was received
+ */
+export function checkOptions(
+  where: string,
+  options: unknown,
+  rules: Readonly<Record<string, Rule>>,
+): void {
+  if (options === undefined) return
+  if (!isObject(options)) throw expected(`the options of ${where}`, 'an object', options)
+  for (const [key, value] of Object.entries(options)) {
+    const rule = Object.hasOwn(rules, key) ? rules[key] : undefined
+    if (rule === undefined) throw unknownOption(where, key, Object.keys(rules))
+    if (value !== undefined && !rule.accepts(value)) {
+      throw expected(`option \`${key}\` of ${where}`, rule.expected, value)
+    }
+  }
+}
+
+/** The one form of a complaint about an argument. */
+export function expected(what: string, wanted: string, received: unknown): TypeError {
+  return new TypeError(`Expected ${what} to be ${wanted}, received ${brief(received)}.`)
+}
+
+function unknownOption(where: string, key: string, known: readonly string[]): TypeError {
+  return new TypeError(`Unknown option \`${key}\` of ${where}. Known: ${known.join(', ')}.`)
+}
+
+function brief(value: unknown): string {
+  const shown = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
+  return shown.length > 80 ? `${shown.slice(0, 79)}…` : shown
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}

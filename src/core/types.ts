@@ -1,0 +1,208 @@
+/**
+ * What a scope is to those who only use one: the public interfaces of the core, without a line that runs.
+ */
+import type { DisposeTimeoutError } from './errors.ts'
+
+export type MaybePromise<T> = T | PromiseLike<T>
+
+/**
+ * How a scope came to its end.
+ *
+ * - `success`: its body fulfilled, or `complete()` was called
+ * - `failure`: its body, a task or an inner release failed
+ * - `aborted`: it was aborted before its body settled, and the body did not fulfil
+ * - `unknown`: an `await using` scope was left without `complete()`
+ */
+export type Outcome =
+  | { readonly status: 'success' }
+  | { readonly status: 'failure'; readonly error: unknown }
+  | { readonly status: 'aborted'; readonly reason: unknown; readonly error?: unknown }
+  | { readonly status: 'unknown' }
+
+/** What every release function is given: the completion so far, and a signal of its own. */
+export type Exit = Outcome & {
+  /** Aborts only when this release exceeds its dispose timeout; never because the request was aborted. Made on first read. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * How long a resource lives, and how many callers share one.
+ *
+ * - `app`: one for each app (a pool, a database file)
+ * - `request`: one for each request scope (a leased connection, a transaction); nested blocks share it
+ * - `scope`: one for each nearest scope
+ * - `transient`: a new one for every `get`, owned by the scope that asked
+ */
+export type Lifetime = 'app' | 'request' | 'scope' | 'transient'
+
+declare const type: unique symbol
+
+/** A typed key with its recipe. Made by `resource` and `value` alone; acquired by `scope.get`. */
+export interface Resource<out T> {
+  readonly name: string
+  readonly lifetime: Lifetime
+  /** Type only. */
+  readonly [type]: () => T
+}
+
+/** What an acquire function is given. */
+export interface AcquireContext {
+  /** The scope that will own the value: possibly an ancestor of the one that asked. */
+  readonly scope: Scope
+  /** The owner's signal, never one caller's: several callers may be waiting for the same acquisition. */
+  readonly signal: AbortSignal
+  /**
+   * Resolve a dependency. It is released after what is being acquired, and a circle of dependencies is reported.
+   * `inject` inside an acquire function does the same.
+   */
+  readonly get: <T>(resource: Resource<T>) => Promise<T>
+}
+
+export interface ResourceOptions {
+  /** For errors, events and the inspector. Default: the acquire function's name, or `anonymous`. */
+  name?: string
+  /** Default `request`. */
+  lifetime?: Lifetime
+  /** Milliseconds; a value that arrives later is released, not leaked. Default: none. */
+  acquireTimeout?: number
+  /** Milliseconds before `destroy` is called and the next resource is released. Default: the owning scope's. */
+  disposeTimeout?: number
+  /** `false`: a failing release is reported to `onError` and does not change the outcome. Default `true`. */
+  critical?: boolean
+}
+
+export interface ResourceSpec<T> extends ResourceOptions {
+  acquire(context: AcquireContext): MaybePromise<T>
+  /** Default: the value's own `Symbol.asyncDispose` or `Symbol.dispose`, if it has one. */
+  release?(value: T, exit: Exit): unknown
+  /** The forceful way, after `release` exceeded its timeout. */
+  destroy?(value: T, why: DisposeTimeoutError): unknown
+}
+
+/**
+ * What a `yield` evaluates to: only ever success. A failure, an abort and an unknown outcome are thrown there, so
+ * cleanup belongs into `finally`.
+ */
+export type Success = Exit & { readonly status: 'success' }
+
+/** One `yield`: what stands before it acquires, what stands after it releases. */
+export type GeneratorResource<T> = (
+  context: AcquireContext,
+) => AsyncGenerator<T, void, Success> | Generator<T, void, Success>
+
+export type ScopeKind = 'app' | 'request' | 'scope'
+
+/** `open` → `draining` (its tasks and children end) → `closing` (its resources are released) → `closed`. */
+export type ScopeState = 'open' | 'draining' | 'closing' | 'closed'
+
+export interface ScopeOptions {
+  /** For errors, events and the inspector. Default: the scope's kind. */
+  name?: string
+  /** Default: `request` directly under an app, else `scope`. */
+  kind?: 'request' | 'scope'
+  /** Aborts the scope with the signal's reason. */
+  signal?: AbortSignal
+  /** Milliseconds from now until the scope is aborted; the earlier of this and the parent's deadline counts. Default: none. */
+  timeout?: number
+  /** Milliseconds for each release that sets none of its own. Inherited; default 5_000. */
+  disposeTimeout?: number
+  /** Milliseconds to wait for a body that ignores its abort, before its resources are destroyed. Default: for ever. */
+  abandonAfter?: number
+  /**
+   * What cannot be thrown any more: a late failure, a failed release that is not critical. Inherited. Default: a
+   * process warning.
+   */
+  onError?(
+    error: unknown,
+    info: { readonly scope: Scope; readonly resource?: string; readonly late?: boolean },
+  ): void
+}
+
+/**
+ * What is acquired in a scope is released when the scope closes: in reverse order, one at a time, each exactly once,
+ * whatever happened.
+ */
+export interface Scope extends AsyncDisposable {
+  readonly id: string
+  readonly name: string
+  readonly kind: ScopeKind
+  readonly parent: Scope | undefined
+  readonly state: ScopeState
+  readonly disposed: boolean
+  /** Aborts when the scope is aborted, fails, or passes its deadline. Made on first read. */
+  readonly signal: AbortSignal
+  /** Milliseconds since the epoch. */
+  readonly deadline: number | undefined
+  /**
+   * Aborts when the app begins to shut down, while requests may still finish, and at the latest with `signal`: what
+   * long streams listen to. Made on first read.
+   */
+  readonly draining: AbortSignal
+
+  /**
+   * Dispose `value` when the scope closes. `null` and `undefined` are ignored.
+   * @throws {TypeError} if the value has no dispose method
+   * @throws `ERR_SCOPE_CLOSED`, after disposing the value at once
+   */
+  use<T extends AsyncDisposable | Disposable | null | undefined>(value: T): T
+  /**
+   * Release `value` with `release` when the scope closes.
+   * @throws `ERR_SCOPE_CLOSED`, after releasing the value at once
+   */
+  adopt<T>(value: T, release: (value: T, exit: Exit) => unknown): T
+  /**
+   * Call `onExit` when the scope closes.
+   * @throws `ERR_SCOPE_CLOSED`, after calling it at once
+   */
+  defer(onExit: (exit: Exit) => unknown): void
+
+  /**
+   * The instance of `resource` that this scope sees; acquired on first use, once for all concurrent callers.
+   * `signal` gives up for this caller alone. Rejects with `ERR_SCOPE_CLOSED`, `ERR_ACQUIRE_TIMEOUT`,
+   * `ERR_CIRCULAR_DEPENDENCY`, `ERR_CAPTIVE_DEPENDENCY`, `ERR_RESOURCE_PROTOCOL`, or with what the acquire function threw.
+   */
+  get<T>(resource: Resource<T>, options?: { signal?: AbortSignal }): Promise<T>
+
+  /**
+   * Run `body` in a child scope that is ambient inside it, and close the child with the body's outcome. Settles once
+   * the child closed. A nested block shares the `request` resources of the request around it; in a long request (a
+   * socket, an event stream) give a block its own with `{ kind: 'request' }`.
+   */
+  run<R>(body: (scope: Scope) => MaybePromise<R>): Promise<R>
+  run<R>(options: ScopeOptions, body: (scope: Scope) => MaybePromise<R>): Promise<R>
+  /**
+   * A child for `await using`. It is not ambient, and its outcome is `unknown` until `complete()` or `fail()`.
+   * @throws `ERR_SCOPE_CLOSED`
+   */
+  child(options?: ScopeOptions): Scope
+  /** Make this scope ambient inside `body`, and change nothing else. */
+  enter<R>(body: () => R): R
+  /** A function that runs in this scope: for event listeners, whose context is somebody else's. */
+  bind<A extends unknown[], R>(listener: (...args: A) => R): (...args: A) => R
+
+  /** The outcome of an explicit scope is success. */
+  complete(): void
+  /** The outcome is a failure, without throwing. After an abort it stays `aborted`, with this error. */
+  fail(error: unknown): void
+  /** Abort this scope and everything below it. Default reason: a `DOMException` named `AbortError`. */
+  abort(reason?: unknown): void
+  /** Release everything. The same as disposing; a second caller waits for the first and never rejects. */
+  close(): Promise<void>
+}
+
+/** Defaults for every scope of the app. */
+export interface AppOptions extends Pick<
+  ScopeOptions,
+  'name' | 'disposeTimeout' | 'abandonAfter' | 'onError'
+> {}
+
+/** The root of a tree of scopes: owns the `app` resources. */
+export interface App extends Scope {
+  readonly kind: 'app'
+}
+
+/** Anything with a close, for `await using`. */
+export interface Held<T> extends AsyncDisposable {
+  /** @throws `ERR_DISPOSED` after its release. */
+  readonly value: T
+}
