@@ -2,7 +2,36 @@
  * A handle that is dead after its release. `Held` is the plain one; drivers build their own on the same rule: the
  * reference is `#private`, cut before the release begins, and a use after that names what was used.
  */
+import { Completion } from './completion.ts'
 import { DisposedError } from './errors.ts'
+import { callRelease, conclude, Finalizer, Unwinding, type Unwindable } from './finalizers.ts'
+import { reportUnthrown } from './misuse.ts'
+import { checkOptions, expected, milliseconds, text } from './options.ts'
+import { defaults } from './settings.ts'
+import type { Held } from './types.ts'
+
+/**
+ * Anything with a close, for `await using`. Released once; a second dispose waits for the first.
+ *
+ * @example
+ * ```ts
+ * await using redis = hold(client, (client) => client.quit())
+ * await redis.value.get('key')
+ * ```
+ * @param options.disposeTimeout milliseconds; disposing then rejects with `ERR_DISPOSE_TIMEOUT`. Default 5_000.
+ * @throws {TypeError} for unknown or wrong options
+ */
+export function hold<T>(
+  value: T,
+  release: (value: T) => unknown,
+  options?: { name?: string; disposeTimeout?: number },
+): Held<T> {
+  if (typeof release !== 'function') {
+    throw expected('the second argument of hold()', 'a release function', release)
+  }
+  checkOptions('hold()', options, { name: text, disposeTimeout: milliseconds })
+  return new Hold(value, release, options ?? {})
+}
 
 /**
  * What a use after release throws.
@@ -14,4 +43,44 @@ export function disposedError(what: string, cause?: unknown): DisposedError {
     `${what} was used after its release. Use it inside the block or scope that holds it, and await everything it started there.`,
     cause === undefined ? undefined : { cause },
   )
+}
+
+class Hold<T> implements Held<T>, Unwindable {
+  readonly unwinding: Unwinding
+  readonly closing = undefined
+  readonly #name: string
+  #held: { readonly value: T } | undefined
+  #disposing: Promise<void> | undefined = undefined
+
+  constructor(
+    value: T,
+    release: (value: T) => unknown,
+    {
+      name = 'value',
+      disposeTimeout = defaults.disposeTimeout,
+    }: { name?: string; disposeTimeout?: number },
+  ) {
+    this.#name = name
+    this.#held = { value }
+    const report = (error: unknown): void => reportUnthrown(undefined, error, undefined, name, true)
+    this.unwinding = new Unwinding({ disposeTimeout, report }, new Completion('success'), false)
+    this.unwinding.push(new Finalizer(callRelease, value, release, { name }))
+  }
+
+  get value(): T {
+    if (this.#held === undefined) throw disposedError(`The held "${this.#name}"`)
+    return this.#held.value
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposing !== undefined) return this.#disposing
+    this.#held = undefined
+    const disposing = conclude<this, void>(this, undefined)
+    this.#disposing = disposing.catch(() => {})
+    return disposing
+  }
+
+  settleFailure(): void {}
+  drain(): undefined {}
+  finish(): void {}
 }

@@ -21,7 +21,10 @@ export const count: Rule = {
   expected: 'a whole number from 0',
   accepts: (value) => Number.isSafeInteger(value) && Number(value) >= 0,
 }
-export const flag: Rule = { expected: 'true or false', accepts: (value) => typeof value === 'boolean' }
+export const flag: Rule = {
+  expected: 'true or false',
+  accepts: (value) => typeof value === 'boolean',
+}
 export const text: Rule = { expected: 'a string', accepts: (value) => typeof value === 'string' }
 export const callable: Rule = {
   expected: 'a function',

@@ -1,0 +1,79 @@
+/**
+ * The abort of one scope: its reason, its signals, its deadline. Made when somebody looks at a signal or something
+ * aborts; a scope that nobody aborts has none.
+ */
+import { after, follow } from './deadline.ts'
+
+interface Abortable {
+  abort(reason: unknown): void
+}
+
+export class Cancellation {
+  /** Aborted from outside, by a signal or by a deadline: what the outcome `aborted` means. A failure aborts too. */
+  requested = false
+  cancelled = false
+  reason: unknown = undefined
+  /** Milliseconds since the epoch. */
+  deadline: number | undefined = undefined
+  drainReason: { readonly reason: unknown } | undefined = undefined
+  #controller: AbortController | undefined = undefined
+  #draining: AbortController | undefined = undefined
+  readonly #undo: (() => void)[] = []
+
+  get signal(): AbortSignal {
+    this.#controller ??= controller(this.cancelled, this.reason)
+    return this.#controller.signal
+  }
+
+  /** @param underWay why the app shuts down, where it already does */
+  drainingSignal(underWay: { readonly reason: unknown } | undefined): AbortSignal {
+    const reason = this.cancelled ? this.reason : underWay?.reason
+    this.#draining ??= controller(this.cancelled || underWay !== undefined, reason)
+    return this.#draining.signal
+  }
+
+  /** To be called with the scope ambient: listeners inherit the context. */
+  cancel(reason: unknown): void {
+    this.cancelled = true
+    this.reason = reason
+    this.#controller?.abort(reason)
+    this.#draining?.abort(reason)
+  }
+
+  /** The app begins to shut down. */
+  drain(reason: unknown): void {
+    this.drainReason = { reason }
+    this.#draining?.abort(reason)
+  }
+
+  expireIn(ms: number, scope: Abortable, name: string): void {
+    this.deadline = Date.now() + ms
+    const expire = (): void => scope.abort(timeoutReason(name, ms))
+    this.#undo.push(after(ms, expire))
+  }
+
+  follow(signal: AbortSignal, scope: Abortable): void {
+    const unfollow = follow(signal, scope)
+    if (unfollow !== undefined) this.#undo.push(unfollow)
+  }
+
+  /** No timer and no listener stays behind. */
+  release(): void {
+    for (const undo of this.#undo.splice(0)) undo()
+  }
+}
+
+/** The platform's reason where none is given, as from `AbortController.abort()`. */
+export function abortReason(name: string): DOMException {
+  return new DOMException(`The scope "${name}" was aborted.`, 'AbortError')
+}
+
+function timeoutReason(name: string, ms: number): DOMException {
+  return new DOMException(`The scope "${name}" passed its deadline of ${ms} ms.`, 'TimeoutError')
+}
+
+function controller(aborted: boolean, reason: unknown): AbortController {
+  const made = new AbortController()
+  if (aborted) made.abort(reason)
+  return made
+}

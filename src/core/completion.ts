@@ -1,0 +1,99 @@
+/**
+ * How a scope ends: success, failure, aborted or unknown, as changed by what fails on the way out. Errors combine as
+ * nested `await using` combines them, and none is lost.
+ */
+import { primaryError, suppress } from './dispose.ts'
+import { ScopeIncompleteError, UnwindError } from './errors.ts'
+import type { Exit, Outcome } from './types.ts'
+
+export class Completion {
+  status: Outcome['status']
+  /** The chain so far. `undefined` can be an error too, hence the flag beside it. */
+  error: unknown = undefined
+  failed = false
+  reason: unknown = undefined
+  /** Whether closing rejects: not for an error that was only announced by `fail()`. */
+  #throws = false
+
+  constructor(status: Outcome['status']) {
+    this.status = status
+  }
+
+  succeed(): void {
+    if (!this.failed) this.status = 'success'
+  }
+
+  abort(reason: unknown): void {
+    this.status = 'aborted'
+    this.reason = reason
+  }
+
+  /** The body's error. After an abort the outcome stays `aborted`. */
+  fail(error: unknown, thrown: boolean): void {
+    if (this.status !== 'aborted') this.status = 'failure'
+    this.error = error
+    this.failed = true
+    this.#throws = thrown
+  }
+
+  /** An error on the way out, outside of what came before. */
+  add(error: unknown): void {
+    this.fail(this.failed ? suppress(error, this.error) : error, true)
+  }
+
+  /** A finalizer translated `original` into `error`. */
+  translate(original: unknown, error: unknown): void {
+    if (!this.failed || this.error === original) this.fail(error, true)
+    else this.add(error)
+  }
+
+  /** What a generator resource sees thrown at its `yield`, unless the outcome is success. */
+  get thrown(): unknown {
+    if (this.status === 'failure') return this.error
+    if (this.status === 'aborted') return this.reason
+    return new ScopeIncompleteError(
+      'The scope was left without complete(), so its outcome is unknown. Call scope.complete() as the last step of the block.',
+    )
+  }
+
+  /** The body may still be using what it was given. */
+  get abandoned(): boolean {
+    const body = primaryError(this.error)
+    return body instanceof UnwindError && body.code === 'ERR_ABANDONED'
+  }
+
+  throwIfFailed(): void {
+    if (this.#throws) throw this.error
+  }
+}
+
+/** The outcome as one release sees it, with the signal of that release. */
+export class ReleaseExit {
+  readonly status: Outcome['status']
+  declare readonly error?: unknown
+  declare readonly reason?: unknown
+  #controller: AbortController | undefined = undefined
+  #expired: { readonly reason: unknown } | undefined = undefined
+
+  constructor({ status, error, failed, reason }: Completion) {
+    this.status = status
+    if (status === 'aborted') this.reason = reason
+    if (failed) this.error = error
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#expired !== undefined) this.#controller.abort(this.#expired.reason)
+    return this.#controller.signal
+  }
+
+  /** The constructor sets exactly the fields of its status, which the compiler cannot see. */
+  get shown(): Exit {
+    return this as unknown as Exit
+  }
+
+  expire(reason: unknown): void {
+    this.#expired = { reason }
+    this.#controller?.abort(reason)
+  }
+}

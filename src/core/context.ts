@@ -1,0 +1,52 @@
+/**
+ * The one AsyncLocalStorage and what it stores. A scope becomes ambient here and nowhere else, and only around a
+ * callback, so that nothing leaks into a caller. The storage is shared by every copy of this package in the process.
+ */
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
+import type { Resource, Scope } from './types.ts'
+
+/** What is ambient: a scope, or an acquisition inside one, whose `get` also records the dependency. */
+export interface Ambient {
+  readonly scope: Scope
+  get<T>(resource: Resource<T>): Promise<T>
+}
+
+const key: unique symbol = Symbol.for('unwind.ambient') as never
+const shared = globalThis as { [key]?: AsyncLocalStorage<Ambient> }
+const storage = (shared[key] ??= new AsyncLocalStorage<Ambient>())
+
+/** A closed scope stays ambient for what it left running: using it says so instead of falling back to another. */
+export function ambient(): Ambient | undefined {
+  return storage.getStore()
+}
+
+/** A place to come back to: the context of the moment at which it was made. */
+export type Frame = AsyncResource
+
+const manual = { requireManualDestroy: true }
+
+export function openFrame(): Frame {
+  return new AsyncResource('UnwindScope', manual)
+}
+
+/** The context in which this module was loaded: of no request. */
+export const outermostFrame: Frame = openFrame()
+
+/**
+ * Call `body` in the context of `frame`, with `inner` ambient. Two copies of the context map fewer than
+ * `AsyncLocalStorage.run`, and without its trace in the caller's context: leaving the frame restores what was there.
+ */
+export function enterFrame<A, B, R>(
+  frame: Frame,
+  inner: Ambient,
+  body: (a: A, b: B) => R,
+  a: A,
+  b: B,
+): R {
+  return frame.runInAsyncScope(enter<A, B, R>, undefined, inner, body, a, b)
+}
+
+function enter<A, B, R>(inner: Ambient, body: (a: A, b: B) => R, a: A, b: B): R {
+  storage.enterWith(inner)
+  return body(a, b)
+}

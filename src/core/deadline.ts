@@ -1,0 +1,87 @@
+/**
+ * Time, as cheaply as it can be had: a clock that is read a few times a second however many scopes there are, and a
+ * wait with a bound that makes its timer only when there is something to wait for.
+ */
+
+/** Milliseconds: how far `roughNow` may lag behind. */
+const tick = 50
+
+let reading = 0
+let read = false
+
+/** Milliseconds of the monotonic clock, at most a tick old while the event loop turns. Reading the real one costs more than a scope. */
+export function roughNow(): number {
+  if (read) return reading
+  reading = performance.now()
+  read = true
+  // Unreferenced, and not renewed: a process that opens no scope is not woken.
+  setTimeout(forget, tick).unref()
+  return reading
+}
+
+function forget(): void {
+  read = false
+}
+
+/** A promise under observation: whether it has settled, and how. It can be waited for with a bound. */
+export class Watched {
+  settled = false
+  failed = false
+  error: unknown = undefined
+  #wake: (() => void) | undefined = undefined
+
+  constructor(promise: PromiseLike<unknown>) {
+    promise.then(
+      () => this.#settle(),
+      (error: unknown) => {
+        this.failed = true
+        this.error = error
+        this.#settle()
+      },
+    )
+  }
+
+  /** Resolves when the promise has settled, or after `ms` milliseconds without. */
+  within(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+
+  /** Calls `listener` with the error of a promise that fails after all. */
+  onLateFailure(listener: (error: unknown) => void): void {
+    this.#wake = () => {
+      if (this.failed) listener(this.error)
+    }
+  }
+
+  #settle(): void {
+    if (this.settled) return
+    this.settled = true
+    this.#wake?.()
+  }
+}
+
+/** A timer that calls `fire` after `ms` milliseconds; call the result to call it off. */
+export function after(ms: number, fire: () => void): () => void {
+  const timer = setTimeout(fire, ms)
+  return () => clearTimeout(timer)
+}
+
+/** Abort `scope` with the reason of `signal`, now or later; call the result to stop listening. */
+export function follow(
+  signal: AbortSignal,
+  scope: { abort(reason: unknown): void },
+): (() => void) | undefined {
+  if (signal.aborted) {
+    scope.abort(signal.reason)
+    return undefined
+  }
+  const listener = (): void => scope.abort(signal.reason)
+  signal.addEventListener('abort', listener, { once: true })
+  return () => signal.removeEventListener('abort', listener)
+}

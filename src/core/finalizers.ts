@@ -1,0 +1,256 @@
+/**
+ * The list of what must be released, and the one loop that unwinds it: last in, first out, one at a time, each exactly
+ * once, whatever the others do. Every error ends up in the completion; none stops the loop.
+ */
+import { ReleaseExit, type Completion } from './completion.ts'
+import { Watched } from './deadline.ts'
+import {
+  asyncDisposer,
+  describe,
+  isObject,
+  isThenable,
+  syncDisposer,
+  type Method,
+} from './dispose.ts'
+import { DisposeTimeoutError } from './errors.ts'
+import type { Exit, MaybePromise } from './types.ts'
+
+/** What a release may say about itself. A resource definition is one. */
+export interface Traits {
+  readonly name: string
+  readonly disposeTimeout?: number | undefined
+  readonly critical?: boolean | undefined
+  readonly destroy?: ((value: never, why: DisposeTimeoutError) => unknown) | undefined
+}
+
+type Invoke = (finalizer: Finalizer, unwinding: Unwinding) => unknown
+
+/** One entry: how to call it, with what. All kinds share one shape, which keeps the loop's call site fast. */
+export class Finalizer {
+  next: Finalizer | undefined = undefined
+  readonly invoke: Invoke
+  readonly value: unknown
+  readonly method: Method
+  readonly traits: Traits | undefined
+
+  constructor(invoke: Invoke, value: unknown, method: Method, traits: Traits | undefined) {
+    this.invoke = invoke
+    this.value = value
+    this.method = method
+    this.traits = traits
+  }
+}
+
+/**
+ * What disposing `value` means, looked up now: replacing the method later changes nothing.
+ * @throws {TypeError} if there is no such method
+ */
+export function disposalOf(value: unknown): Finalizer {
+  if (isObject(value)) {
+    const method = asyncDisposer(value)
+    if (method !== undefined) return new Finalizer(callAsyncDisposer, value, method, undefined)
+    const sync = syncDisposer(value)
+    if (sync !== undefined) return new Finalizer(callSyncDisposer, value, sync, undefined)
+  }
+  throw new TypeError(
+    `Expected the argument of use() to have [Symbol.asyncDispose]() or [Symbol.dispose](), received ${describe(value)}. For anything else: adopt(value, release).`,
+  )
+}
+
+/** `[Symbol.asyncDispose]`: what it returns is waited for. */
+function callAsyncDisposer({ method, value }: Finalizer): unknown {
+  return method.call(value)
+}
+
+/** `[Symbol.dispose]`: as in the standard, what it returns is not waited for. */
+function callSyncDisposer({ method, value }: Finalizer): undefined {
+  method.call(value)
+}
+
+/** A release function, which sees the value and the exit. */
+export function callRelease({ method, value }: Finalizer, unwinding: Unwinding): unknown {
+  return (method as (value: unknown, exit: Exit) => unknown)(value, unwinding.exit())
+}
+
+/** A deferred callback, which sees the exit alone. */
+export function callDeferred({ method }: Finalizer, unwinding: Unwinding): unknown {
+  return (method as (exit: Exit) => unknown)(unwinding.exit())
+}
+
+/** What the loop asks of whoever owns the list. */
+export interface Host {
+  /** Milliseconds for a release that sets none of its own. */
+  readonly disposeTimeout: number
+  /** Takes what cannot be thrown. */
+  report(error: unknown, resource: string | undefined, late: boolean): void
+}
+
+/** A list with its completion: how things ended, as changed by the releases that already ran. */
+export class Unwinding {
+  readonly completion: Completion
+  #head: Finalizer | undefined = undefined
+  readonly #host: Host
+  readonly #late: boolean
+  #exit: ReleaseExit | undefined = undefined
+
+  /** @param late nobody waits for the result any more: what fails is reported */
+  constructor(host: Host, completion: Completion, late: boolean) {
+    this.#host = host
+    this.completion = completion
+    this.#late = late
+  }
+
+  push(finalizer: Finalizer): void {
+    finalizer.next = this.#head
+    this.#head = finalizer
+  }
+
+  pop(): Finalizer | undefined {
+    const finalizer = this.#head
+    if (finalizer !== undefined) this.#head = finalizer.next
+    return finalizer
+  }
+
+  /** For the release that runs now; made only for those that look. */
+  exit(): Exit {
+    this.#exit = new ReleaseExit(this.completion)
+    return this.#exit.shown
+  }
+
+  /** A pending release gets its time, then its `destroy`. Settles when the next one may run. */
+  async wait(finalizer: Finalizer, release: Watched): Promise<void> {
+    const exit = this.#exit
+    const ms = finalizer.traits?.disposeTimeout ?? this.#host.disposeTimeout
+    if (!release.settled) await release.within(ms)
+    if (release.settled) {
+      if (release.failed) this.fail(finalizer, release.error)
+      return
+    }
+    const name = nameOf(finalizer)
+    const overrun = new DisposeTimeoutError(name, ms)
+    release.onLateFailure((error) => this.#host.report(error, name, true))
+    this.fail(finalizer, overrun)
+    exit?.expire(overrun)
+    await this.#destroy(finalizer, overrun, ms)
+  }
+
+  /** Throws what the completion owes to whoever waits. */
+  finish(): void {
+    if (!this.#late) this.completion.throwIfFailed()
+  }
+
+  /** A failing release that is not critical is reported; any other becomes part of the completion. */
+  fail(finalizer: Finalizer, error: unknown): void {
+    if (this.#late || finalizer.traits?.critical === false) {
+      this.#host.report(error, nameOf(finalizer), this.#late)
+    } else {
+      this.completion.add(error)
+    }
+  }
+
+  async #destroy(finalizer: Finalizer, why: DisposeTimeoutError, ms: number): Promise<void> {
+    const { traits, value } = finalizer
+    if (traits?.destroy === undefined) return
+    try {
+      const destroying = traits.destroy(value as never, why)
+      if (!isThenable(destroying)) return
+      const watched = new Watched(destroying)
+      await watched.within(ms)
+      if (watched.failed) throw watched.error
+      if (!watched.settled) throw new DisposeTimeoutError(`destroy of ${traits.name}`, ms)
+    } catch (error) {
+      this.fail(finalizer, error)
+    }
+  }
+}
+
+/** What can be run and then unwound. */
+export interface Unwindable {
+  readonly unwinding: Unwinding
+  /** A promise where somebody closed it already while its body was running. */
+  readonly closing: Promise<void> | undefined
+  /** The body failed. */
+  settleFailure(error: unknown): void
+  /** No new work from now on; a promise where some must end before the first release. */
+  drain(): Promise<void> | undefined
+  /** Everything is released. */
+  finish(): void
+}
+
+/**
+ * Run `body`, if there is one, then release everything. One async function for both, because a second one would cost
+ * every request another turn of the microtask queue; and one turn is given to a pending release before a timer is made
+ * for it, because most need no more.
+ */
+export async function conclude<S extends Unwindable, R>(
+  owner: S,
+  body: ((owner: S) => MaybePromise<R>) | undefined,
+): Promise<R | undefined> {
+  const { unwinding } = owner
+  let value: R | undefined
+  if (body !== undefined) {
+    try {
+      value = await body(owner)
+      unwinding.completion.succeed()
+    } catch (error) {
+      if (owner.closing !== undefined) {
+        await owner.closing
+        throw error
+      }
+      owner.settleFailure(error)
+    }
+    if (owner.closing !== undefined) {
+      await owner.closing
+      return value
+    }
+  }
+  const draining = owner.drain()
+  if (draining !== undefined) await draining
+  for (let finalizer = unwinding.pop(); finalizer !== undefined; finalizer = unwinding.pop()) {
+    try {
+      const release = finalizer.invoke(finalizer, unwinding)
+      if (isThenable(release)) {
+        const watched = new Watched(release)
+        await undefined
+        if (!watched.settled || watched.failed) await unwinding.wait(finalizer, watched)
+      }
+    } catch (error) {
+      unwinding.fail(finalizer, error)
+    }
+  }
+  owner.finish()
+  unwinding.finish()
+  return value
+}
+
+/** A list of one, for what comes after its scope's own list was unwound, or could not wait for it. Never rejects. */
+export async function releaseAlone(
+  finalizer: Finalizer,
+  host: Host,
+  completion: Completion,
+): Promise<void> {
+  const unwinding = new Unwinding(host, completion, true)
+  unwinding.push(finalizer)
+  await conclude<Unwindable, void>(new Alone(unwinding), undefined)
+}
+
+class Alone implements Unwindable {
+  readonly unwinding: Unwinding
+  readonly closing = undefined
+
+  constructor(unwinding: Unwinding) {
+    this.unwinding = unwinding
+  }
+
+  settleFailure(): void {}
+  drain(): undefined {}
+  finish(): void {}
+}
+
+function nameOf({ traits, value, method }: Finalizer): string {
+  if (traits !== undefined) return traits.name
+  if (typeof value === 'object' && value !== null && value.constructor?.name) {
+    return value.constructor.name
+  }
+  return method.name || 'a deferred callback'
+}

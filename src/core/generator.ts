@@ -1,0 +1,95 @@
+/**
+ * The protocol of a generator resource: one `yield`. What stands before it acquires; what stands after it releases and
+ * sees how things ended: success comes out of the `yield`, everything else is thrown there.
+ */
+import { refuseThenable, type Acquisition, type Release } from './acquisition.ts'
+import type { Completion } from './completion.ts'
+import { isThenable } from './dispose.ts'
+import { ResourceProtocolError } from './errors.ts'
+import type { AcquireContext, Exit, GeneratorResource, Success } from './types.ts'
+
+type Step<T> = IteratorResult<T, void>
+
+export function generatorAcquisition<T>(
+  name: string,
+  generator: GeneratorResource<T>,
+  context: AcquireContext,
+): Acquisition<T> {
+  return new GeneratorAcquisition(name, generator(context))
+}
+
+class GeneratorAcquisition<T> implements Acquisition<T> {
+  readonly pending: unknown
+  release: Release | undefined = undefined
+  readonly #name: string
+  readonly #generator: ReturnType<GeneratorResource<T>>
+
+  constructor(name: string, generator: ReturnType<GeneratorResource<T>>) {
+    if (typeof generator?.next !== 'function') throw notAGenerator(name)
+    this.#name = name
+    this.#generator = generator
+    this.pending = generator.next()
+  }
+
+  settle(awaited: unknown): T {
+    // Both kinds of generators give steps.
+    const step = awaited as Step<T>
+    if (step.done === true) throw noYield(this.#name)
+    refuseThenable(this.#name, step.value)
+    this.release = (exit, completion) => this.#resume(exit, completion)
+    return step.value
+  }
+
+  #resume(exit: Exit, completion: Completion): unknown {
+    // Only success is ever seen by the code after the yield.
+    if (exit.status === 'success') return this.#end(this.#generator.next(exit as Success))
+    const { thrown } = completion
+    try {
+      const ended = this.#end(this.#generator.throw(thrown))
+      if (!isThenable(ended)) return ended
+      return ended.then(undefined, (error: unknown) => absorb(error, thrown, completion))
+    } catch (error) {
+      return absorb(error, thrown, completion)
+    }
+  }
+
+  #end(step: Step<T> | PromiseLike<Step<T>>): unknown {
+    if (isThenable(step)) return step.then((settled) => this.#finish(settled as Step<T>))
+    return this.#finish(step)
+  }
+
+  /** A second yield: its `finally` blocks run, and the mistake is a failing release. */
+  #finish(step: Step<T>): unknown {
+    if (step.done === true) return undefined
+    const returned: unknown = this.#generator.return(undefined)
+    const mistake = new ResourceProtocolError(
+      `The resource "${this.#name}" yielded twice. A resource yields its value once; release it after that yield.`,
+    )
+    if (!isThenable(returned)) throw mistake
+    return returned.then(() => {
+      throw mistake
+    })
+  }
+}
+
+/** Rethrown: nothing new. Thrown with the original as its `cause`: a translation. Anything else is a failing release. */
+function absorb(error: unknown, thrown: unknown, completion: Completion): void {
+  if (error === thrown) return
+  if (error instanceof Error && 'cause' in error && error.cause === thrown) {
+    completion.translate(thrown, error)
+    return
+  }
+  throw error
+}
+
+function noYield(name: string): ResourceProtocolError {
+  return new ResourceProtocolError(
+    `The resource "${name}" finished without a yield. Yield the value once, and release it after that yield.`,
+  )
+}
+
+function notAGenerator(name: string): ResourceProtocolError {
+  return new ResourceProtocolError(
+    `The function of the resource "${name}" returned no generator. Write function* or async function*, or give { acquire, release }.`,
+  )
+}

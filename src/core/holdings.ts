@@ -1,0 +1,111 @@
+/**
+ * What one scope owns: the instances that are there, and those on their way. Made at the first `get`; who owns what is
+ * decided by the lifetime alone.
+ */
+import { Completion } from './completion.ts'
+import { Instance, type Owner } from './instance.ts'
+import { captive, noRequest } from './misuse.ts'
+import type { Definition } from './resource.ts'
+
+/** A scope as a place where instances are kept. */
+export interface Place extends Owner {
+  readonly root: Place
+  /** The scope that owns what lives as long as a request; an app has none. */
+  readonly request: Place | undefined
+  holdings: Holdings | undefined
+  /** @throws where nothing can be acquired any more */
+  admit(call: string): void
+}
+
+/**
+ * The instance of `definition` that `place` sees, acquired if it is not there.
+ * @param dependent what is being acquired and asks for it
+ */
+export function obtain<T>(
+  place: Place,
+  definition: Definition<T>,
+  dependent: Instance | undefined,
+): Promise<T> {
+  if (definition.fixed !== undefined) return Promise.resolve(definition.fixed.value)
+  const owner = ownerOf(place, definition, dependent)
+  const instance = owner.holdings?.find(definition) ?? acquire(owner, definition, dependent)
+  dependent?.waitFor(instance)
+  if (instance.state === 'unstarted') instance.start()
+  // What an instance of this definition resolves to is a T by the signature of `resource`.
+  return instance.promise as Promise<T>
+}
+
+function acquire(
+  owner: Place,
+  definition: Definition<unknown>,
+  dependent: Instance | undefined,
+): Instance {
+  owner.admit('get()')
+  if (definition.lifetime === 'transient') dependent?.refuseCircle(definition)
+  const instance = new Instance(definition, owner, dependent)
+  owner.holdings ??= new Holdings()
+  owner.holdings.keep(instance)
+  return instance
+}
+
+function ownerOf(
+  place: Place,
+  { lifetime, name }: Definition<unknown>,
+  dependent: Instance | undefined,
+): Place {
+  if (lifetime === 'app') return place.root
+  if (lifetime !== 'request') return place
+  if (place.request !== undefined) return place.request
+  throw dependent === undefined ? noRequest(name) : captive([...dependent.chain(), name])
+}
+
+export class Holdings {
+  readonly #instances = new Map<Definition<unknown>, Instance>()
+  readonly #onTheirWay = new Set<Instance>()
+  #whenAllArrived: (() => void) | undefined = undefined
+
+  /** By identity: two resources of one name are two resources. */
+  find(definition: Definition<unknown>): Instance | undefined {
+    return this.#instances.get(definition)
+  }
+
+  keep(instance: Instance): void {
+    const { definition } = instance
+    if (definition.lifetime !== 'transient') this.#instances.set(definition, instance)
+    this.#onTheirWay.add(instance)
+  }
+
+  /** The next `get` tries again. */
+  forget(instance: Instance): void {
+    if (this.find(instance.definition) === instance) this.#instances.delete(instance.definition)
+  }
+
+  /** It is no longer on its way. */
+  arrived(instance: Instance): void {
+    this.#onTheirWay.delete(instance)
+    if (this.idle) this.#whenAllArrived?.()
+  }
+
+  get idle(): boolean {
+    return this.#onTheirWay.size === 0
+  }
+
+  /** The scope was aborted: whoever waits is told at once, and what arrives is released. */
+  giveUp(reason: unknown): void {
+    for (const instance of [...this.#onTheirWay]) {
+      const completion = new Completion('unknown')
+      completion.abort(reason)
+      instance.giveUp(reason, completion)
+    }
+  }
+
+  /** The scope is closing: whoever waits is told at once; resolves when nothing is on its way any more. */
+  async settle(error: unknown): Promise<void> {
+    if (this.idle) return
+    const allArrived = new Promise<void>((resolve) => {
+      this.#whenAllArrived = resolve
+    })
+    for (const instance of [...this.#onTheirWay]) instance.doom(error)
+    await allArrived
+  }
+}

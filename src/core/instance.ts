@@ -1,0 +1,243 @@
+/**
+ * One acquisition of one resource in one owner: shared by everybody who asks for it (single flight), entered into the
+ * owner's list when it completes, and never lost: a value that comes too late is released at once.
+ */
+import { types } from 'node:util'
+import type { Acquisition, Release } from './acquisition.ts'
+import { Completion } from './completion.ts'
+import { enterFrame, type Ambient, type Frame } from './context.ts'
+import { after } from './deadline.ts'
+import { AcquireTimeoutError, CircularDependencyError, DisposeTimeoutError } from './errors.ts'
+import { Finalizer, type Traits, type Unwinding } from './finalizers.ts'
+import type { Definition } from './resource.ts'
+import type { AcquireContext, Resource, Scope } from './types.ts'
+
+/** What an instance needs of the scope that owns it. */
+export interface Owner extends Scope {
+  readonly frame: Frame
+  readonly unwinding: Unwinding
+  /** Resolve for an instance that is being acquired in this scope. */
+  resolve<T>(resource: Resource<T>, dependent: Instance): Promise<T>
+  readonly holdings:
+    { forget(instance: Instance): void; arrived(instance: Instance): void } | undefined
+  /** Release what came too late; never rejects. */
+  releaseLate(finalizer: Finalizer, completion: Completion): Promise<void>
+  report(error: unknown, resource: string | undefined, late: boolean): void
+}
+
+export class Instance implements Traits {
+  state: 'unstarted' | 'acquiring' | 'open' | 'released' = 'unstarted'
+  readonly promise: Promise<unknown>
+  readonly definition: Definition<unknown>
+  readonly owner: Owner
+  /** Who asked for it while being acquired itself. */
+  readonly dependent: Instance | undefined
+  #waitsFor: Set<Instance> | undefined = undefined
+  #resolve: (value: unknown) => void = ignore
+  #reject: (error: unknown) => void = ignore
+  #stopTimer: () => void = ignore
+  /** Where its callers were told that they will not get it: how a late value is to be released. */
+  #givenUp: Completion | undefined = undefined
+
+  constructor(definition: Definition<unknown>, owner: Owner, dependent: Instance | undefined) {
+    this.definition = definition
+    this.owner = owner
+    this.dependent = dependent
+    this.promise = new Promise<unknown>((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  get name(): string {
+    return this.definition.name
+  }
+
+  get disposeTimeout(): number | undefined {
+    return this.definition.disposeTimeout
+  }
+
+  get critical(): boolean {
+    return this.definition.critical
+  }
+
+  get destroy(): Traits['destroy'] {
+    return this.definition.destroy
+  }
+
+  start(): void {
+    this.state = 'acquiring'
+    const { owner, definition } = this
+    const { acquireTimeout: limit } = definition
+    if (limit !== undefined) this.#stopTimer = after(limit, () => this.#timeOut(limit))
+    try {
+      const context = new Context(this)
+      const acquisition = enterFrame(owner.frame, context, begin, definition, context)
+      const { pending } = acquisition
+      // Only a real promise is waited for: any other thenable is a value that `await` would run.
+      if (types.isPromise(pending)) this.#await(pending, acquisition)
+      else this.#arrive(pending, acquisition)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** Its callers get `error` now; a value that comes later is released at once, with `completion`. */
+  giveUp(error: unknown, completion: Completion): void {
+    this.#givenUp = completion
+    this.#settle()
+    this.#turnAway(error)
+  }
+
+  /** The owner is closing: its callers get `error` now; the value is released with all others. */
+  doom(error: unknown): void {
+    this.#turnAway(error)
+  }
+
+  /**
+   * `other` is needed before this one can complete.
+   * @throws `ERR_CIRCULAR_DEPENDENCY` if that one waits for this one
+   */
+  waitFor(other: Instance): void {
+    if (other.state === 'open' || other.state === 'released') return
+    const back = other.#pathTo(this)
+    if (back !== undefined) throw new CircularDependencyError([...back, other.name])
+    this.#waitsFor ??= new Set()
+    this.#waitsFor.add(other)
+  }
+
+  /**
+   * A transient resource is a new instance each time, so its circle would never meet itself.
+   * @throws `ERR_CIRCULAR_DEPENDENCY` if this one is being acquired for another of the same definition
+   */
+  refuseCircle(definition: Definition<unknown>): void {
+    const path = [definition.name]
+    for (let at: Instance | undefined = this; at !== undefined; at = at.dependent) {
+      path.unshift(at.name)
+      if (at.definition === definition) throw new CircularDependencyError(path)
+    }
+  }
+
+  /** The names from the first resource of this chain of acquisitions down to this one. */
+  chain(): string[] {
+    const names: string[] = []
+    for (let at: Instance | undefined = this; at !== undefined; at = at.dependent) {
+      names.unshift(at.name)
+    }
+    return names
+  }
+
+  #await(pending: Promise<unknown>, acquisition: Acquisition<unknown>): void {
+    pending.then(
+      (awaited) => this.#arrive(awaited, acquisition),
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  #arrive(awaited: unknown, acquisition: Acquisition<unknown>): void {
+    let value: unknown
+    try {
+      value = acquisition.settle(awaited)
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    const { release } = acquisition
+    const finalizer = release && new Finalizer(releaseInstance, value, release, this)
+    if (this.#givenUp !== undefined) {
+      void this.#arriveLate(finalizer, this.#givenUp)
+      return
+    }
+    this.#settle()
+    this.state = 'open'
+    if (finalizer !== undefined) this.owner.unwinding.push(finalizer)
+    this.owner.holdings?.arrived(this)
+    this.#resolve(value)
+  }
+
+  async #arriveLate(finalizer: Finalizer | undefined, completion: Completion): Promise<void> {
+    this.state = 'released'
+    if (finalizer !== undefined) await this.owner.releaseLate(finalizer, completion)
+    this.owner.holdings?.arrived(this)
+  }
+
+  #fail(error: unknown): void {
+    const { owner } = this
+    if (this.#givenUp === undefined) this.#turnAway(error)
+    else if (!isEcho(error, this.#givenUp.thrown)) owner.report(error, this.name, true)
+    this.state = 'released'
+    this.#settle()
+    owner.holdings?.arrived(this)
+  }
+
+  #timeOut(limit: number): void {
+    const error = new AcquireTimeoutError(this.name, limit)
+    const completion = new Completion('unknown')
+    completion.fail(error, true)
+    this.giveUp(error, completion)
+    this.owner.holdings?.arrived(this)
+  }
+
+  /** Nobody may be waiting: that is no reason for an unhandled rejection. */
+  #turnAway(error: unknown): void {
+    this.owner.holdings?.forget(this)
+    this.promise.catch(ignore)
+    this.#reject(error)
+  }
+
+  #settle(): void {
+    this.#stopTimer()
+    this.#waitsFor = undefined
+  }
+
+  /** The chain of waiting from here to `target`, for the message. */
+  #pathTo(target: Instance): string[] | undefined {
+    if (this === target) return [this.name]
+    for (const next of this.#waitsFor ?? []) {
+      const rest = next.state === 'acquiring' ? next.#pathTo(target) : undefined
+      if (rest !== undefined) return [this.name, ...rest]
+    }
+    return undefined
+  }
+}
+
+/** What an acquire function is given, and what is ambient inside it. */
+class Context implements AcquireContext, Ambient {
+  readonly scope: Owner
+  readonly get: <T>(resource: Resource<T>) => Promise<T>
+
+  constructor(instance: Instance) {
+    const { owner } = instance
+    this.scope = owner
+    this.get = (resource) => owner.resolve(resource, instance)
+  }
+
+  get signal(): AbortSignal {
+    return this.scope.signal
+  }
+}
+
+function begin(definition: Definition<unknown>, context: AcquireContext): Acquisition<unknown> {
+  return definition.begin(context)
+}
+
+/** Where the body was abandoned it may still be using the value: that is destroyed, not given back. */
+function releaseInstance({ traits, value, method }: Finalizer, unwinding: Unwinding): unknown {
+  // Made with these two in `#arrive`.
+  const instance = traits as Instance
+  const release = method as unknown as Release
+  instance.state = 'released'
+  instance.owner.holdings?.forget(instance)
+  if (unwinding.completion.abandoned && instance.destroy !== undefined) {
+    return instance.destroy(value as never, new DisposeTimeoutError(instance.name, 0))
+  }
+  return release(unwinding.exit(), unwinding.completion)
+}
+
+/** An acquisition that was cut short says so in one of these ways; that is no news. */
+function isEcho(error: unknown, reason: unknown): boolean {
+  if (error === reason) return true
+  return error instanceof Error && (error.name === 'AbortError' || error.cause === reason)
+}
+
+function ignore(): void {}

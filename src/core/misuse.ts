@@ -1,0 +1,77 @@
+/**
+ * What a scope says when it is used in a way that cannot work: what happened, to which scope, what to do.
+ */
+import { inspect } from 'node:util'
+import { roughNow } from './deadline.ts'
+import { CaptiveDependencyError, NoScopeError, ScopeClosedError } from './errors.ts'
+import type { Scope, ScopeOptions } from './types.ts'
+
+const advice =
+  'Await what the scope started before its body ends, or give work that outlives it a scope of its own.'
+
+export function scopeClosed(
+  scope: Scope,
+  call: string,
+  closedAt: number | undefined,
+): ScopeClosedError {
+  const when =
+    closedAt === undefined
+      ? `is ${scope.state}`
+      : `closed ${((roughNow() - closedAt) / 1000).toFixed(1)} s ago`
+  return new ScopeClosedError(`${call}: the scope ${title(scope)} ${when}. ${advice}`)
+}
+
+export function noScope(call: string): NoScopeError {
+  return new NoScopeError(
+    `${call} was called outside every scope. Call it inside scope.run(…), or inside scope.enter(…) where a library lost the context.`,
+  )
+}
+
+export function noRequest(resource: string): NoScopeError {
+  return new NoScopeError(
+    `The resource "${resource}" lives as long as a request and was asked of the app itself. Ask a scope under the app: app.run((scope) => scope.get(…)).`,
+  )
+}
+
+export function captive(path: readonly string[]): CaptiveDependencyError {
+  const last = path.at(-1)
+  return new CaptiveDependencyError(
+    `The resource "${path[0]}" lives as long as the app and would hold "${last}", which lives as long as a request: ${path.join(' → ')}. Shorten the life of the first, or hand "${last}" to it with each call.`,
+    path,
+  )
+}
+
+/** Give an error that nobody can catch any more to `onError`, or to the process as a warning. */
+export function reportUnthrown(
+  onError: ScopeOptions['onError'],
+  error: unknown,
+  scope: Scope | undefined,
+  resource: string | undefined,
+  late: boolean,
+): void {
+  if (onError === undefined || scope === undefined) {
+    warn(error, scope, resource)
+    return
+  }
+  try {
+    onError(error, { scope, ...(resource !== undefined && { resource }), ...(late && { late }) })
+  } catch (failure) {
+    warn(error, scope, resource)
+    warn(failure, scope, 'onError')
+  }
+}
+
+function warn(error: unknown, scope: Scope | undefined, resource: string | undefined): void {
+  const what = resource === undefined ? 'Something' : `"${resource}"`
+  const where = scope === undefined ? '' : ` in the scope ${title(scope)}`
+  process.emitWarning(
+    `${what}${where} failed when nobody could be told: ${inspect(error, { depth: 0 })}`,
+    { type: 'UnwindWarning', code: 'UNWIND_UNTHROWN' },
+  )
+}
+
+/** A scope in a message. */
+export function title(scope: Scope): string {
+  const id = `${scope.kind} ${scope.id}`
+  return scope.name === scope.kind ? id : `"${scope.name}" (${id})`
+}

@@ -1,0 +1,51 @@
+/**
+ * What a scope inherits. Scopes that set nothing share their parent's object.
+ */
+import { abortSignal, callable, milliseconds, oneOf, text, type Rule } from './options.ts'
+import type { ScopeOptions } from './types.ts'
+
+export interface Settings {
+  /** Milliseconds. */
+  readonly disposeTimeout: number
+  /** Milliseconds; `undefined`: for ever. */
+  readonly abandonAfter: number | undefined
+  readonly onError: ScopeOptions['onError']
+}
+
+export const defaults: Settings = {
+  disposeTimeout: 5_000,
+  abandonAfter: undefined,
+  onError: undefined,
+}
+
+const inheritedRules = {
+  name: text,
+  disposeTimeout: milliseconds,
+  abandonAfter: milliseconds,
+  onError: callable,
+}
+
+export const appRules: Readonly<Record<string, Rule>> = inheritedRules
+
+export const scopeRules: Readonly<Record<string, Rule>> = {
+  ...inheritedRules,
+  kind: oneOf('request', 'scope'),
+  signal: abortSignal,
+  timeout: milliseconds,
+}
+
+export function inherit(
+  settings: Settings,
+  options: Pick<ScopeOptions, keyof Settings> | undefined,
+): Settings {
+  if (options === undefined) return settings
+  const { disposeTimeout, abandonAfter, onError } = options
+  if (disposeTimeout === undefined && abandonAfter === undefined && onError === undefined) {
+    return settings
+  }
+  return {
+    disposeTimeout: disposeTimeout ?? settings.disposeTimeout,
+    abandonAfter: abandonAfter ?? settings.abandonAfter,
+    onError: onError ?? settings.onError,
+  }
+}
