@@ -2,6 +2,7 @@
  * A scope: open → draining → closing → closed. What is acquired in it is released when it closes, after its children,
  * in reverse order, each exactly once. A closed scope holds nothing, so whatever keeps it alive keeps nothing else.
  */
+import { inspect } from 'node:util'
 import { abortReason, Cancellation } from './cancellation.ts'
 import { Children } from './children.ts'
 import { Completion } from './completion.ts'
@@ -44,9 +45,6 @@ import type {
 } from './types.ts'
 
 type Body<R> = (scope: Scope) => MaybePromise<R>
-
-/** Console output in one line: the fields are of no use to a reader. */
-const custom: unique symbol = Symbol.for('nodejs.util.inspect.custom') as never
 
 let opened = 0
 
@@ -247,10 +245,6 @@ export class ScopeNode implements Place, Unwindable, Host, Ambient {
     return this.close()
   }
 
-  [custom](): string {
-    return `Scope { ${title(this)}, ${this.state} }`
-  }
-
   drain(): Promise<void> | undefined {
     const { completion } = this.unwinding
     const cancellation = this.#cancellation
@@ -394,6 +388,13 @@ export class ScopeNode implements Place, Unwindable, Host, Ambient {
     return scopeClosed(this, call, this.#closedAt)
   }
 }
+
+// In the console a scope is one line. Defined here, because declarations cannot carry a computed name of Node's.
+Object.defineProperty(ScopeNode.prototype, inspect.custom, {
+  value(this: ScopeNode): string {
+    return `Scope { ${title(this)}, ${this.state} }`
+  },
+})
 
 /** The nearest request; where there is none, the outermost scope below the app. */
 function requestOf(
