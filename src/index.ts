@@ -1,5 +1,6 @@
 /** The public names of the core, by hand. */
-export { createApp, currentScope, inject, run, tryCurrentScope } from './core/app.ts'
+export { currentScope, inject, run, tryCurrentScope } from './core/ambient.ts'
+export { createApp } from './core/app.ts'
 export { primaryError } from './core/dispose.ts'
 export {
   AbandonedError,
@@ -10,13 +11,16 @@ export {
   DisposedError,
   DisposeTimeoutError,
   NoScopeError,
+  NotProvidedError,
   ResourceProtocolError,
   ScopeClosedError,
   ScopeIncompleteError,
   ShutdownError,
   UnwindError,
 } from './core/errors.ts'
+export { input } from './core/inputs.ts'
 export { hold } from './core/lease.ts'
+export { override } from './core/overrides.ts'
 export { resource, value } from './core/resource.ts'
 export type {
   AcquireContext,
@@ -25,14 +29,20 @@ export type {
   Exit,
   GeneratorResource,
   Held,
+  Input,
   Lifetime,
   Outcome,
+  Override,
   Resource,
   ResourceOptions,
+  ResourceSnapshot,
   ResourceSpec,
   Scope,
   ScopeKind,
   ScopeOptions,
+  ScopeSnapshot,
   ScopeState,
+  ShutdownReport,
   Success,
+  Task,
 } from './core/types.ts'

@@ -1,13 +1,22 @@
 /**
- * The root of a tree of scopes, and the ways in from code that holds no scope: `run`, `currentScope`, `inject`.
+ * The root of a tree of scopes: it owns the `app` resources, and it is where a program begins to end.
  */
-import { ambient, enterFrame } from './context.ts'
-import { conclude } from './finalizers.ts'
-import { noScope } from './misuse.ts'
-import { checkOptions, expected } from './options.ts'
+import { checkFunction, checkOptions, expected } from './options.ts'
+import { Overrides } from './overrides.ts'
+import { definitionOf } from './resource.ts'
 import { ScopeNode } from './scope.ts'
 import { appRules, defaults, inherit } from './settings.ts'
-import type { App, AppOptions, MaybePromise, Resource, Scope, ScopeOptions } from './types.ts'
+import { shutDown, shutdownRules, type ShutdownOptions } from './shutdown.ts'
+import type {
+  App,
+  AppOptions,
+  MaybePromise,
+  Resource,
+  Scope,
+  ScopeOptions,
+  ShutdownReport,
+  Task,
+} from './types.ts'
 
 /**
  * The root of a tree of scopes: owns the `app` resources. A server has one; parallel tests have one each.
@@ -23,55 +32,8 @@ import type { App, AppOptions, MaybePromise, Resource, Scope, ScopeOptions } fro
  * @throws {TypeError} for unknown or wrong options
  */
 export function createApp(options?: AppOptions): App {
-  return appNode(options)
-}
-
-/**
- * `currentScope().run(…)`; outside every scope, in an app of its own that lives as long as `body`. Rejects with what
- * `body` throws, and with what fails while releasing.
- */
-export function run<R>(body: (scope: Scope) => MaybePromise<R>): Promise<R>
-export function run<R>(options: ScopeOptions, body: (scope: Scope) => MaybePromise<R>): Promise<R>
-export function run<R>(
-  first: ScopeOptions | ((scope: Scope) => MaybePromise<R>),
-  second?: (scope: Scope) => MaybePromise<R>,
-): Promise<R> {
-  const body = typeof first === 'function' ? first : second
-  const options = typeof first === 'function' ? {} : first
-  if (typeof body !== 'function') {
-    return Promise.reject(expected('the body given to run()', 'a function', body))
-  }
-  const current = tryCurrentScope()
-  if (current !== undefined) return current.run(options, body)
-  const app = appNode(undefined)
-  const inApp = (root: Scope): Promise<R> => root.run(options, body)
-  // With a body, the value is the body's.
-  return enterFrame(app.frame, app, conclude<ScopeNode, R>, app, inApp) as Promise<R>
-}
-
-/**
- * The scope that the caller runs in. For what a closed scope left running, that closed scope.
- * @throws `ERR_NO_SCOPE` outside every scope
- */
-export function currentScope(): Scope {
-  const current = ambient()
-  if (current === undefined) throw noScope('currentScope()')
-  return current.scope
-}
-
-/** The scope that the caller runs in, or `undefined` outside every scope. */
-export function tryCurrentScope(): Scope | undefined {
-  return ambient()?.scope
-}
-
-/**
- * `currentScope().get(resource)`; inside an acquire function also a dependency, as `context.get` is.
- * Rejects with `ERR_NO_SCOPE` outside every scope, else as `scope.get`.
- */
-export function inject<T>(resource: Resource<T>): Promise<T> {
-  const current = ambient()
-  if (current === undefined) return Promise.reject(noScope('inject()'))
-  return current.get(resource)
+  checkOptions('createApp()', options, appRules)
+  return new AppNode(options)
 }
 
 /**
@@ -79,13 +41,57 @@ export function inject<T>(resource: Resource<T>): Promise<T> {
  * @throws `ERR_SCOPE_CLOSED` once the app releases its resources
  */
 export function openServing(app: App, options?: ScopeOptions): Scope {
-  if (app instanceof ScopeNode) return app.open('child()', options, true)
-  return app.child(options)
+  // An app of another copy of this package has no such door.
+  return app instanceof ScopeNode ? app.open('child()', options, true) : app.child(options)
 }
 
-function appNode(options: AppOptions | undefined): ScopeNode & App {
-  checkOptions('createApp()', options, appRules)
-  const node = new ScopeNode(undefined, 'app', inherit(defaults, options), undefined, options?.name)
-  // The kind is `app`, which the class cannot say.
-  return node as ScopeNode & App
+export class AppNode extends ScopeNode implements App {
+  declare readonly kind: 'app'
+  override readonly overrides: Overrides
+  #shutdown: Promise<ShutdownReport> | undefined = undefined
+
+  constructor(options: AppOptions | undefined) {
+    super(undefined, 'app', inherit(defaults, options), options)
+    this.overrides = Overrides.of(options?.overrides ?? [])
+  }
+
+  override<T>(original: Resource<T>, replacement: Resource<NoInfer<T>>): Disposable {
+    const definition = definitionOf(original)
+    const inUse = this.overrides.find(definition) ?? definition
+    if (this.holdings?.find(inUse) !== undefined) throw alreadyAcquired(definition.name)
+    const restore = this.overrides.replace<unknown>(original, replacement)
+    return { [Symbol.dispose]: restore }
+  }
+
+  detach<R>(job: (scope: Scope) => MaybePromise<R>, options?: ScopeOptions): Task<R> {
+    checkFunction('the job given to detach()', job)
+    const scope = this.open('detach()', options, false)
+    const running = scope.runBody(job)
+    running.catch((error: unknown) => scope.report(error, undefined, true))
+    return Object.assign(running, { abort: (reason?: unknown): void => scope.abort(reason) })
+  }
+
+  async warmUp(...resources: Resource<unknown>[]): Promise<void> {
+    for (const resource of resources) {
+      const { lifetime } = definitionOf(resource)
+      if (lifetime !== 'app')
+        throw expected('each argument of warmUp()', 'an app resource', resource)
+    }
+    for (const resource of resources) await this.get(resource)
+  }
+
+  shutdown(options: ShutdownOptions = {}): Promise<ShutdownReport> {
+    checkOptions('shutdown()', options, shutdownRules)
+    if (this.#shutdown === undefined) {
+      this.#shutdown = shutDown(this, options)
+      this.closing ??= this.#shutdown.then(() => {})
+    }
+    return this.#shutdown
+  }
+}
+
+function alreadyAcquired(name: string): TypeError {
+  return new TypeError(
+    `The resource "${name}" was already acquired in this app, so replacing it would come too late. Override before the first get(), or use an app of its own: createApp({ overrides: […] }).`,
+  )
 }

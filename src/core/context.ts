@@ -8,6 +8,8 @@ import type { Resource, Scope } from './types.ts'
 /** What is ambient: a scope, or an acquisition inside one, whose `get` also records the dependency. */
 export interface Ambient {
   readonly scope: Scope
+  /** Closing the scope waits for whoever runs in this. */
+  readonly awaited?: boolean
   get<T>(resource: Resource<T>): Promise<T>
 }
 

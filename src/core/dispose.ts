@@ -98,3 +98,9 @@ function defineSuppressedError(): SuppressedErrorConstructor {
 function hidden(target: object, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, writable: true, configurable: true })
 }
+
+/** Whether `error` is how something says that it was aborted with `reason`: no news for whoever aborted it. */
+export function isEcho(error: unknown, reason: unknown): boolean {
+  if (error === reason) return true
+  return error instanceof Error && error.name === 'AbortError' && error.cause === reason
+}

@@ -148,6 +148,22 @@ export class DisposeTimeoutError extends UnwindError {
   }
 }
 
+/** `ERR_NOT_PROVIDED`: an input that nobody provided. */
+export class NotProvidedError extends UnwindError {
+  declare readonly code: 'ERR_NOT_PROVIDED'
+
+  constructor(input: string) {
+    super(
+      'ERR_NOT_PROVIDED',
+      `Nobody provided the input "${input}". Call scope.provide(${input}, value) in the scope of the request, before it is read.`,
+    )
+  }
+
+  static {
+    named(this, 'NotProvidedError')
+  }
+}
+
 /** `ERR_RESOURCE_PROTOCOL`: a generator resource that yielded no value, or two. */
 export class ResourceProtocolError extends UnwindError {
   declare readonly code: 'ERR_RESOURCE_PROTOCOL'

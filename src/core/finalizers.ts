@@ -3,7 +3,7 @@
  * once, whatever the others do. Every error ends up in the completion; none stops the loop.
  */
 import { ReleaseExit, type Completion } from './completion.ts'
-import { Watched } from './deadline.ts'
+import { roughNow, Watched } from './deadline.ts'
 import {
   asyncDisposer,
   describe,
@@ -32,12 +32,21 @@ export class Finalizer {
   readonly value: unknown
   readonly method: Method
   readonly traits: Traits | undefined
+  /** When it was entered, on the clock of `roughNow`. */
+  readonly since: number = roughNow()
 
   constructor(invoke: Invoke, value: unknown, method: Method, traits: Traits | undefined) {
     this.invoke = invoke
     this.value = value
     this.method = method
     this.traits = traits
+  }
+
+  get name(): string {
+    const { traits, value, method } = this
+    if (traits !== undefined) return traits.name
+    if (isObject(value) && value.constructor?.name) return value.constructor.name
+    return method.name || 'a deferred callback'
   }
 }
 
@@ -89,6 +98,7 @@ export interface Host {
 export class Unwinding {
   readonly completion: Completion
   #head: Finalizer | undefined = undefined
+  #current: Finalizer | undefined = undefined
   readonly #host: Host
   readonly #late: boolean
   #exit: ReleaseExit | undefined = undefined
@@ -108,7 +118,18 @@ export class Unwinding {
   pop(): Finalizer | undefined {
     const finalizer = this.#head
     if (finalizer !== undefined) this.#head = finalizer.next
+    this.#current = finalizer
     return finalizer
+  }
+
+  /** The next one to be released first. */
+  entries(): { finalizer: Finalizer; releasing: boolean }[] {
+    const entries: { finalizer: Finalizer; releasing: boolean }[] = []
+    if (this.#current !== undefined) entries.push({ finalizer: this.#current, releasing: true })
+    for (let finalizer = this.#head; finalizer !== undefined; finalizer = finalizer.next) {
+      entries.push({ finalizer, releasing: false })
+    }
+    return entries
   }
 
   /** For the release that runs now; made only for those that look. */
@@ -126,7 +147,7 @@ export class Unwinding {
       if (release.failed) this.fail(finalizer, release.error)
       return
     }
-    const name = nameOf(finalizer)
+    const name = finalizer.name
     const overrun = new DisposeTimeoutError(name, ms)
     release.onLateFailure((error) => this.#host.report(error, name, true))
     this.fail(finalizer, overrun)
@@ -142,7 +163,7 @@ export class Unwinding {
   /** A failing release that is not critical is reported; any other becomes part of the completion. */
   fail(finalizer: Finalizer, error: unknown): void {
     if (this.#late || finalizer.traits?.critical === false) {
-      this.#host.report(error, nameOf(finalizer), this.#late)
+      this.#host.report(error, finalizer.name, this.#late)
     } else {
       this.completion.add(error)
     }
@@ -171,6 +192,8 @@ export interface Unwindable {
   readonly closing: Promise<void> | undefined
   /** The body failed. */
   settleFailure(error: unknown): void
+  /** Whether streams keep it open now that its body has succeeded. */
+  park(): boolean
   /** No new work from now on; a promise where some must end before the first release. */
   drain(): Promise<void> | undefined
   /** Everything is released. */
@@ -192,6 +215,7 @@ export async function conclude<S extends Unwindable, R>(
     try {
       value = await body(owner)
       unwinding.completion.succeed()
+      if (owner.park()) return value
     } catch (error) {
       if (owner.closing !== undefined) {
         await owner.closing
@@ -243,14 +267,9 @@ class Alone implements Unwindable {
   }
 
   settleFailure(): void {}
+  park(): false {
+    return false
+  }
   drain(): undefined {}
   finish(): void {}
-}
-
-function nameOf({ traits, value, method }: Finalizer): string {
-  if (traits !== undefined) return traits.name
-  if (typeof value === 'object' && value !== null && value.constructor?.name) {
-    return value.constructor.name
-  }
-  return method.name || 'a deferred callback'
 }

@@ -4,7 +4,9 @@
  */
 import { Completion } from './completion.ts'
 import { Instance, type Owner } from './instance.ts'
+import { readInput, type Inputs } from './inputs.ts'
 import { captive, noRequest } from './misuse.ts'
+import type { Overrides } from './overrides.ts'
 import type { Definition } from './resource.ts'
 
 /** A scope as a place where instances are kept. */
@@ -12,6 +14,9 @@ export interface Place extends Owner {
   readonly root: Place
   /** The scope that owns what lives as long as a request; an app has none. */
   readonly request: Place | undefined
+  readonly parent: Place | undefined
+  readonly overrides: Overrides | undefined
+  inputs: Inputs | undefined
   holdings: Holdings | undefined
   /** @throws where nothing can be acquired any more */
   admit(call: string): void
@@ -26,13 +31,52 @@ export function obtain<T>(
   definition: Definition<T>,
   dependent: Instance | undefined,
 ): Promise<T> {
+  // Everything that this definition can give is a T by the signatures of `resource`, `provide` and `override`.
+  return find(place, definition, dependent) as Promise<T>
+}
+
+function find(
+  place: Place,
+  original: Definition<unknown>,
+  dependent: Instance | undefined,
+): Promise<unknown> {
+  const { definition, declaredIn } = replacedIn(place, original, dependent)
   if (definition.fixed !== undefined) return Promise.resolve(definition.fixed.value)
-  const owner = ownerOf(place, definition, dependent)
+  if (definition.isInput) return Promise.resolve(readInput(place, definition))
+  const owner = innerOf(ownerOf(place, definition, dependent), declaredIn)
   const instance = owner.holdings?.find(definition) ?? acquire(owner, definition, dependent)
   dependent?.waitFor(instance)
   if (instance.state === 'unstarted') instance.start()
-  // What an instance of this definition resolves to is a T by the signature of `resource`.
-  return instance.promise as Promise<T>
+  return instance.promise
+}
+
+interface Choice {
+  readonly definition: Definition<unknown>
+  /** The scope whose override it is. */
+  readonly declaredIn: Place | undefined
+}
+
+/** A replacement that asks for its original gets that, not itself. */
+function replacedIn(
+  place: Place,
+  original: Definition<unknown>,
+  dependent: Instance | undefined,
+): Choice {
+  for (let at: Place | undefined = place; at !== undefined; at = at.parent) {
+    const definition = at.overrides?.find(original)
+    if (definition !== undefined && dependent?.comesFrom(definition) !== true) {
+      return { definition, declaredIn: at }
+    }
+  }
+  return { definition: original, declaredIn: undefined }
+}
+
+/** What a scope replaced for itself is not shared with those above it. */
+function innerOf(owner: Place, declaredIn: Place | undefined): Place {
+  for (let at = declaredIn?.parent; at !== undefined; at = at.parent) {
+    if (at === owner && declaredIn !== undefined) return declaredIn
+  }
+  return owner
 }
 
 function acquire(
@@ -84,6 +128,10 @@ export class Holdings {
   arrived(instance: Instance): void {
     this.#onTheirWay.delete(instance)
     if (this.idle) this.#whenAllArrived?.()
+  }
+
+  onTheirWay(): Iterable<Instance> {
+    return this.#onTheirWay
   }
 
   get idle(): boolean {

@@ -6,7 +6,8 @@ import { types } from 'node:util'
 import type { Acquisition, Release } from './acquisition.ts'
 import { Completion } from './completion.ts'
 import { enterFrame, type Ambient, type Frame } from './context.ts'
-import { after } from './deadline.ts'
+import { after, roughNow } from './deadline.ts'
+import { isEcho } from './dispose.ts'
 import { AcquireTimeoutError, CircularDependencyError, DisposeTimeoutError } from './errors.ts'
 import { Finalizer, type Traits, type Unwinding } from './finalizers.ts'
 import type { Definition } from './resource.ts'
@@ -32,6 +33,8 @@ export class Instance implements Traits {
   readonly owner: Owner
   /** Who asked for it while being acquired itself. */
   readonly dependent: Instance | undefined
+  /** When its acquisition began, on the clock of `roughNow`. */
+  readonly since: number = roughNow()
   #waitsFor: Set<Instance> | undefined = undefined
   #resolve: (value: unknown) => void = ignore
   #reject: (error: unknown) => void = ignore
@@ -116,6 +119,14 @@ export class Instance implements Traits {
       path.unshift(at.name)
       if (at.definition === definition) throw new CircularDependencyError(path)
     }
+  }
+
+  /** Whether this one, or what it is being acquired for, is an instance of `definition`. */
+  comesFrom(definition: Definition<unknown>): boolean {
+    for (let at: Instance | undefined = this; at !== undefined; at = at.dependent) {
+      if (at.definition === definition) return true
+    }
+    return false
   }
 
   /** The names from the first resource of this chain of acquisitions down to this one. */
@@ -232,12 +243,6 @@ function releaseInstance({ traits, value, method }: Finalizer, unwinding: Unwind
     return instance.destroy(value as never, new DisposeTimeoutError(instance.name, 0))
   }
   return release(unwinding.exit(), unwinding.completion)
-}
-
-/** An acquisition that was cut short says so in one of these ways; that is no news. */
-function isEcho(error: unknown, reason: unknown): boolean {
-  if (error === reason) return true
-  return error instanceof Error && (error.name === 'AbortError' || error.cause === reason)
 }
 
 function ignore(): void {}

@@ -81,6 +81,9 @@ class Hold<T> implements Held<T>, Unwindable {
   }
 
   settleFailure(): void {}
+  park(): false {
+    return false
+  }
   drain(): undefined {}
   finish(): void {}
 }

@@ -30,6 +30,10 @@ export const callable: Rule = {
   expected: 'a function',
   accepts: (value) => typeof value === 'function',
 }
+export const iterable: Rule = {
+  expected: 'an iterable',
+  accepts: (value) => isObject(value) && Symbol.iterator in value,
+}
 export const abortSignal: Rule = {
   expected: 'an AbortSignal',
   accepts: (value) => isObject(value) && 'aborted' in value && 'addEventListener' in value,
@@ -60,6 +64,11 @@ export function checkOptions(
       throw expected(`option \`${key}\` of ${where}`, rule.expected, value)
     }
   }
+}
+
+/** @throws {TypeError} naming `what` */
+export function checkFunction(what: string, value: unknown): asserts value is Function {
+  if (typeof value !== 'function') throw expected(what, 'a function', value)
 }
 
 /** The one form of a complaint about an argument. */

@@ -8,6 +8,7 @@ import { callable, checkOptions, expected, flag, milliseconds, oneOf, text } fro
 import type {
   AcquireContext,
   GeneratorResource,
+  Input,
   Lifetime,
   Resource,
   ResourceOptions,
@@ -20,12 +21,16 @@ const recipe: unique symbol = Symbol.for('unwind.recipe') as never
 export interface Definition<T> {
   readonly name: string
   readonly lifetime: Lifetime
+  /** As it was given; a replacement without one lives as long as its original. */
+  readonly ownLifetime: Lifetime | undefined
   readonly acquireTimeout: number | undefined
   readonly disposeTimeout: number | undefined
   readonly critical: boolean
   destroy?(value: T, why: DisposeTimeoutError): unknown
   /** A value that somebody else owns: nothing is acquired. */
   readonly fixed: { readonly value: T } | undefined
+  /** Provided, not acquired. */
+  readonly isInput: boolean
   begin(context: AcquireContext): Acquisition<T>
 }
 
@@ -111,24 +116,44 @@ function define<T>(
   const definition: Definition<T> = {
     name,
     lifetime,
+    ownLifetime: options.lifetime,
     acquireTimeout,
     disposeTimeout,
     critical,
     fixed,
+    isInput: false,
     begin,
     ...(destroy && { destroy }),
   }
-  const made = { name, lifetime, [recipe]: definition }
+  return keyTo(definition)
+}
+
+export function defineInput<T>(name: string): Input<T> {
+  if (typeof name !== 'string') throw expected('the name given to input()', 'a string', name)
+  const begin = (): never => {
+    throw new TypeError(`The input "${name}" is provided, not acquired.`)
+  }
+  const base = { name, lifetime: 'scope', critical: true, isInput: true, begin } as const
+  const none = { acquireTimeout: undefined, disposeTimeout: undefined, fixed: undefined }
+  return { ...keyTo<T>({ ...base, ...none, ownLifetime: undefined }), input: true }
+}
+
+function keyTo<T>(definition: Definition<T>): Resource<T> {
+  const made = { name: definition.name, lifetime: definition.lifetime, [recipe]: definition }
   // The type of the value is carried by a property that exists in the types alone.
   return Object.freeze(made) as unknown as Resource<T>
 }
 
-/** @throws {TypeError} for anything that `resource` or `value` did not make */
+/** @throws {TypeError} for anything that `resource`, `value` or `input` did not make */
 export function definitionOf<T>(resource: Resource<T>): Definition<T> {
   const made = resource as { [recipe]?: Definition<T> } | undefined | null
   const definition = made?.[recipe]
   if (definition === undefined) {
-    throw expected('the argument of get()', 'a resource made by resource() or value()', resource)
+    throw expected(
+      'the argument of get()',
+      'a resource made by resource(), value() or input()',
+      resource,
+    )
   }
   return definition
 }

@@ -1,7 +1,7 @@
 /**
  * What a scope inherits. Scopes that set nothing share their parent's object.
  */
-import { abortSignal, callable, milliseconds, oneOf, text, type Rule } from './options.ts'
+import { abortSignal, callable, iterable, milliseconds, oneOf, text, type Rule } from './options.ts'
 import type { ScopeOptions } from './types.ts'
 
 export interface Settings {
@@ -23,6 +23,7 @@ const inheritedRules = {
   disposeTimeout: milliseconds,
   abandonAfter: milliseconds,
   onError: callable,
+  overrides: iterable,
 }
 
 export const appRules: Readonly<Record<string, Rule>> = inheritedRules

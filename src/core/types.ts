@@ -37,12 +37,17 @@ export type Lifetime = 'app' | 'request' | 'scope' | 'transient'
 
 declare const type: unique symbol
 
-/** A typed key with its recipe. Made by `resource` and `value` alone; acquired by `scope.get`. */
+/** A typed key with its recipe. Made by `resource`, `value` and `input` alone; acquired by `scope.get`. */
 export interface Resource<out T> {
   readonly name: string
   readonly lifetime: Lifetime
   /** Type only. */
   readonly [type]: () => T
+}
+
+/** What a request brings with it (a tenant, a user): provided by whoever opens the scope, read with `get`. */
+export interface Input<T> extends Resource<T> {
+  readonly input: true
 }
 
 /** What an acquire function is given. */
@@ -95,6 +100,14 @@ export type ScopeKind = 'app' | 'request' | 'scope'
 /** `open` → `draining` (its tasks and children end) → `closing` (its resources are released) → `closed`. */
 export type ScopeState = 'open' | 'draining' | 'closing' | 'closed'
 
+declare const pair: unique symbol
+
+/** A replacement of one resource by another, made by `override`. */
+export interface Override {
+  /** Type only. */
+  readonly [pair]: true
+}
+
 export interface ScopeOptions {
   /** For errors, events and the inspector. Default: the scope's kind. */
   name?: string
@@ -109,6 +122,11 @@ export interface ScopeOptions {
   /** Milliseconds to wait for a body that ignores its abort, before its resources are destroyed. Default: for ever. */
   abandonAfter?: number
   /**
+   * Replace resources in this scope and below. A longer-lived resource that is already there keeps what it was built
+   * with.
+   */
+  overrides?: Iterable<Override>
+  /**
    * What cannot be thrown any more: a late failure, a failed release that is not critical. Inherited. Default: a
    * process warning.
    */
@@ -116,6 +134,12 @@ export interface ScopeOptions {
     error: unknown,
     info: { readonly scope: Scope; readonly resource?: string; readonly late?: boolean },
   ): void
+}
+
+/** A child task: a promise that the scope waits for, and that can be aborted alone. */
+export interface Task<R> extends Promise<R> {
+  /** Abort this task's signal. A task that then rejects with the reason does not fail its scope. */
+  abort(reason?: unknown): void
 }
 
 /**
@@ -159,13 +183,19 @@ export interface Scope extends AsyncDisposable {
   /**
    * The instance of `resource` that this scope sees; acquired on first use, once for all concurrent callers.
    * `signal` gives up for this caller alone. Rejects with `ERR_SCOPE_CLOSED`, `ERR_ACQUIRE_TIMEOUT`,
-   * `ERR_CIRCULAR_DEPENDENCY`, `ERR_CAPTIVE_DEPENDENCY`, `ERR_RESOURCE_PROTOCOL`, or with what the acquire function threw.
+   * `ERR_CIRCULAR_DEPENDENCY`, `ERR_CAPTIVE_DEPENDENCY`, `ERR_RESOURCE_PROTOCOL`, `ERR_NOT_PROVIDED`, or with what the acquire function threw.
    */
   get<T>(resource: Resource<T>, options?: { signal?: AbortSignal }): Promise<T>
 
   /**
+   * Give an input its value in this scope and below.
+   * @throws `ERR_SCOPE_CLOSED`, and a TypeError once the input was read or provided here
+   */
+  provide<T>(input: Input<T>, value: NoInfer<T>): void
+
+  /**
    * Run `body` in a child scope that is ambient inside it, and close the child with the body's outcome. Settles once
-   * the child closed. A nested block shares the `request` resources of the request around it; in a long request (a
+   * the child closed; with a bound stream once the body settled, while the scope stays open for the stream. A nested block shares the `request` resources of the request around it; in a long request (a
    * socket, an event stream) give a block its own with `{ kind: 'request' }`.
    */
   run<R>(body: (scope: Scope) => MaybePromise<R>): Promise<R>
@@ -180,6 +210,29 @@ export interface Scope extends AsyncDisposable {
   /** A function that runs in this scope: for event listeners, whose context is somebody else's. */
   bind<A extends unknown[], R>(listener: (...args: A) => R): (...args: A) => R
 
+  /**
+   * A task that ends before the scope's resources are released. If it fails, so does the scope: the others are
+   * aborted, and the error is what the scope ends with.
+   * @param options.onClose what a closing scope does: wait for the task (default), or abort it first
+   * @throws `ERR_SCOPE_CLOSED`
+   */
+  fork<R>(
+    task: (signal: AbortSignal) => MaybePromise<R>,
+    options?: { onClose?: 'await' | 'abort' },
+  ): Task<R>
+  /** All of them, or the first failure once the others have been aborted and have settled. */
+  all<const F extends readonly ((signal: AbortSignal) => unknown)[]>(
+    tasks: F,
+  ): Promise<{
+    -readonly [K in keyof F]: F[K] extends (signal: AbortSignal) => infer R ? Awaited<R> : never
+  }>
+  /**
+   * Keep the scope open until the stream ends (success), fails (failure) or is cancelled (aborted). What the consumer
+   * awaits last settles after the scope closed.
+   * @throws `ERR_SCOPE_CLOSED`
+   */
+  stream<T>(source: AsyncIterable<T>): AsyncGenerator<T, void, undefined>
+
   /** The outcome of an explicit scope is success. */
   complete(): void
   /** The outcome is a failure, without throwing. After an abort it stays `aborted`, with this error. */
@@ -188,17 +241,86 @@ export interface Scope extends AsyncDisposable {
   abort(reason?: unknown): void
   /** Release everything. The same as disposing; a second caller waits for the first and never rejects. */
   close(): Promise<void>
+
+  /** What the scope holds now, and what is open below it. */
+  inspect(): ScopeSnapshot
 }
 
-/** Defaults for every scope of the app. */
+/** Defaults for every scope of the app. Parallel tests have an app each, with its own `overrides`. */
 export interface AppOptions extends Pick<
   ScopeOptions,
-  'name' | 'disposeTimeout' | 'abandonAfter' | 'onError'
+  'name' | 'disposeTimeout' | 'abandonAfter' | 'overrides' | 'onError'
 > {}
 
 /** The root of a tree of scopes: owns the `app` resources. */
 export interface App extends Scope {
   readonly kind: 'app'
+  /**
+   * Replace a resource wherever it is used, until the returned value is disposed.
+   * @throws {TypeError} if the app has already acquired the original
+   */
+  override<T>(original: Resource<T>, replacement: Resource<NoInfer<T>>): Disposable
+  /**
+   * A background job: a scope of its own under the app, drained at shutdown. Its failure goes to `onError` too, because
+   * nobody may be waiting for it.
+   * @throws `ERR_SCOPE_CLOSED`
+   */
+  detach<R>(job: (scope: Scope) => MaybePromise<R>, options?: ScopeOptions): Task<R>
+  /**
+   * At start-up: acquire these `app` resources, and check every dependency that this shows. Rejects with the first
+   * failure; what was acquired is released when the app closes.
+   */
+  warmUp(...resources: Resource<unknown>[]): Promise<void>
+  /**
+   * Accept for `lameDuck` (default 0 ms) longer; then no new scopes, except those that a server adapter opens for
+   * connections it still serves; wait `grace` (default 10_000 ms), abort what still runs, wait `abortGrace` (default
+   * 1_000 ms), release the app's resources. `signal` ends the waiting early. A second call returns the same promise,
+   * which never rejects. `close()` is the same without waiting: it aborts what runs.
+   */
+  shutdown(options?: {
+    lameDuck?: number
+    grace?: number
+    abortGrace?: number
+    signal?: AbortSignal
+  }): Promise<ShutdownReport>
+}
+
+/** How a shutdown went. Scopes are counted that were open when it began, or opened meanwhile. */
+export interface ShutdownReport {
+  /** Scopes that ended by themselves. */
+  readonly drained: number
+  /** Scopes that were aborted when the grace was over. */
+  readonly aborted: number
+  /** Scopes that were still open when the app's resources were released. */
+  readonly stuck: readonly ScopeSnapshot[]
+  readonly errors: readonly unknown[]
+}
+
+export interface ResourceSnapshot {
+  readonly name: string
+  /** `value` for what was given to `use`, `adopt` or `defer`. */
+  readonly lifetime: Lifetime | 'value'
+  readonly state: 'acquiring' | 'open' | 'releasing'
+  /** Milliseconds since it was acquired, or since its acquisition began. */
+  readonly heldMs: number
+  /** Where it was acquired, if that was recorded. */
+  readonly stack?: string
+}
+
+export interface ScopeSnapshot {
+  readonly id: string
+  readonly name: string
+  readonly kind: ScopeKind
+  readonly state: ScopeState
+  /** Milliseconds since it was opened. */
+  readonly ageMs: number
+  readonly aborted: boolean
+  /** How many tasks are running. */
+  readonly tasks: number
+  /** Newest first: the order of release. */
+  readonly resources: readonly ResourceSnapshot[]
+  /** Newest first. */
+  readonly children: readonly ScopeSnapshot[]
 }
 
 /** Anything with a close, for `await using`. */

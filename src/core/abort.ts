@@ -1,0 +1,86 @@
+/**
+ * How an abort travels: from a scope to its own signal, to what it acquires, to its tasks, to its children; never up.
+ * Listeners inherit the context of whoever aborts, so that is always the scope's own.
+ */
+import { Cancellation } from './cancellation.ts'
+import type { Children, Sibling } from './children.ts'
+import type { Completion } from './completion.ts'
+import { enterFrame, type Ambient, type Frame } from './context.ts'
+import type { Holdings } from './holdings.ts'
+import type { Tasks } from './tasks.ts'
+import type { ScopeOptions } from './types.ts'
+
+export interface Abortable extends Sibling<Abortable>, Ambient {
+  readonly name: string
+  readonly frame: Frame
+  readonly unwinding: { readonly completion: Completion }
+  readonly parent: { readonly deadline: number | undefined } | undefined
+  readonly holdings: Holdings | undefined
+  readonly tasks: Tasks | undefined
+  readonly children: Children<Abortable> | undefined
+  cancellation: Cancellation | undefined
+  abort(reason: unknown): void
+}
+
+export function cancellationOf(scope: Abortable): Cancellation {
+  scope.cancellation ??= new Cancellation()
+  return scope.cancellation
+}
+
+/** Aborted from outside: the outcome can become `aborted`. */
+export function request(scope: Abortable, reason: unknown): void {
+  const cancellation = cancellationOf(scope)
+  if (cancellation.cancelled) return
+  cancellation.requested = true
+  spread(scope, cancellation, reason)
+}
+
+/** Something in the scope failed, which aborts everything else in it. */
+export function cancel(scope: Abortable, reason: unknown): void {
+  const cancellation = cancellationOf(scope)
+  if (!cancellation.cancelled) spread(scope, cancellation, reason)
+}
+
+/** The body's error, or that of `fail()`. */
+export function settleFailure(scope: Abortable, error: unknown, thrown: boolean): void {
+  const { completion } = scope.unwinding
+  const { requested, reason } = cancellationOf(scope)
+  if (requested) completion.abort(reason)
+  completion.fail(error, thrown)
+  cancel(scope, error)
+}
+
+/** The app begins to shut down: everything below it learns of it. */
+export function announceDrain(scope: Abortable, reason: unknown): void {
+  const cancellation = cancellationOf(scope)
+  within(scope, () => cancellation.drain(reason))
+  for (const child of scope.children?.all() ?? []) announceDrain(child, reason)
+}
+
+export function abortChildren(scope: Abortable, reason: unknown): void {
+  for (const child of scope.children?.all() ?? []) child.abort(reason)
+}
+
+/** The earlier of its own and its parent's deadline counts; only the earlier needs a timer. */
+export function limit(scope: Abortable, { signal, timeout }: ScopeOptions): void {
+  const inherited = scope.parent?.deadline ?? Infinity
+  if (timeout !== undefined && Date.now() + timeout < inherited) {
+    cancellationOf(scope).expireIn(timeout, scope, scope.name)
+  }
+  if (signal !== undefined) cancellationOf(scope).follow(signal, scope)
+}
+
+function spread(scope: Abortable, cancellation: Cancellation, reason: unknown): void {
+  within(scope, () => cancellation.cancel(reason))
+  scope.holdings?.giveUp(reason)
+  scope.tasks?.stop(reason)
+  abortChildren(scope, reason)
+}
+
+function within(scope: Abortable, body: () => void): void {
+  enterFrame(scope.frame, scope, call, body, undefined)
+}
+
+function call(body: () => void): void {
+  body()
+}

@@ -1,0 +1,63 @@
+/**
+ * The ways in for code that holds no scope: `run`, `currentScope`, `inject`.
+ */
+import { AppNode } from './app.ts'
+import { ambient, enterFrame } from './context.ts'
+import { conclude } from './finalizers.ts'
+import { noScope } from './misuse.ts'
+import { checkFunction } from './options.ts'
+import type { ScopeNode } from './scope.ts'
+import type { MaybePromise, Resource, Scope, ScopeOptions } from './types.ts'
+
+type Body<R> = (scope: Scope) => MaybePromise<R>
+
+/**
+ * `currentScope().run(…)`; outside every scope, in an app of its own that lives as long as `body`. Rejects with what
+ * `body` throws, and with what fails while releasing.
+ */
+export function run<R>(body: Body<R>): Promise<R>
+export function run<R>(options: ScopeOptions, body: Body<R>): Promise<R>
+export function run<R>(first: ScopeOptions | Body<R>, second?: Body<R>): Promise<R> {
+  const body = typeof first === 'function' ? first : second
+  const options = typeof first === 'function' ? {} : first
+  try {
+    checkFunction('the body given to run()', body)
+    const current = tryCurrentScope()
+    return current === undefined ? runAlone(options, body) : current.run(options, body)
+  } catch (error) {
+    return Promise.reject(error as Error)
+  }
+}
+
+/**
+ * The scope that the caller runs in. For what a closed scope left running, that closed scope.
+ * @throws `ERR_NO_SCOPE` outside every scope
+ */
+export function currentScope(): Scope {
+  const current = ambient()
+  if (current === undefined) throw noScope('currentScope()')
+  return current.scope
+}
+
+/** The scope that the caller runs in, or `undefined` outside every scope. */
+export function tryCurrentScope(): Scope | undefined {
+  return ambient()?.scope
+}
+
+/**
+ * `currentScope().get(resource)`; inside an acquire function also a dependency, as `context.get` is.
+ * Rejects with `ERR_NO_SCOPE` outside every scope, else as `scope.get`.
+ */
+export function inject<T>(resource: Resource<T>): Promise<T> {
+  const current = ambient()
+  if (current === undefined) return Promise.reject(noScope('inject()'))
+  return current.get(resource)
+}
+
+/** The app closes with the outcome of its one request. */
+function runAlone<R>(options: ScopeOptions, body: Body<R>): Promise<R> {
+  const app = new AppNode(undefined)
+  const request = (root: Scope): Promise<R> => root.run(options, body)
+  // With a body, the value is the body's.
+  return enterFrame(app.frame, app, conclude<ScopeNode, R>, app, request) as Promise<R>
+}

@@ -1,0 +1,74 @@
+/**
+ * The way down of a scope: its tasks settle, its children close, newest first, what is on its way arrives; then, and
+ * only then, it is releasing.
+ */
+import type { Children, Sibling } from './children.ts'
+import type { Completion } from './completion.ts'
+import { isEcho } from './dispose.ts'
+import type { Holdings } from './holdings.ts'
+import type { Tasks } from './tasks.ts'
+import type { ScopeState } from './types.ts'
+
+export interface Drainable extends Sibling<Drainable> {
+  state: ScopeState
+  readonly unwinding: { readonly completion: Completion }
+  readonly tasks: Tasks | undefined
+  readonly children: Children<Drainable> | undefined
+  readonly holdings: Holdings | undefined
+  /** The run that ends this scope, if it has a body that has not settled. */
+  readonly running: Promise<unknown> | undefined
+  close(): Promise<void>
+  closedError(call: string): Error
+}
+
+export function drain(scope: Drainable): Promise<void> | undefined {
+  const { tasks, children, holdings } = scope
+  if (tasks === undefined && children?.newest === undefined && holdings?.idle !== false) {
+    scope.state = 'closing'
+    return undefined
+  }
+  scope.state = 'draining'
+  return settle(scope)
+}
+
+/** In a loop, because tasks and children may fork and open more until they end. */
+async function settle(scope: Drainable): Promise<void> {
+  for (;;) {
+    const child = scope.children?.newest
+    if ((scope.tasks?.size ?? 0) > 0) await scope.tasks?.settle()
+    else if (child !== undefined) await closeChild(scope, child)
+    else break
+  }
+  addFailures(scope)
+  scope.state = 'closing'
+  await scope.holdings?.settle(scope.closedError('get()'))
+}
+
+/** A child that runs a body ends with it, and its error goes to whoever runs it. */
+async function closeChild(scope: Drainable, child: Drainable): Promise<void> {
+  if (child.running !== undefined) {
+    await child.running.then(ignore, ignore)
+    return
+  }
+  try {
+    await child.close()
+  } catch (error) {
+    scope.unwinding.completion.add(error)
+  }
+}
+
+/** The body's error and those of the tasks are siblings: one is thrown as it is, several as an AggregateError. */
+function addFailures({ tasks, unwinding: { completion } }: Drainable): void {
+  const failures = tasks?.takeFailures() ?? []
+  if (failures.length === 0) return
+  const { error, failed } = completion
+  const bodyHasNews = failed && !failures.some((failure) => isEcho(error, failure))
+  const errors = bodyHasNews ? [error, ...failures] : failures
+  completion.fail(errors.length === 1 ? errors[0] : aggregate(errors), true)
+}
+
+function aggregate(errors: readonly unknown[]): AggregateError {
+  return new AggregateError(errors, `${errors.length} parts of the scope failed.`)
+}
+
+function ignore(): void {}

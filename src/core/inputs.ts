@@ -1,0 +1,63 @@
+/**
+ * What a request brings with it. A value is provided once in each scope, before it is read there, so that nobody has
+ * seen another one.
+ */
+import { NotProvidedError } from './errors.ts'
+import { refuseThenable } from './acquisition.ts'
+import { defineInput, type Definition } from './resource.ts'
+import type { Input } from './types.ts'
+
+/**
+ * A typed key for what a request brings with it: a tenant, a user. Provided by whoever opens the scope (an adapter, a
+ * middleware, a test) with `scope.provide`, read with `scope.get`, which rejects with `ERR_NOT_PROVIDED` where nobody did.
+ */
+export function input<T>(name: string): Input<T> {
+  return defineInput<T>(name)
+}
+
+/** A scope as a place where inputs are provided. */
+interface Receiver {
+  readonly parent: Receiver | undefined
+  inputs: Inputs | undefined
+}
+
+type Entry = { readonly value: unknown } | 'read'
+
+export class Inputs {
+  readonly #entries = new Map<Definition<unknown>, Entry>()
+
+  /** @throws {TypeError} once it was read or provided here */
+  provide(definition: Definition<unknown>, value: unknown): void {
+    refuseThenable(definition.name, value)
+    const entry = this.#entries.get(definition)
+    if (entry !== undefined) throw tooLate(definition.name, entry)
+    this.#entries.set(definition, { value })
+  }
+
+  find(definition: Definition<unknown>): { readonly value: unknown } | undefined {
+    const entry = this.#entries.get(definition)
+    return entry === 'read' ? undefined : entry
+  }
+
+  markRead(definition: Definition<unknown>): void {
+    if (!this.#entries.has(definition)) this.#entries.set(definition, 'read')
+  }
+}
+
+/** @throws `ERR_NOT_PROVIDED` */
+export function readInput(receiver: Receiver, definition: Definition<unknown>): unknown {
+  for (let at: Receiver | undefined = receiver; at !== undefined; at = at.parent) {
+    const found = at.inputs?.find(definition)
+    if (found !== undefined) return found.value
+    at.inputs ??= new Inputs()
+    at.inputs.markRead(definition)
+  }
+  throw new NotProvidedError(definition.name)
+}
+
+function tooLate(name: string, entry: Entry): TypeError {
+  const why = entry === 'read' ? 'was already read' : 'was already provided'
+  return new TypeError(
+    `The input "${name}" ${why} in this scope. Provide it once, before anything reads it; a child scope can have a value of its own.`,
+  )
+}

@@ -1,0 +1,101 @@
+/**
+ * The way down of an app: stop accepting, let finish, abort, and only then release what everything stands on.
+ */
+import { abortChildren, announceDrain } from './abort.ts'
+import { after } from './deadline.ts'
+import { ShutdownError } from './errors.ts'
+import { abortSignal, milliseconds, type Rule } from './options.ts'
+import type { ScopeNode } from './scope.ts'
+import type { ScopeSnapshot, ShutdownReport } from './types.ts'
+
+export interface ShutdownOptions {
+  lameDuck?: number
+  grace?: number
+  abortGrace?: number
+  signal?: AbortSignal
+}
+
+export const shutdownRules: Readonly<Record<keyof ShutdownOptions, Rule>> = {
+  lameDuck: milliseconds,
+  grace: milliseconds,
+  abortGrace: milliseconds,
+  signal: abortSignal,
+}
+
+/** Never rejects: what failed is in the report. */
+export async function shutDown(
+  app: ScopeNode,
+  { lameDuck = 0, grace = 10_000, abortGrace = 1_000, signal }: ShutdownOptions,
+): Promise<ShutdownReport> {
+  if (app.state !== 'open') return await alreadyClosed(app)
+  const reason = new ShutdownError(`The app "${app.name}" shuts down.`)
+  announceDrain(app, reason)
+  if (lameDuck > 0) await waitAtMost(lameDuck, signal, () => {})
+  app.state = 'draining'
+  let drained = 0
+  let aborted = 0
+  app.whenChildCloses((child) => {
+    if (child.cancellation?.reason === reason) aborted += 1
+    else drained += 1
+  })
+  await untilEmpty(app, grace, signal)
+  abortChildren(app, reason)
+  app.tasks?.stop(reason)
+  await untilEmpty(app, abortGrace, undefined)
+  const stuck = abandon(app)
+  const errors = await release(app)
+  return { drained, aborted: aborted + stuck.length, stuck, errors }
+}
+
+/** Resolves when nothing runs under the app any more, after `ms` milliseconds, or when `signal` aborts. */
+function untilEmpty(app: ScopeNode, ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return waitAtMost(ms, signal, (done) => {
+    const check = (): void => {
+      if (app.children?.newest === undefined && (app.tasks?.size ?? 0) === 0) done()
+    }
+    app.whenChildCloses(check)
+    app.tasks?.settle().then(check, check)
+    check()
+  })
+}
+
+/** Their resources stay with them; the app does not wait any longer. */
+function abandon(app: ScopeNode): ScopeSnapshot[] {
+  app.tasks = undefined
+  const stuck = app.children?.all() ?? []
+  app.children = undefined
+  return stuck.map((scope) => scope.inspect())
+}
+
+async function release(app: ScopeNode): Promise<unknown[]> {
+  try {
+    await app.conclude()
+    return []
+  } catch (error) {
+    return [error]
+  }
+}
+
+async function alreadyClosed(app: ScopeNode): Promise<ShutdownReport> {
+  await app.closing
+  return { drained: 0, aborted: 0, stuck: [], errors: [] }
+}
+
+function waitAtMost(
+  ms: number,
+  signal: AbortSignal | undefined,
+  begin: (done: () => void) => void,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = after(ms, done)
+    signal?.addEventListener('abort', done, { once: true })
+    begin(done)
+    if (signal?.aborted === true) done()
+
+    function done(): void {
+      stop()
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+  })
+}

@@ -1,0 +1,58 @@
+/**
+ * A picture of a scope: what it holds, since when, and what is open below it.
+ */
+import type { Children } from './children.ts'
+import { roughNow } from './deadline.ts'
+import type { Finalizer, Unwinding } from './finalizers.ts'
+import type { Holdings } from './holdings.ts'
+import { Instance } from './instance.ts'
+import type { ResourceSnapshot, Scope, ScopeSnapshot } from './types.ts'
+
+interface Pictured extends Scope {
+  readonly unwinding: Unwinding
+  readonly holdings: Holdings | undefined
+  readonly children: Children<Pictured> | undefined
+  readonly tasks: { readonly size: number } | undefined
+  readonly aborted: boolean
+  readonly openedAt: number
+  readonly older: Pictured | undefined
+  readonly newer: Pictured | undefined
+}
+
+export function snapshotOf(scope: Pictured): ScopeSnapshot {
+  const now = roughNow()
+  const arriving = [...(scope.holdings?.onTheirWay() ?? [])].map((instance) =>
+    picture(instance, 'acquiring', instance.since, now),
+  )
+  const held = scope.unwinding
+    .entries()
+    .map(({ finalizer, releasing }) =>
+      picture(finalizer.traits, releasing ? 'releasing' : 'open', finalizer.since, now, finalizer),
+    )
+  return {
+    id: scope.id,
+    name: scope.name,
+    kind: scope.kind,
+    state: scope.state,
+    ageMs: now - scope.openedAt,
+    aborted: scope.aborted,
+    tasks: scope.tasks?.size ?? 0,
+    resources: [...arriving, ...held],
+    children: (scope.children?.all() ?? []).map(snapshotOf),
+  }
+}
+
+function picture(
+  traits: Finalizer['traits'],
+  state: ResourceSnapshot['state'],
+  since: number,
+  now: number,
+  finalizer?: Finalizer,
+): ResourceSnapshot {
+  const heldMs = now - since
+  if (traits instanceof Instance) {
+    const { name, lifetime } = traits.definition
+    return { name, lifetime, state, heldMs }
+  }
+  return { name: finalizer?.name ?? 'value', lifetime: 'value', state, heldMs }
+}

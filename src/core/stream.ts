@@ -1,0 +1,137 @@
+/**
+ * A stream that keeps its scope open: while somebody reads it, what it reads from is not released. However it ends, the
+ * scope closes once, and whatever the consumer awaits last settles after that.
+ */
+import { enterFrame, type Frame } from './context.ts'
+import type { Completion } from './completion.ts'
+import { disposedError } from './lease.ts'
+import { expected } from './options.ts'
+import type { Scope } from './types.ts'
+
+/** What a bound stream needs of its scope. */
+export interface Source extends Scope {
+  /** Itself: what becomes ambient. */
+  readonly scope: Scope
+  readonly frame: Frame
+  /** The body has settled, and the scope is open for its streams alone. */
+  readonly parked: boolean
+  /** The stream is over. Resolves when the scope closed, if the stream was what it waited for. Never rejects. */
+  unbind(settle: (completion: Completion) => void): Promise<void>
+}
+
+type Result<T> = IteratorResult<T, void>
+
+/** @throws {TypeError} if `iterable` cannot be iterated */
+export function bindStream<T>(
+  scope: Source,
+  iterable: AsyncIterable<T>,
+): AsyncGenerator<T, void, undefined> {
+  // Checked here because a caller without types would learn it only when somebody reads.
+  if (
+    typeof (iterable as Partial<AsyncIterable<T>> | undefined)?.[Symbol.asyncIterator] !==
+    'function'
+  ) {
+    throw expected('the argument of stream()', 'an async iterable', iterable)
+  }
+  return new BoundStream(scope, iterable)
+}
+
+class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
+  readonly #scope: Source
+  readonly #iterable: AsyncIterable<T>
+  #iterator: AsyncIterator<T> | undefined = undefined
+  #ended: Promise<void> | undefined = undefined
+  #stopped = false
+  #interrupt: (reason: unknown) => void = ignore
+
+  constructor(scope: Source, iterable: AsyncIterable<T>) {
+    this.#scope = scope
+    this.#iterable = iterable
+    // Released before everything that was acquired earlier, within the dispose timeout, also when nobody reads on.
+    scope.defer(() => this.#stopSource())
+    scope.signal.addEventListener('abort', () => this.#abort(), { once: true })
+  }
+
+  async next(): Promise<Result<T>> {
+    if (this.#ended !== undefined) return await this.#done()
+    // Silence would look like the end of the data.
+    if (this.#stopped) throw disposedError(`The stream of the scope "${this.#scope.name}"`)
+    try {
+      const result = await this.#pull()
+      if (result.done !== true) return result
+      this.#iterator = undefined
+    } catch (error) {
+      this.#iterator = undefined
+      await this.#end((completion) => completion.fail(error, false))
+      throw error
+    }
+    await this.#end(ignore)
+    return { done: true, value: undefined }
+  }
+
+  async return(): Promise<Result<T>> {
+    await this.#end((completion) => completion.abort(cancelled(this.#scope.name)))
+    return await this.#done()
+  }
+
+  async throw(error: unknown): Promise<Result<T>> {
+    await this.#end((completion) => completion.fail(error, false))
+    throw error
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return()
+  }
+
+  /** In the scope's context; an abort of the scope ends the waiting. */
+  #pull(): Promise<Result<T>> {
+    return new Promise((resolve, reject) => {
+      this.#interrupt = reject
+      const step = enterFrame(this.#scope.frame, this.#scope, advance<T>, this, undefined)
+      step.then(resolve, reject)
+    })
+  }
+
+  static advance<T>(stream: BoundStream<T>): Promise<Result<T>> {
+    stream.#iterator ??= stream.#iterable[Symbol.asyncIterator]()
+    return Promise.resolve(stream.#iterator.next())
+  }
+
+  async #done(): Promise<Result<T>> {
+    await this.#ended
+    return { done: true, value: undefined }
+  }
+
+  #end(settle: (completion: Completion) => void): Promise<void> {
+    this.#ended ??= this.#scope.unbind(settle)
+    return this.#ended
+  }
+
+  #abort(): void {
+    const { reason } = this.#scope.signal
+    if (!this.#scope.parked || this.#ended !== undefined) return
+    void this.#end((completion) => completion.abort(reason))
+    this.#interrupt(reason)
+  }
+
+  async #stopSource(): Promise<void> {
+    this.#stopped = true
+    const iterator = this.#iterator
+    this.#iterator = undefined
+    await iterator?.return?.()
+  }
+}
+
+function advance<T>(stream: BoundStream<T>): Promise<Result<T>> {
+  return BoundStream.advance(stream)
+}
+
+function cancelled(scope: string): DOMException {
+  return new DOMException(`The stream of the scope "${scope}" was cancelled.`, 'AbortError')
+}
+
+function ignore(): void {}

@@ -1,0 +1,148 @@
+/**
+ * What a scope waits for: the tasks forked in it. A task that fails takes its scope along; an abort reaches them all;
+ * nothing is released before the last one has settled.
+ */
+import { enterFrame, openFrame, type Ambient } from './context.ts'
+import { isEcho } from './dispose.ts'
+import type { MaybePromise, Resource, Scope, Task } from './types.ts'
+
+export type Job<R> = (signal: AbortSignal) => MaybePromise<R>
+export type OnClose = 'await' | 'abort'
+
+/** What tasks need of their scope. */
+interface Employer extends Scope {
+  readonly aborted: boolean
+  report(error: unknown, resource: string | undefined, late: boolean): void
+  /** A task failed on its own account. */
+  taskFailed(error: unknown): void
+}
+
+export class Tasks {
+  readonly #employer: Employer
+  readonly #running = new Set<Work>()
+  #failures: unknown[] = []
+  #whenIdle: (() => void) | undefined = undefined
+
+  constructor(employer: Employer) {
+    this.#employer = employer
+  }
+
+  get size(): number {
+    return this.#running.size
+  }
+
+  fork<R>(job: Job<R>, onClose: OnClose): Task<R> {
+    const work = new Work(onClose)
+    const promise = this.#start(job, work, (error) => this.#failed(error, work))
+    // The scope ends with its error: a caller who does not wait for the task misses nothing.
+    promise.catch(ignore)
+    return Object.assign(promise, { abort: (reason?: unknown): void => work.stop(reason) })
+  }
+
+  async all(jobs: readonly Job<unknown>[]): Promise<unknown[]> {
+    const group = jobs.map((job) => ({ job, work: new Work('await') }))
+    let first: { readonly error: unknown; readonly work: Work } | undefined
+    const fail = (error: unknown, work: Work): void => {
+      first ??= { error, work }
+      for (const other of group) other.work.stop(error)
+      // Only one error can be thrown; another that says something of its own is not lost.
+      if (work !== first.work && !isEcho(error, work.reason)) {
+        this.#employer.report(error, undefined, false)
+      }
+    }
+    const results = await Promise.allSettled(
+      group.map(({ job, work }) => this.#start(job, work, (error) => fail(error, work))),
+    )
+    if (first !== undefined) throw first.error
+    return results.map((result) => (result.status === 'fulfilled' ? result.value : undefined))
+  }
+
+  stop(reason: unknown): void {
+    for (const work of [...this.#running]) work.stop(reason)
+  }
+
+  /** Resolves when no task is left; those that are not to be waited for are aborted. */
+  async settle(): Promise<void> {
+    while (this.#running.size > 0) {
+      for (const work of [...this.#running]) if (work.onClose === 'abort') work.stop()
+      await new Promise<void>((resolve) => {
+        this.#whenIdle = resolve
+      })
+    }
+  }
+
+  /** The errors of failed tasks, each handed out once. */
+  takeFailures(): unknown[] {
+    const failures = this.#failures
+    this.#failures = []
+    return failures
+  }
+
+  /** The task counts as running until `onFailure` has been told. */
+  async #start<R>(job: Job<R>, work: Work, onFailure: (error: unknown) => void): Promise<R> {
+    if (this.#employer.aborted) work.stop(this.#employer.signal.reason)
+    this.#running.add(work)
+    try {
+      const context = new TaskContext(this.#employer)
+      return await enterFrame(openFrame(), context, callJob<R>, job, work.signal)
+    } catch (error) {
+      onFailure(error)
+      throw error
+    } finally {
+      this.#running.delete(work)
+      if (this.#running.size === 0) this.#whenIdle?.()
+    }
+  }
+
+  #failed(error: unknown, work: Work): void {
+    if (work.stopped && isEcho(error, work.reason)) return
+    this.#failures.push(error)
+    this.#employer.taskFailed(error)
+  }
+}
+
+/** One running task. */
+class Work {
+  readonly onClose: OnClose
+  readonly #controller = new AbortController()
+
+  constructor(onClose: OnClose) {
+    this.onClose = onClose
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  get stopped(): boolean {
+    return this.signal.aborted
+  }
+
+  get reason(): unknown {
+    return this.signal.reason
+  }
+
+  stop(reason?: unknown): void {
+    this.#controller.abort(reason)
+  }
+}
+
+/** Ambient inside a task: its scope, which waits for it. */
+class TaskContext implements Ambient {
+  readonly scope: Scope
+  readonly awaited = true
+
+  constructor(scope: Scope) {
+    this.scope = scope
+  }
+
+  get<T>(resource: Resource<T>): Promise<T> {
+    return this.scope.get(resource)
+  }
+}
+
+function callJob<R>(job: Job<R>, signal: AbortSignal): MaybePromise<R> {
+  return job(signal)
+}
+
+function ignore(): void {}
