@@ -3,6 +3,9 @@
  * `await using`: the newest error outside, the body's innermost.
  */
 import { inspect } from 'node:util'
+import { isSuppressedError, newSuppressedError } from './suppressed-error.ts'
+
+export { isSuppressedError }
 
 export type Method = (this: unknown, ...parameters: never[]) => unknown
 
@@ -39,19 +42,9 @@ export function describe(value: unknown): string {
   return inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
 }
 
-interface SuppressedErrorConstructor {
-  new (error: unknown, suppressed: unknown, message?: string): SuppressedError
-  (error: unknown, suppressed: unknown, message?: string): SuppressedError
-  readonly prototype: SuppressedError
-}
-
-/** The global one, or on Node.js 22, which has none, a class of the same behaviour. */
-export const SuppressedErrorClass: SuppressedErrorConstructor =
-  'SuppressedError' in globalThis ? globalThis.SuppressedError : defineSuppressedError()
-
-/** An error while an earlier one was on its way. The message is the one that V8 gives. */
+/** An error while an earlier one was on its way. */
 export function suppress(error: unknown, suppressed: unknown): SuppressedError {
-  return new SuppressedErrorClass(error, suppressed, 'An error was suppressed during disposal')
+  return newSuppressedError(error, suppressed)
 }
 
 /**
@@ -62,45 +55,4 @@ export function primaryError(error: unknown): unknown {
   let primary = error
   while (isSuppressedError(primary)) primary = primary.suppressed
   return primary
-}
-
-export function isSuppressedError(error: unknown): error is SuppressedError {
-  return (
-    error instanceof Error &&
-    error.name === 'SuppressedError' &&
-    'error' in error &&
-    'suppressed' in error
-  )
-}
-
-function defineSuppressedError(): SuppressedErrorConstructor {
-  function SuppressedError(error: unknown, suppressed: unknown, message?: unknown): object {
-    // Reflect.construct makes a real error (with a stack) whose prototype is that of the class called.
-    const made = Reflect.construct(
-      Error,
-      message === undefined ? [] : [String(message)],
-      new.target ?? SuppressedError,
-    ) as object
-    hidden(made, 'error', error)
-    hidden(made, 'suppressed', suppressed)
-    return made
-  }
-  Object.setPrototypeOf(SuppressedError, Error)
-  SuppressedError.prototype = Object.create(Error.prototype) as object
-  hidden(SuppressedError.prototype, 'constructor', SuppressedError)
-  hidden(SuppressedError.prototype, 'name', 'SuppressedError')
-  hidden(SuppressedError.prototype, 'message', '')
-  Object.defineProperty(SuppressedError, 'prototype', { writable: false })
-  // A function that builds errors when called or constructed has the constructor's type only by description.
-  return SuppressedError as unknown as SuppressedErrorConstructor
-}
-
-function hidden(target: object, key: string, value: unknown): void {
-  Object.defineProperty(target, key, { value, writable: true, configurable: true })
-}
-
-/** Whether `error` is how something says that it was aborted with `reason`: no news for whoever aborted it. */
-export function isEcho(error: unknown, reason: unknown): boolean {
-  if (error === reason) return true
-  return error instanceof Error && error.name === 'AbortError' && error.cause === reason
 }

@@ -1,0 +1,75 @@
+/**
+ * `SuppressedError` of the standard: the global one, or on Node.js 22, which has none, a class that cannot be told from
+ * it but by its source text. Steps are those of `SuppressedError ( error, suppressed, message )`.
+ */
+
+/** What both kinds have in common. */
+export interface SuppressedErrorConstructor {
+  new (error?: unknown, suppressed?: unknown, message?: string): SuppressedError
+  (error?: unknown, suppressed?: unknown, message?: string): SuppressedError
+  readonly prototype: SuppressedError
+}
+
+/** The global class where there is one, else one of the same behaviour. */
+export const SuppressedErrorClass: SuppressedErrorConstructor =
+  'SuppressedError' in globalThis ? globalThis.SuppressedError : defineSuppressedError()
+
+/** An error while an earlier one was on its way. The standard sets no message; this one is V8's. */
+export function newSuppressedError(error: unknown, suppressed: unknown): SuppressedError {
+  return new SuppressedErrorClass(error, suppressed, 'An error was suppressed during disposal')
+}
+
+/** Recognised by shape, because helpers and polyfills have classes of their own. */
+export function isSuppressedError(error: unknown): error is SuppressedError {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    'error' in error &&
+    'suppressed' in error &&
+    'name' in error &&
+    error.name === 'SuppressedError'
+  )
+}
+
+/** The class as Node.js 24 has it, for where it is missing. */
+function defineSuppressedError(): SuppressedErrorConstructor {
+  // A function, because it can be called without `new`.
+  function SuppressedError(error: unknown, suppressed: unknown, message: unknown): object {
+    // 1. If NewTarget is undefined, let newTarget be the active function object.
+    // 2. OrdinaryCreateFromConstructor(newTarget, "%SuppressedError.prototype%", « [[ErrorData]] »).
+    // 3. If message is not undefined: ToString(message), then "message". `Error` does both, in this order.
+    const parameters = message === undefined ? [] : [message]
+    const target = targetOf(new.target, SuppressedError)
+    const made = Reflect.construct(Error, parameters, target) as object
+    // 4. CreateNonEnumerableDataPropertyOrThrow(O, "error", error).
+    hide(made, 'error', error)
+    // 5. CreateNonEnumerableDataPropertyOrThrow(O, "suppressed", suppressed).
+    hide(made, 'suppressed', suppressed)
+    // 6. Return O.
+    return made
+  }
+  const prototype = Object.create(Error.prototype) as object
+  hide(prototype, 'constructor', SuppressedError)
+  hide(prototype, 'name', 'SuppressedError')
+  hide(prototype, 'message', '')
+  Object.defineProperty(SuppressedError, 'prototype', { value: prototype, writable: false })
+  Object.setPrototypeOf(SuppressedError, Error)
+  // A function that makes errors, called or constructed, has the constructor's type only by description.
+  return SuppressedError as unknown as SuppressedErrorConstructor
+}
+
+/**
+ * GetPrototypeFromConstructor: read the prototype once; where it is no object, fall back to `base`'s. The result stands
+ * in for `newTarget`, since `Error` would fall back to its own.
+ */
+function targetOf(newTarget: Function | undefined, base: Function): Function {
+  if (newTarget === undefined || newTarget === base) return base
+  const prototype: unknown = newTarget.prototype
+  return Object(prototype) === prototype
+    ? Object.assign(function stand(): void {}, { prototype })
+    : base
+}
+
+function hide(target: object, key: string, value: unknown): void {
+  Object.defineProperty(target, key, { value, writable: true, configurable: true })
+}
