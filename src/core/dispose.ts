@@ -56,3 +56,9 @@ export function primaryError(error: unknown): unknown {
   while (isSuppressedError(primary)) primary = primary.suppressed
   return primary
 }
+
+/** Whether `error` is how something says that it was aborted with `reason`: no news for whoever aborted it. */
+export function isEcho(error: unknown, reason: unknown): boolean {
+  if (error === reason) return true
+  return error instanceof Error && error.name === 'AbortError' && error.cause === reason
+}
