@@ -5,6 +5,7 @@
 import { Cancellation } from './cancellation.ts'
 import type { Children, Sibling } from './children.ts'
 import type { Completion } from './completion.ts'
+import { suppress } from './dispose.ts'
 import { enterFrame, type Ambient, type Frame } from './context.ts'
 import type { Holdings } from './holdings.ts'
 import type { Tasks } from './tasks.ts'
@@ -46,7 +47,9 @@ export function settleFailure(scope: Abortable, error: unknown, thrown: boolean)
   const { completion } = scope.unwinding
   const { requested, reason } = cancellationOf(scope)
   if (requested) completion.abort(reason)
-  completion.fail(error, thrown)
+  // An error announced by fail() came first; the one thrown after it is news unless it is the same.
+  const news = completion.failed && error !== completion.error
+  completion.fail(news ? suppress(error, completion.error) : error, thrown)
   cancel(scope, error)
 }
 
@@ -72,7 +75,7 @@ export function limit(scope: Abortable, { signal, timeout }: ScopeOptions): void
 
 function spread(scope: Abortable, cancellation: Cancellation, reason: unknown): void {
   within(scope, () => cancellation.cancel(reason))
-  scope.holdings?.giveUp(reason)
+  scope.holdings?.giveUp(reason, cancellation.requested)
   scope.tasks?.stop(reason)
   abortChildren(scope, reason)
 }

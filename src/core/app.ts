@@ -82,10 +82,7 @@ export class AppNode extends ScopeNode implements App {
 
   shutdown(options: ShutdownOptions = {}): Promise<ShutdownReport> {
     checkOptions('shutdown()', options, shutdownRules)
-    if (this.#shutdown === undefined) {
-      this.#shutdown = shutDown(this, options)
-      this.closing ??= this.#shutdown.then(() => {})
-    }
+    this.#shutdown ??= shutDown(this, options)
     return this.#shutdown
   }
 }

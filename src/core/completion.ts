@@ -36,15 +36,11 @@ export class Completion {
     this.#throws = thrown
   }
 
-  /** An error on the way out, outside of what came before. */
+  /** An error on the way out, outside of what came before, or in its place. */
   add(error: unknown): void {
-    this.fail(this.failed ? suppress(error, this.error) : error, true)
-  }
-
-  /** A finalizer translated `original` into `error`. */
-  translate(original: unknown, error: unknown): void {
-    if (!this.failed || this.error === original) this.fail(error, true)
-    else this.add(error)
+    if (!(error instanceof Translation)) this.fail(this.#outside(error), true)
+    else if (this.error === error.original) this.fail(error.error, true)
+    else this.fail(this.#outside(error.error), true)
   }
 
   /** What a generator resource sees thrown at its `yield`, unless the outcome is success. */
@@ -62,8 +58,23 @@ export class Completion {
     return body instanceof UnwindError && body.code === 'ERR_ABANDONED'
   }
 
+  #outside(error: unknown): unknown {
+    return this.failed ? suppress(error, this.error) : error
+  }
+
   throwIfFailed(): void {
     if (this.#throws) throw this.error
+  }
+}
+
+/** What a release throws that did not fail but gave `original` another form. */
+export class Translation {
+  readonly original: unknown
+  readonly error: unknown
+
+  constructor(original: unknown, error: unknown) {
+    this.original = original
+    this.error = error
   }
 }
 

@@ -48,7 +48,11 @@ export function enterFrame<A, B, R>(
   return frame.runInAsyncScope(enter<A, B, R>, undefined, inner, body, a, b)
 }
 
+/** Whether leaving a frame restores what was current. Without context frames (Node.js 22) the store is on the resource itself. */
+const framesRestore = Number(process.versions.node.split('.', 1)[0]) >= 24
+
 function enter<A, B, R>(inner: Ambient, body: (a: A, b: B) => R, a: A, b: B): R {
+  if (!framesRestore) return storage.run(inner, body, a, b)
   storage.enterWith(inner)
   return body(a, b)
 }

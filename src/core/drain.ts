@@ -15,15 +15,16 @@ export interface Drainable extends Sibling<Drainable> {
   readonly tasks: Tasks | undefined
   readonly children: Children<Drainable> | undefined
   readonly holdings: Holdings | undefined
-  /** The run that ends this scope, if it has a body that has not settled. */
-  readonly running: Promise<unknown> | undefined
+  /** It ends with the body that runs in it. */
+  readonly running: boolean
   close(): Promise<void>
+  ended(): Promise<void>
   closedError(call: string): Error
 }
 
 export function drain(scope: Drainable): Promise<void> | undefined {
   const { tasks, children, holdings } = scope
-  if (tasks === undefined && children?.newest === undefined && holdings?.idle !== false) {
+  if (tasks === undefined && children?.newest === undefined && holdings?.quiet !== false) {
     scope.state = 'closing'
     return undefined
   }
@@ -44,14 +45,10 @@ async function settle(scope: Drainable): Promise<void> {
   await scope.holdings?.settle(scope.closedError('get()'))
 }
 
-/** A child that runs a body ends with it, and its error goes to whoever runs it. */
+/** A child that runs a body ends with it, and its error goes to whoever runs it; so with one that somebody closes. */
 async function closeChild(scope: Drainable, child: Drainable): Promise<void> {
-  if (child.running !== undefined) {
-    await child.running.then(ignore, ignore)
-    return
-  }
   try {
-    await child.close()
+    await (child.running || child.state !== 'open' ? child.ended() : child.close())
   } catch (error) {
     scope.unwinding.completion.add(error)
   }
@@ -70,5 +67,3 @@ function addFailures({ tasks, unwinding: { completion } }: Drainable): void {
 function aggregate(errors: readonly unknown[]): AggregateError {
   return new AggregateError(errors, `${errors.length} parts of the scope failed.`)
 }
-
-function ignore(): void {}

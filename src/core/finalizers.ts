@@ -2,7 +2,7 @@
  * The list of what must be released, and the one loop that unwinds it: last in, first out, one at a time, each exactly
  * once, whatever the others do. Every error ends up in the completion; none stops the loop.
  */
-import { ReleaseExit, type Completion } from './completion.ts'
+import { ReleaseExit, Translation, type Completion } from './completion.ts'
 import { roughNow, Watched } from './deadline.ts'
 import {
   asyncDisposer,
@@ -81,6 +81,11 @@ export function callRelease({ method, value }: Finalizer, unwinding: Unwinding):
   return (method as (value: unknown, exit: Exit) => unknown)(value, unwinding.exit())
 }
 
+/** A release function of what no scope holds, which sees the value alone. */
+export function callWithValue({ method, value }: Finalizer): unknown {
+  return (method as (value: unknown) => unknown)(value)
+}
+
 /** A deferred callback, which sees the exit alone. */
 export function callDeferred({ method }: Finalizer, unwinding: Unwinding): unknown {
   return (method as (exit: Exit) => unknown)(unwinding.exit())
@@ -119,6 +124,7 @@ export class Unwinding {
     const finalizer = this.#head
     if (finalizer !== undefined) this.#head = finalizer.next
     this.#current = finalizer
+    this.#exit = undefined
     return finalizer
   }
 
@@ -149,7 +155,7 @@ export class Unwinding {
     }
     const name = finalizer.name
     const overrun = new DisposeTimeoutError(name, ms)
-    release.onLateFailure((error) => this.#host.report(error, name, true))
+    this.#reportLate(release, name)
     this.fail(finalizer, overrun)
     exit?.expire(overrun)
     await this.#destroy(finalizer, overrun, ms)
@@ -160,10 +166,14 @@ export class Unwinding {
     if (!this.#late) this.completion.throwIfFailed()
   }
 
+  #reportLate(watched: Watched, name: string): void {
+    watched.onLateFailure((error) => this.#host.report(untranslated(error), name, true))
+  }
+
   /** A failing release that is not critical is reported; any other becomes part of the completion. */
   fail(finalizer: Finalizer, error: unknown): void {
     if (this.#late || finalizer.traits?.critical === false) {
-      this.#host.report(error, finalizer.name, this.#late)
+      this.#host.report(untranslated(error), finalizer.name, this.#late)
     } else {
       this.completion.add(error)
     }
@@ -178,22 +188,24 @@ export class Unwinding {
       const watched = new Watched(destroying)
       await watched.within(ms)
       if (watched.failed) throw watched.error
-      if (!watched.settled) throw new DisposeTimeoutError(`destroy of ${traits.name}`, ms)
+      if (watched.settled) return
+      this.#reportLate(watched, traits.name)
+      throw new DisposeTimeoutError(`destroy of ${traits.name}`, ms)
     } catch (error) {
       this.fail(finalizer, error)
     }
   }
 }
 
+function untranslated(error: unknown): unknown {
+  return error instanceof Translation ? error.error : error
+}
+
 /** What can be run and then unwound. */
 export interface Unwindable {
   readonly unwinding: Unwinding
-  /** A promise where somebody closed it already while its body was running. */
-  readonly closing: Promise<void> | undefined
-  /** The body failed. */
-  settleFailure(error: unknown): void
-  /** Whether streams keep it open now that its body has succeeded. */
-  park(): boolean
+  /** The body fulfilled, or failed. A promise where nothing is left to do: it was closed meanwhile, or streams keep it open. */
+  settle(failure: { readonly error: unknown } | undefined): Promise<void> | undefined
   /** No new work from now on; a promise where some must end before the first release. */
   drain(): Promise<void> | undefined
   /** Everything is released. */
@@ -212,19 +224,16 @@ export async function conclude<S extends Unwindable, R>(
   const { unwinding } = owner
   let value: R | undefined
   if (body !== undefined) {
+    let failure: { readonly error: unknown } | undefined
     try {
       value = await body(owner)
-      unwinding.completion.succeed()
-      if (owner.park()) return value
     } catch (error) {
-      if (owner.closing !== undefined) {
-        await owner.closing
-        throw error
-      }
-      owner.settleFailure(error)
+      failure = { error }
     }
-    if (owner.closing !== undefined) {
-      await owner.closing
+    const ended = owner.settle(failure)
+    if (ended !== undefined) {
+      await ended
+      if (failure !== undefined) throw failure.error
       return value
     }
   }
@@ -260,16 +269,12 @@ export async function releaseAlone(
 
 class Alone implements Unwindable {
   readonly unwinding: Unwinding
-  readonly closing = undefined
 
   constructor(unwinding: Unwinding) {
     this.unwinding = unwinding
   }
 
-  settleFailure(): void {}
-  park(): false {
-    return false
-  }
+  settle(): undefined {}
   drain(): undefined {}
   finish(): void {}
 }

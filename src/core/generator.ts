@@ -3,8 +3,8 @@
  * sees how things ended: success comes out of the `yield`, everything else is thrown there.
  */
 import { refuseThenable, type Acquisition, type Release } from './acquisition.ts'
-import type { Completion } from './completion.ts'
-import { isThenable } from './dispose.ts'
+import { Translation, type Completion } from './completion.ts'
+import { isThenable, suppress } from './dispose.ts'
 import { ResourceProtocolError } from './errors.ts'
 import type { AcquireContext, Exit, GeneratorResource, Success } from './types.ts'
 
@@ -35,7 +35,7 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
     // Both kinds of generators give steps.
     const step = awaited as Step<T>
     if (step.done === true) throw noYield(this.#name)
-    refuseThenable(this.#name, step.value)
+    this.#refuseThenable(step.value)
     this.release = (exit, completion) => this.#resume(exit, completion)
     return step.value
   }
@@ -47,9 +47,19 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
     try {
       const ended = this.#end(this.#generator.throw(thrown))
       if (!isThenable(ended)) return ended
-      return ended.then(undefined, (error: unknown) => absorb(error, thrown, completion))
+      return ended.then(undefined, (error: unknown) => absorb(error, thrown))
     } catch (error) {
-      return absorb(error, thrown, completion)
+      return absorb(error, thrown)
+    }
+  }
+
+  /** Its `finally` blocks run all the same. */
+  #refuseThenable(value: unknown): void {
+    try {
+      refuseThenable(this.#name, value)
+    } catch (error) {
+      this.#generator.return(undefined)
+      throw error
     }
   }
 
@@ -61,25 +71,36 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
   /** A second yield: its `finally` blocks run, and the mistake is a failing release. */
   #finish(step: Step<T>): unknown {
     if (step.done === true) return undefined
-    const returned: unknown = this.#generator.return(undefined)
-    const mistake = new ResourceProtocolError(
-      `The resource "${this.#name}" yielded twice. A resource yields its value once; release it after that yield.`,
-    )
-    if (!isThenable(returned)) throw mistake
-    return returned.then(() => {
+    const mistake = yieldedTwice(this.#name)
+    const fail = (): never => {
       throw mistake
-    })
+    }
+    const failTwice = (error: unknown): never => {
+      throw suppress(error, mistake)
+    }
+    let returned: unknown
+    try {
+      returned = this.#generator.return(undefined)
+    } catch (error) {
+      failTwice(error)
+    }
+    return isThenable(returned) ? returned.then(fail, failTwice) : fail()
   }
 }
 
 /** Rethrown: nothing new. Thrown with the original as its `cause`: a translation. Anything else is a failing release. */
-function absorb(error: unknown, thrown: unknown, completion: Completion): void {
+function absorb(error: unknown, thrown: unknown): void {
   if (error === thrown) return
   if (error instanceof Error && 'cause' in error && error.cause === thrown) {
-    completion.translate(thrown, error)
-    return
+    throw new Translation(thrown, error)
   }
   throw error
+}
+
+function yieldedTwice(name: string): ResourceProtocolError {
+  return new ResourceProtocolError(
+    `The resource "${name}" yielded twice. A resource yields its value once; release it after that yield.`,
+  )
 }
 
 function noYield(name: string): ResourceProtocolError {

@@ -2,8 +2,9 @@
  * What one scope owns: the instances that are there, and those on their way. Made at the first `get`; who owns what is
  * decided by the lifetime alone.
  */
+import { ambient, type Ambient } from './context.ts'
 import { Completion } from './completion.ts'
-import { Instance, type Owner } from './instance.ts'
+import { Context, Instance, type Owner } from './instance.ts'
 import { readInput, type Inputs } from './inputs.ts'
 import { captive, noRequest } from './misuse.ts'
 import type { Overrides } from './overrides.ts'
@@ -44,10 +45,24 @@ function find(
   if (definition.fixed !== undefined) return Promise.resolve(definition.fixed.value)
   if (definition.isInput) return Promise.resolve(readInput(place, definition))
   const owner = innerOf(ownerOf(place, definition, dependent), declaredIn)
-  const instance = owner.holdings?.find(definition) ?? acquire(owner, definition, dependent)
-  dependent?.waitFor(instance)
+  const there = owner.holdings?.find(definition)
+  if (there !== undefined && there.state === 'open') return there.promise
+  const caller = dependent ?? dependentOf(ambient())
+  const instance = there ?? acquire(owner, definition, caller)
+  caller?.waitFor(instance)
   if (instance.state === 'unstarted') instance.start()
-  return instance.promise
+  return owner === place ? instance.promise : waitHere(place, instance.promise)
+}
+
+/** Whoever asks its scope inside an acquire function depends on what it gets, as with `context.get`. */
+function dependentOf(caller: Ambient | undefined): Instance | undefined {
+  return caller instanceof Context ? caller.instance : undefined
+}
+
+/** What another scope acquires is waited for only as long as this one goes on. */
+function waitHere<T>(place: Place, promise: Promise<T>): Promise<T> {
+  place.holdings ??= new Holdings()
+  return place.holdings.waitFor(promise)
 }
 
 interface Choice {
@@ -100,12 +115,14 @@ function ownerOf(
   if (lifetime === 'app') return place.root
   if (lifetime !== 'request') return place
   if (place.request !== undefined) return place.request
-  throw dependent === undefined ? noRequest(name) : captive([...dependent.chain(), name])
+  throw dependent === undefined ? noRequest(name) : captive([...dependent.path(), name])
 }
 
 export class Holdings {
   readonly #instances = new Map<Definition<unknown>, Instance>()
   readonly #onTheirWay = new Set<Instance>()
+  /** Those who wait for what an ancestor acquires. */
+  readonly #waiters = new Set<(error: unknown) => void>()
   #whenAllArrived: (() => void) | undefined = undefined
 
   /** By identity: two resources of one name are two resources. */
@@ -127,33 +144,58 @@ export class Holdings {
   /** It is no longer on its way. */
   arrived(instance: Instance): void {
     this.#onTheirWay.delete(instance)
-    if (this.idle) this.#whenAllArrived?.()
+    if (this.#onTheirWay.size === 0) this.#whenAllArrived?.()
   }
 
   onTheirWay(): Iterable<Instance> {
     return this.#onTheirWay
   }
 
-  get idle(): boolean {
-    return this.#onTheirWay.size === 0
+  /** Nobody waits for anything. */
+  get quiet(): boolean {
+    return this.#onTheirWay.size === 0 && this.#waiters.size === 0
   }
 
-  /** The scope was aborted: whoever waits is told at once, and what arrives is released. */
-  giveUp(reason: unknown): void {
+  waitFor<T>(promise: Promise<T>): Promise<T> {
+    const waiting = new Promise<T>((resolve, reject) => {
+      this.#waiters.add(reject)
+      const done = (): void => {
+        this.#waiters.delete(reject)
+      }
+      promise.then(resolve, reject).then(done, done)
+    })
+    waiting.catch(ignore)
+    return waiting
+  }
+
+  /**
+   * The scope was aborted, or failed: whoever waits is told at once, and what arrives is released.
+   * @param aborted whether that is what its outcome can become
+   */
+  giveUp(reason: unknown, aborted: boolean): void {
+    this.#turnAway(reason)
     for (const instance of [...this.#onTheirWay]) {
       const completion = new Completion('unknown')
-      completion.abort(reason)
+      if (aborted) completion.abort(reason)
+      else completion.fail(reason, true)
       instance.giveUp(reason, completion)
     }
   }
 
   /** The scope is closing: whoever waits is told at once; resolves when nothing is on its way any more. */
   async settle(error: unknown): Promise<void> {
-    if (this.idle) return
+    this.#turnAway(error)
+    if (this.#onTheirWay.size === 0) return
     const allArrived = new Promise<void>((resolve) => {
       this.#whenAllArrived = resolve
     })
-    for (const instance of [...this.#onTheirWay]) instance.doom(error)
+    for (const instance of [...this.#onTheirWay]) instance.refuse(error)
     await allArrived
   }
+
+  #turnAway(error: unknown): void {
+    for (const reject of [...this.#waiters]) reject(error)
+  }
 }
+
+function ignore(): void {}

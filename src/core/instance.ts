@@ -32,7 +32,7 @@ export class Instance implements Traits {
   readonly definition: Definition<unknown>
   readonly owner: Owner
   /** Who asked for it while being acquired itself. */
-  readonly dependent: Instance | undefined
+  #dependent: Instance | undefined
   /** When its acquisition began, on the clock of `roughNow`. */
   readonly since: number = roughNow()
   #waitsFor: Set<Instance> | undefined = undefined
@@ -41,11 +41,13 @@ export class Instance implements Traits {
   #stopTimer: () => void = ignore
   /** Where its callers were told that they will not get it: how a late value is to be released. */
   #givenUp: Completion | undefined = undefined
+  /** What its callers were told instead of its value, where they were. */
+  #refusal: { readonly error: unknown } | undefined = undefined
 
   constructor(definition: Definition<unknown>, owner: Owner, dependent: Instance | undefined) {
     this.definition = definition
     this.owner = owner
-    this.dependent = dependent
+    this.#dependent = dependent
     this.promise = new Promise<unknown>((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -88,13 +90,16 @@ export class Instance implements Traits {
   /** Its callers get `error` now; a value that comes later is released at once, with `completion`. */
   giveUp(error: unknown, completion: Completion): void {
     this.#givenUp = completion
-    this.#settle()
-    this.#turnAway(error)
+    this.refuse(error)
   }
 
-  /** The owner is closing: its callers get `error` now; the value is released with all others. */
-  doom(error: unknown): void {
-    this.#turnAway(error)
+  /** Its callers get `error` now; a value that comes while the owner waits is released with all others. */
+  refuse(error: unknown): void {
+    this.#refusal ??= { error }
+    this.owner.holdings?.forget(this)
+    // Nobody may be waiting: that is no reason for an unhandled rejection.
+    this.promise.catch(ignore)
+    this.#reject(error)
   }
 
   /**
@@ -102,6 +107,7 @@ export class Instance implements Traits {
    * @throws `ERR_CIRCULAR_DEPENDENCY` if that one waits for this one
    */
   waitFor(other: Instance): void {
+    if (this.state !== 'acquiring') return
     if (other.state === 'open' || other.state === 'released') return
     const back = other.#pathTo(this)
     if (back !== undefined) throw new CircularDependencyError([...back, other.name])
@@ -115,27 +121,30 @@ export class Instance implements Traits {
    */
   refuseCircle(definition: Definition<unknown>): void {
     const path = [definition.name]
-    for (let at: Instance | undefined = this; at !== undefined; at = at.dependent) {
+    for (const at of this.#chain()) {
       path.unshift(at.name)
-      if (at.definition === definition) throw new CircularDependencyError(path)
+      if (at.definition === definition && at.state === 'acquiring') {
+        throw new CircularDependencyError(path)
+      }
     }
   }
 
   /** Whether this one, or what it is being acquired for, is an instance of `definition`. */
   comesFrom(definition: Definition<unknown>): boolean {
-    for (let at: Instance | undefined = this; at !== undefined; at = at.dependent) {
-      if (at.definition === definition) return true
-    }
-    return false
+    return this.#chain().some((at) => at.definition === definition)
   }
 
-  /** The names from the first resource of this chain of acquisitions down to this one. */
-  chain(): string[] {
-    const names: string[] = []
-    for (let at: Instance | undefined = this; at !== undefined; at = at.dependent) {
-      names.unshift(at.name)
-    }
-    return names
+  /** The names of this chain of acquisitions in one owner, from the first one down to this one. */
+  path(): string[] {
+    const inOwner = this.#chain().filter((at) => at.owner === this.owner)
+    return inOwner.map((at) => at.name).toReversed()
+  }
+
+  /** This one, what it is being acquired for, what that is being acquired for, and so on. */
+  #chain(): Instance[] {
+    const chain: Instance[] = []
+    for (let at: Instance | undefined = this; at !== undefined; at = at.#dependent) chain.push(at)
+    return chain
   }
 
   #await(pending: Promise<unknown>, acquisition: Acquisition<unknown>): void {
@@ -155,6 +164,7 @@ export class Instance implements Traits {
     }
     const { release } = acquisition
     const finalizer = release && new Finalizer(releaseInstance, value, release, this)
+    if (finalizer !== undefined && this.#pilesUp()) this.#refusePile()
     if (this.#givenUp !== undefined) {
       void this.#arriveLate(finalizer, this.#givenUp)
       return
@@ -167,6 +177,7 @@ export class Instance implements Traits {
   }
 
   async #arriveLate(finalizer: Finalizer | undefined, completion: Completion): Promise<void> {
+    this.#settle()
     this.state = 'released'
     if (finalizer !== undefined) await this.owner.releaseLate(finalizer, completion)
     this.owner.holdings?.arrived(this)
@@ -174,31 +185,38 @@ export class Instance implements Traits {
 
   #fail(error: unknown): void {
     const { owner } = this
-    if (this.#givenUp === undefined) this.#turnAway(error)
-    else if (!isEcho(error, this.#givenUp.thrown)) owner.report(error, this.name, true)
+    if (this.#refusal === undefined) this.refuse(error)
+    else if (!isEcho(error, this.#refusal.error)) owner.report(error, this.name, true)
     this.state = 'released'
     this.#settle()
     owner.holdings?.arrived(this)
   }
 
+  /** From here on nobody waits: neither its callers nor an owner that is closing. */
   #timeOut(limit: number): void {
     const error = new AcquireTimeoutError(this.name, limit)
-    const completion = new Completion('unknown')
-    completion.fail(error, true)
-    this.giveUp(error, completion)
+    this.giveUp(error, this.#givenUp ?? failure(error))
     this.owner.holdings?.arrived(this)
   }
 
-  /** Nobody may be waiting: that is no reason for an unhandled rejection. */
-  #turnAway(error: unknown): void {
-    this.owner.holdings?.forget(this)
-    this.promise.catch(ignore)
-    this.#reject(error)
+  /** Each `get` would add one that is released only when the app ends. */
+  #pilesUp(): boolean {
+    const { lifetime } = this.definition
+    return lifetime === 'transient' && this.owner.kind === 'app' && this.#dependent === undefined
   }
 
+  #refusePile(): void {
+    const error = new TypeError(
+      `The transient resource "${this.name}" has a release and was asked of the app itself, where each one would stay until the app closes. Ask a scope under the app, or give it the lifetime "app".`,
+    )
+    this.giveUp(error, failure(error))
+  }
+
+  /** Nothing leads from here to those who asked, so that a long-lived resource keeps no request. */
   #settle(): void {
     this.#stopTimer()
     this.#waitsFor = undefined
+    this.#dependent = undefined
   }
 
   /** The chain of waiting from here to `target`, for the message. */
@@ -213,14 +231,21 @@ export class Instance implements Traits {
 }
 
 /** What an acquire function is given, and what is ambient inside it. */
-class Context implements AcquireContext, Ambient {
+export class Context implements AcquireContext, Ambient {
   readonly scope: Owner
   readonly get: <T>(resource: Resource<T>) => Promise<T>
+  readonly instance: Instance
 
   constructor(instance: Instance) {
     const { owner } = instance
     this.scope = owner
+    this.instance = instance
     this.get = (resource) => owner.resolve(resource, instance)
+  }
+
+  /** A closing owner waits for what is on its way. */
+  get awaited(): boolean {
+    return this.instance.state === 'acquiring'
   }
 
   get signal(): AbortSignal {
@@ -243,6 +268,12 @@ function releaseInstance({ traits, value, method }: Finalizer, unwinding: Unwind
     return instance.destroy(value as never, new DisposeTimeoutError(instance.name, 0))
   }
   return release(unwinding.exit(), unwinding.completion)
+}
+
+function failure(error: unknown): Completion {
+  const completion = new Completion('unknown')
+  completion.fail(error, true)
+  return completion
 }
 
 function ignore(): void {}

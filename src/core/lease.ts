@@ -4,7 +4,7 @@
  */
 import { Completion } from './completion.ts'
 import { DisposedError } from './errors.ts'
-import { callRelease, conclude, Finalizer, Unwinding, type Unwindable } from './finalizers.ts'
+import { callWithValue, conclude, Finalizer, Unwinding, type Unwindable } from './finalizers.ts'
 import { reportUnthrown } from './misuse.ts'
 import { checkOptions, expected, milliseconds, text } from './options.ts'
 import { defaults } from './settings.ts'
@@ -47,7 +47,6 @@ export function disposedError(what: string, cause?: unknown): DisposedError {
 
 class Hold<T> implements Held<T>, Unwindable {
   readonly unwinding: Unwinding
-  readonly closing = undefined
   readonly #name: string
   #held: { readonly value: T } | undefined
   #disposing: Promise<void> | undefined = undefined
@@ -64,7 +63,7 @@ class Hold<T> implements Held<T>, Unwindable {
     this.#held = { value }
     const report = (error: unknown): void => reportUnthrown(undefined, error, undefined, name, true)
     this.unwinding = new Unwinding({ disposeTimeout, report }, new Completion('success'), false)
-    this.unwinding.push(new Finalizer(callRelease, value, release, { name }))
+    this.unwinding.push(new Finalizer(callWithValue, value, release, { name }))
   }
 
   get value(): T {
@@ -80,10 +79,7 @@ class Hold<T> implements Held<T>, Unwindable {
     return disposing
   }
 
-  settleFailure(): void {}
-  park(): false {
-    return false
-  }
+  settle(): undefined {}
   drain(): undefined {}
   finish(): void {}
 }

@@ -42,10 +42,8 @@ export class Node implements Unwindable, Host {
   readonly openedAt: number = roughNow()
   frame: Frame = openFrame()
   state: ScopeState = 'open'
-  /** Where somebody closes it before its body has ended. Never rejects. */
-  closing: Promise<void> | undefined = undefined
-  /** The run of its body, while that has not settled. */
-  running: Promise<unknown> | undefined = undefined
+  /** It ends with the body that runs in it. */
+  running = false
   /** The body has settled, and the scope is open for its streams alone. */
   parked = false
   /** How many streams are bound here or below. */
@@ -57,6 +55,7 @@ export class Node implements Unwindable, Host {
   children: Children<ScopeNode> | undefined = undefined
   older: ScopeNode | undefined = undefined
   newer: ScopeNode | undefined = undefined
+  #onEnd: (() => void)[] | undefined = undefined
   #childClosed: ((child: ScopeNode) => void)[] | undefined = undefined
   readonly #number: number = ++opened
   #closedAt: number | undefined = undefined
@@ -104,34 +103,43 @@ export class Node implements Unwindable, Host {
 
   runBody<R>(body: (scope: Scope) => MaybePromise<R>): Promise<R> {
     const { abandonAfter } = this.settings
-    const running = this.#conclude(
-      abandonAfter === undefined ? body : this.#bound(body, abandonAfter),
-    )
-    if (!this.parked) this.running = running
+    this.running = true
     // With a body, the value is the body's.
-    return running as Promise<R>
+    return this.#conclude(
+      abandonAfter === undefined ? body : this.#bound(body, abandonAfter),
+    ) as Promise<R>
   }
 
   /** Close without a body. */
   conclude(): Promise<void> {
-    const concluding = this.#conclude<void>(undefined)
-    this.closing = concluding.then(ignore, ignore)
-    return concluding as Promise<void>
+    return this.#conclude<void>(undefined) as Promise<void>
   }
 
-  settleFailure(error: unknown): void {
-    settleFailure(this.scope, error, true)
+  settle(failure: { readonly error: unknown } | undefined): Promise<void> | undefined {
+    if (this.state !== 'open') return this.ended()
+    if (failure === undefined) this.unwinding.completion.succeed()
+    else settleFailure(this.scope, failure.error, true)
+    const parks = failure === undefined && this.streams > 0 && !this.aborted
+    if (!parks) return undefined
+    this.running = false
+    this.parked = true
+    return Promise.resolve()
+  }
+
+  /**
+   * Resolves when everything is released; never rejects. A promise of its own for each caller, so that an error of the
+   * promise that the first caller got is not taken for handled.
+   */
+  ended(): Promise<void> {
+    if (this.state === 'closed') return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#onEnd ??= []
+      this.#onEnd.push(resolve)
+    })
   }
 
   taskFailed(error: unknown): void {
     cancel(this.scope, error)
-  }
-
-  park(): boolean {
-    if (this.streams === 0 || this.aborted) return false
-    this.running = undefined
-    this.parked = true
-    return true
   }
 
   async unbind(settle: (completion: Completion) => void): Promise<void> {
@@ -164,10 +172,12 @@ export class Node implements Unwindable, Host {
     this.holdings = undefined
     this.inputs = undefined
     this.tasks = undefined
-    this.running = undefined
+    this.running = false
     this.parked = false
     this.frame = outermostFrame
     this.parent?.removeChild(this.scope)
+    for (const resolve of this.#onEnd ?? []) resolve()
+    this.#onEnd = undefined
   }
 
   removeChild(child: ScopeNode): void {
@@ -217,8 +227,10 @@ export class Node implements Unwindable, Host {
   /** Whether closing would wait for the caller: a descendant, a task, or what already runs because it closes. */
   awaitsCaller(): boolean {
     const caller = ambient()
-    if (caller?.scope === this.scope) return this.state !== 'open' || caller.awaited === true
-    for (let at = caller?.scope.parent; at !== undefined; at = at.parent)
+    // What a closed scope left running is waited for by nobody.
+    if (caller === undefined || caller.scope.disposed) return false
+    if (caller.scope === this.scope) return this.state !== 'open' || caller.awaited === true
+    for (let at = caller.scope.parent; at !== undefined; at = at.parent)
       if (at === this.scope) return true
     return false
   }
@@ -261,5 +273,3 @@ export class Node implements Unwindable, Host {
 function call<R>(body: () => R): R {
   return body()
 }
-
-function ignore(): void {}

@@ -162,10 +162,7 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
 
   close(): Promise<void> {
     const awaitsCaller = this.awaitsCaller()
-    if (this.state !== 'open') {
-      const end = awaitsCaller ? undefined : (this.closing ?? this.running)
-      return end === undefined ? Promise.resolve() : end.then(ignore, ignore)
-    }
+    if (this.state !== 'open') return awaitsCaller ? Promise.resolve() : this.ended()
     // An app has no body to wait for: what still runs in it is told to stop.
     if (this.kind === 'app') this.stop(new ShutdownError(`The app "${this.name}" closes.`))
     const concluding = this.conclude()
@@ -209,5 +206,3 @@ Object.defineProperty(ScopeNode.prototype, inspect.custom, {
 function call<R>(body: () => R): R {
   return body()
 }
-
-function ignore(): void {}

@@ -77,7 +77,7 @@ async function release(app: ScopeNode): Promise<unknown[]> {
 }
 
 async function alreadyClosed(app: ScopeNode): Promise<ShutdownReport> {
-  await app.closing
+  await app.ended()
   return { drained: 0, aborted: 0, stuck: [], errors: [] }
 }
 

@@ -7,13 +7,16 @@ import type { MaybePromise, Scope } from './types.ts'
 
 /** `promise`, or a rejection with the signal's reason; the others who wait for the same promise do not notice. */
 export function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
+  const waiting = new Promise<T>((resolve, reject) => {
     const giveUp = (): void => reject(signal.reason as Error)
     if (signal.aborted) giveUp()
     signal.addEventListener('abort', giveUp, { once: true })
     const done = (): void => signal.removeEventListener('abort', giveUp)
-    promise.then(resolve, reject).finally(done).catch(done)
+    promise.then(resolve, reject).then(done, done)
   })
+  // Nobody may be waiting any more: that is no reason for an unhandled rejection.
+  waiting.catch(() => {})
+  return waiting
 }
 
 /**
