@@ -1,0 +1,104 @@
+/**
+ * What an adapter is told once and does for every request: how its scopes are named, bounded and closed.
+ */
+import type { IncomingMessage } from 'node:http'
+import { openServing } from '../core/app.ts'
+import {
+  callable,
+  checkOptions,
+  expected,
+  milliseconds,
+  oneOf,
+  type Rule,
+} from '../core/options.ts'
+import { ScopeNode } from '../core/scope.ts'
+import type { App, Scope, ScopeOptions } from '../core/types.ts'
+
+/** What all server adapters can be told. */
+export interface AdapterOptions {
+  /**
+   * Milliseconds for a whole request. When they have passed, the scope is aborted with a `TimeoutError`, and the answer
+   * is a 503 unless one has begun. Default: none.
+   */
+  timeout?: number
+  /**
+   * When the scope closes, once the handler has settled. `answer`: before the first byte of the answer, so that a failed
+   * commit is an error response; a streamed body keeps the scope open. The default of `handle`. `ended`: when all bytes
+   * were produced or the connection closed. The default of `scoped`, whose handlers commit before they answer.
+   */
+  closeAt?: 'answer' | 'ended'
+  /** Milliseconds a handler may go on after its client left, before its resources are destroyed. Default 5_000. */
+  abandonAfter?: number
+  /** A scope name for errors, events and the inspector. Default: method and path without the query. */
+  name?(request: IncomingMessage): string
+}
+
+/** Takes an error that a client is answered with, or can be told of no more. */
+export type OnRequestError = (error: unknown, response: never) => unknown
+
+export interface Adapter {
+  readonly app: App
+  readonly scope: Pick<ScopeOptions, 'kind' | 'timeout' | 'abandonAfter'>
+  /** Milliseconds. */
+  readonly abandonAfter: number
+  readonly closeAt: 'answer' | 'ended'
+  readonly onError: OnRequestError | undefined
+  readonly name: (request: IncomingMessage) => string
+}
+
+const rules: Readonly<Record<string, Rule>> = {
+  timeout: milliseconds,
+  closeAt: oneOf('answer', 'ended'),
+  abandonAfter: milliseconds,
+  name: callable,
+}
+const rulesOfHandle: Readonly<Record<string, Rule>> = { ...rules, onError: callable }
+
+/** @throws {TypeError} for an app that is none, and for unknown or wrong options */
+export function adapterOf(
+  where: 'scoped()' | 'handle()',
+  app: App,
+  options: (AdapterOptions & { onError?: OnRequestError }) | undefined,
+): Adapter {
+  checkApp(where, app)
+  checkOptions(where, options, where === 'handle()' ? rulesOfHandle : rules)
+  const abandonAfter = options?.abandonAfter ?? 5_000
+  const timeout = options?.timeout
+  return {
+    app,
+    scope: { kind: 'request', abandonAfter, ...(timeout !== undefined && { timeout }) },
+    abandonAfter,
+    closeAt: options?.closeAt ?? (where === 'handle()' ? 'answer' : 'ended'),
+    onError: options?.onError,
+    name: (request) => options?.name?.(request) ?? methodAndPath(request),
+  }
+}
+
+/** @throws {TypeError} */
+export function checkApp(where: string, app: App): void {
+  if (typeof app?.child === 'function' && app.kind === 'app') return
+  throw expected(`the first argument of ${where}`, 'an app, made by createApp()', app)
+}
+
+/** @throws {TypeError} */
+export function checkFunction(what: string, value: unknown): void {
+  if (typeof value !== 'function') throw expected(what, 'a function', value)
+}
+
+/**
+ * The scope of one request.
+ * @throws `ERR_SCOPE_CLOSED` once the app has closed
+ */
+export function openRequest({ app, scope, name }: Adapter, request: IncomingMessage): Scope {
+  return openServing(app, { ...scope, name: name(request) })
+}
+
+/** Give what nobody can be told of to the `onError` of `scope`. */
+export function report(scope: Scope, error: unknown): void {
+  if (scope instanceof ScopeNode) scope.report(error, undefined, true)
+}
+
+function methodAndPath({ method = 'GET', url = '/' }: IncomingMessage): string {
+  const query = url.indexOf('?')
+  return `${method} ${query < 0 ? url : url.slice(0, query)}`
+}

@@ -1,0 +1,228 @@
+/**
+ * The connections of one server, and how they end without cutting an answer: `server.closeIdleConnections()` takes an
+ * answer for finished when `end()` was called, so it is replaced on the instance by one that knows what is on its way.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Http2SecureServer, Http2Server, ServerHttp2Session } from 'node:http2'
+import type { Server as HttpsServer } from 'node:https'
+import type { Socket } from 'node:net'
+import { cut } from './failure.ts'
+import { watchUpgrades } from './upgrades.ts'
+
+/** The servers that can be closed gracefully. */
+export type AnyServer = Server | HttpsServer | Http2Server | Http2SecureServer
+
+/** What all of them have in common. Their event maps differ, so that no union of them can be called. */
+interface Listened {
+  on(event: string, listener: (...parameters: never[]) => void): unknown
+  off(event: string, listener: (...parameters: never[]) => void): unknown
+  prependListener(event: string, listener: (...parameters: never[]) => void): unknown
+}
+
+/** One connection of HTTP/1. */
+interface Link {
+  readonly socket: Socket
+  readonly answers: Set<ServerResponse>
+  /** Bytes read when it was last known to be between two requests. */
+  mark: number
+}
+
+/** Milliseconds longer than idle connections that half a request head may take, and an upgraded connection. */
+const partialHead = 1_000
+const upgradedGrace = 5_000
+
+export class Connections {
+  readonly #server: AnyServer
+  readonly #linger: number
+  readonly #links = new Map<Socket, Link>()
+  readonly #upgraded = new Set<Socket>()
+  readonly #handshaking = new Map<string, Socket>()
+  readonly #sessions = new Set<ServerHttp2Session>()
+  readonly #timers: NodeJS.Timeout[] = []
+  readonly #undo: (() => void)[] = []
+  #draining = false
+
+  /** @param linger milliseconds that idle connections may stay once the server closes */
+  constructor(server: AnyServer, linger: number) {
+    this.#server = server
+    this.#linger = linger
+    this.#listen()
+    this.#override()
+  }
+
+  /** Leave the server as it was. */
+  detach(): void {
+    for (const undo of this.#undo.splice(0)) undo()
+    this.#reset()
+  }
+
+  /** The answers that are not finished: their bytes are still to be produced. */
+  unanswered(): ServerResponse[] {
+    const unanswered: ServerResponse[] = []
+    for (const { answers } of this.#links.values()) {
+      for (const answer of answers) if (!answer.writableEnded) unanswered.push(answer)
+    }
+    return unanswered
+  }
+
+  destroyUnanswered(): void {
+    for (const answer of this.unanswered()) cut(answer)
+  }
+
+  destroyAll(): void {
+    for (const session of this.#sessions) session.destroy()
+    for (const socket of this.#links.keys()) socket.destroy()
+    for (const socket of this.#upgraded) socket.destroy()
+    for (const socket of this.#handshaking.values()) socket.destroy()
+  }
+
+  #listen(): void {
+    const secure = 'setSecureContext' in this.#server
+    if (secure) this.#on('connection', (socket: Socket) => this.#handshake(socket))
+    this.#on(secure ? 'secureConnection' : 'connection', (socket: Socket) =>
+      this.#connected(socket),
+    )
+    this.#on('session', (session: ServerHttp2Session) => this.#opened(session))
+    this.#on('listening', () => this.#reset())
+    this.#on('close', () => this.#reset())
+    this.#on('request', (request: IncomingMessage, response: ServerResponse) =>
+      this.#requested(request, response),
+    )
+    this.#undo.push(watchUpgrades(this.#server, (socket) => this.#upgrade(socket)))
+  }
+
+  #on(event: string, listener: (...parameters: never[]) => void): void {
+    const server: Listened = this.#server
+    // Before the listeners of the application, which may answer at once.
+    server.prependListener(event, listener)
+    this.#undo.push(() => server.off(event, listener))
+  }
+
+  /** All versions of `server.close()` for HTTP/1 begin with this call; that of HTTP/2 has no such step. */
+  #override(): void {
+    const server: { closeIdleConnections?: () => void } = this.#server
+    if (server.closeIdleConnections === undefined) this.#replace('close', this.#closing())
+    else this.#replace('closeIdleConnections', () => this.#closeIdle())
+  }
+
+  #replace(name: 'close' | 'closeIdleConnections', value: unknown): void {
+    const own = Object.getOwnPropertyDescriptor(this.#server, name)
+    Object.defineProperty(this.#server, name, { value, configurable: true, writable: true })
+    this.#undo.push(() => {
+      if (own === undefined) Reflect.deleteProperty(this.#server, name)
+      else Object.defineProperty(this.#server, name, own)
+    })
+  }
+
+  #closing(): AnyServer['close'] {
+    const server = this.#server
+    const close = server.close.bind(server)
+    return (callback) => {
+      this.#drain()
+      close(callback)
+      return server
+    }
+  }
+
+  #closeIdle(): void {
+    // Called by `close()` before it stops listening, and by whoever wants the idle ones gone while the server goes on.
+    process.nextTick(() => {
+      if (this.#server.listening) this.#endIdle(false)
+      else this.#drain()
+    })
+  }
+
+  /** The server takes no new connections. Each of those there are ends with the answer that it is waiting for. */
+  #drain(): void {
+    if (this.#draining) return
+    this.#draining = true
+    for (const session of this.#sessions) session.close()
+    for (const link of this.#links.values()) announceEnd(link)
+    this.#after(this.#linger, () => this.#endIdle(false))
+    this.#after(this.#linger + partialHead, () => this.#endIdle(true))
+    this.#after(this.#linger + upgradedGrace, () => this.#endUpgraded())
+  }
+
+  #reset(): void {
+    this.#draining = false
+    for (const timer of this.#timers.splice(0)) clearTimeout(timer)
+  }
+
+  #after(ms: number, act: () => void): void {
+    this.#timers.push(setTimeout(act, ms).unref())
+  }
+
+  #endIdle(partial: boolean): void {
+    for (const socket of this.#handshaking.values()) socket.destroy()
+    for (const { socket, answers, mark } of this.#links.values()) {
+      if (answers.size === 0 && (partial || socket.bytesRead === mark)) socket.destroy()
+    }
+  }
+
+  #endUpgraded(): void {
+    for (const socket of this.#upgraded) socket.destroy()
+  }
+
+  #handshake(socket: Socket): void {
+    const key = peerOf(socket)
+    this.#handshaking.set(key, socket)
+    socket.once('close', () => this.#handshaking.delete(key))
+  }
+
+  #connected(socket: Socket): void {
+    this.#handshaking.delete(peerOf(socket))
+    if (!isOfHttp2(this.#server, socket)) this.#link(socket)
+  }
+
+  #link(socket: Socket): Link {
+    const link: Link = { socket, answers: new Set(), mark: socket.bytesRead }
+    this.#links.set(socket, link)
+    socket.once('close', () => this.#links.delete(socket))
+    return link
+  }
+
+  #opened(session: ServerHttp2Session): void {
+    this.#sessions.add(session)
+    session.once('close', () => this.#sessions.delete(session))
+    if (this.#draining) session.close()
+  }
+
+  #requested({ socket, httpVersionMajor }: IncomingMessage, response: ServerResponse): void {
+    // A session of HTTP/2 ends with its last stream.
+    if (httpVersionMajor !== 1) return
+    const link = this.#links.get(socket) ?? this.#link(socket)
+    link.answers.add(response)
+    response.once('close', () => this.#answered(response, link))
+    if (this.#draining) announceEnd(link)
+  }
+
+  #answered(response: ServerResponse, link: Link): void {
+    link.answers.delete(response)
+    link.mark = link.socket.bytesRead
+    if (this.#draining && link.answers.size === 0) link.socket.destroySoon()
+  }
+
+  #upgrade(socket: Socket): void {
+    this.#links.delete(socket)
+    this.#upgraded.add(socket)
+    socket.once('close', () => this.#upgraded.delete(socket))
+  }
+}
+
+/** The last answer of a connection says so; on an earlier one, those behind it would be dropped. */
+function announceEnd({ answers }: Link): void {
+  const open = [...answers].filter((answer) => !answer.headersSent)
+  const last = open.pop()
+  for (const answer of open) answer.removeHeader('Connection')
+  last?.setHeader('Connection', 'close')
+}
+
+/** The raw connection of a TLS socket is another object with the same peer. */
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
+}
+
+function isOfHttp2(server: AnyServer, socket: Socket): boolean {
+  if (!('updateSettings' in server)) return false
+  return !('alpnProtocol' in socket) || socket.alpnProtocol === 'h2'
+}

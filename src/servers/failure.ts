@@ -1,0 +1,103 @@
+/**
+ * Where an error of a request goes: to the client while nothing was sent, and to those who operate the server where the
+ * client is told less than all of it. The status is that of the primary error, so a failing release never turns a 404
+ * into a 500.
+ */
+import { STATUS_CODES, type ServerResponse } from 'node:http'
+import { isObject, primaryError } from '../core/dispose.ts'
+import type { Scope } from '../core/types.ts'
+import { report, type Adapter } from './adapter.ts'
+
+/** `NGHTTP2_INTERNAL_ERROR`: any other code of a reset would let a cut answer look complete. */
+const internalError = 2
+
+/** What failed, and whom to tell. */
+interface Failed {
+  readonly adapter: Adapter
+  readonly scope: Scope
+  readonly response: ServerResponse
+}
+
+/**
+ * Answer `error` if nothing was sent, else end the connection, so that a broken answer does not look complete. Never
+ * rejects.
+ * @param interrupted the request was aborted from outside before it failed, so the failure is no news
+ */
+export async function tell(failed: Failed, error: unknown, interrupted: boolean): Promise<void> {
+  const { scope, response } = failed
+  const primary = primaryError(error)
+  const expected = interrupted && error === primary
+  if (!isUntouched(response)) {
+    if (!response.writableEnded) cut(response)
+    if (!expected) report(scope, error)
+    return
+  }
+  if (await isHandled(failed, error)) return
+  const status = statusOf(primary) ?? (interrupted ? 503 : 500)
+  refuse(response, status, primary)
+  const toldInFull = status < 500 && error === primary
+  if (!expected && !toldInFull && failed.adapter.onError === undefined) report(scope, error)
+}
+
+/** There is no scope for this request: its app has closed, or its name could not be found. */
+export function refuseUnopened(adapter: Adapter, response: ServerResponse, error: unknown): void {
+  const closed = isObject(error) && 'code' in error && error.code === 'ERR_SCOPE_CLOSED'
+  void tell({ adapter, scope: adapter.app, response }, error, closed)
+}
+
+/** End an answer in the middle, visibly. */
+export function cut(response: ServerResponse): void {
+  if (isHttp2(response)) response.stream.close(internalError)
+  else response.destroy()
+}
+
+/** Whether this is a response of the compatibility API. */
+export function isHttp2(
+  response: ServerResponse,
+): response is ServerResponse & { readonly stream: { close(code: number): void } } {
+  return 'stream' in response
+}
+
+function isUntouched(response: ServerResponse): boolean {
+  return !response.headersSent && !response.writableEnded && !response.destroyed
+}
+
+async function isHandled({ adapter, scope, response }: Failed, error: unknown): Promise<boolean> {
+  if (adapter.onError === undefined) return false
+  try {
+    // The adapter keeps the function as what it was given as: one that takes a response.
+    await adapter.onError(error, response as never)
+  } catch (failure) {
+    report(scope, error)
+    report(scope, failure)
+  }
+  return !isUntouched(response)
+}
+
+/** As the libraries that make errors for servers have it: `statusCode` or `status`, 400 to 599. */
+function statusOf(error: unknown): number | undefined {
+  if (!isObject(error)) return undefined
+  const { statusCode, status } = error as { statusCode?: unknown; status?: unknown }
+  return [statusCode, status].find(isErrorStatus)
+}
+
+function isErrorStatus(status: unknown): status is number {
+  return Number.isInteger(status) && Number(status) >= 400 && Number(status) <= 599
+}
+
+/** The message of an error is for its client only where the client is at fault. */
+function refuse(response: ServerResponse, status: number, error: unknown): void {
+  const standard = STATUS_CODES[status] ?? 'Error'
+  const text = (status < 500 && error instanceof Error && error.message) || standard
+  for (const name of response.getHeaderNames()) {
+    if (name !== 'connection') response.removeHeader(name)
+  }
+  response.statusCode = status
+  if (!isHttp2(response)) {
+    response.statusMessage = standard
+    if (status >= 500) response.setHeader('Connection', 'close')
+  }
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8')
+  response.setHeader('Content-Length', Buffer.byteLength(text))
+  response.end(text)
+}

@@ -1,0 +1,113 @@
+/**
+ * Listen, and be graceful: the server as a disposable.
+ */
+import { once } from 'node:events'
+import { ShutdownError } from '../core/errors.ts'
+import { checkOptions, milliseconds, text, type Rule } from '../core/options.ts'
+import type { App } from '../core/types.ts'
+import { checkApp } from './adapter.ts'
+import type { AnyServer, Connections } from './connections.ts'
+import { attach, closed, type Attachment } from './graceful.ts'
+import { scopeOf } from './served.ts'
+
+export interface ListenOptions {
+  /** `0`: any free one. */
+  port: number
+  /** Default: every address of the machine. */
+  host?: string
+  /** Milliseconds idle connections may stay when the server closes; default 500. */
+  linger?: number
+}
+
+/** A server that listens. Disposing closes it. */
+export interface Listening extends AsyncDisposable {
+  readonly port: number
+  /** Without a trailing slash. */
+  readonly url: string
+}
+
+const rules: Readonly<Record<string, Rule>> = {
+  port: {
+    expected: 'a port number from 0 to 65535',
+    accepts: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 65_535,
+  },
+  host: text,
+  linger: milliseconds,
+}
+
+/** Milliseconds for handlers to answer when the server is disposed, then to heed their abort, and for all bytes to arrive. */
+const grace = 10_000
+const abortGrace = 1_000
+const deliveryGrace = 60_000
+
+/**
+ * Listen, and be graceful. Resolves once the server listens; rejects with the system's error (`EADDRINUSE`, `EACCES`)
+ * where it cannot. Disposing stops accepting, waits 10 s for requests in progress before it aborts their scopes with
+ * `ERR_SHUTDOWN`, and delivers what was answered. The app's shutdown closes the server too.
+ *
+ * @example
+ * ```ts
+ * await using server = await listen(app, http.createServer(handle(app, handler)), { port: 3000 })
+ * console.log(`Listening on ${server.url}`)
+ * ```
+ * @throws {TypeError} for unknown or wrong options
+ */
+export async function listen(
+  app: App,
+  server: AnyServer,
+  options: ListenOptions,
+): Promise<Listening> {
+  checkApp('listen()', app)
+  checkOptions('listen()', options, rules)
+  const { port, host, linger = 500 } = options
+  const attachment = attach(app, server, linger)
+  try {
+    server.listen(host === undefined ? { port } : { port, host })
+    // Rejects with what the server emits as 'error'.
+    await once(server, 'listening')
+  } catch (error) {
+    await attachment[Symbol.asyncDispose]()
+    throw error
+  }
+  let closing: Promise<void> | undefined
+  return {
+    ...addressOf(server, host),
+    [Symbol.asyncDispose]: () => (closing ??= close(server, attachment)),
+  }
+}
+
+async function close(server: AnyServer, attachment: Attachment): Promise<void> {
+  const { connections } = attachment
+  const timers = [
+    setTimeout(() => abortUnanswered(connections), grace),
+    setTimeout(() => connections.destroyUnanswered(), grace + abortGrace),
+    setTimeout(() => connections.destroyAll(), deliveryGrace),
+  ]
+  try {
+    await closed(server)
+  } finally {
+    for (const timer of timers) clearTimeout(timer)
+    await attachment[Symbol.asyncDispose]()
+  }
+}
+
+function abortUnanswered(connections: Connections): void {
+  const reason = new ShutdownError(
+    `The server closes, and the answer took longer than ${grace} ms.`,
+  )
+  for (const answer of connections.unanswered()) scopeOf(answer)?.abort(reason)
+}
+
+function addressOf(server: AnyServer, host: string | undefined): { port: number; url: string } {
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const protocol = 'setSecureContext' in server ? 'https' : 'http'
+  return { port, url: `${protocol}://${reachable(host)}:${port}` }
+}
+
+/** An address to connect to, for one to listen on. */
+function reachable(host: string | undefined): string {
+  if (host === undefined || host === '::') return 'localhost'
+  if (host === '0.0.0.0') return '127.0.0.1'
+  return host.includes(':') ? `[${host}]` : host
+}

@@ -1,0 +1,120 @@
+/**
+ * What a handler returned, as an answer: encoded before the scope closes, so that a value that cannot be encoded is a
+ * failure of the handler; sent after it closed.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isObject } from '../core/dispose.ts'
+import { expected } from '../core/options.ts'
+import { isHttp2 } from './failure.ts'
+import { bytesOf, sourceOf, type Source } from './source.ts'
+
+export interface Reply {
+  /** The content type, unless the handler has set one. */
+  readonly type: string | undefined
+  readonly body: string | Uint8Array | Source | undefined
+  /** Of a `Response`. */
+  readonly head: ResponseLike | undefined
+}
+
+/** The part of a `Response` that is used, whichever implementation it is of. */
+interface ResponseLike {
+  readonly status: number
+  readonly statusText: string
+  readonly headers: { forEach(visit: (value: string, name: string) => void): void }
+  readonly body: ReadableStream<unknown> | null
+}
+
+/**
+ * Whether the handler answers by itself: it returned nothing, or the response (which `response.end()` returns), or it
+ * has already ended the answer.
+ */
+export function isNoReply(value: unknown, response: ServerResponse): boolean {
+  if (value === undefined || value === response || response.writableEnded) return true
+  // What `response.write()` returns.
+  return typeof value === 'boolean' && response.headersSent
+}
+
+/** @throws {TypeError} for what cannot be sent */
+export function replyOf(value: unknown): Reply {
+  if (typeof value === 'string')
+    return { type: 'text/plain; charset=utf-8', body: value, head: undefined }
+  if (!isObject(value)) return json(value)
+  if (isResponse(value)) return ofResponse(value)
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return binary(bytesOf(value))
+  const source = sourceOf(value)
+  return source === undefined ? json(value) : binary(source)
+}
+
+/** End the body of an answer that nobody will get. */
+export async function discard(value: unknown): Promise<void> {
+  if (!isObject(value)) return
+  const body = isResponse(value) ? value.body : value
+  if (body !== null) await sourceOf(body)?.cancel(undefined)
+}
+
+/** Set status and headers. Nothing is sent yet. */
+export function writeHead({ head, type }: Reply, response: ServerResponse): void {
+  if (response.headersSent) return
+  if (head !== undefined) {
+    response.statusCode = head.status
+    if (head.statusText !== '' && !isHttp2(response)) response.statusMessage = head.statusText
+    head.headers.forEach((value, name) => {
+      if (name === 'set-cookie') response.appendHeader(name, value)
+      else response.setHeader(name, value)
+    })
+  }
+  if (type !== undefined && !response.hasHeader('content-type')) {
+    response.setHeader('Content-Type', type)
+  }
+}
+
+/** Send an answer of which all bytes are known. */
+export function writeWhole(body: string | Uint8Array | undefined, response: ServerResponse): void {
+  if (response.destroyed) return
+  if (body === undefined) {
+    response.end()
+    return
+  }
+  if (!response.headersSent && !isEmptyStatus(response.statusCode)) {
+    response.setHeader('Content-Length', Buffer.byteLength(body))
+  }
+  response.end(body)
+}
+
+/** Whether the protocol allows this answer no body. */
+export function hasNoBody(request: IncomingMessage, { statusCode }: ServerResponse): boolean {
+  return request.method === 'HEAD' || isEmptyStatus(statusCode)
+}
+
+function isEmptyStatus(status: number): boolean {
+  return status === 204 || status === 304
+}
+
+function binary(body: Uint8Array | string | Source): Reply {
+  return { type: 'application/octet-stream', body, head: undefined }
+}
+
+function json(value: unknown): Reply {
+  // The type says string, but there are values without a form in JSON.
+  const body = JSON.stringify(value) as string | undefined
+  if (body !== undefined) return { type: 'application/json', body, head: undefined }
+  throw expected(
+    'what the handler returned',
+    'a string, bytes, a value with a form in JSON, a stream, an async iterable or a Response',
+    value,
+  )
+}
+
+function ofResponse(head: ResponseLike): Reply {
+  if (head.status < 200 || head.status > 599) {
+    throw expected('the status of the returned Response', 'from 200 to 599', head.status)
+  }
+  const body = head.body === null ? undefined : sourceOf(head.body)
+  return { type: undefined, body, head }
+}
+
+function isResponse(value: object): value is ResponseLike {
+  const { status, headers } = value as { status?: unknown; headers?: unknown }
+  if (typeof status !== 'number' || !('body' in value) || !isObject(headers)) return false
+  return 'forEach' in headers && typeof headers.forEach === 'function'
+}

@@ -1,0 +1,113 @@
+/**
+ * Anything that yields an answer piece by piece, under one face: Node streams, web streams, async iterables. Cancelling
+ * one settles when its producer has ended.
+ */
+import { Readable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { isObject } from '../core/dispose.ts'
+import { expected } from '../core/options.ts'
+
+type Step = IteratorResult<unknown, unknown>
+
+export interface Source {
+  readonly next: () => Promise<Step>
+  readonly cancel: (reason: unknown) => Promise<unknown>
+}
+
+/** The source that `value` is, if it is one. */
+export function sourceOf(value: object): Source | undefined {
+  if (value instanceof Readable) return ofReadable(value)
+  if (isWebStream(value)) return ofWebStream(value)
+  if (isAsyncIterable(value)) return ofIterable(value)
+  return undefined
+}
+
+/** An answer that was complete when somebody looked, or a source that begins where `source` began. */
+export type Opened = { readonly whole: true; readonly chunk: unknown } | OpenedSource
+interface OpenedSource {
+  readonly whole: false
+  /** Its first piece is there. */
+  readonly begun: boolean
+  readonly source: Source
+}
+
+/**
+ * Look at what `source` yields at once, before anything is sent: a body that has ended by then is an answer like any
+ * other, and an error by then can still be answered. That is so for a `Response` made of a string.
+ */
+export async function open(source: Source): Promise<Opened> {
+  const first = source.next()
+  const one = await soon(first)
+  if (one === undefined) return startingWith([first], source)
+  if (one.done === true) return { whole: true, chunk: undefined }
+  const second = source.next()
+  const two = await soon(second)
+  if (two?.done === true) return { whole: true, chunk: one.value }
+  return startingWith([first, second], source)
+}
+
+/** @throws {TypeError} for what is neither text nor bytes */
+export function bytesOf(chunk: unknown): string | Uint8Array {
+  if (typeof chunk === 'string' || chunk instanceof Uint8Array) return chunk
+  if (ArrayBuffer.isView(chunk)) {
+    return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+  }
+  if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk)
+  throw expected('a piece of a streamed answer', 'a string or bytes', chunk)
+}
+
+function startingWith(steps: Promise<Step>[], { next, cancel }: Source): OpenedSource {
+  const begun = steps.length > 1
+  return { whole: false, begun, source: { next: () => steps.shift() ?? next(), cancel } }
+}
+
+/** The result of `step`, if it is there within this turn of the event loop. */
+function soon(step: Promise<Step>): Promise<Step | undefined> {
+  const turn = new Promise<undefined>((resolve) => {
+    setImmediate(resolve)
+  })
+  return Promise.race([step, turn])
+}
+
+function ofReadable(stream: Readable): Source {
+  const iterator: AsyncIterator<unknown, unknown> = stream[Symbol.asyncIterator]()
+  const ended = finished(stream, { writable: false, cleanup: true })
+  // It rejects for a stream that is cancelled, and what the stream fails with is thrown by `next`.
+  const closed = ended.then(ignore, ignore)
+  return {
+    next: () => iterator.next(),
+    cancel: () => {
+      stream.destroy()
+      return closed
+    },
+  }
+}
+
+function ofWebStream(stream: ReadableStream<unknown>): Source {
+  const reader = stream.getReader()
+  return {
+    next: async () => {
+      const { done, value } = await reader.read()
+      return done ? { done: true, value: undefined } : { done: false, value }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }
+}
+
+function ofIterable(iterable: AsyncIterable<unknown>): Source {
+  const iterator = iterable[Symbol.asyncIterator]()
+  return {
+    next: () => Promise.resolve(iterator.next()),
+    cancel: () => Promise.resolve(iterator.return?.()),
+  }
+}
+
+function isWebStream(value: object): value is ReadableStream<unknown> {
+  return 'getReader' in value && typeof value.getReader === 'function'
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return isObject(value) && Symbol.asyncIterator in value
+}
+
+function ignore(): void {}

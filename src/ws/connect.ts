@@ -1,0 +1,78 @@
+/**
+ * The client's side: a socket that is open when it is handed out, or an error that says why it is not.
+ */
+import { outermostFrame } from '../core/context.ts'
+import { abortSignal, callable, checkOptions, type Rule } from '../core/options.ts'
+import { brokenError, Connection } from './connection.ts'
+import { SocketConnectError } from './errors.ts'
+import { socketRules, type Socket, type SocketOptions } from './socket.ts'
+import { webSocketOf } from './web-socket.ts'
+
+export interface ConnectOptions extends SocketOptions {
+  /** Gives up connecting; once the socket is open it has no effect. */
+  signal?: AbortSignal
+  /** Default: that of the `ws` package, which is loaded then. */
+  // The parameters of a class are accepted by `any` alone.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  WebSocket?: new (...args: any[]) => object
+}
+
+const rules: Readonly<Record<string, Rule>> = {
+  ...socketRules,
+  signal: abortSignal,
+  WebSocket: callable,
+}
+
+/** Milliseconds for the handshake that opens a connection. */
+const handshakeTimeout = 30_000
+
+/**
+ * Connect to a WebSocket server; resolves once the connection is open. Rejects with `ERR_SOCKET_CONNECT`, whose `cause`
+ * says why, or with the reason of `signal`.
+ *
+ * @example
+ * ```ts
+ * await using feed = await connect('ws://localhost:3000/orders', { signal })
+ * for await (const message of feed) console.log(message)
+ * ```
+ * @throws {TypeError} for unknown or wrong options
+ */
+export async function connect(
+  url: string | URL,
+  options: ConnectOptions = {},
+): Promise<Socket & AsyncDisposable> {
+  checkOptions('connect()', options, rules)
+  const { signal, WebSocket: given } = options
+  signal?.throwIfAborted()
+  const WebSocketClass = given ?? (await import('ws')).WebSocket
+  // What the connection creates keeps its context for as long as it lives, so that is not the caller's request.
+  const make = (): object => new WebSocketClass(url)
+  const webSocket = webSocketOf('connect()', outermostFrame.runInAsyncScope(make))
+  const connection = new Connection(webSocket, options, brokenError)
+  await opening(connection, url, signal)
+  return connection
+}
+
+async function opening(
+  connection: Connection,
+  url: string | URL,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const giveUp = (): void => void connection.close()
+  const timer = setTimeout(giveUp, handshakeTimeout)
+  signal?.addEventListener('abort', giveUp, { once: true })
+  await connection.opened()
+  clearTimeout(timer)
+  signal?.removeEventListener('abort', giveUp)
+  if (connection.state === 'open') return
+  signal?.throwIfAborted()
+  const cause = connection.error?.cause
+  throw new SocketConnectError(`Connecting to ${String(url)} failed: ${wordsOf(cause)}`, { cause })
+}
+
+function wordsOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return `the handshake took longer than ${handshakeTimeout} ms.`
+  // Of several addresses that were tried, each has its own error, and their sum has no message.
+  if (cause instanceof AggregateError) return cause.errors.map(wordsOf).join(' ')
+  return `${cause.message}.`
+}

@@ -1,0 +1,235 @@
+/**
+ * One WebSocket with an end: every listener is there from the first moment, so no message is lost and no frame of the
+ * peer can crash the process; every wait for the peer has a bound.
+ */
+import { expected } from '../core/options.ts'
+import { SocketBrokenError, SocketClosedError, SocketOverflowError } from './errors.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { Inbox } from './inbox.ts'
+import type { Socket, SocketClose, SocketOptions } from './socket.ts'
+import {
+  abnormal,
+  closed,
+  connecting,
+  normal,
+  open,
+  sendableCode,
+  sendableReason,
+  type WebSocketLike,
+} from './web-socket.ts'
+
+/** How the end of a peer without a close frame is called: by those who serve it, and by those whom it serves. */
+export type Broken = (message: string, options?: ErrorOptions) => Error
+
+export const brokenError: Broken = (message, options) => new SocketBrokenError(message, options)
+
+export class Connection implements Socket, AsyncDisposable {
+  readonly closed: Promise<SocketClose>
+  /** Called once, with the error, when the peer broke off. */
+  onBroken: ((error: Error) => void) | undefined = undefined
+  #state: Socket['state'] = 'open'
+  readonly #webSocket: WebSocketLike
+  readonly #broken: Broken
+  readonly #grace: number
+  readonly #maxBuffered: number
+  readonly #inbox: Inbox<string | Uint8Array>
+  readonly #heartbeat: Heartbeat
+  readonly #unsent = new Set<(error: unknown) => void>()
+  #controller: AbortController | undefined = undefined
+  #error: Error | undefined = undefined
+  #termination: NodeJS.Timeout | undefined = undefined
+  #detach: () => void
+  #resolve: (close: SocketClose) => void = ignore
+
+  constructor(webSocket: WebSocketLike, options: SocketOptions | undefined, broken: Broken) {
+    this.#webSocket = webSocket
+    this.#broken = broken
+    this.#grace = options?.grace ?? 1_000
+    this.#maxBuffered = options?.maxBuffered ?? 16 * 1024 * 1024
+    this.#inbox = new Inbox(webSocket, options?.highWater ?? 64)
+    this.#heartbeat = new Heartbeat(webSocket, options?.heartbeat ?? 30_000, {
+      paused: () => this.#inbox.paused,
+      missed: (ms) => this.#break(`did not answer a ping within ${ms} ms`),
+      closing: () => this.#terminateAfter(this.#grace),
+    })
+    this.closed = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+    webSocket.binaryType = 'nodebuffer'
+    this.#detach = listen(webSocket, {
+      open: () => this.#heartbeat.start(),
+      message: (data: Uint8Array, binary: boolean) => this.#received(data, binary),
+      pong: () => this.#heartbeat.answered(),
+      error: (error: Error) => this.#failed(error),
+      close: (code: number, reason: Uint8Array) => this.#ended(code, reason),
+    })
+    if (webSocket.readyState === open) this.#heartbeat.start()
+    if (webSocket.readyState === closed) this.#closedBefore()
+  }
+
+  get state(): Socket['state'] {
+    return this.#state
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#state === 'closed' || this.#error !== undefined)
+      this.#controller.abort(this.#reason())
+    return this.#controller.signal
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<string | Uint8Array, undefined> {
+    return this.#inbox.iterate()
+  }
+
+  send(data: string | Uint8Array): Promise<void> {
+    const sending = this.#send(data)
+    sending.catch(ignore)
+    return sending
+  }
+
+  close(code: number = normal, reason: string = ''): Promise<SocketClose> {
+    if (this.#state !== 'open') return this.closed
+    this.#state = 'closing'
+    // Paused, the socket would not see the close frame of the peer.
+    this.#inbox.end()
+    if (this.#webSocket.readyState === connecting) this.#webSocket.terminate()
+    else this.#webSocket.close(sendableCode(code), sendableReason(reason))
+    this.#terminateAfter(this.#grace)
+    return this.closed
+  }
+
+  /** Close, and drop what was not read. */
+  async dispose(code: number): Promise<void> {
+    this.#inbox.clear()
+    await this.close(code)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose(normal)
+  }
+
+  /** Resolves once the handshake that opens the connection is over, one way or the other. */
+  opened(): Promise<void> {
+    const webSocket = this.#webSocket
+    if (webSocket.readyState !== connecting) return Promise.resolve()
+    return new Promise((resolve) => {
+      const done = (): void => {
+        stop()
+        resolve()
+      }
+      const stop = listen(webSocket, { open: done, close: done })
+    })
+  }
+
+  /** What broke the connection. */
+  get error(): Error | undefined {
+    return this.#error
+  }
+
+  async #send(data: string | Uint8Array): Promise<void> {
+    if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
+      throw expected('the data given to send()', 'a string or a Uint8Array', data)
+    }
+    if (this.#webSocket.readyState === connecting) await this.opened()
+    if (this.#state !== 'open') throw this.#reason()
+    const unsent = this.#webSocket.bufferedAmount + Buffer.byteLength(data)
+    if (unsent > this.#maxBuffered) throw this.#overflow(unsent)
+    await this.#hand(data)
+  }
+
+  /** Not every implementation calls back for what was under way when the connection ended. */
+  #hand(data: string | Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#unsent.add(reject)
+      this.#webSocket.send(data, (error) => {
+        this.#unsent.delete(reject)
+        if (error) reject(this.#error ?? closedError({ cause: error }))
+        else resolve()
+      })
+    })
+  }
+
+  #overflow(unsent: number): Error {
+    const error = new SocketOverflowError(
+      `The peer of the socket reads too slowly: ${unsent} bytes would be waiting, and maxBuffered is ${this.#maxBuffered}. The socket was terminated. Await send() before you send more, or raise maxBuffered.`,
+    )
+    this.#break('read too slowly', { cause: error })
+    return error
+  }
+
+  #received(data: Uint8Array, binary: boolean): void {
+    if (this.#state !== 'open') return
+    this.#inbox.put(binary ? data : data.toString())
+  }
+
+  /** The driver has answered a bad frame with a close frame, and would wait for the peer's for half a minute. */
+  #failed(cause: Error): void {
+    if (this.#state === 'open') this.#break(`broke off: ${cause.message}`, { cause }, this.#grace)
+  }
+
+  /** The connection is of no use any more. Its 'close' follows, at the latest after `grace` milliseconds. */
+  #break(how: string, options?: ErrorOptions, grace: number = 0): void {
+    if (this.#state !== 'open') return
+    this.#state = 'closing'
+    const error = this.#broken(`The peer of the socket ${how}.`, options)
+    this.#error = error
+    this.#inbox.fail(error)
+    this.#terminateAfter(grace)
+    this.#controller?.abort(error)
+    this.onBroken?.(error)
+  }
+
+  #ended(code: number, reason: Uint8Array): void {
+    this.#heartbeat.stop()
+    clearTimeout(this.#termination)
+    if (code === abnormal) this.#break('broke off without a close frame')
+    clearTimeout(this.#termination)
+    this.#inbox.end()
+    this.#state = 'closed'
+    this.#detach()
+    for (const reject of this.#unsent) reject(this.#reason())
+    this.#unsent.clear()
+    this.#controller?.abort(this.#reason())
+    const clean = code !== abnormal && this.#error === undefined
+    this.#resolve({ code, reason: reason.toString(), clean })
+  }
+
+  #closedBefore(): void {
+    this.#inbox.end()
+    this.#state = 'closed'
+    this.#detach()
+    this.#resolve({ code: abnormal, reason: '', clean: false })
+  }
+
+  #terminateAfter(ms: number): void {
+    const terminate = (): void => this.#webSocket.terminate()
+    if (ms === 0) terminate()
+    else this.#termination ??= setTimeout(terminate, ms).unref()
+  }
+
+  #reason(): Error {
+    return this.#error ?? closedError()
+  }
+}
+
+/** Attach all of `listeners`; call the result to take them off again. */
+function listen(
+  webSocket: WebSocketLike,
+  listeners: Readonly<Record<string, (...parameters: never[]) => void>>,
+): () => void {
+  const entries = Object.entries(listeners)
+  for (const [event, listener] of entries) webSocket.on(event, listener)
+  return () => {
+    for (const [event, listener] of entries) webSocket.off(event, listener)
+  }
+}
+
+function closedError(options?: ErrorOptions): SocketClosedError {
+  return new SocketClosedError(
+    'The socket was closed. Send before it closes; its signal and the end of its messages say when that is.',
+    options,
+  )
+}
+
+function ignore(): void {}

@@ -1,0 +1,56 @@
+/**
+ * How a socket says that it is of no use any more: closed by somebody, broken off, overfull, or never there.
+ */
+import { named, UnwindError } from '../core/errors.ts'
+
+/** `ERR_SOCKET_CLOSED`: something was sent on a socket that was closed. */
+export class SocketClosedError extends UnwindError {
+  declare readonly code: 'ERR_SOCKET_CLOSED'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_SOCKET_CLOSED', message, options)
+  }
+
+  static {
+    named(this, 'SocketClosedError')
+  }
+}
+
+/** `ERR_SOCKET_BROKEN`: the peer broke off: no close frame, a missed heartbeat, a frame that is not valid. */
+export class SocketBrokenError extends UnwindError {
+  declare readonly code: 'ERR_SOCKET_BROKEN'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_SOCKET_BROKEN', message, options)
+  }
+
+  static {
+    named(this, 'SocketBrokenError')
+  }
+}
+
+/** `ERR_SOCKET_OVERFLOW`: the peer left more than `maxBuffered` bytes unread, and the socket was terminated. */
+export class SocketOverflowError extends UnwindError {
+  declare readonly code: 'ERR_SOCKET_OVERFLOW'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_SOCKET_OVERFLOW', message, options)
+  }
+
+  static {
+    named(this, 'SocketOverflowError')
+  }
+}
+
+/** `ERR_SOCKET_CONNECT`: the connection could not be made; `cause` says why. */
+export class SocketConnectError extends UnwindError {
+  declare readonly code: 'ERR_SOCKET_CONNECT'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_SOCKET_CONNECT', message, options)
+  }
+
+  static {
+    named(this, 'SocketConnectError')
+  }
+}

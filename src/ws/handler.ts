@@ -1,0 +1,54 @@
+/**
+ * One handler in its scope, to its end: the scope closes with what the handler came to, and nothing is thrown.
+ */
+import { primaryError } from '../core/dispose.ts'
+import { UnwindError } from '../core/errors.ts'
+import { ScopeNode } from '../core/scope.ts'
+import type { Scope } from '../core/types.ts'
+import { abandonable } from '../core/waiting.ts'
+import { SocketClosedError } from './errors.ts'
+
+/** Milliseconds a handler may go on after its abort, before its resources are destroyed. As for requests. */
+export const abandonAfter = 5_000
+
+/** Whether `handler` fulfilled and everything was released. What nobody expected goes to the `onError` of the scope. */
+export async function settled(scope: Scope, handler: () => unknown): Promise<boolean> {
+  const outcome = await outcomeOf(scope, handler)
+  try {
+    await scope.close()
+    if (outcome.failed && !outcome.expected) report(scope, outcome.error)
+    return !outcome.failed
+  } catch (error) {
+    report(scope, error)
+    return false
+  }
+}
+
+interface HandlerOutcome {
+  readonly failed: boolean
+  /** The handler was told to stop, or its socket was closed: that it fails then is no news. */
+  readonly expected: boolean
+  readonly error: unknown
+}
+
+async function outcomeOf(scope: Scope, handler: () => unknown): Promise<HandlerOutcome> {
+  const late = (error: unknown): void => report(scope, error)
+  try {
+    await abandonable(scope, () => scope.enter(handler), abandonAfter, late)
+    scope.complete()
+    return { failed: false, expected: true, error: undefined }
+  } catch (error) {
+    const expected = scope.signal.aborted ? !isAbandoned(error) : error instanceof SocketClosedError
+    scope.fail(error)
+    return { failed: true, expected, error }
+  }
+}
+
+function isAbandoned(error: unknown): boolean {
+  const primary = primaryError(error)
+  return primary instanceof UnwindError && primary.code === 'ERR_ABANDONED'
+}
+
+function report(scope: Scope, error: unknown): void {
+  if (scope instanceof ScopeNode) scope.report(error, undefined, true)
+}

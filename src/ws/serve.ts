@@ -1,0 +1,173 @@
+/**
+ * The server's side: a request scope for each socket, closed once its handler has settled. It closes before the socket
+ * does, so that a handler whose release fails closes with 1011, as one that throws.
+ */
+import type { IncomingMessage } from 'node:http'
+import { openServing } from '../core/app.ts'
+import { ClientDisconnectedError, ShutdownError } from '../core/errors.ts'
+import { callable, checkOptions, expected } from '../core/options.ts'
+import type { App, Scope } from '../core/types.ts'
+import { Connection, type Broken } from './connection.ts'
+import { abandonAfter, settled } from './handler.ts'
+import { socketRules, type Socket, type SocketOptions } from './socket.ts'
+import { failed, goingAway, normal, webSocketOf, type WebSocketLike } from './web-socket.ts'
+
+/** The part of a `WebSocketServer` of the `ws` package that is used. */
+export interface WebSocketServerLike {
+  // Each implementation has its own class of sockets, and a listener for `any` accepts all of them.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  on(event: 'connection', listener: (socket: any, request: any) => void): unknown
+  readonly clients: Iterable<unknown>
+  close(callback?: (error?: Error) => void): void
+}
+
+type SocketHandler = (socket: Socket, scope: Scope, request: IncomingMessage) => unknown
+
+/** Milliseconds for handlers whose socket was closed by a disposal, before their scopes are aborted. */
+const handlerGrace = 10_000
+
+/**
+ * Serve the connections of a `WebSocketServer`: a request scope for each socket, closed once the handler settled. A peer
+ * that breaks off (no close frame, a missed heartbeat, a bad frame) aborts the scope with `ERR_CLIENT_DISCONNECTED` and
+ * ends the iteration with that error; after a clean close the iteration just ends, and the handler decides. A handler
+ * that throws closes with 1011, one that returns with 1000.
+ *
+ * Disposing, and the app's shutdown, stop accepting, close every socket with 1001 and close the server; handlers that
+ * go on for another 10 s are aborted with `ERR_SHUTDOWN`. What a handler throws goes to the `onError` of the app, unless
+ * its socket or its abort was the reason.
+ *
+ * @example
+ * ```ts
+ * await using sockets = serveSockets(app, new WebSocketServer({ server }), async (socket, scope) => {
+ *   for await (const message of socket) await socket.send(message)
+ * })
+ * ```
+ * @throws {TypeError} for unknown or wrong options
+ * @throws `ERR_SCOPE_CLOSED` once the app has closed
+ */
+export function serveSockets(
+  app: App,
+  server: WebSocketServerLike,
+  handler: SocketHandler,
+  options?: SocketOptions,
+): AsyncDisposable {
+  checkOptions('serveSockets()', options, socketRules)
+  if (app?.kind !== 'app') {
+    throw expected('the first argument of serveSockets()', 'an app, made by createApp()', app)
+  }
+  if (!callable.accepts(handler)) {
+    throw expected('the handler given to serveSockets()', callable.expected, handler)
+  }
+  const service = new Service(app, server, handler, options)
+  const close = (): void => void service.close()
+  app.defer(() => service.close())
+  server.on('connection', (webSocket: object, request: IncomingMessage) => {
+    service.accept(webSocket, request)
+  })
+  app.draining.addEventListener('abort', close, { once: true })
+  if (app.draining.aborted) close()
+  return {
+    [Symbol.asyncDispose]: () => {
+      app.draining.removeEventListener('abort', close)
+      return service.close()
+    },
+  }
+}
+
+const left: Broken = (message, options) => new ClientDisconnectedError(message, options)
+
+/** One socket that is being served. */
+interface Serving {
+  readonly connection: Connection
+  /** None where the app had closed. */
+  readonly scope: Scope | undefined
+  readonly ended: Promise<void>
+}
+
+class Service {
+  readonly #app: App
+  readonly #server: WebSocketServerLike
+  readonly #handler: SocketHandler
+  readonly #options: SocketOptions | undefined
+  readonly #serving = new Map<unknown, Serving>()
+  #closing: Promise<void> | undefined = undefined
+
+  constructor(
+    app: App,
+    server: WebSocketServerLike,
+    handler: SocketHandler,
+    options: SocketOptions | undefined,
+  ) {
+    this.#app = app
+    this.#server = server
+    this.#handler = handler
+    this.#options = options
+  }
+
+  accept(webSocket: object, request: IncomingMessage): void {
+    const driver = webSocketOf('serveSockets()', webSocket)
+    const connection = new Connection(driver, this.#options, left)
+    const scope = this.#closing === undefined ? this.#scopeFor(request) : undefined
+    const ended = this.#serve(connection, scope, request)
+    this.#serving.set(webSocket, { connection, scope, ended })
+    void ended.finally(() => this.#serving.delete(webSocket))
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** Never rejects: nobody waits for it. */
+  async #serve(
+    connection: Connection,
+    scope: Scope | undefined,
+    request: IncomingMessage,
+  ): Promise<void> {
+    if (scope === undefined) {
+      await connection.dispose(goingAway)
+      return
+    }
+    connection.onBroken = (error) => scope.abort(error)
+    const succeeded = await settled(scope, () => this.#handler(connection, scope, request))
+    await connection.dispose(succeeded ? normal : failed)
+  }
+
+  /** None once the app has closed. */
+  #scopeFor({ url = '/' }: IncomingMessage): Scope | undefined {
+    const query = url.indexOf('?')
+    const name = `WS ${query < 0 ? url : url.slice(0, query)}`
+    try {
+      return openServing(this.#app, { kind: 'request', name, abandonAfter })
+    } catch {
+      return undefined
+    }
+  }
+
+  async #close(): Promise<void> {
+    const ended = new Promise<void>((resolve) => {
+      // An error says that the server had been closed before.
+      this.#server.close(() => resolve())
+    })
+    await Promise.all([...this.#server.clients].map((client) => this.#dismiss(client)))
+    const timer = setTimeout(() => this.#abort(), handlerGrace)
+    await Promise.all([...this.#serving.values()].map((serving) => serving.ended))
+    clearTimeout(timer)
+    await ended
+  }
+
+  /** Also those that were connected before anybody served them. */
+  async #dismiss(client: unknown): Promise<void> {
+    const serving = this.#serving.get(client)
+    if (serving !== undefined) await serving.connection.dispose(goingAway)
+    // The server takes what it gave to be sockets of its own.
+    else await new Connection(client as WebSocketLike, this.#options, left).dispose(goingAway)
+  }
+
+  #abort(): void {
+    const reason = new ShutdownError(
+      `The sockets of "${this.#app.name}" were closed, and a handler went on for ${handlerGrace} ms.`,
+    )
+    for (const { scope } of this.#serving.values()) scope?.abort(reason)
+  }
+}
