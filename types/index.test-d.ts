@@ -15,7 +15,10 @@ import {
   DisposeTimeoutError,
   hold,
   inject,
+  input,
   NoScopeError,
+  NotProvidedError,
+  override,
   primaryError,
   resource,
   ResourceProtocolError,
@@ -34,16 +37,22 @@ import type {
   Exit,
   GeneratorResource,
   Held,
+  Input,
   Lifetime,
   Outcome,
+  Override,
   Resource,
   ResourceOptions,
+  ResourceSnapshot,
   ResourceSpec,
   Scope,
   ScopeKind,
   ScopeOptions,
+  ScopeSnapshot,
   ScopeState,
+  ShutdownReport,
   Success,
+  Task,
 } from 'unwind'
 
 interface Client {
@@ -65,6 +74,7 @@ expectType<App>(
     name: 'shop',
     disposeTimeout: 5_000,
     abandonAfter: 10_000,
+    overrides: [],
     onError(error, info) {
       expectType<unknown>(error)
       expectType<Scope>(info.scope)
@@ -231,6 +241,29 @@ expectType<Resource<Client>>(value(client, { name: 'client' }))
 // A release for what somebody else owns.
 expectError(value(client, { release: () => {} }))
 
+// --- input, override ---------------------------------------------------------------------------------------
+
+const tenant = input<string>('tenant')
+expectType<Input<string>>(tenant)
+expectAssignable<Resource<string>>(tenant)
+expectType<true>(tenant.input)
+// An input without the name that its error would say.
+expectError(input<string>())
+// A resource taken for an input: nobody provides what is acquired.
+expectNotAssignable<Input<Client>>(pool)
+
+expectType<Override>(override(pool, value(client)))
+expectType<Override>(override(pool, resource({ acquire: () => client })))
+// A replacement of another type.
+expectError(override(pool, value('a text is no client')))
+// A value instead of the resource that makes it.
+expectError(override(pool, client))
+// The original and its replacement without `override`.
+expectError(createApp({ overrides: [[pool, value(client)]] }))
+// One override where a list is wanted.
+expectError(createApp({ overrides: override(pool, value(client)) }))
+expectType<App>(createApp({ overrides: new Set([override(pool, value(client))]) }))
+
 // --- Scope: what it shows ----------------------------------------------------------------------------------
 
 declare const scope: Scope
@@ -296,6 +329,12 @@ expectError(scope.get('pool'))
 // A timeout, which is the resource's to set.
 expectError(scope.get(pool, { timeout: 1_000 }))
 
+expectType<void>(scope.provide(tenant, 'north'))
+// A value of another type.
+expectError(scope.provide(tenant, 1))
+// What is acquired, provided.
+expectError(scope.provide(pool, client))
+
 // --- Scope: run, child, enter, bind ------------------------------------------------------------------------
 
 expectType<Promise<number>>(
@@ -314,6 +353,7 @@ expectType<Promise<string>>(
       timeout: 1_000,
       disposeTimeout: 1_000,
       abandonAfter: 1_000,
+      overrides: [override(pool, value(client))],
       onError: () => {},
     },
     async () => 'text',
@@ -342,6 +382,47 @@ expectType<(text: string, length?: number) => boolean>(bound)
 expectError(bound(1))
 // A call instead of a listener.
 expectError(scope.bind(bound('text')))
+
+// --- Scope: fork, all, stream ------------------------------------------------------------------------------
+
+const task = scope.fork(async (own) => {
+  expectType<AbortSignal>(own)
+  return 1
+})
+expectType<Task<number>>(task)
+expectAssignable<Promise<number>>(task)
+expectType<void>(task.abort())
+expectType<void>(task.abort('any reason'))
+expectType<Task<string>>(scope.fork(() => 'text', { onClose: 'abort' }))
+expectType<Task<string>>(scope.fork(() => 'text', { onClose: 'await' }))
+// The promise of the work instead of the work.
+expectError(scope.fork(client.end()))
+// A way to end that does not exist.
+expectError(scope.fork(() => 'text', { onClose: 'detach' }))
+// A task taken for its result.
+expectError(task.toFixed())
+
+expectType<Promise<[number, string, Client]>>(
+  scope.all([() => 1, async () => 'text', (own) => connect({ signal: own })]),
+)
+expectType<Promise<[]>>(scope.all([]))
+expectType<Promise<number[]>>(scope.all([1, 2].map((n) => async () => n)))
+// Promises, which nobody could abort any more.
+expectError(scope.all([client.end(), client.end()]))
+
+const rows = scope.stream(
+  (async function* () {
+    yield 1
+  })(),
+)
+expectType<AsyncGenerator<number, void, undefined>>(rows)
+// A list, or a function, instead of the stream.
+expectError(scope.stream([1, 2]))
+expectError(
+  scope.stream(async function* () {
+    yield 1
+  }),
+)
 
 // --- Scope: its end ----------------------------------------------------------------------------------------
 
@@ -372,6 +453,42 @@ export function synchronousScope(): void {
   child.complete()
 }
 
+// --- App: what only the root has ---------------------------------------------------------------------------
+
+expectType<Disposable>(app.override(pool, value(client)))
+// A replacement of another type.
+expectError(app.override(pool, value('a text is no client')))
+// What only the app can do, asked of a scope.
+expectError(scope.override(pool, value(client)))
+expectError(scope.detach(() => 1))
+expectError(scope.warmUp())
+expectError(scope.shutdown())
+
+expectType<Task<number>>(
+  app.detach(async (own) => {
+    expectType<Scope>(own)
+    return 1
+  }),
+)
+expectType<Task<string>>(app.detach(() => 'text', { name: 'mail', timeout: 60_000 }))
+// Options before the job, as `run` has them.
+expectError(app.detach({ name: 'mail' }, () => 'text'))
+
+expectType<Promise<void>>(app.warmUp())
+expectType<Promise<void>>(app.warmUp(pool, tenant))
+// The name of a resource, or a list of them.
+expectError(app.warmUp('pool'))
+expectError(app.warmUp([pool]))
+
+expectType<Promise<ShutdownReport>>(app.shutdown())
+expectType<Promise<ShutdownReport>>(
+  app.shutdown({ lameDuck: 0, grace: 10_000, abortGrace: 1_000, signal }),
+)
+// A bare number of milliseconds: of which phase?
+expectError(app.shutdown(10_000))
+// A misspelt option.
+expectError(app.shutdown({ graceful: 10_000 }))
+
 // --- hold --------------------------------------------------------------------------------------------------
 
 const held = hold(client, (value) => value.end())
@@ -388,6 +505,36 @@ expectError(hold(client))
 expectError((held.value = client))
 // The held thing used as if it were its value.
 expectError(held.query('select 1'))
+
+// --- Looking in --------------------------------------------------------------------------------------------
+
+const snapshot = scope.inspect()
+expectType<ScopeSnapshot>(snapshot)
+expectType<string>(snapshot.id)
+expectType<string>(snapshot.name)
+expectType<ScopeKind>(snapshot.kind)
+expectType<ScopeState>(snapshot.state)
+expectType<number>(snapshot.ageMs)
+expectType<boolean>(snapshot.aborted)
+expectType<number>(snapshot.tasks)
+expectType<readonly ResourceSnapshot[]>(snapshot.resources)
+expectType<readonly ScopeSnapshot[]>(snapshot.children)
+// A snapshot is of the past: changing it changes nothing.
+expectError(snapshot.children.push(snapshot))
+expectError((snapshot.state = 'closed'))
+
+declare const resourceSnapshot: ResourceSnapshot
+expectType<string>(resourceSnapshot.name)
+expectType<Lifetime | 'value'>(resourceSnapshot.lifetime)
+expectType<'acquiring' | 'open' | 'releasing'>(resourceSnapshot.state)
+expectType<number>(resourceSnapshot.heldMs)
+expectType<string | undefined>(resourceSnapshot.stack)
+
+declare const report: ShutdownReport
+expectType<number>(report.drained)
+expectType<number>(report.aborted)
+expectType<readonly ScopeSnapshot[]>(report.stuck)
+expectType<readonly unknown[]>(report.errors)
 
 // --- Outcomes ----------------------------------------------------------------------------------------------
 
@@ -433,6 +580,7 @@ declare const codes: {
   disconnected: ClientDisconnectedError
   abandoned: AbandonedError
   disposed: DisposedError
+  notProvided: NotProvidedError
   acquire: AcquireTimeoutError
   dispose: DisposeTimeoutError
   protocol: ResourceProtocolError
@@ -447,6 +595,7 @@ expectType<'ERR_SHUTDOWN'>(codes.shutdown.code)
 expectType<'ERR_CLIENT_DISCONNECTED'>(codes.disconnected.code)
 expectType<'ERR_ABANDONED'>(codes.abandoned.code)
 expectType<'ERR_DISPOSED'>(codes.disposed.code)
+expectType<'ERR_NOT_PROVIDED'>(codes.notProvided.code)
 expectType<'ERR_ACQUIRE_TIMEOUT'>(codes.acquire.code)
 expectType<string>(codes.acquire.resource)
 expectType<number>(codes.acquire.timeoutMs)
@@ -471,6 +620,7 @@ for (const errorClass of [
   DisposedError,
   DisposeTimeoutError,
   NoScopeError,
+  NotProvidedError,
   ResourceProtocolError,
   ScopeClosedError,
   ScopeIncompleteError,
@@ -486,9 +636,9 @@ expectType<(error: unknown) => unknown>(primaryError)
 expectType<'app' | 'request' | 'scope' | 'transient'>({} as Lifetime)
 expectType<'app' | 'request' | 'scope'>({} as ScopeKind)
 expectType<'open' | 'draining' | 'closing' | 'closed'>({} as ScopeState)
-expectType<Pick<ScopeOptions, 'name' | 'disposeTimeout' | 'abandonAfter' | 'onError'>>(
-  {} as Pick<AppOptions, keyof AppOptions>,
-)
+expectType<
+  Pick<ScopeOptions, 'name' | 'disposeTimeout' | 'abandonAfter' | 'overrides' | 'onError'>
+>({} as Pick<AppOptions, keyof AppOptions>)
 expectAssignable<ResourceOptions>({} as ResourceSpec<Client>)
 expectAssignable<GeneratorResource<Client>>(async function* () {
   yield client

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { posix } from 'node:path'
+import { describe, test } from 'node:test'
+
+import { importsOf, list, read } from '../support/repository.ts'
+
+/**
+ * The layers of the core. A file imports from the rows above its own, and in its own row from what stands before it;
+ * types count like values.
+ */
+const core = [
+  ['errors', 'types', 'suppressed-error', 'dispose', 'deadline', 'options', 'children'],
+  ['cancellation', 'completion', 'context', 'misuse', 'settings', 'waiting'],
+  ['finalizers', 'dispose-resources', 'stack', 'tasks', 'lease', 'stream'],
+  ['acquisition', 'generator', 'resource', 'inputs', 'overrides', 'instance', 'holdings'],
+  ['abort', 'drain', 'snapshot', 'node', 'scope', 'shutdown', 'app', 'ambient'],
+].flat()
+
+/** Who speaks of a type above it: the life of a scope, of the class that adds the verbs to it. */
+const typesAbove: Readonly<Record<string, string>> = { node: 'scope' }
+
+/** What stands on the core. No folder knows another. */
+const folders = ['pg', 'servers', 'sqlite', 'ws']
+
+/** Who needs a package when it runs, and not only its types: what opens files and sockets with the driver itself. */
+const drivers: Readonly<Record<string, string>> = {
+  'src/sqlite/better-sqlite3.ts': 'better-sqlite3',
+  'src/ws/connect.ts': 'ws',
+}
+
+const sources = list('src', '.ts').map((path) => ({ path, imports: importsOf(read(path)) }))
+
+function within(folder: string): typeof sources {
+  return sources.filter(({ path }) => path.startsWith(`src/${folder}/`))
+}
+
+function isRelative(from: string): boolean {
+  return from.startsWith('.')
+}
+
+describe('layers', () => {
+  test('every file of the core has its place in the table of layers', () => {
+    const files = within('core')
+      .map(({ path }) => posix.basename(path, '.ts'))
+      .toSorted()
+    assert.deepEqual(files, core.toSorted())
+  })
+
+  test('a file of the core imports only from the layers below it', () => {
+    for (const { path, imports } of within('core')) {
+      const name = posix.basename(path, '.ts')
+      for (const { from, typeOnly } of imports.filter((found) => isRelative(found.from))) {
+        const target = posix.basename(from, '.ts')
+        const below = from === `./${target}.ts` && core.indexOf(target) < core.indexOf(name)
+        assert.ok(below || (typeOnly && typesAbove[name] === target), `${path} imports ${from}`)
+      }
+    }
+  })
+
+  test('nothing imports an entry point, and the entry point of the core imports the core alone', () => {
+    for (const { path, imports } of sources) {
+      for (const { from } of imports.filter((found) => isRelative(found.from))) {
+        const target = posix.join(posix.dirname(path), from)
+        assert.notEqual(target, 'src/index.ts', path)
+        if (path === 'src/index.ts') assert.match(target, /^src\/core\//)
+      }
+    }
+  })
+
+  for (const folder of folders) {
+    test(`src/${folder} imports from itself and the core, and from no other folder`, () => {
+      for (const { path, imports } of within(folder)) {
+        for (const { from } of imports.filter((found) => isRelative(found.from))) {
+          const [, target] = posix.join(posix.dirname(path), from).split('/')
+          assert.ok(target === folder || target === 'core', `${path} imports ${from}`)
+        }
+      }
+    })
+  }
+
+  test('every folder of src has its place', () => {
+    const found = sources.map(({ path }) => path.split('/')).filter(({ length }) => length > 2)
+    const names = new Set(found.map(([, folder]) => folder))
+    assert.deepEqual([...names].toSorted(), ['core', ...folders])
+  })
+
+  test('no driver and no framework is imported at run time, but by what opens it', () => {
+    for (const { path, imports } of sources) {
+      const foreign = imports.filter(
+        ({ from, typeOnly }) => !typeOnly && !isRelative(from) && !from.startsWith('node:'),
+      )
+      for (const { from } of foreign) assert.equal(drivers[path], from, `${path} imports ${from}`)
+    }
+  })
+})
