@@ -2,7 +2,7 @@
  * How a scope ends: success, failure, aborted or unknown, as changed by what fails on the way out. Errors combine as
  * nested `await using` combines them, and none is lost.
  */
-import { primaryError, suppress } from './dispose.ts'
+import { isSuppressedError, primaryError, suppress } from './dispose.ts'
 import { ScopeIncompleteError, UnwindError } from './errors.ts'
 import type { Exit, Outcome } from './types.ts'
 
@@ -36,11 +36,15 @@ export class Completion {
     this.#throws = thrown
   }
 
-  /** An error on the way out, outside of what came before, or in its place. */
-  add(error: unknown): void {
-    if (!(error instanceof Translation)) this.fail(this.#outside(error), true)
-    else if (this.error === error.original) this.fail(error.error, true)
-    else this.fail(this.#outside(error.error), true)
+  /** What a release threw, outside of what came before, or in its place. */
+  add(thrown: unknown): void {
+    if (thrown instanceof Additions) {
+      for (const part of thrown.parts) this.add(part)
+    } else if (thrown instanceof Translation) {
+      this.fail(this.error === thrown.original ? thrown.error : this.#outside(thrown.error), true)
+    } else {
+      this.fail(this.#outside(thrown), true)
+    }
   }
 
   /** What a generator resource sees thrown at its `yield`, unless the outcome is success. */
@@ -67,7 +71,7 @@ export class Completion {
   }
 }
 
-/** What a release throws that did not fail but gave `original` another form. */
+/** What a release throws that gave `original` another form. */
 export class Translation {
   readonly original: unknown
   readonly error: unknown
@@ -75,6 +79,22 @@ export class Translation {
   constructor(original: unknown, error: unknown) {
     this.original = original
     this.error = error
+  }
+}
+
+/** What a release throws whose `error` is a chain that ends in what it was given. */
+export class Additions {
+  readonly error: unknown
+
+  constructor(error: unknown) {
+    this.error = error
+  }
+
+  /** What is new in the chain, oldest first. */
+  get parts(): unknown[] {
+    const parts: unknown[] = []
+    for (let at = this.error; isSuppressedError(at); at = at.suppressed) parts.unshift(at.error)
+    return parts
   }
 }
 

@@ -2,7 +2,7 @@
  * The list of what must be released, and the one loop that unwinds it: last in, first out, one at a time, each exactly
  * once, whatever the others do. Every error ends up in the completion; none stops the loop.
  */
-import { ReleaseExit, Translation, type Completion } from './completion.ts'
+import { Additions, ReleaseExit, Translation, type Completion } from './completion.ts'
 import { roughNow, Watched } from './deadline.ts'
 import {
   asyncDisposer,
@@ -167,13 +167,13 @@ export class Unwinding {
   }
 
   #reportLate(watched: Watched, name: string): void {
-    watched.onLateFailure((error) => this.#host.report(untranslated(error), name, true))
+    watched.onLateFailure((error) => this.#host.report(plain(error), name, true))
   }
 
   /** A failing release that is not critical is reported; any other becomes part of the completion. */
   fail(finalizer: Finalizer, error: unknown): void {
     if (this.#late || finalizer.traits?.critical === false) {
-      this.#host.report(untranslated(error), finalizer.name, this.#late)
+      this.#host.report(plain(error), finalizer.name, this.#late)
     } else {
       this.completion.add(error)
     }
@@ -197,8 +197,8 @@ export class Unwinding {
   }
 }
 
-function untranslated(error: unknown): unknown {
-  return error instanceof Translation ? error.error : error
+function plain(thrown: unknown): unknown {
+  return thrown instanceof Translation || thrown instanceof Additions ? thrown.error : thrown
 }
 
 /** What can be run and then unwound. */

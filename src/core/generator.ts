@@ -3,8 +3,8 @@
  * sees how things ended: success comes out of the `yield`, everything else is thrown there.
  */
 import { refuseThenable, type Acquisition, type Release } from './acquisition.ts'
-import { Translation, type Completion } from './completion.ts'
-import { isThenable, suppress } from './dispose.ts'
+import { Additions, Translation, type Completion } from './completion.ts'
+import { isThenable, primaryError, suppress } from './dispose.ts'
 import { ResourceProtocolError } from './errors.ts'
 import type { AcquireContext, Exit, GeneratorResource, Success } from './types.ts'
 
@@ -88,13 +88,19 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
   }
 }
 
-/** Rethrown: nothing new. Thrown with the original as its `cause`: a translation. Anything else is a failing release. */
+/**
+ * Rethrown: nothing new. Thrown with the original as its `cause`: a translation. Rethrown through an `await using` that
+ * failed: that failure is new, the rest is not. Anything else is a failing release.
+ */
 function absorb(error: unknown, thrown: unknown): void {
-  if (error === thrown) return
-  if (error instanceof Error && 'cause' in error && error.cause === thrown) {
+  const innermost = primaryError(error)
+  if (innermost === thrown) {
+    if (error !== thrown) throw new Additions(error)
+  } else if (innermost instanceof Error && innermost.cause === thrown) {
     throw new Translation(thrown, error)
+  } else {
+    throw error
   }
-  throw error
 }
 
 function yieldedTwice(name: string): ResourceProtocolError {
