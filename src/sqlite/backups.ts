@@ -1,0 +1,149 @@
+/**
+ * Running backups. What is copied is committed and of one moment: a snapshot of the file where SQLite can keep one
+ * (WAL), else the writer's connection while no transaction is open. A backup that is stopped leaves no file.
+ */
+import { existsSync, realpathSync, rmSync } from 'node:fs'
+import type { DriverDatabase } from './driver.ts'
+import { cannotBackUp, misuse } from './errors.ts'
+import type { SqliteBackupProgress } from './types.ts'
+import type { Writer } from './writer.ts'
+
+export interface BackupOptions {
+  signal?: AbortSignal
+  onProgress?(done: SqliteBackupProgress): void
+}
+
+/** Opens a connection that keeps seeing the file as it is now; `undefined` where that would block others. */
+export type OpenSnapshot = () => DriverDatabase | undefined
+
+export class Backups {
+  readonly #writer: Writer
+  readonly #file: string | undefined
+  readonly #openSnapshot: OpenSnapshot
+  readonly #running = new Map<Backup, Promise<void>>()
+
+  /** @param file the real path of what is copied */
+  constructor(writer: Writer, file: string | undefined, openSnapshot: OpenSnapshot) {
+    this.#writer = writer
+    this.#file = file
+    this.#openSnapshot = openSnapshot
+  }
+
+  async start(path: string, options: BackupOptions): Promise<void> {
+    void this.#writer.connection
+    const isNew = !existsSync(path)
+    if (!isNew && realpathSync(path) === this.#file) throw ontoItself(path)
+    const backup = new Backup(this.#writer, path, isNew, options)
+    const running = this.#run(backup, options.signal)
+    this.#running.set(backup, running)
+    try {
+      await running
+    } finally {
+      this.#running.delete(backup)
+    }
+  }
+
+  /** Stop them all; their promises reject. Resolves when they have. */
+  async stop(reason: unknown): Promise<void> {
+    const running = [...this.#running.values()]
+    for (const backup of this.#running.keys()) backup.stop(reason)
+    await Promise.allSettled(running)
+  }
+
+  async #run(backup: Backup, signal: AbortSignal | undefined): Promise<void> {
+    const stop = (): void => backup.stop(signal?.reason)
+    signal?.addEventListener('abort', stop, { once: true })
+    try {
+      signal?.throwIfAborted()
+      const snapshot = this.#openSnapshot()
+      await (snapshot === undefined ? backup.ofWriter(signal) : backup.ofSnapshot(snapshot))
+    } finally {
+      signal?.removeEventListener('abort', stop)
+    }
+  }
+}
+
+class Backup {
+  readonly #writer: Writer
+  readonly #path: string
+  readonly #options: BackupOptions
+  /** Only what was not there before is removed. */
+  readonly #isNew: boolean
+  #snapshot: DriverDatabase | undefined = undefined
+  #stopped: { readonly reason: unknown } | undefined = undefined
+
+  constructor(writer: Writer, path: string, isNew: boolean, options: BackupOptions) {
+    this.#writer = writer
+    this.#path = path
+    this.#isNew = isNew
+    this.#options = options
+  }
+
+  /** At the next page, or at once where that is possible. */
+  stop(reason: unknown): void {
+    this.#stopped ??= { reason }
+    this.#closeSnapshot()
+  }
+
+  async ofSnapshot(snapshot: DriverDatabase): Promise<void> {
+    this.#snapshot = snapshot
+    try {
+      await this.#copy(snapshot)
+    } finally {
+      this.#closeSnapshot()
+    }
+  }
+
+  async ofWriter(signal: AbortSignal | undefined): Promise<void> {
+    const goOn = await this.#writer.pause(signal)
+    try {
+      await this.#copy(this.#writer.connection.driver)
+    } finally {
+      goOn()
+    }
+  }
+
+  async #copy(source: DriverDatabase): Promise<void> {
+    try {
+      const { totalPages } = await source.backup(this.#path, {
+        progress: (done) => this.#step(done),
+      })
+      this.#step({ totalPages, remainingPages: 0 })
+    } catch (error) {
+      if (this.#stopped === undefined) throw this.#explained(error)
+      if (this.#isNew) rmSync(this.#path, { force: true })
+      throw this.#stopped.reason
+    }
+  }
+
+  /** The driver stops where this throws. */
+  #step({ totalPages, remainingPages }: { totalPages: number; remainingPages: number }): undefined {
+    this.#throwIfStopped()
+    try {
+      this.#options.onProgress?.({ total: totalPages, remaining: remainingPages })
+    } catch (error) {
+      this.stop(error)
+    }
+    this.#throwIfStopped()
+  }
+
+  #throwIfStopped(): void {
+    if (this.#stopped !== undefined) throw this.#stopped.reason
+  }
+
+  #closeSnapshot(): void {
+    if (this.#snapshot?.open === true) this.#snapshot.close()
+  }
+
+  #explained(error: unknown): Error {
+    const message = error instanceof Error ? error.message : String(error)
+    return cannotBackUp(
+      `Cannot copy "${this.#writer.file}" to "${this.#path}": ${message}. Give the path of a file in a folder that exists and can be written to.`,
+      error,
+    )
+  }
+}
+
+function ontoItself(path: string): Error {
+  return misuse(`backup(): "${path}" is the database itself. Give the path of another file.`)
+}

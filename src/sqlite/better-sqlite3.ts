@@ -1,0 +1,83 @@
+/**
+ * `unwind/better-sqlite3`: transactions, readers and iterators that end, over the driver better-sqlite3. Its own types
+ * stay out of the declarations: they lag behind it, and a program that has another copy would not compile.
+ */
+import BetterSqlite3 from 'better-sqlite3'
+import { checkGiven, checkSqliteOptions, openDatabase } from './open.ts'
+import type { Driver, DriverDatabase } from './driver.ts'
+import { makeResources } from './resources.ts'
+import type { SqliteDatabase, SqliteOptions, SqliteResources } from './types.ts'
+
+export type {
+  SqliteBackupProgress,
+  SqliteChanges,
+  SqliteDatabase,
+  SqliteOptions,
+  SqliteReader,
+  SqliteResources,
+  SqliteStatement,
+  SqliteTransaction,
+} from './types.ts'
+
+const driver: Driver = {
+  databaseClass: 'a Database of better-sqlite3',
+  // Any copy of the driver will do, so its class is no criterion.
+  accepts: (given): given is DriverDatabase =>
+    ['prepare', 'exec', 'close', 'backup', 'pragma'].every((method) => isMethod(given, method)) &&
+    'inTransaction' in given,
+  // Its types say less than it can do: `iterate` gives an iterator with `return`.
+  open: (path, options) => new BetterSqlite3(path, options) as unknown as DriverDatabase,
+}
+
+/**
+ * Open a file, or take over a `Database` that the caller owns. A path is closed on dispose; a `Database` of the
+ * caller's stays open, and only what was begun here is ended.
+ *
+ * @example
+ * ```ts
+ * using db = sqlite('shop.db')
+ * using tx = db.begin()
+ * tx.prepare('insert into item (name) values (?)').run('lamp')
+ * tx.commit()
+ * ```
+ * @throws {TypeError} for unknown or wrong options
+ * @throws `ERR_SQLITE_OPEN` naming the path, `ERR_SQLITE_BUSY` while another process holds it
+ */
+export function sqlite(
+  database: string | object,
+  options?: SqliteOptions,
+): SqliteDatabase & Disposable & AsyncDisposable {
+  checkGiven(driver, 'sqlite()', database)
+  checkSqliteOptions('sqlite()', options)
+  return openDatabase(driver, database, options)
+}
+
+/**
+ * The database as a resource of the app, its writer and its readers as resources of the request.
+ *
+ * @param database what `sqlite()` takes, or a function that gives it when the database is first needed
+ * @example
+ * ```ts
+ * const { transaction } = sqliteResources('shop.db')
+ * await app.run(async (scope) => {
+ *   const tx = await scope.get(transaction)
+ *   tx.prepare('insert into item (name) values (?)').run('lamp')
+ * })
+ * ```
+ * @throws {TypeError} for unknown or wrong options
+ */
+export function sqliteResources(
+  database: string | object | (() => string | object),
+  options?: SqliteOptions,
+): SqliteResources {
+  if (typeof database !== 'function') checkGiven(driver, 'sqliteResources()', database)
+  checkSqliteOptions('sqliteResources()', options)
+  // To the compiler any function is an object, and may be one that gives nothing.
+  const open = typeof database === 'function' ? (database as () => string | object) : () => database
+  return makeResources(() => sqlite(open(), options))
+}
+
+function isMethod(value: object, name: string): boolean {
+  // Reading an unknown property is what this is for.
+  return typeof (value as Record<string, unknown>)[name] === 'function'
+}

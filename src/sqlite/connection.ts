@@ -1,0 +1,149 @@
+/**
+ * One connection: its statements, prepared once for each SQL text, and its open cursors, which are closed before
+ * anything that they would block.
+ */
+import type { Cursor } from './cursor.ts'
+import type { DriverDatabase, DriverStatement } from './driver.ts'
+import { explained, misuse, quoted } from './errors.ts'
+import type { Session } from './statement.ts'
+
+/** What a transaction is made of. */
+export interface Control {
+  readonly begin: DriverStatement
+  readonly commit: DriverStatement
+  readonly rollback: DriverStatement
+  readonly savepoint: DriverStatement
+  readonly release: DriverStatement
+  readonly rollbackTo: DriverStatement
+}
+
+/** SQL texts that a connection remembers. A program that writes its parameters into the text would fill the memory. */
+const remembered = 500
+
+const transactionControl =
+  /^(?:\s|--[^\n]*(?:\n|$)|\/\*(?:[^*]|\*(?!\/))*\*\/)*(?:begin|commit|end|rollback|savepoint|release)\b/i
+
+export class Connection {
+  readonly driver: DriverDatabase
+  /** What the file is called in messages. */
+  readonly file: string
+  readonly #statements = new Map<string, Prepared>()
+  readonly #cursors = new Set<Cursor>()
+  #control: Control | undefined = undefined
+
+  constructor(driver: DriverDatabase, file: string) {
+    this.driver = driver
+    this.file = file
+  }
+
+  /** @throws `ERR_SQLITE_MISUSE` for BEGIN, COMMIT and the like */
+  prepared(sql: string): Prepared {
+    return this.#statements.get(sql) ?? this.#prepare(sql)
+  }
+
+  get control(): Control {
+    return (this.#control ??= prepareControl(this.driver))
+  }
+
+  track(cursor: Cursor): void {
+    this.#cursors.add(cursor)
+  }
+
+  untrack(cursor: Cursor): void {
+    this.#cursors.delete(cursor)
+  }
+
+  /** @param session whose cursors; default: everybody's */
+  closeCursors(why: string, session?: Session): void {
+    if (this.#cursors.size === 0) return
+    for (const cursor of this.#cursors) {
+      if (session === undefined || cursor.session === session) cursor.close(why)
+    }
+  }
+
+  /** A script, which no cursor may outlive. */
+  exec(sql: string): void {
+    this.closeCursors(byWrite)
+    this.driver.exec(sql)
+  }
+
+  close(why: string): void {
+    this.closeCursors(why)
+    this.driver.close()
+    this.#statements.clear()
+    this.#control = undefined
+  }
+
+  explained(error: unknown): unknown {
+    return explained(error, this.driver, this.file)
+  }
+
+  #prepare(sql: string): Prepared {
+    if (transactionControl.test(sql)) throw controlRefused(sql)
+    const prepared = new Prepared(this, sql, this.#compile(sql))
+    const [oldest] = this.#statements.size < remembered ? [] : this.#statements.keys()
+    if (oldest !== undefined) this.#statements.delete(oldest)
+    this.#statements.set(sql, prepared)
+    return prepared
+  }
+
+  #compile(sql: string): DriverStatement {
+    try {
+      return this.driver.prepare(sql)
+    } catch (error) {
+      throw this.explained(error)
+    }
+  }
+}
+
+export const byWrite = 'something was written on its connection'
+
+/** One SQL text on one connection. A cursor takes the driver's statement away while it is open, and it is made anew. */
+export class Prepared {
+  readonly connection: Connection
+  readonly sql: string
+  readonly readonly: boolean
+  #statement: DriverStatement | undefined
+
+  constructor(connection: Connection, sql: string, statement: DriverStatement) {
+    this.connection = connection
+    this.sql = sql
+    this.readonly = statement.readonly
+    this.#statement = statement
+  }
+
+  get statement(): DriverStatement {
+    return (this.#statement ??= this.connection.driver.prepare(this.sql))
+  }
+
+  take(): DriverStatement {
+    const { statement } = this
+    this.#statement = undefined
+    return statement
+  }
+
+  giveBack(statement: DriverStatement): void {
+    this.#statement ??= statement
+  }
+}
+
+function prepareControl(driver: DriverDatabase): Control {
+  return {
+    begin: driver.prepare('BEGIN IMMEDIATE'),
+    commit: driver.prepare('COMMIT'),
+    rollback: driver.prepare('ROLLBACK'),
+    savepoint: driver.prepare('SAVEPOINT unwind'),
+    release: driver.prepare('RELEASE unwind'),
+    rollbackTo: driver.prepare('ROLLBACK TO unwind'),
+  }
+}
+
+export function controlsTransaction(sql: string): boolean {
+  return transactionControl.test(sql)
+}
+
+export function controlRefused(sql: string): Error {
+  return misuse(
+    `${quoted(sql)} would begin or end a transaction behind the back of those who hold one. Use begin(), write() or transaction(), and commit(), rollback() or savepoint() of what they return.`,
+  )
+}

@@ -1,0 +1,94 @@
+/**
+ * A file in the hands of its user: the writer, the readers and the running backups behind one handle. Disposed in an
+ * order that leaves nothing behind: backups, readers, the open transaction, and the writer's connection last, because
+ * SQLite removes the WAL files when a connection that may write is the last to go.
+ */
+import { abortSignal, callable, checkOptions, expected } from '../core/options.ts'
+import type { BackupOptions, Backups } from './backups.ts'
+import { ReaderHandle } from './reader.ts'
+import type { Readers } from './readers.ts'
+import { transact } from './transact.ts'
+import { TransactionHandle } from './transaction-handle.ts'
+import type { SqliteDatabase, SqliteStatement, SqliteTransaction } from './types.ts'
+import type { Writer } from './writer.ts'
+
+/** What a database is made of. Each part can be closed twice. */
+export interface Parts {
+  readonly writer: Writer
+  readonly readers: Readers
+  readonly backups: Backups
+  /** Whether the writer's connection was opened here. */
+  readonly owned: boolean
+  readonly leaveGate: () => void
+}
+
+const waiting = { signal: abortSignal }
+const backingUp = { signal: abortSignal, onProgress: callable }
+
+export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
+  readonly #parts: Parts
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /** @throws {TypeError} for a value that is no database of this module */
+  static partsOf(database: SqliteDatabase): Parts {
+    if (#parts in database) return database.#parts
+    throw expected('the value of the database resource', 'made by sqlite()', database)
+  }
+
+  prepare<Row>(sql: string): SqliteStatement<Row> {
+    return this.#parts.writer.prepare(sql)
+  }
+
+  exec(sql: string): void {
+    this.#parts.writer.exec(sql)
+  }
+
+  begin(): TransactionHandle {
+    return new TransactionHandle(this.#parts.writer.begin())
+  }
+
+  async write(options?: { signal?: AbortSignal }): Promise<TransactionHandle> {
+    checkOptions('write()', options, waiting)
+    return new TransactionHandle(await this.#parts.writer.write(options?.signal, undefined))
+  }
+
+  transaction<R>(
+    body: (tx: SqliteTransaction) => R & (R extends PromiseLike<unknown> ? never : unknown),
+  ): R {
+    return transact<R>(this.#parts.writer, body)
+  }
+
+  async read(options?: { signal?: AbortSignal }): Promise<ReaderHandle> {
+    checkOptions('read()', options, waiting)
+    return new ReaderHandle(await this.#parts.readers.lease(options?.signal))
+  }
+
+  async backup(path: string, options?: BackupOptions): Promise<void> {
+    if (typeof path !== 'string' || path.trim() === '') {
+      throw expected('the first argument of backup()', 'the path of a file', path)
+    }
+    checkOptions('backup()', options, backingUp)
+    await this.#parts.backups.start(path, options ?? {})
+  }
+
+  [Symbol.dispose](): void {
+    void this.#close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close()
+  }
+
+  /** Everything but the last steps of running backups ends at once. */
+  #close(): Promise<void> {
+    const { writer, readers, backups, owned, leaveGate } = this.#parts
+    const stopped = backups.stop(writer.released())
+    readers.close()
+    writer.close(owned)
+    leaveGate()
+    return stopped
+  }
+}

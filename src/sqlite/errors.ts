@@ -1,0 +1,140 @@
+/**
+ * What this folder says when something goes wrong: what happened, to which file or statement, what to do. An error of
+ * the driver is thrown as it is, except where it leaves out what somebody needs to know.
+ */
+import { disposedError } from '../core/lease.ts'
+import { DisposedError, UnwindError } from '../core/errors.ts'
+import { scopeClosed, title } from '../core/misuse.ts'
+import type { Scope } from '../core/types.ts'
+import type { DriverDatabase } from './driver.ts'
+
+/** `ERR_SQLITE_MISUSE`: an order of calls that cannot work. */
+export function misuse(message: string): UnwindError {
+  return new UnwindError('ERR_SQLITE_MISUSE', message)
+}
+
+/** `ERR_SQLITE_BUSY`: somebody else writes, here or in another process. */
+export function busy(message: string, cause?: unknown): UnwindError {
+  return new UnwindError('ERR_SQLITE_BUSY', message, cause === undefined ? undefined : { cause })
+}
+
+/** `ERR_SQLITE_OPEN` */
+export function cannotOpen(message: string, cause?: unknown): UnwindError {
+  return new UnwindError('ERR_SQLITE_OPEN', message, cause === undefined ? undefined : { cause })
+}
+
+/** `ERR_SQLITE_BACKUP` */
+export function cannotBackUp(message: string, cause: unknown): UnwindError {
+  return new UnwindError('ERR_SQLITE_BACKUP', message, { cause })
+}
+
+/** `ERR_SQLITE_AWAIT`: a transaction of one tick was still open at the end of it. */
+export function crossedAwait(file: string): UnwindError {
+  return new UnwindError(
+    'ERR_SQLITE_AWAIT',
+    `The transaction that begin() opened on "${file}" was still open at the end of its tick and was rolled back. End it before the first await, or use \`await using tx = await db.write()\`.`,
+  )
+}
+
+/**
+ * What a handle throws after its release.
+ * @param lender the scope that lent it and released it, if one did
+ */
+export function released(what: string, lender: Scope | undefined): DisposedError {
+  return disposedError(what, lender && scopeClosed(lender, 'A statement', undefined))
+}
+
+/** What a transaction throws that ended without its holder's doing. */
+export function lapsed(file: string, cause: unknown): DisposedError {
+  return new DisposedError(
+    `The transaction on "${file}" was rolled back by SQLite when a statement failed, and nothing of it was kept. Begin a new one; its cause is that failure.`,
+    { cause },
+  )
+}
+
+/** What a transaction throws whose database was disposed before it ended. */
+export function endedByDispose(file: string): DisposedError {
+  return new DisposedError(
+    `The transaction on "${file}" was rolled back because its database was disposed first. End transactions before their database.`,
+  )
+}
+
+/** What a rollback throws that cannot happen now. */
+export function stillOpen(file: string, cause: unknown): UnwindError {
+  return new UnwindError(
+    'ERR_SQLITE_MISUSE',
+    `The transaction on "${file}" could not be rolled back and is still open. Roll it back or dispose it after the user function returned or the foreign iterator was closed that keeps the connection busy.`,
+    { cause },
+  )
+}
+
+/** What an iterator throws that was closed before its end by somebody else. */
+export function iteratorClosed(sql: string, file: string, why: string): DisposedError {
+  return new DisposedError(
+    `The iterator over ${quoted(sql)} on "${file}" was closed before its end: ${why}. Read its rows first, or all at once with all().`,
+  )
+}
+
+/** What a call or a statement throws that is no part of the open transaction and cannot wait for its end. */
+export function writerBusy(what: string, file: string): UnwindError {
+  return busy(
+    `${what}: a transaction is open on "${file}", and what is outside it would become part of it. Use that transaction (prepare(), exec() and savepoint() are its methods), or wait for your turn: await using tx = await db.write().`,
+  )
+}
+
+export function backupRuns(what: string, file: string): UnwindError {
+  return busy(
+    `${what}: "${file}" is being copied and cannot change meanwhile. Wait for the backup, or for your turn: await using tx = await db.write().`,
+  )
+}
+
+/** What a request is told that would wait for itself. */
+export function waitsForItself(holder: Scope, file: string): UnwindError {
+  return busy(
+    `write(): the scope ${title(holder)} holds the writer of "${file}" until it closes, so waiting for it inside that scope would never end. Use its transaction, or a savepoint of it.`,
+  )
+}
+
+/** What a begin throws on a connection whose owner began something himself. */
+export function foreignTransaction(file: string, cause: unknown): UnwindError {
+  return new UnwindError(
+    'ERR_SQLITE_MISUSE',
+    `A transaction that unwind did not begin is open on "${file}". End it where it was begun, or begin it with begin(), write() or transaction().`,
+    { cause },
+  )
+}
+
+/** What a script throws that left a transaction open. */
+export function leftOpen(sql: string, file: string): UnwindError {
+  return misuse(
+    `exec(): ${quoted(sql)} left a transaction open on "${file}", which was rolled back. End it in the same script, or use begin() or write().`,
+  )
+}
+
+/** An error of the driver, with what it leaves out. */
+export function explained(error: unknown, { open }: DriverDatabase, file: string): unknown {
+  if (!open) {
+    return new DisposedError(
+      `The connection to "${file}" was closed by its owner while unwind was using it. Dispose the SqliteDatabase first.`,
+      { cause: error },
+    )
+  }
+  if (isBusy(error)) {
+    return busy(
+      `Another connection holds "${file}", in this process or another. Try again later, or let it wait with the option \`busyTimeout\`.`,
+      error,
+    )
+  }
+  return error
+}
+
+export function isBusy(error: unknown): boolean {
+  if (!(error instanceof Error) || !('code' in error)) return false
+  return typeof error.code === 'string' && error.code.startsWith('SQLITE_BUSY')
+}
+
+/** A statement in a message. */
+export function quoted(sql: string): string {
+  const line = sql.replaceAll(/\s+/g, ' ').trim()
+  return line.length > 60 ? `"${line.slice(0, 59)}…"` : `"${line}"`
+}

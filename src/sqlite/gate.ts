@@ -1,0 +1,61 @@
+/**
+ * The gate before a file's writer: one transaction at a time, first come first served, whichever `sqlite()` of this
+ * process opened the file. It is held exactly as long as a transaction is open, so nobody's statement joins another's.
+ */
+import type { Scope } from '../core/types.ts'
+import { Line } from './line.ts'
+
+export class Gate {
+  #held = false
+  /** The scope that will give it back when it closes, where a scope holds it. */
+  holder: Scope | undefined = undefined
+  /** It is held for a backup, without a transaction. */
+  paused = false
+  readonly #line = new Line<void>()
+
+  get held(): boolean {
+    return this.#held
+  }
+
+  tryEnter(): boolean {
+    if (this.#held) return false
+    this.#held = true
+    return true
+  }
+
+  /** Resolves when it is the caller's turn. */
+  wait(owner: object, signal: AbortSignal | undefined): Promise<void> {
+    return this.#line.wait(owner, signal)
+  }
+
+  leave(): void {
+    this.holder = undefined
+    this.paused = false
+    this.#held = this.#line.serve(undefined)
+  }
+
+  dismiss(owner: object, error: unknown): void {
+    this.#line.dismiss(owner, error)
+  }
+}
+
+interface Shared {
+  readonly gate: Gate
+  users: number
+}
+
+const gates = new Map<unknown, Shared>()
+
+/** @param file its real path; where there is none, the connection itself */
+export function joinGate(file: unknown): { readonly gate: Gate; readonly leave: () => void } {
+  const shared = gates.get(file) ?? { gate: new Gate(), users: 0 }
+  gates.set(file, shared)
+  shared.users += 1
+  let joined = true
+  const leave = (): void => {
+    if (joined) shared.users -= 1
+    joined = false
+    if (shared.users === 0) gates.delete(file)
+  }
+  return { gate: shared.gate, leave }
+}

@@ -1,0 +1,56 @@
+/**
+ * Why a database could not be opened. SQLite says "unable to open database file" for nearly everything; the file system
+ * knows more.
+ */
+import { accessSync, constants, statSync, type Stats } from 'node:fs'
+import { dirname } from 'node:path'
+import type { UnwindError } from '../core/errors.ts'
+import { busy, cannotOpen, isBusy } from './errors.ts'
+
+export function openFailure(path: string, error: unknown): UnwindError {
+  if (isBusy(error)) {
+    return busy(
+      `Cannot open the database "${path}": another process holds it. Try again later, or let it wait with the option \`busyTimeout\`.`,
+      error,
+    )
+  }
+  return cannotOpen(`Cannot open the database "${path}": ${reason(path, error)}`, error)
+}
+
+function reason(path: string, error: unknown): string {
+  const stats = lookUp(path)
+  if (stats?.isDirectory()) return 'it is a directory. Give the path of a file.'
+  const folder = dirname(path)
+  if (stats === undefined && lookUp(folder)?.isDirectory() !== true) {
+    return `there is no folder "${folder}". Create it first.`
+  }
+  if (hasCode(error, 'SQLITE_NOTADB')) {
+    return 'the file is not an SQLite database. Check the path; the file was not changed.'
+  }
+  if (!isAllowed(stats === undefined ? folder : path)) {
+    return 'this process may not read and write it. Check the permissions of the file and of its folder, in which SQLite keeps two more files.'
+  }
+  return `${error instanceof Error ? error.message : String(error)}. Check the path and the file.`
+}
+
+/** `undefined` for what is not there or cannot be seen. */
+function lookUp(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch {
+    return undefined
+  }
+}
+
+function isAllowed(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}

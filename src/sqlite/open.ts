@@ -1,0 +1,143 @@
+/**
+ * From a path, or from a connection of the caller's, to a database. What fails half way is closed again, and says which
+ * path or option it was.
+ */
+import { realpathSync } from 'node:fs'
+import { checkOptions, count, expected, flag, milliseconds, type Rule } from '../core/options.ts'
+import { Backups } from './backups.ts'
+import { Connection } from './connection.ts'
+import { Database } from './database.ts'
+import type { Driver, DriverDatabase } from './driver.ts'
+import { cannotOpen } from './errors.ts'
+import { joinGate } from './gate.ts'
+import { openFailure } from './open-failure.ts'
+import { Readers } from './readers.ts'
+import { SlowWrite } from './slow-write.ts'
+import type { SqliteOptions } from './types.ts'
+import { Writer } from './writer.ts'
+
+const rules: Readonly<Record<keyof SqliteOptions, Rule>> = {
+  readers: count,
+  defaults: flag,
+  busyTimeout: milliseconds,
+  slowWrite: milliseconds,
+}
+
+const defaultPragmas =
+  'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON'
+
+/** @throws {TypeError} naming the option */
+export function checkSqliteOptions(call: string, options: unknown): void {
+  checkOptions(call, options, rules)
+}
+
+/** @throws {TypeError} for anything that is no database */
+export function checkGiven(driver: Driver, call: string, given: unknown): void {
+  const accepted =
+    typeof given === 'string'
+      ? given.trim() !== ''
+      : typeof given === 'object' && given !== null && driver.accepts(given)
+  if (accepted) return
+  const wanted = `a path, ":memory:" or ${driver.databaseClass}`
+  throw expected(`the first argument of ${call}`, wanted, given)
+}
+
+/** @throws `ERR_SQLITE_OPEN`, `ERR_SQLITE_BUSY` */
+export function openDatabase(
+  driver: Driver,
+  given: string | object,
+  options: SqliteOptions = {},
+): Database {
+  if (typeof given === 'string')
+    return assemble(driver, connect(driver, given, options), true, options)
+  // `checkGiven` asked the driver whether it is one of its connections.
+  const database = given as DriverDatabase
+  configure(database, options)
+  return assemble(driver, database, false, options)
+}
+
+function connect(driver: Driver, path: string, options: SqliteOptions): DriverDatabase {
+  const database = open(driver, path, false, options)
+  try {
+    // SQLite reads nothing of a file before the first statement.
+    database.prepare('PRAGMA schema_version').get()
+    if (options.defaults ?? !database.memory) database.exec(defaultPragmas)
+    return database
+  } catch (error) {
+    database.close()
+    throw openFailure(path, error)
+  }
+}
+
+/** A connection of the caller's stays as it is, except for what the options ask for. */
+function configure(database: DriverDatabase, options: SqliteOptions): void {
+  const { name } = database
+  if (!database.open)
+    throw cannotOpen(`The database "${name}" that was given to sqlite() is closed. Open it first.`)
+  try {
+    if (options.busyTimeout !== undefined) {
+      database.exec(`PRAGMA busy_timeout = ${Math.ceil(options.busyTimeout)}`)
+    }
+    if (options.defaults === true) database.exec(defaultPragmas)
+  } catch (error) {
+    throw openFailure(name, error)
+  }
+}
+
+function assemble(
+  driver: Driver,
+  database: DriverDatabase,
+  owned: boolean,
+  options: SqliteOptions,
+): Database {
+  const { name } = database
+  const path = pathOf(database)
+  const { gate, leave } = joinGate(path ?? database)
+  const slow = new SlowWrite(name, options.slowWrite ?? 1_000)
+  const writer = new Writer(new Connection(database, name), gate, slow)
+  const openReader = (): DriverDatabase => open(driver, path ?? name, true, options)
+  const readers = new Readers(
+    writer,
+    path === undefined ? 0 : (options.readers ?? 0),
+    () => new Connection(openReader(), name),
+  )
+  const backups = new Backups(writer, path, () =>
+    path !== undefined && keepsSnapshots(database) ? snapshot(openReader()) : undefined,
+  )
+  return new Database({ writer, readers, backups, owned, leaveGate: leave })
+}
+
+function open(
+  driver: Driver,
+  path: string,
+  readonly: boolean,
+  { busyTimeout = 0 }: SqliteOptions,
+): DriverDatabase {
+  try {
+    return driver.open(path, { readonly, timeout: Math.ceil(busyTimeout) })
+  } catch (error) {
+    throw openFailure(path, error)
+  }
+}
+
+/** Where the file is, whatever its name and the current folder; `undefined` for what is in memory. */
+function pathOf(database: DriverDatabase): string | undefined {
+  if (database.memory) return undefined
+  try {
+    return realpathSync(database.name.trim())
+  } catch {
+    return undefined
+  }
+}
+
+/** Only in WAL mode does a reader keep its view of the file without keeping others from writing. */
+function keepsSnapshots(database: DriverDatabase): boolean {
+  const row = database.prepare('PRAGMA journal_mode').get()
+  return typeof row === 'object' && row !== null && Object.values(row)[0] === 'wal'
+}
+
+/** The first read of a transaction fixes what it sees. */
+function snapshot(database: DriverDatabase): DriverDatabase {
+  database.exec('BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1')
+  return database
+}

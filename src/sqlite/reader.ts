@@ -1,0 +1,68 @@
+/**
+ * A connection on loan, for reading. Its release closes the iterators that were opened through it.
+ */
+import type { Scope } from '../core/types.ts'
+import type { Connection, Prepared } from './connection.ts'
+import { misuse, quoted, released } from './errors.ts'
+import { Statement, type Session } from './statement.ts'
+import type { SqliteReader, SqliteStatement } from './types.ts'
+
+/** Where the connection came from. */
+export interface ReaderSource {
+  giveBack(lease: ReaderLease, connection: Connection): void
+}
+
+export class ReaderLease implements Session {
+  /** The scope that lends it. */
+  lender: Scope | undefined = undefined
+  readonly #file: string
+  readonly #source: ReaderSource
+  #connection: Connection | undefined
+
+  constructor(connection: Connection, source: ReaderSource) {
+    this.#file = connection.file
+    this.#connection = connection
+    this.#source = source
+  }
+
+  prepare<Row>(sql: string): SqliteStatement<Row> {
+    if (this.admit(sql).readonly) return new Statement<Row>(this, sql)
+    throw misuse(
+      `${quoted(sql)} writes, and a reader of "${this.#file}" only reads. Use begin(), write() or transaction().`,
+    )
+  }
+
+  admit(sql: string): Prepared {
+    if (this.#connection !== undefined) return this.#connection.prepared(sql)
+    throw released(`The reader of "${this.#file}"`, this.lender)
+  }
+
+  failed(error: unknown): unknown {
+    return this.#connection === undefined ? error : this.#connection.explained(error)
+  }
+
+  dispose(): void {
+    const connection = this.#connection
+    if (connection === undefined) return
+    connection.closeCursors('its reader was released', this)
+    this.#connection = undefined
+    this.#source.giveBack(this, connection)
+  }
+}
+
+/** A lease in the hands of its user. */
+export class ReaderHandle implements SqliteReader, AsyncDisposable {
+  readonly #lease: ReaderLease
+
+  constructor(lease: ReaderLease) {
+    this.#lease = lease
+  }
+
+  prepare<Row>(sql: string): SqliteStatement<Row> {
+    return this.#lease.prepare(sql)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#lease.dispose()
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * SQLite in a scope: the file for as long as the app, a transaction and a reader for as long as the request. The
+ * transaction commits where the request succeeds, and is rolled back on every other outcome.
+ */
+import { resource } from '../core/resource.ts'
+import { Database } from './database.ts'
+import { ReaderHandle } from './reader.ts'
+import { afterRollback } from './transact.ts'
+import { TransactionHandle } from './transaction-handle.ts'
+import type { SqliteDatabase, SqliteReader, SqliteResources, SqliteTransaction } from './types.ts'
+
+export function makeResources(open: () => SqliteDatabase & AsyncDisposable): SqliteResources {
+  const database = resource<SqliteDatabase>({
+    name: 'sqlite database',
+    lifetime: 'app',
+    acquire({ scope }) {
+      const opened = open()
+      Database.partsOf(opened).writer.lender = scope
+      return opened
+    },
+  })
+
+  const transaction = resource<SqliteTransaction>(
+    async function* ({ get, scope, signal }) {
+      const { writer } = Database.partsOf(await get(database))
+      const held = await writer.write(signal, scope)
+      try {
+        yield new TransactionHandle(held)
+        held.complete()
+      } catch (error) {
+        throw afterRollback(held, error)
+      }
+    },
+    { name: 'sqlite transaction' },
+  )
+
+  const reader = resource<SqliteReader>(
+    async function* ({ get, scope, signal }) {
+      const { readers } = Database.partsOf(await get(database))
+      const lease = await readers.lease(signal)
+      lease.lender = scope
+      try {
+        yield new ReaderHandle(lease)
+      } finally {
+        lease.dispose()
+      }
+    },
+    { name: 'sqlite reader' },
+  )
+
+  return { database, transaction, reader }
+}

@@ -1,0 +1,55 @@
+/**
+ * `db.transaction(body)`: begin, call, commit; roll back where the body throws. The body cannot await: what follows an
+ * await would run after the commit.
+ */
+import { types } from 'node:util'
+import { isThenable, suppress } from '../core/dispose.ts'
+import { expected } from '../core/options.ts'
+import { TransactionHandle } from './transaction-handle.ts'
+import type { Transaction } from './transaction.ts'
+import type { SqliteTransaction } from './types.ts'
+import type { Writer } from './writer.ts'
+
+export function transact<R>(writer: Writer, body: (tx: SqliteTransaction) => R): R {
+  requireSync(body)
+  return writer.enclose((transaction) => complete(transaction, body))
+}
+
+function complete<R>(transaction: Transaction, body: (tx: SqliteTransaction) => R): R {
+  try {
+    const result = body(new TransactionHandle(transaction))
+    if (isThenable(result)) throw returnedPromise(result)
+    transaction.complete()
+    return result
+  } catch (error) {
+    throw afterRollback(transaction, error)
+  }
+}
+
+/** @throws {TypeError} for what is known to be asynchronous before it is called */
+function requireSync(body: unknown): void {
+  if (typeof body !== 'function') throw expected('the body of transaction()', 'a function', body)
+  if (!types.isAsyncFunction(body) && !types.isGeneratorFunction(body)) return
+  const kind = types.isAsyncFunction(body) ? 'an async' : 'a generator'
+  throw new TypeError(
+    `The body of transaction() is ${kind} function, and was not called: what it does after its first pause would run after the commit. Use \`await using tx = await db.write()\`.`,
+  )
+}
+
+/** Its later failure is no news: here is the reason. */
+function returnedPromise(result: PromiseLike<unknown>): TypeError {
+  if (types.isPromise(result)) result.catch(() => {})
+  return new TypeError(
+    'The body of transaction() returned a promise, and was rolled back: what it does after an await would run after the commit. Use `await using tx = await db.write()`.',
+  )
+}
+
+/** What to throw for `error`, once the transaction is rolled back. */
+export function afterRollback(transaction: Transaction, error: unknown): unknown {
+  try {
+    transaction.dispose()
+    return error
+  } catch (failure) {
+    return suppress(failure, error)
+  }
+}

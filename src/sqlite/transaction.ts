@@ -1,0 +1,195 @@
+/**
+ * A transaction, or a savepoint in one: open → committed | rolled back. Its end cuts it off from the connection, closes
+ * the iterators and tells its owner, whoever ended it: its holder, SQLite after a failed statement, or its tick.
+ */
+import type { Scope } from '../core/types.ts'
+import {
+  controlRefused,
+  controlsTransaction,
+  type Connection,
+  type Prepared,
+} from './connection.ts'
+import { lapsed, misuse, released, stillOpen } from './errors.ts'
+import { Statement, type Session } from './statement.ts'
+import type { SqliteStatement, SqliteTransaction } from './types.ts'
+
+/** Who is told when the transaction has ended. */
+export interface TransactionOwner {
+  ended(transaction: Transaction): void
+}
+
+/** @throws what SQLite says, and then nothing is open */
+export function beginTransaction(connection: Connection, owner: TransactionOwner): Transaction {
+  connection.closeCursors('a transaction began on its connection')
+  connection.control.begin.run()
+  return new Transaction(connection, owner, undefined)
+}
+
+export class Transaction implements Session, TransactionOwner {
+  state: SqliteTransaction['state'] = 'open'
+  /** Whether it has to end in the tick in which it began. */
+  brief = false
+  /** The scope that lent it. */
+  lender: Scope | undefined = undefined
+  readonly #file: string
+  readonly #owner: TransactionOwner
+  readonly #outer: Transaction | undefined
+  #connection: Connection | undefined
+  #savepoint: Transaction | undefined = undefined
+  /** What every use throws, where it ended without its holder's doing. */
+  #failure: Error | undefined = undefined
+  /** The same, until somebody heard of it. */
+  #untold: Error | undefined = undefined
+
+  constructor(connection: Connection, owner: TransactionOwner, outer: Transaction | undefined) {
+    this.#connection = connection
+    this.#file = connection.file
+    this.#owner = owner
+    this.#outer = outer
+  }
+
+  prepare<Row>(sql: string): SqliteStatement<Row> {
+    this.admit(sql)
+    return new Statement<Row>(this, sql)
+  }
+
+  exec(sql: string): void {
+    const connection = this.#connected()
+    if (controlsTransaction(sql)) throw controlRefused(sql)
+    try {
+      connection.exec(sql)
+    } catch (error) {
+      throw this.failed(error)
+    }
+    if (connection.driver.inTransaction) return
+    throw this.failed(misuse(`A script ended the transaction on "${this.#file}" behind its back.`))
+  }
+
+  commit(): void {
+    const connection = this.#connected()
+    this.#requireNoSavepoint('commit()')
+    connection.closeCursors(byEnd)
+    const { commit, release } = connection.control
+    try {
+      if (this.#outer === undefined) commit.run()
+      else release.run()
+    } catch (error) {
+      throw this.failed(error)
+    }
+    this.#end('committed')
+  }
+
+  rollback(): void {
+    if (this.state !== 'rolled back') this.#rollBack(undefined)
+  }
+
+  savepoint(): Transaction {
+    const connection = this.#connected()
+    this.#requireNoSavepoint('savepoint()')
+    connection.closeCursors('a savepoint was opened on its connection')
+    try {
+      connection.control.savepoint.run()
+    } catch (error) {
+      throw this.failed(error)
+    }
+    this.#savepoint = new Transaction(connection, this, this)
+    return this.#savepoint
+  }
+
+  /** Commit, unless its holder has ended it. */
+  complete(): void {
+    if (this.state === 'open' || this.#failure !== undefined) this.commit()
+  }
+
+  /** Roll back, unless it has ended. */
+  dispose(): void {
+    if (this.state === 'open') this.rollback()
+    else if (this.#untold !== undefined) throw this.#afterEnd()
+  }
+
+  /**
+   * Roll back, and tell its holder why at the next use.
+   * @param aloud also when it is disposed without one
+   */
+  expire(failure: Error, aloud: boolean): void {
+    this.#rollBack(failure)
+    if (aloud) this.#untold = failure
+  }
+
+  admit(sql: string): Prepared {
+    return this.#connected().prepared(sql)
+  }
+
+  failed(error: unknown): unknown {
+    const connection = this.#connection
+    if (connection === undefined) return error
+    const explained = connection.explained(error)
+    if (!connection.driver.inTransaction) {
+      connection.closeCursors(byEnd)
+      this.#root.#lapse(lapsed(this.#file, explained))
+    }
+    return explained
+  }
+
+  ended(): void {
+    this.#savepoint = undefined
+  }
+
+  get #root(): Transaction {
+    return this.#outer === undefined ? this : this.#outer.#root
+  }
+
+  #connected(): Connection {
+    if (this.#connection === undefined) throw this.#afterEnd()
+    return this.#connection
+  }
+
+  #afterEnd(): Error {
+    this.#root.#untold = undefined
+    const what = this.#outer === undefined ? 'transaction' : 'savepoint'
+    return this.#failure ?? released(`The ${what} on "${this.#file}"`, this.#root.lender)
+  }
+
+  #requireNoSavepoint(call: string): void {
+    if (this.#savepoint === undefined) return
+    throw misuse(
+      `${call}: the transaction on "${this.#file}" has an open savepoint. Savepoints end in the order of their nesting: commit or roll back the inner one first, or open the next one from it.`,
+    )
+  }
+
+  #rollBack(failure: Error | undefined): void {
+    const connection = this.#connected()
+    if (this.#outer !== undefined) this.#savepoint?.rollback()
+    connection.closeCursors(byEnd)
+    this.#undo(connection)
+    this.#failure = failure
+    this.#end('rolled back')
+  }
+
+  #undo({ control, driver }: Connection): void {
+    try {
+      if (this.#outer === undefined) control.rollback.run()
+      else {
+        control.rollbackTo.run()
+        control.release.run()
+      }
+    } catch (error) {
+      if (driver.inTransaction) throw stillOpen(this.#file, error)
+    }
+  }
+
+  /** It was rolled back by SQLite, or with what it is nested in. */
+  #lapse(failure: Error | undefined): void {
+    this.#failure = failure
+    this.#end('rolled back')
+  }
+
+  #end(state: 'committed' | 'rolled back'): void {
+    if (this.#savepoint !== undefined) this.#savepoint.#lapse(this.#failure)
+    this.state = state
+    this.#connection = undefined
+    this.#owner.ended(this)
+  }
+}
+
+const byEnd = 'its transaction ended'

@@ -1,0 +1,217 @@
+/**
+ * The one writing connection of a file. Its gate is held exactly while a transaction is open, and what is written
+ * outside that transaction is refused: nobody's statement becomes part of somebody else's transaction.
+ */
+import { ambient } from '../core/context.ts'
+import type { Scope } from '../core/types.ts'
+import type { Connection, Prepared } from './connection.ts'
+import {
+  backupRuns,
+  crossedAwait,
+  endedByDispose,
+  foreignTransaction,
+  leftOpen,
+  quoted,
+  released,
+  waitsForItself,
+  writerBusy,
+} from './errors.ts'
+import type { Gate } from './gate.ts'
+import type { SlowWrite } from './slow-write.ts'
+import { Statement, type Session } from './statement.ts'
+import { beginTransaction, type Transaction, type TransactionOwner } from './transaction.ts'
+import type { SqliteStatement } from './types.ts'
+
+export class Writer implements Session, TransactionOwner {
+  readonly file: string
+  /** The app that lends the database. */
+  lender: Scope | undefined = undefined
+  readonly #gate: Gate
+  readonly #slow: SlowWrite
+  #connection: Connection | undefined
+  #transaction: Transaction | undefined = undefined
+  /** What the statements of the database run in. */
+  #enclosing: Transaction | undefined = undefined
+  /** One microtask at the end of a tick looks after all transactions of that tick. */
+  #guarded = false
+  readonly #guard = (): void => this.#endTick()
+
+  constructor(connection: Connection, gate: Gate, slow: SlowWrite) {
+    this.file = connection.file
+    this.#connection = connection
+    this.#gate = gate
+    this.#slow = slow
+  }
+
+  /** @throws `ERR_DISPOSED` */
+  get connection(): Connection {
+    if (this.#connection === undefined) throw this.released()
+    return this.#connection
+  }
+
+  released(): Error {
+    return released(`The database "${this.file}"`, this.lender)
+  }
+
+  prepare<Row>(sql: string): SqliteStatement<Row> {
+    this.connection.prepared(sql)
+    return new Statement<Row>(this, sql)
+  }
+
+  exec(sql: string): void {
+    const { connection } = this
+    if (this.#enclosing !== undefined) {
+      this.#enclosing.exec(sql)
+      return
+    }
+    if (this.#gate.held) throw this.#refused(quoted(sql))
+    const { driver } = connection
+    const foreign = driver.inTransaction
+    try {
+      connection.exec(sql)
+    } catch (error) {
+      if (!foreign && driver.inTransaction) connection.control.rollback.run()
+      throw this.failed(error)
+    }
+    if (foreign || !driver.inTransaction) return
+    connection.control.rollback.run()
+    throw leftOpen(sql, this.file)
+  }
+
+  /**
+   * A transaction that is rolled back where it outlives its tick.
+   * @throws `ERR_SQLITE_BUSY` while a transaction is open
+   */
+  begin(): Transaction {
+    const transaction = this.#enter('begin()')
+    transaction.brief = true
+    if (!this.#guarded) queueMicrotask(this.#guard)
+    this.#guarded = true
+    return transaction
+  }
+
+  /**
+   * A transaction for a synchronous `run`, which ends it. Nobody else can run meanwhile, so the statements of the
+   * database run in it too.
+   * @throws `ERR_SQLITE_BUSY` while a transaction is open
+   */
+  enclose<R>(run: (transaction: Transaction) => R): R {
+    const transaction = this.#enter('transaction()')
+    this.#enclosing = transaction
+    try {
+      return run(transaction)
+    } finally {
+      this.#enclosing = undefined
+    }
+  }
+
+  /** @param lender the scope that will end it */
+  async write(signal: AbortSignal | undefined, lender: Scope | undefined): Promise<Transaction> {
+    const open = this.connection
+    signal?.throwIfAborted()
+    if (!this.#gate.tryEnter()) await this.#waitForTurn(signal)
+    const transaction = this.#begin(open)
+    this.#slow.start(lender)
+    transaction.lender = lender
+    this.#gate.holder = lender
+    return transaction
+  }
+
+  admit(sql: string): Prepared {
+    if (this.#enclosing !== undefined) return this.#enclosing.admit(sql)
+    const prepared = this.connection.prepared(sql)
+    if (!prepared.readonly && this.#gate.held) throw this.#refused(quoted(sql))
+    return prepared
+  }
+
+  failed(error: unknown): unknown {
+    if (this.#enclosing !== undefined) return this.#enclosing.failed(error)
+    return this.#connection === undefined ? error : this.#connection.explained(error)
+  }
+
+  ended(): void {
+    this.#transaction = undefined
+    this.#slow.stop()
+    this.#gate.leave()
+  }
+
+  /** Wait for a moment without transactions; it lasts until the result is called. */
+  async pause(signal: AbortSignal | undefined): Promise<() => void> {
+    if (!this.#gate.tryEnter()) await this.#waitForTurn(signal)
+    this.#gate.paused = true
+    return () => this.#gate.leave()
+  }
+
+  /**
+   * End what is open. Does nothing the second time.
+   * @param owned whether its connection is closed too
+   */
+  close(owned: boolean): void {
+    const connection = this.#connection
+    if (connection === undefined) return
+    this.#gate.dismiss(this, this.released())
+    connection.closeCursors(byDispose)
+    this.#transaction?.expire(endedByDispose(this.file), false)
+    if (owned) connection.close(byDispose)
+    this.#connection = undefined
+  }
+
+  #enter(call: string): Transaction {
+    const { connection } = this
+    if (!this.#gate.tryEnter()) throw this.#refused(call)
+    return this.#begin(connection)
+  }
+
+  #begin(connection: Connection): Transaction {
+    try {
+      this.#transaction = beginTransaction(connection, this)
+      return this.#transaction
+    } catch (error) {
+      this.#gate.leave()
+      throw connection.driver.inTransaction
+        ? foreignTransaction(this.file, error)
+        : connection.explained(error)
+    }
+  }
+
+  async #waitForTurn(signal: AbortSignal | undefined): Promise<void> {
+    const { holder } = this.#gate
+    if (holder !== undefined && isInside(holder)) throw waitsForItself(holder, this.file)
+    await this.#gate.wait(this, signal)
+    // Between the turn and this line others ran.
+    if (this.#connection !== undefined && signal?.aborted !== true) return
+    this.#gate.leave()
+    signal?.throwIfAborted()
+    throw this.released()
+  }
+
+  #endTick(): void {
+    this.#guarded = false
+    if (this.#transaction?.brief !== true) return
+    const failure = crossedAwait(this.file)
+    try {
+      this.#transaction.expire(failure, true)
+      // Perhaps nobody touches the transaction again, and then this is all that is heard of it.
+      warn(failure)
+    } catch (error) {
+      warn(error)
+    }
+  }
+
+  #refused(what: string): Error {
+    return this.#gate.paused ? backupRuns(what, this.file) : writerBusy(what, this.file)
+  }
+}
+
+const byDispose = 'its database was disposed'
+
+function warn(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error)
+  process.emitWarning(message, { type: 'UnwindWarning', code: 'UNWIND_BEGIN_ACROSS_AWAIT' })
+}
+
+/** Whether `scope` is the ambient one or one of its ancestors. */
+function isInside(scope: Scope): boolean {
+  for (let at = ambient()?.scope; at !== undefined; at = at.parent) if (at === scope) return true
+  return false
+}
