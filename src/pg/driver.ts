@@ -1,0 +1,81 @@
+/**
+ * The driver as it is used here, by its shape: documented properties of a `pg` client, and the few undocumented ones
+ * that a cancel needs.
+ */
+import { outermostFrame } from '../core/context.ts'
+import type { PgQueryConfig, PgQueryResult } from './types.ts'
+
+/** `I` idle, `T` in a transaction, `E` in a failed one; as of the server's last ReadyForQuery. */
+export type TransactionStatus = 'I' | 'T' | 'E'
+
+export type DriverResult = PgQueryResult<unknown> | PgQueryResult<unknown>[]
+
+export interface DriverStream {
+  readonly remoteAddress?: string
+  readonly remotePort?: number
+  destroy(): void
+}
+
+export interface DriverClient {
+  query(
+    text: string | PgQueryConfig,
+    values: readonly unknown[] | undefined,
+    callback: (error: Error | null | undefined, result: DriverResult) => void,
+  ): unknown
+  on(event: 'error' | 'drain' | 'end', listener: (error?: Error) => void): unknown
+  /** pg 8.21 and later. */
+  getTransactionStatus?(): TransactionStatus | null
+  readonly host?: string
+  readonly port?: number
+  readonly ssl?: boolean | object
+  readonly sslNegotiation?: string
+  readonly processID?: number | null
+  readonly secretKey?: number | null
+  /** False while a statement runs. */
+  readonly readyForQuery?: boolean
+  readonly connection?: {
+    readonly stream: DriverStream
+    on(
+      event: 'readyForQuery',
+      listener: (message: { readonly status: TransactionStatus }) => void,
+    ): unknown
+  }
+}
+
+export type Release = (error?: Error) => void
+
+export interface DriverPool {
+  readonly totalCount?: number
+  readonly idleCount?: number
+  readonly ending?: boolean
+  connect(
+    callback: (
+      error: Error | undefined,
+      client: DriverClient | undefined,
+      release: Release,
+    ) => void,
+  ): void
+  end(): Promise<void>
+  on(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/**
+ * Call the driver outside of every request: a socket and its timers keep the context in which they were made, show it
+ * to every listener, and retain it until they close.
+ */
+export function outside<A extends unknown[], R>(call: (...args: A) => R, ...args: A): R {
+  return outermostFrame.runInAsyncScope(call, undefined, ...args)
+}
+
+/** A reader of the transaction status, for every version of the driver; `null` where it cannot be known. */
+export function statusReader(client: DriverClient): () => TransactionStatus | null {
+  if (client.getTransactionStatus !== undefined) {
+    return () => client.getTransactionStatus?.() ?? null
+  }
+  if (client.connection === undefined) return () => null
+  let status: TransactionStatus = 'I'
+  client.connection.on('readyForQuery', (message) => {
+    status = message.status
+  })
+  return () => status
+}

@@ -1,0 +1,86 @@
+/**
+ * How a lease, a transaction or a savepoint leaves its connection behind: nothing runs, and the transaction is over,
+ * or the connection is destroyed. None of these rejects: what could not be cleaned is gone.
+ */
+import type { Policy } from './policy.ts'
+import type { Session } from './session.ts'
+import { within } from './time.ts'
+
+/** Before a connection goes back to its pool: end what runs, roll back what is open, reset what was changed. */
+export async function restore(session: Session, inFlight: Policy['inFlight']): Promise<void> {
+  await quieten(session, inFlight)
+  const { reset } = session.policy
+  if (session.unsafe && reset.when === 'never') {
+    session.destroy(new Error('The client was used directly, and nothing resets it.'))
+  }
+  await tellAll(session, restoring(session))
+  if (!session.lost && !session.atRest) session.destroy(unfinished())
+}
+
+/** Nothing of the transaction remains, and the connection can be used for the next. */
+export async function rollBack(session: Session): Promise<void> {
+  await quieten(session, session.policy.inFlight)
+  if (session.lost || session.status === 'I') return
+  await tell(session, 'ROLLBACK')
+  if (!session.lost && !session.atRest) session.destroy(unfinished())
+}
+
+/** Back to where the savepoint was made, in a transaction that can go on. */
+export async function rollBackTo(session: Session, savepoint: string): Promise<void> {
+  await quieten(session, session.policy.inFlight)
+  if (session.lost || session.status === 'I') return
+  await tell(session, `ROLLBACK TO ${savepoint}; RELEASE ${savepoint}`)
+  if (!session.lost && session.status === 'E') session.destroy(unfinished())
+  session.failure = undefined
+}
+
+/** In one message where that is possible: each costs a round trip. */
+function restoring({ status, policy: { reset }, dirty, unsafe }: Session): string[] {
+  const messages: string[] = []
+  if (status !== 'I' || unsafe) messages.push('ROLLBACK')
+  if (reset.when === 'always' || (reset.when === 'auto' && dirty)) messages.push(reset.sql)
+  return reset.joins && messages.length > 1 ? [messages.join('; ')] : messages
+}
+
+/** End what runs as `inFlight` says, and wait for the status that follows. */
+export async function quieten(session: Session, inFlight: Policy['inFlight']): Promise<void> {
+  await session.afterInterrupt()
+  if (session.activity === 'running' && session.line.running?.control !== true)
+    await end(session, inFlight)
+  if (session.activity !== 'quiet') await quietWithinGrace(session, session.whenQuiet())
+}
+
+async function end(session: Session, inFlight: Policy['inFlight']): Promise<void> {
+  if (inFlight === 'destroy') {
+    session.destroy(new Error('A statement was still running at the release of its connection.'))
+    return
+  }
+  if (inFlight === 'wait') await within(session.policy.grace, session.whenQuiet())
+  if (session.activity === 'running') await session.interrupt()
+}
+
+async function tellAll(session: Session, [message, ...rest]: string[]): Promise<void> {
+  if (message === undefined) return
+  await tell(session, message)
+  await tellAll(session, rest)
+}
+
+async function tell(session: Session, message: string): Promise<void> {
+  if (session.lost) return
+  try {
+    await quietWithinGrace(session, session.direct(message))
+    await session.whenQuiet()
+  } catch (error) {
+    session.destroy(new Error(`${message} failed.`, { cause: error }))
+  }
+}
+
+async function quietWithinGrace(session: Session, work: Promise<unknown>): Promise<void> {
+  const { grace } = session.policy
+  if (await within(grace, work)) return
+  session.destroy(new Error(`The server did not answer within the grace of ${grace} ms.`))
+}
+
+function unfinished(): Error {
+  return new Error('The transaction was still open after its rollback.')
+}

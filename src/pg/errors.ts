@@ -1,0 +1,102 @@
+/**
+ * The errors of PostgreSQL leases. What the server or the driver reports is passed on as it is; these are for what
+ * they report as a success, or cannot know.
+ */
+import { named, UnwindError } from '../core/errors.ts'
+
+/** `ERR_PG_ROLLED_BACK`: COMMIT of a failed transaction; the server rolled back. `cause` is what had failed in it. */
+export class PgTransactionRolledBackError extends UnwindError {
+  declare readonly code: 'ERR_PG_ROLLED_BACK'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_PG_ROLLED_BACK', message, options)
+  }
+
+  static {
+    named(this, 'PgTransactionRolledBackError')
+  }
+}
+
+/** `ERR_PG_COMMIT_UNKNOWN`: the connection was lost during COMMIT; it may have succeeded. `cause` is the loss. */
+export class PgCommitUnknownError extends UnwindError {
+  declare readonly code: 'ERR_PG_COMMIT_UNKNOWN'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_PG_COMMIT_UNKNOWN', message, options)
+  }
+
+  static {
+    named(this, 'PgCommitUnknownError')
+  }
+}
+
+/** `ERR_PG_TRANSACTION_OPEN`: a second transaction or savepoint was begun, or one with an open savepoint committed. */
+export class PgTransactionOpenError extends UnwindError {
+  declare readonly code: 'ERR_PG_TRANSACTION_OPEN'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_PG_TRANSACTION_OPEN', message, options)
+  }
+
+  static {
+    named(this, 'PgTransactionOpenError')
+  }
+}
+
+/** `ERR_PG_CONNECTION_LOST`: a statement was given to a connection that is closed. `cause` is what closed it. */
+export class PgConnectionLostError extends UnwindError {
+  declare readonly code: 'ERR_PG_CONNECTION_LOST'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_PG_CONNECTION_LOST', message, options)
+  }
+
+  static {
+    named(this, 'PgConnectionLostError')
+  }
+}
+
+export function rolledBack(what: string, cause: unknown): PgTransactionRolledBackError {
+  return new PgTransactionRolledBackError(
+    `${what} was not committed, because a statement in it had failed: it was rolled back. Let the error of that statement end it, or put a savepoint around a statement that may fail.`,
+    cause === undefined ? undefined : { cause },
+  )
+}
+
+export function commitUnknown(cause: unknown): PgCommitUnknownError {
+  return new PgCommitUnknownError(
+    'The connection was lost during COMMIT, so the transaction is either committed or rolled back. Look for its effects before doing it again.',
+    { cause },
+  )
+}
+
+export function transactionOpen(what: string): PgTransactionOpenError {
+  return new PgTransactionOpenError(
+    `${what} while another one is open on the same connection. Commit, roll back or dispose that one first, and await it.`,
+  )
+}
+
+export function connectionLost(cause: unknown): PgConnectionLostError {
+  return new PgConnectionLostError(
+    'The statement was not sent, because its connection to PostgreSQL is closed. Acquire another connection, and begin again.',
+    { cause },
+  )
+}
+
+/** What the driver reports for a statement that PostgreSQL itself refused. */
+export interface ServerError extends Error {
+  readonly severity: string
+  /** The SQLSTATE. */
+  readonly code: string
+}
+
+/** Unlike a broken socket or a timeout of the driver's, such an error says what became of the statement. */
+export function isServerError(error: unknown): error is ServerError {
+  return (
+    error instanceof Error &&
+    'severity' in error &&
+    typeof error.severity === 'string' &&
+    'code' in error &&
+    typeof error.code === 'string'
+  )
+}

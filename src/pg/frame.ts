@@ -1,0 +1,50 @@
+/** The statements around a transaction, and around a savepoint. */
+import { abortSignal, checkOptions, flag, oneOf, type Rule } from '../core/options.ts'
+import { rollBack, rollBackTo } from './ending.ts'
+import type { Session } from './session.ts'
+import type { PgTransactionOptions } from './types.ts'
+
+export interface Frame {
+  readonly what: string
+  readonly begin: string
+  readonly commit: string
+  rollBack(session: Session): Promise<void>
+}
+
+export const transactionRules: Readonly<Record<string, Rule>> = {
+  isolation: oneOf('read committed', 'repeatable read', 'serializable'),
+  readOnly: flag,
+  deferrable: flag,
+  signal: abortSignal,
+}
+
+const plain: Frame = { what: 'The transaction', begin: 'BEGIN', commit: 'COMMIT', rollBack }
+
+/** @throws {TypeError} for unknown or wrong options */
+export function transactionFrame(options: PgTransactionOptions | undefined): Frame {
+  if (options === undefined) return plain
+  checkOptions('begin()', options, transactionRules)
+  return { ...plain, begin: ['BEGIN', ...modes(options)].join(' ') }
+}
+
+function modes({ isolation, readOnly, deferrable }: PgTransactionOptions): string[] {
+  return [
+    isolation === undefined ? [] : `ISOLATION LEVEL ${isolation.toUpperCase()}`,
+    readOnly === undefined ? [] : readOnly ? 'READ ONLY' : 'READ WRITE',
+    deferrable === undefined ? [] : deferrable ? 'DEFERRABLE' : 'NOT DEFERRABLE',
+  ].flat()
+}
+
+let savepoints = 0
+
+/** A name of its own: with the same one twice, a release would end the inner one only. */
+export function savepointFrame(): Frame {
+  savepoints += 1
+  const name = `unwind_${savepoints}`
+  return {
+    what: 'The savepoint',
+    begin: `SAVEPOINT ${name}`,
+    commit: `RELEASE ${name}`,
+    rollBack: (session) => rollBackTo(session, name),
+  }
+}

@@ -1,0 +1,23 @@
+/** `unwind/pg`: leases, transactions and savepoints over a pool of node-postgres. */
+export {
+  PgCommitUnknownError,
+  PgConnectionLostError,
+  PgTransactionOpenError,
+  PgTransactionRolledBackError,
+} from './errors.ts'
+export { pgPool } from './open.ts'
+export { pgResources } from './resources.ts'
+export type { PgResources, PgResourcesOptions } from './resources.ts'
+export type {
+  PgLease,
+  PgPool,
+  PgPoolLike,
+  PgPoolOptions,
+  PgQueryable,
+  PgQueryConfig,
+  PgQueryOptions,
+  PgQueryResult,
+  PgReset,
+  PgTransaction,
+  PgTransactionOptions,
+} from './types.ts'

@@ -1,0 +1,160 @@
+/**
+ * A connection that is one's own until it is released. The handle is dead from that moment on, although the pool may
+ * have given the connection to somebody else; the connection goes back as the next holder must find it, or not at all.
+ */
+import { disposedError } from '../core/lease.ts'
+import { scopeClosed } from '../core/misuse.ts'
+import type { Scope } from '../core/types.ts'
+import { quieten, restore } from './ending.ts'
+import { transactionOpen } from './errors.ts'
+import { transactionFrame } from './frame.ts'
+import type { Policy } from './policy.ts'
+import type { Session } from './session.ts'
+import { Transaction, type Owner } from './transaction.ts'
+import type {
+  PgLease,
+  PgQueryConfig,
+  PgQueryOptions,
+  PgQueryResult,
+  PgTransactionOptions,
+} from './types.ts'
+
+const done: Promise<void> = Promise.resolve()
+
+export class Lease implements PgLease, AsyncDisposable, Owner {
+  /** The scope that releases it. */
+  lender: Scope | undefined = undefined
+  /** `undefined` once released. */
+  #session: Session | undefined
+  /** What is being released. */
+  #leaving: Session | undefined = undefined
+  #releasing: Promise<void> | undefined = undefined
+  #transaction: Transaction | undefined = undefined
+  #closedBy: Scope | undefined = undefined
+  #suspendedBy: Scope | undefined = undefined
+  readonly #onReturn: (lease: Lease) => void
+
+  constructor(session: Session, onReturn: (lease: Lease) => void) {
+    this.#session = session
+    this.#onReturn = onReturn
+  }
+
+  get disposed(): boolean {
+    return this.#session === undefined
+  }
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- what a row is, only the statement knows
+  query<Row = any>(
+    first: string | PgQueryConfig,
+    second?: readonly unknown[] | PgQueryOptions,
+    third?: PgQueryOptions,
+  ): Promise<PgQueryResult<Row>> {
+    if (this.#session === undefined || this.#suspendedBy !== undefined) {
+      return Promise.reject(this.#dead())
+    }
+    return this.#session.query(first, second, third, undefined)
+  }
+
+  async begin(options?: PgTransactionOptions): Promise<Transaction> {
+    const session = this.#usable()
+    const frame = transactionFrame(options)
+    options?.signal?.throwIfAborted()
+    if (this.#transaction !== undefined) throw transactionOpen('A transaction was begun')
+    const transaction = new Transaction(session, frame, this, undefined, options?.signal)
+    // Before the first wait: from here on there is something to roll back.
+    this.#transaction = transaction
+    return await transaction.start(session)
+  }
+
+  async cancel(): Promise<void> {
+    const session = this.#usable()
+    session.line.refuse(cancelled)
+    await quieten(session, 'cancel')
+  }
+
+  markDirty(): void {
+    this.#usable().dirty = true
+  }
+
+  unsafeClient(): unknown {
+    const session = this.#usable()
+    session.dirty = true
+    session.unsafe = true
+    return session.client
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
+  /**
+   * The same as disposing.
+   * @param scope the one that lent it, and closes
+   * @param inFlight instead of the pool's
+   */
+  release(scope?: Scope, inFlight?: Policy['inFlight']): Promise<void> {
+    const session = this.#session
+    if (session === undefined) return this.#releasing ?? done
+    this.#cut(session, scope)
+    if (session.clean) {
+      this.#giveBack(session)
+      return done
+    }
+    this.#releasing = this.#restore(session, inFlight ?? session.policy.inFlight)
+    return this.#releasing
+  }
+
+  /** Close the connection now, whatever runs in it. */
+  destroy(error: Error): void {
+    const session = this.#session ?? this.#leaving
+    if (session === undefined) return
+    if (this.#session !== undefined) this.#cut(session, this.lender)
+    session.line.refuse(() => this.#dead())
+    session.destroy(error)
+    this.#giveBack(session)
+  }
+
+  ended(): void {
+    this.#transaction = undefined
+  }
+
+  suspend(scope: Scope | undefined): void {
+    this.#suspendedBy = scope
+  }
+
+  #cut(session: Session, scope: Scope | undefined): void {
+    this.#session = undefined
+    this.#leaving = session
+    this.#closedBy = scope
+    this.#transaction?.cut(scope)
+  }
+
+  async #restore(session: Session, inFlight: Policy['inFlight']): Promise<void> {
+    session.line.refuse(() => this.#dead())
+    await session.exclusively(() => restore(session, inFlight))
+    this.#giveBack(session)
+  }
+
+  #giveBack(session: Session): void {
+    this.#leaving = undefined
+    this.#onReturn(this)
+    session.giveBack()
+  }
+
+  #usable(): Session {
+    if (this.#session === undefined || this.#suspendedBy !== undefined) throw this.#dead()
+    return this.#session
+  }
+
+  #dead(): Error {
+    const scope = this.#closedBy ?? this.#suspendedBy
+    return disposedError(
+      'The PostgreSQL connection',
+      scope && scopeClosed(scope, 'query()', undefined),
+    )
+  }
+}
+
+function cancelled(): DOMException {
+  return new DOMException('The statement was cancelled before it was sent.', 'AbortError')
+}

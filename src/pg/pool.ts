@@ -1,0 +1,200 @@
+/**
+ * The leases of one pool. Whoever waits for a connection can give up, and is turned away when the pool is disposed; a
+ * connection that comes too late goes back. The driver is called outside of every request.
+ */
+import { disposedError } from '../core/lease.ts'
+import { abortSignal, checkOptions, count, expected } from '../core/options.ts'
+import { outside, type DriverClient, type DriverPool, type Release } from './driver.ts'
+import { transactionRules } from './frame.ts'
+import { Lease } from './lease.ts'
+import type { Policy } from './policy.ts'
+import { inTransaction, type Body } from './retry.ts'
+import { sessionOf, type Session } from './session.ts'
+import { parseQuery } from './statement.ts'
+import { within } from './time.ts'
+import type {
+  PgPool,
+  PgQueryConfig,
+  PgQueryOptions,
+  PgQueryResult,
+  PgTransactionOptions,
+} from './types.ts'
+import { Waiter } from './waiter.ts'
+
+type RetryOptions = PgTransactionOptions & { retry?: number }
+
+const retryRules = { ...transactionRules, retry: count }
+
+/** Listened to already: an idle connection that breaks is replaced, and must not end the process. */
+const guarded = new WeakSet<DriverPool>()
+
+export class LeasePool<P> implements PgPool<P>, AsyncDisposable {
+  readonly #pool: DriverPool
+  readonly #own: boolean
+  readonly #policy: Policy
+  readonly #leases = new Set<Lease>()
+  readonly #waiters = new Set<Waiter>()
+  /** The connections seen so far, until their sockets are closed. */
+  readonly #sessions = new Set<Session>()
+  readonly #onReturn = (lease: Lease): void => this.#returned(lease)
+  readonly #onGiveUp = (waiter: Waiter): void => void this.#waiters.delete(waiter)
+  #onLastReturn: (() => void) | undefined = undefined
+  #disposing: Promise<void> | undefined = undefined
+
+  // Query builders know a pool by the name of its class, and minifiers change that.
+  static {
+    Object.defineProperty(this, 'name', { value: 'PgPool' })
+  }
+
+  constructor(pool: DriverPool, own: boolean, policy: Policy) {
+    this.#pool = pool
+    this.#own = own
+    this.#policy = policy
+    if (guarded.has(pool)) return
+    guarded.add(pool)
+    pool.on('error', ignore)
+  }
+
+  acquire(options?: { signal?: AbortSignal }): Promise<Lease> {
+    return new Promise((resolve, reject) => {
+      checkOptions('acquire()', options, { signal: abortSignal })
+      options?.signal?.throwIfAborted()
+      if (this.#disposing !== undefined) throw this.#dead()
+      this.#connect(new Waiter(resolve, reject, options?.signal, this.#onGiveUp))
+    })
+  }
+
+  // oxlint-disable-next-line typescript/no-explicit-any -- what a row is, only the statement knows
+  async query<Row = any>(
+    first: string | PgQueryConfig,
+    second?: readonly unknown[] | PgQueryOptions,
+    third?: PgQueryOptions,
+  ): Promise<PgQueryResult<Row>> {
+    const { signal } = parseQuery(first, second, third)
+    const lease = await this.acquire(signal && { signal })
+    try {
+      return await lease.query<Row>(first, second, third)
+    } finally {
+      await lease.release()
+    }
+  }
+
+  transaction<R>(first: RetryOptions | Body<R>, second?: Body<R>): Promise<R> {
+    const body = typeof first === 'function' ? first : second
+    const { retry = 0, ...options }: RetryOptions = typeof first === 'function' ? {} : first
+    try {
+      checkOptions('transaction()', { retry, ...options }, retryRules)
+      if (typeof body !== 'function') {
+        throw expected('the body given to transaction()', 'a function', body)
+      }
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return inTransaction(this, options, retry, body)
+  }
+
+  stats(): { total: number; idle: number; leased: number; waiting: number } {
+    const { totalCount = this.#sessions.size, idleCount = totalCount - this.#leases.size } =
+      this.#pool
+    return {
+      total: totalCount,
+      idle: idleCount,
+      leased: this.#leases.size,
+      waiting: this.#waiters.size,
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#disposing ??= this.#dispose()
+    return this.#disposing
+  }
+
+  /** Close every connection now. */
+  destroy(error: Error): void {
+    this.#disposing ??= Promise.resolve()
+    this.#turnAway()
+    for (const lease of this.#leases) lease.destroy(error)
+    for (const session of this.#sessions) session.destroy(error)
+  }
+
+  #connect(waiter: Waiter): void {
+    this.#waiters.add(waiter)
+    outside(connect, this.#pool, (error, client, release) => {
+      this.#waiters.delete(waiter)
+      if (client === undefined) waiter.reject(error ?? new Error('The pool gave no connection.'))
+      else if (waiter.settled) outside(release)
+      else this.#hand(client, release, waiter)
+    })
+  }
+
+  #hand(client: DriverClient, release: Release, waiter: Waiter): void {
+    const session = sessionOf(client, this.#policy)
+    session.checkOut(release, this.#policy)
+    this.#remember(session)
+    if (!session.usable) {
+      // Somebody who does not use these leases returned it in the middle of something.
+      session.destroy(new Error('The connection was not at rest.'))
+      this.#connect(waiter)
+      return
+    }
+    const lease = new Lease(session, this.#onReturn)
+    this.#leases.add(lease)
+    waiter.resolve(lease)
+  }
+
+  #remember(session: Session): void {
+    if (this.#sessions.has(session)) return
+    this.#sessions.add(session)
+    void session.ended.then(() => this.#sessions.delete(session))
+  }
+
+  #returned(lease: Lease): void {
+    this.#leases.delete(lease)
+    if (this.#leases.size === 0) this.#onLastReturn?.()
+  }
+
+  async #dispose(): Promise<void> {
+    this.#turnAway()
+    await this.#leasesReturned()
+    // Whoever still holds one has had the time to give it back.
+    await Promise.all(Array.from(this.#leases, (lease) => lease.release(undefined, 'cancel')))
+    if (this.#own) await this.#end()
+  }
+
+  /** The driver would never answer those who wait when it is ended. */
+  #turnAway(): void {
+    for (const waiter of this.#waiters) waiter.reject(this.#dead())
+    this.#waiters.clear()
+  }
+
+  async #leasesReturned(): Promise<void> {
+    if (this.#leases.size === 0) return
+    const returned = new Promise<void>((resolve) => {
+      this.#onLastReturn = resolve
+    })
+    await within(this.#policy.grace, returned)
+  }
+
+  /** The driver calls a pool ended while its sockets are still open, and waits for ever for a connection that is not answered. */
+  async #end(): Promise<void> {
+    const { grace } = this.#policy
+    if (this.#pool.ending !== true) await within(grace, outside(end, this.#pool))
+    const sockets = Array.from(this.#sessions, (session) => session.ended)
+    if (await within(grace, Promise.all(sockets))) return
+    for (const session of this.#sessions) session.destroy(new Error('Its pool was disposed.'))
+  }
+
+  #dead(): Error {
+    return disposedError('The PostgreSQL pool')
+  }
+}
+
+function connect(pool: DriverPool, callback: Parameters<DriverPool['connect']>[0]): void {
+  pool.connect(callback)
+}
+
+function end(pool: DriverPool): Promise<void> {
+  return pool.end()
+}
+
+function ignore(): void {}

@@ -1,0 +1,134 @@
+/**
+ * A request's connection and its transaction, as resources. They are lent: the scope releases them, and what a request
+ * left running cannot use them afterwards.
+ */
+import { asyncDisposer } from '../core/dispose.ts'
+import { checkOptions } from '../core/options.ts'
+import { resource } from '../core/resource.ts'
+import type { Resource, Scope } from '../core/types.ts'
+import { transactionFrame } from './frame.ts'
+import { Lease } from './lease.ts'
+import { pgPool } from './open.ts'
+import { poolRules } from './policy.ts'
+import { LeasePool } from './pool.ts'
+import { Transaction } from './transaction.ts'
+import type {
+  PgLease,
+  PgPool,
+  PgPoolLike,
+  PgPoolOptions,
+  PgTransaction,
+  PgTransactionOptions,
+} from './types.ts'
+
+export interface PgResources<P = unknown> {
+  /** Lifetime `app`. */
+  readonly pool: Resource<PgPool<P>>
+  /** The request's lease. */
+  readonly connection: Resource<PgLease>
+  /**
+   * The request's transaction, on the request's `connection`: while it is open, statements on the connection run in
+   * it. Commits on success, rolls back on every other outcome.
+   */
+  readonly transaction: Resource<PgTransaction>
+}
+
+/** What begins and ends a request's transaction is in `transaction`. */
+export type PgResourcesOptions = PgPoolOptions & {
+  /** For the request's transaction. */
+  transaction?: PgTransactionOptions
+}
+
+const resourcesRules = {
+  ...poolRules,
+  transaction: { expected: 'an object', accepts: (value: unknown) => typeof value === 'object' },
+}
+
+/**
+ * What a request handler asks for with `scope.get`; an app has one pool.
+ *
+ * @example
+ * ```ts
+ * const db = pgResources(() => new pg.Pool({ connectionString }))
+ * await app.run(async (scope) => {
+ *   const tx = await scope.get(db.transaction)
+ *   await tx.query('insert into orders (item) values ($1)', ['tea'])
+ * })
+ * ```
+ * @param pool a pool, or a function that makes one, called once for each app
+ * @throws {TypeError} for unknown or wrong options
+ */
+export function pgResources<P extends PgPoolLike<unknown>>(
+  pool: P | (() => P),
+  options?: PgResourcesOptions,
+): PgResources<P> {
+  checkOptions('pgResources()', options, resourcesRules)
+  const { transaction: transactionOptions, ...poolOptions } = options ?? {}
+  transactionFrame(transactionOptions)
+
+  const poolResource = poolOf(pool, poolOptions)
+  const connection = connectionOf(poolResource)
+  return {
+    pool: poolResource,
+    connection,
+    transaction: transactionOf(connection, transactionOptions),
+  }
+}
+
+function poolOf<P extends PgPoolLike<unknown>>(
+  pool: P | (() => P),
+  options: PgPoolOptions,
+): Resource<PgPool<P>> {
+  return resource<PgPool<P>>({
+    name: 'pg.pool',
+    lifetime: 'app',
+    acquire: () => pgPool(pool, options),
+    release: dispose,
+    destroy: (open, why) => {
+      if (open instanceof LeasePool) open.destroy(why)
+    },
+  })
+}
+
+function connectionOf(pool: Resource<PgPool>): Resource<PgLease> {
+  return resource<PgLease>({
+    name: 'pg.connection',
+    acquire: async ({ get, scope, signal }) =>
+      lent(await (await get(pool)).acquire({ signal }), scope),
+    release: (lease) => (lease instanceof Lease ? lease.release(lease.lender) : dispose(lease)),
+    destroy: (lease, why) => {
+      if (lease instanceof Lease) lease.destroy(why)
+    },
+  })
+}
+
+function transactionOf(
+  connection: Resource<PgLease>,
+  options: PgTransactionOptions | undefined,
+): Resource<PgTransaction> {
+  return resource<PgTransaction>({
+    name: 'pg.transaction',
+    acquire: async ({ get, scope }) => lent(await (await get(connection)).begin(options), scope),
+    release: (tx, { status }) => end(tx, status === 'success'),
+    destroy: (tx, why) => {
+      if (tx instanceof Transaction) tx.destroy(why)
+    },
+  })
+}
+
+/** Who closes it is what a use after that is told. */
+function lent<T extends object>(handle: T, scope: Scope): T {
+  if (handle instanceof Lease || handle instanceof Transaction) handle.lender = scope
+  return handle
+}
+
+function end(tx: PgTransaction, succeeded: boolean): Promise<void> {
+  if (tx instanceof Transaction) return tx.end(succeeded ? 'commit' : 'rollback')
+  return tx.state === 'open' && succeeded ? tx.commit() : tx.rollback()
+}
+
+/** What `acquire` gives has one, although a resource of the same type may have none. */
+async function dispose(value: object): Promise<void> {
+  const method = asyncDisposer(value)
+  await method?.call(value)
+}

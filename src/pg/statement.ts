@@ -1,0 +1,142 @@
+/**
+ * One statement on its way to the driver and back. It settles once; refused because its connection was released, it
+ * is nobody's unhandled rejection.
+ */
+import { abortSignal, checkOptions, expected } from '../core/options.ts'
+import type { DriverResult } from './driver.ts'
+import { isServerError } from './errors.ts'
+import type { PgQueryConfig, PgQueryOptions } from './types.ts'
+
+export class Statement {
+  readonly text: string | PgQueryConfig
+  readonly values: readonly unknown[] | undefined
+  /** Part of a transaction's frame, such as COMMIT: short, and not to be cancelled. */
+  readonly control: boolean
+  readonly promise: Promise<DriverResult>
+  /** The driver was given it. */
+  sent = false
+  /** Its signal aborted: what the driver says no longer counts. */
+  aborted = false
+  #why: (() => unknown) | undefined = undefined
+  #signal: AbortSignal | undefined = undefined
+  #onAbort: (() => void) | undefined = undefined
+  #resolve: ((result: DriverResult) => void) | undefined = undefined
+  #reject: ((error: unknown) => void) | undefined = undefined
+
+  constructor(
+    text: string | PgQueryConfig,
+    values: readonly unknown[] | undefined,
+    control: boolean,
+  ) {
+    this.text = text
+    this.values = values
+    this.control = control
+    this.promise = new Promise<DriverResult>((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    }).catch(retrace)
+  }
+
+  /** Call `onAbort` when `signal` aborts, until the statement settles. */
+  follow(signal: AbortSignal, onAbort: () => void): void {
+    this.#signal = signal
+    this.#onAbort = onAbort
+    signal.addEventListener('abort', onAbort, { once: true })
+  }
+
+  resolve(result: DriverResult): void {
+    this.#unfollow()
+    this.#resolve?.(result)
+  }
+
+  reject(error: unknown): void {
+    this.#unfollow()
+    if (this.#why !== undefined && isServerError(error)) error.cause ??= this.#why()
+    this.#reject?.(error)
+  }
+
+  /**
+   * A release ends it, and whoever started it and does not wait is not to be ended for that. Whoever does wait finds
+   * the reason in the error's `cause`.
+   */
+  disown(why: () => unknown): void {
+    this.#why = why
+    this.promise.catch(ignore)
+  }
+
+  #unfollow(): void {
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
+}
+
+/** What `query` was given, in either of its forms. */
+export interface Query {
+  readonly text: string | PgQueryConfig
+  readonly values: readonly unknown[] | undefined
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * @param outer the signal of the transaction that the statement is a part of
+ * @throws {TypeError} for what is no statement, and for wrong options
+ */
+export function parseQuery(
+  first: unknown,
+  second: unknown,
+  third: unknown,
+  outer?: AbortSignal,
+): Query {
+  if (typeof first === 'string') {
+    const signal = eitherOf(checkSignal(third), outer)
+    return { text: first, values: checkValues(second), signal }
+  }
+  const signal = eitherOf(checkSignal(second), outer)
+  return { text: checkConfig(first), values: undefined, signal }
+}
+
+function eitherOf(
+  signal: AbortSignal | undefined,
+  outer: AbortSignal | undefined,
+): AbortSignal | undefined {
+  if (signal === undefined || outer === undefined) return signal ?? outer
+  return AbortSignal.any([signal, outer])
+}
+
+function checkValues(values: unknown): readonly unknown[] | undefined {
+  if (values === undefined || values === null) return undefined
+  if (isArray(values)) return values
+  throw expected('the values of query()', 'an array', values)
+}
+
+function isArray(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value)
+}
+
+function checkConfig(config: unknown): PgQueryConfig {
+  const named = typeof config === 'object' && config !== null && 'text' in config
+  if (named && typeof config.text === 'string' && !('submit' in config)) {
+    if ('values' in config) checkValues(config.values)
+    // `text` was just seen to be there; the driver checks the rest.
+    return config as PgQueryConfig
+  }
+  throw expected(
+    'the statement given to query()',
+    'a string or { text, values? }; for the classes of the driver there is unsafeClient()',
+    config,
+  )
+}
+
+function checkSignal(options: unknown): AbortSignal | undefined {
+  if (options === undefined) return undefined
+  checkOptions('query()', options, { signal: abortSignal })
+  // Just checked.
+  return (options as PgQueryOptions).signal
+}
+
+/** The driver's errors are made where the socket was read; this stack leads to whoever waits. */
+function retrace(error: unknown): never {
+  if (isServerError(error)) Error.captureStackTrace(error, retrace)
+  throw error
+}
+
+function ignore(): void {}

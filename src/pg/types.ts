@@ -1,0 +1,169 @@
+/**
+ * What leases, transactions and pools are to those who use them. The pool that is given in is described by the part
+ * of it that is used: no driver is imported, in the code or in the declarations.
+ */
+
+/** The part of `pg.Pool` that is used. Both overloads of `connect` are needed for inference. */
+export interface PgPoolLike<Client> {
+  readonly options?: object
+  readonly Client?: unknown
+  connect(): Promise<Client>
+  connect(
+    callback: (
+      error: Error | undefined,
+      client: Client | undefined,
+      // oxlint-disable-next-line typescript/no-explicit-any -- the driver's own signature
+      release: (error?: any) => void,
+    ) => void,
+  ): void
+  end(): Promise<void>
+  // oxlint-disable-next-line typescript/no-explicit-any -- the driver's own signature
+  on(event: string, listener: (...args: any[]) => void): unknown
+}
+
+export interface PgQueryResult<Row> {
+  readonly rows: Row[]
+  readonly rowCount: number | null
+  readonly command: string
+  readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[]
+}
+
+export interface PgQueryOptions {
+  /**
+   * Aborting cancels the statement on the server; the promise rejects with the signal's reason once the connection
+   * can be used again. A statement that had already finished on the server stays done.
+   */
+  signal?: AbortSignal
+}
+
+export interface PgQueryConfig {
+  text: string
+  values?: readonly unknown[]
+  /** Prepared once for each connection under this name. */
+  name?: string
+  /** Rows as arrays. */
+  rowMode?: 'array'
+}
+
+/** What leases, transactions, savepoints and pools have in common. */
+export interface PgQueryable {
+  /**
+   * Statements on one connection run one after another, in the order of the calls. Rejects with the driver's error,
+   * with the signal's reason, or with `ERR_DISPOSED` where the handle was released: then nothing was sent.
+   */
+  // oxlint-disable-next-line typescript/no-explicit-any -- what a row is, only the statement knows
+  query<Row = any>(
+    text: string,
+    values?: readonly unknown[],
+    options?: PgQueryOptions,
+  ): Promise<PgQueryResult<Row>>
+  // oxlint-disable-next-line typescript/no-explicit-any -- what a row is, only the statement knows
+  query<Row = any>(config: PgQueryConfig, options?: PgQueryOptions): Promise<PgQueryResult<Row>>
+}
+
+/** What a lease does about session state on release. A string of SQL replaces the statements that reset it. */
+export type PgReset = 'auto' | 'always' | 'never' | { sql: string; when?: 'auto' | 'always' }
+
+export interface PgPoolOptions {
+  /** End the pool on dispose. Default: `true` when the pool was made here from a factory, else `false`. */
+  own?: boolean
+  /**
+   * What a lease does about session state on release. Default `auto`: only when something was changed, as far as the
+   * answers of the server show it. `set_config(…, false)`, session locks and functions that change settings do not
+   * show: call `markDirty()`, or use `always`.
+   */
+  reset?: PgReset
+  /**
+   * What dispose does about a statement still running. Default `cancel`. `wait` gives it `grace` to finish and then
+   * cancels. `destroy` closes the connection; the server may go on with the statement.
+   */
+  inFlight?: 'cancel' | 'wait' | 'destroy'
+  /** Milliseconds for a cancel, rollback or reset before the connection is destroyed. Default 2_000. */
+  grace?: number
+}
+
+export interface PgTransactionOptions {
+  /** Default: the server's, usually `read committed`. */
+  isolation?: 'read committed' | 'repeatable read' | 'serializable'
+  readOnly?: boolean
+  /** A serializable, read-only transaction waits until it cannot fail. */
+  deferrable?: boolean
+  /** Aborting cancels the statement that runs and refuses all later ones, COMMIT included, with the signal's reason. */
+  signal?: AbortSignal
+}
+
+/** A lease that somebody owns is `PgLease & AsyncDisposable`; what a scope lends has no disposal. */
+export interface PgLease extends PgQueryable {
+  readonly disposed: boolean
+  /**
+   * Begin a transaction. While it is open, the lease's statements run in it. Disposing it without `commit()` rolls back.
+   * Rejects with `ERR_PG_TRANSACTION_OPEN` while another one is open.
+   */
+  begin(options?: PgTransactionOptions): Promise<PgTransaction & AsyncDisposable>
+  /**
+   * Cancel what is running, refuse what is queued; resolves when the connection is quiet again, or was destroyed
+   * because it did not become so within `grace`.
+   */
+  cancel(): Promise<void>
+  /**
+   * The next user must find a reset session although nothing visible changed it.
+   * @throws `ERR_DISPOSED`
+   */
+  markDirty(): void
+  /**
+   * The driver's own client, for what is not wrapped. Marks the lease dirty. Do not use it after the release.
+   * @throws `ERR_DISPOSED`
+   */
+  unsafeClient(): unknown
+}
+
+export interface PgTransaction extends PgQueryable {
+  /** `failed`: a statement failed, and the server accepts nothing but a rollback. */
+  readonly state: 'open' | 'failed' | 'committed' | 'rolled back'
+  /**
+   * Rejects with `ERR_PG_ROLLED_BACK` where the server rolled back instead, with `ERR_PG_COMMIT_UNKNOWN` where the
+   * connection was lost meanwhile, with `ERR_PG_TRANSACTION_OPEN` while a savepoint is open, and with the first error
+   * of an `afterCommit` callback, although the transaction is committed then.
+   */
+  commit(): Promise<void>
+  /** Resolves also where the connection had to be destroyed: the server rolls back then. */
+  rollback(): Promise<void>
+  /**
+   * A nested transaction: released by `commit`, rolled back to on dispose. One at a time: rejects with
+   * `ERR_PG_TRANSACTION_OPEN` while another one is open.
+   */
+  savepoint(): Promise<PgTransaction & AsyncDisposable>
+  /**
+   * `callback` runs once the commit is known to have succeeded; for a savepoint, that of the whole transaction.
+   * @throws `ERR_DISPOSED`
+   */
+  afterCommit(callback: () => unknown): void
+}
+
+declare const driver: unique symbol
+
+/** The class name contains `Pool` on purpose: query builders look for it. */
+export interface PgPool<out P = unknown> extends PgQueryable {
+  /** Type only: the pool that was given in. */
+  readonly [driver]?: P
+  /** A connection of one's own, until it is disposed. Rejects with the signal's reason, or with `ERR_DISPOSED`. */
+  acquire(options?: { signal?: AbortSignal }): Promise<PgLease & AsyncDisposable>
+  /**
+   * Begin, run, commit; roll back on failure. With `retry`, the whole function runs again up to that many times where
+   * the server asks for it (40001, 40P01), each time in a new transaction.
+   */
+  transaction<R>(body: (tx: PgTransaction) => R | PromiseLike<R>): Promise<R>
+  transaction<R>(
+    options: PgTransactionOptions & { /** Default 0. */ retry?: number },
+    body: (tx: PgTransaction) => R | PromiseLike<R>,
+  ): Promise<R>
+  stats(): {
+    /** Connections that are open or being opened. */
+    readonly total: number
+    readonly idle: number
+    /** Until the connection is back in the pool: its clean-up counts. */
+    readonly leased: number
+    /** Calls that wait for a connection. */
+    readonly waiting: number
+  }
+}

@@ -1,0 +1,44 @@
+/** One call that waits for a connection. It settles once: with a lease, an error, or because it was given up. */
+import type { Lease } from './lease.ts'
+
+export class Waiter {
+  /** Nobody waits any more: what comes now goes back. */
+  settled = false
+  readonly #resolve: (lease: Lease) => void
+  readonly #reject: (error: unknown) => void
+  readonly #signal: AbortSignal | undefined
+  readonly #onAbort: (() => void) | undefined
+
+  /** @param onGiveUp called when the signal aborts */
+  constructor(
+    resolve: (lease: Lease) => void,
+    reject: (error: unknown) => void,
+    signal: AbortSignal | undefined,
+    onGiveUp: (waiter: Waiter) => void,
+  ) {
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#signal = signal
+    if (signal === undefined) return
+    this.#onAbort = () => {
+      this.reject(signal.reason)
+      onGiveUp(this)
+    }
+    signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  resolve(lease: Lease): void {
+    this.#settle()
+    this.#resolve(lease)
+  }
+
+  reject(error: unknown): void {
+    this.#settle()
+    this.#reject(error)
+  }
+
+  #settle(): void {
+    this.settled = true
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
+}
