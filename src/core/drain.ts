@@ -6,10 +6,15 @@ import type { Children, Sibling } from './children.ts'
 import type { Completion } from './completion.ts'
 import { isEcho } from './dispose.ts'
 import type { Holdings } from './holdings.ts'
+import type { Settings } from './settings.ts'
 import type { Tasks } from './tasks.ts'
 import type { ScopeState } from './types.ts'
+import { abandonable } from './waiting.ts'
 
 export interface Drainable extends Sibling<Drainable> {
+  readonly name: string
+  readonly signal: AbortSignal
+  readonly settings: Settings
   state: ScopeState
   readonly unwinding: { readonly completion: Completion }
   readonly tasks: Tasks | undefined
@@ -36,13 +41,33 @@ export function drain(scope: Drainable): Promise<void> | undefined {
 async function settle(scope: Drainable): Promise<void> {
   for (;;) {
     const child = scope.children?.newest
-    if ((scope.tasks?.size ?? 0) > 0) await scope.tasks?.settle()
+    if (scope.tasks !== undefined && scope.tasks.size > 0) await settleTasks(scope, scope.tasks)
     else if (child !== undefined) await closeChild(scope, child)
     else break
   }
   addFailures(scope)
   scope.state = 'closing'
   await scope.holdings?.settle(scope.closedError('get()'))
+}
+
+/** Tasks that ignore their abort are waited for as long as a body is. */
+async function settleTasks(scope: Drainable, tasks: Tasks): Promise<void> {
+  const { abandonAfter } = scope.settings
+  if (abandonAfter === undefined) {
+    await tasks.settle()
+    return
+  }
+  try {
+    await abandonable(
+      scope,
+      () => tasks.settle(),
+      abandonAfter,
+      () => {},
+    )
+  } catch (error) {
+    tasks.abandon()
+    scope.unwinding.completion.fail(error, true)
+  }
 }
 
 /** A child that runs a body ends with it, and its error goes to whoever runs it; so with one that somebody closes. */

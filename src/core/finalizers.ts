@@ -181,7 +181,8 @@ export class Unwinding {
 
   async #destroy(finalizer: Finalizer, why: DisposeTimeoutError, ms: number): Promise<void> {
     const { traits, value } = finalizer
-    if (traits?.destroy === undefined) return
+    // After an abandoned body, destroying was the release.
+    if (traits?.destroy === undefined || this.completion.abandoned) return
     try {
       const destroying = traits.destroy(value as never, why)
       if (!isThenable(destroying)) return

@@ -71,6 +71,12 @@ export class Tasks {
     }
   }
 
+  /** They go on, and nobody waits for them: what fails in them is reported. */
+  abandon(): void {
+    for (const work of this.#running) work.abandoned = true
+    this.#running.clear()
+  }
+
   /** The errors of failed tasks, each handed out once. */
   takeFailures(): unknown[] {
     const failures = this.#failures
@@ -96,6 +102,10 @@ export class Tasks {
 
   #failed(error: unknown, work: Work): void {
     if (work.stopped && isEcho(error, work.reason)) return
+    if (work.abandoned) {
+      this.#employer.report(error, undefined, true)
+      return
+    }
     this.#failures.push(error)
     this.#employer.taskFailed(error)
   }
@@ -103,6 +113,7 @@ export class Tasks {
 
 /** One running task. */
 class Work {
+  abandoned = false
   readonly onClose: OnClose
   readonly #controller = new AbortController()
 

@@ -3,7 +3,12 @@
  */
 import { after } from './deadline.ts'
 import { AbandonedError } from './errors.ts'
-import type { MaybePromise, Scope } from './types.ts'
+import type { MaybePromise } from './types.ts'
+
+interface Abortable {
+  readonly name: string
+  readonly signal: AbortSignal
+}
 
 /** `promise`, or a rejection with the signal's reason; the others who wait for the same promise do not notice. */
 export function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -23,7 +28,7 @@ export function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise
  * The result of `body`, or an AbandonedError `ms` milliseconds after the scope was aborted.
  * @param onLate takes the error of a body that fails after all
  */
-export function abandonable<S extends Scope, R>(
+export function abandonable<S extends Abortable, R>(
   scope: S,
   body: (scope: S) => MaybePromise<R>,
   ms: number,
@@ -64,9 +69,9 @@ async function callBody<S, R>(scope: S, body: (scope: S) => MaybePromise<R>): Pr
   return await body(scope)
 }
 
-function abandonedError(scope: Scope, ms: number): AbandonedError {
+function abandonedError(scope: Abortable, ms: number): AbandonedError {
   return new AbandonedError(
-    `The body of the scope "${scope.name}" went on for ${ms} ms after its abort and was abandoned; what it held was taken away. Pass scope.signal to what it waits for.`,
+    `What ran in the scope "${scope.name}" went on for ${ms} ms after its abort and was abandoned; what it held was taken away. Pass the signal to what it waits for.`,
     { cause: scope.signal.reason },
   )
 }
