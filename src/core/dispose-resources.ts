@@ -8,7 +8,6 @@ import { newSuppressedError } from './suppressed-error.ts'
 
 // Captured: nobody's `call` property, and no later change of the global, decides how a disposer is called.
 const { apply } = Reflect
-const none: readonly never[] = []
 
 type Call = (resource: DisposableResource) => unknown
 
@@ -140,7 +139,7 @@ function combine(error: unknown, earlier: Thrown | undefined): Thrown {
 }
 
 function callOnValue({ method, value }: DisposableResource): unknown {
-  return apply(method as Method, value, none)
+  return apply(method as Method, value, [])
 }
 
 /** `adopt`, 5.: the closure that calls onDispose with the value. */
@@ -151,7 +150,7 @@ function callWithValue({ method, value }: DisposableResource): unknown {
 /** GetDisposeMethod, 1.b.ii.1.: what the method returns is not awaited, and what it throws rejects. */
 function callFallback({ method, value }: DisposableResource): Promise<never> | undefined {
   try {
-    apply(method as Method, value, none)
+    apply(method as Method, value, [])
     return undefined
   } catch (error) {
     return Promise.reject(error)

@@ -33,14 +33,23 @@ export function isSuppressedError(error: unknown): error is SuppressedError {
 
 /** The class as Node.js 24 has it, for where it is missing. */
 function defineSuppressedError(): SuppressedErrorConstructor {
+  const prototype = Object.create(Error.prototype) as object
   // A function, because it can be called without `new`.
-  function SuppressedError(error: unknown, suppressed: unknown, message: unknown): object {
+  function SuppressedError(
+    this: unknown,
+    error: unknown,
+    suppressed: unknown,
+    message: unknown,
+  ): object {
     // 1. If NewTarget is undefined, let newTarget be the active function object.
+    const newTarget = new.target ?? SuppressedError
     // 2. OrdinaryCreateFromConstructor(newTarget, "%SuppressedError.prototype%", « [[ErrorData]] »).
     // 3. If message is not undefined: ToString(message), then "message". `Error` does both, in this order.
-    const parameters = message === undefined ? [] : [message]
-    const target = targetOf(new.target, SuppressedError)
-    const made = Reflect.construct(Error, parameters, target) as object
+    const made = newError(
+      newTarget === SuppressedError ? prototype : derived(this, newTarget, prototype),
+      message,
+    )
+    Error.captureStackTrace(made, newTarget)
     // 4. CreateNonEnumerableDataPropertyOrThrow(O, "error", error).
     hide(made, 'error', error)
     // 5. CreateNonEnumerableDataPropertyOrThrow(O, "suppressed", suppressed).
@@ -48,7 +57,6 @@ function defineSuppressedError(): SuppressedErrorConstructor {
     // 6. Return O.
     return made
   }
-  const prototype = Object.create(Error.prototype) as object
   hide(prototype, 'constructor', SuppressedError)
   hide(prototype, 'name', 'SuppressedError')
   hide(prototype, 'message', '')
@@ -59,15 +67,19 @@ function defineSuppressedError(): SuppressedErrorConstructor {
 }
 
 /**
- * GetPrototypeFromConstructor: read the prototype once; where it is no object, fall back to `base`'s. The result stands
- * in for `newTarget`, since `Error` would fall back to its own.
+ * GetPrototypeFromConstructor: `made` was given the prototype of `newTarget`, or `Object.prototype` where that is none.
+ * Only then is it read a second time.
  */
-function targetOf(newTarget: Function | undefined, base: Function): Function {
-  if (newTarget === undefined || newTarget === base) return base
-  const prototype: unknown = newTarget.prototype
-  return Object(prototype) === prototype
-    ? Object.assign(function stand(): void {}, { prototype })
-    : base
+function derived(made: unknown, newTarget: Function, fallback: object): object {
+  const given = Object.getPrototypeOf(made) as object
+  if (Object.getPrototypeOf(given) !== null) return given
+  return Object(newTarget.prototype) === newTarget.prototype ? given : fallback
+}
+
+/** An error with a stack and any prototype: the constructor is only asked for that. */
+function newError(prototype: object, message: unknown): object {
+  const target = Object.assign(function target(): void {}, { prototype })
+  return Reflect.construct(Error, message === undefined ? [] : [message], target) as object
 }
 
 function hide(target: object, key: string, value: unknown): void {

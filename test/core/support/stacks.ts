@@ -22,7 +22,7 @@ const native =
  * comparable form.
  */
 export function same(promise: string, behaviour: (stacks: Stacks) => unknown): void {
-  test(promise, async () => {
+  void test(promise, async () => {
     const seen = await behaviour(ours)
     if (native !== undefined) assert.deepEqual(seen, await behaviour(native))
   })
@@ -42,8 +42,9 @@ export function shapeOf(object: object): Record<string, unknown> {
 }
 
 function attributesOf(object: object, key: PropertyKey): unknown {
-  const { value, get, set, ...flags } = Object.getOwnPropertyDescriptor(object, key) ?? {}
-  return { ...flags, value: brief(value), get: brief(get), set: brief(set) }
+  const descriptor: object = Object.getOwnPropertyDescriptor(object, key) ?? {}
+  const entries = Object.entries(descriptor).map(([name, value]) => [name, brief(value)])
+  return { value: undefined, get: undefined, set: undefined, ...Object.fromEntries(entries) }
 }
 
 function brief(value: unknown): unknown {
@@ -54,15 +55,14 @@ function brief(value: unknown): unknown {
 
 /** Turns of the microtask queue until `promise` has settled. */
 export async function turnsOf(promise: PromiseLike<unknown>): Promise<number> {
-  let settled = false
+  const state = { settled: false }
   const settle = (): void => {
-    settled = true
+    state.settled = true
   }
   promise.then(settle, settle)
-  let turns = 0
-  for (; !settled; turns++) {
-    assert.ok(turns < 1_000, 'still pending after 1,000 turns')
-    await null
+  for (let turns = 0; turns < 1_000; turns++) {
+    if (state.settled) return turns
+    await Promise.resolve()
   }
-  return turns
+  throw new Error('Still pending after 1,000 turns.')
 }
