@@ -12,7 +12,8 @@ let read = false
 /** Milliseconds of the monotonic clock, at most a tick old while the event loop turns. Reading the real one costs more than a scope. */
 export function roughNow(): number {
   if (read) return reading
-  reading = performance.now()
+  // Whole milliseconds: a fraction would be allocated wherever it is stored.
+  reading = Math.round(performance.now())
   read = true
   // Unreferenced, and not renewed: a process that opens no scope is not woken.
   setTimeout(forget, tick).unref()

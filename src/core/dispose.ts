@@ -9,21 +9,27 @@ export { isSuppressedError }
 
 export type Method = (this: unknown, ...parameters: never[]) => unknown
 
-/** @throws {TypeError} where the method is there and cannot be called */
-export function asyncDisposer(value: object): Method | undefined {
-  return methodOf(value, Symbol.asyncDispose, 'Symbol.asyncDispose')
+/**
+ * Each symbol is read in a function of its own: a lookup by a key that varies would cost more than all the rest of `use`.
+ * @throws {TypeError} where the method is there and cannot be called
+ */
+export function asyncDisposer(value: Partial<AsyncDisposable>): Method | undefined {
+  const method: unknown = value[Symbol.asyncDispose]
+  return isMethod(method) ? method : refuseMethod(value, 'Symbol.asyncDispose', method)
 }
 
 /** @throws {TypeError} where the method is there and cannot be called */
-export function syncDisposer(value: object): Method | undefined {
-  return methodOf(value, Symbol.dispose, 'Symbol.dispose')
+export function syncDisposer(value: Partial<Disposable>): Method | undefined {
+  const method: unknown = value[Symbol.dispose]
+  return isMethod(method) ? method : refuseMethod(value, 'Symbol.dispose', method)
 }
 
-function methodOf(value: object, key: symbol, name: string): Method | undefined {
-  // Reading an unknown key is what looking a disposer up means; the type is checked in the next line.
-  const method = (value as Record<symbol, unknown>)[key]
+function isMethod(value: unknown): value is Method {
+  return typeof value === 'function'
+}
+
+function refuseMethod(value: object, name: string, method: unknown): undefined {
   if (method === undefined || method === null) return undefined
-  if (typeof method === 'function') return method as Method
   throw new TypeError(`Expected [${name}] of ${describe(value)} to be a function.`)
 }
 

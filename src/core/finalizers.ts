@@ -145,9 +145,12 @@ export class Unwinding {
   }
 
   /** A pending release gets its time, then its `destroy`. Settles when the next one may run. */
-  async wait(finalizer: Finalizer, release: Watched): Promise<void> {
+  async wait(finalizer: Finalizer, promise: PromiseLike<unknown>): Promise<void> {
     const exit = this.#exit
     const ms = finalizer.traits?.disposeTimeout ?? this.#host.disposeTimeout
+    const release = new Watched(promise)
+    // One turn more tells a rejection from a wait, which alone needs a timer.
+    await undefined
     if (!release.settled) await release.within(ms)
     if (release.settled) {
       if (release.failed) this.fail(finalizer, release.error)
@@ -244,9 +247,12 @@ export async function conclude<S extends Unwindable, R>(
     try {
       const release = finalizer.invoke(finalizer, unwinding)
       if (isThenable(release)) {
-        const watched = new Watched(release)
+        let fulfilled = false as boolean
+        release.then(() => {
+          fulfilled = true
+        }, ignore)
         await undefined
-        if (!watched.settled || watched.failed) await unwinding.wait(finalizer, watched)
+        if (!fulfilled) await unwinding.wait(finalizer, release)
       }
     } catch (error) {
       unwinding.fail(finalizer, error)
@@ -279,3 +285,5 @@ class Alone implements Unwindable {
   drain(): undefined {}
   finish(): void {}
 }
+
+function ignore(): void {}

@@ -176,13 +176,15 @@ export class Node implements Unwindable, Host {
     this.parked = false
     this.frame = outermostFrame
     this.parent?.removeChild(this.scope)
-    for (const resolve of this.#onEnd ?? []) resolve()
+    if (this.#onEnd === undefined) return
+    for (const resolve of this.#onEnd) resolve()
     this.#onEnd = undefined
   }
 
   removeChild(child: ScopeNode): void {
     this.children?.remove(child)
-    for (const listener of this.#childClosed ?? []) listener(child)
+    if (this.#childClosed === undefined) return
+    for (const listener of this.#childClosed) listener(child)
   }
 
   whenChildCloses(listener: (child: ScopeNode) => void): void {
