@@ -80,11 +80,6 @@ export function checkApp(where: string, app: App): void {
   throw expected(`the first argument of ${where}`, 'an app, made by createApp()', app)
 }
 
-/** @throws {TypeError} */
-export function checkFunction(what: string, value: unknown): void {
-  if (typeof value !== 'function') throw expected(what, 'a function', value)
-}
-
 /**
  * The scope of one request.
  * @throws `ERR_SCOPE_CLOSED` once the app has closed

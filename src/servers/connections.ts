@@ -2,22 +2,16 @@
  * The connections of one server, and how they end without cutting an answer: `server.closeIdleConnections()` takes an
  * answer for finished when `end()` was called, so it is replaced on the instance by one that knows what is on its way.
  */
+import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Http2SecureServer, Http2Server, ServerHttp2Session } from 'node:http2'
 import type { Server as HttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
+import { listenAlong, type Listener } from './along.ts'
 import { cut } from './failure.ts'
-import { watchUpgrades } from './upgrades.ts'
 
 /** The servers that can be closed gracefully. */
 export type AnyServer = Server | HttpsServer | Http2Server | Http2SecureServer
-
-/** What all of them have in common. Their event maps differ, so that no union of them can be called. */
-interface Listened {
-  on(event: string, listener: (...parameters: never[]) => void): unknown
-  off(event: string, listener: (...parameters: never[]) => void): unknown
-  prependListener(event: string, listener: (...parameters: never[]) => void): unknown
-}
 
 /** One connection of HTTP/1. */
 interface Link {
@@ -40,6 +34,8 @@ export class Connections {
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #timers: NodeJS.Timeout[] = []
   readonly #undo: (() => void)[] = []
+  /** Every answer says that it is the last of its connection. */
+  #leaving = false
   #draining = false
 
   /** @param linger milliseconds that idle connections may stay once the server closes */
@@ -54,6 +50,12 @@ export class Connections {
   detach(): void {
     for (const undo of this.#undo.splice(0)) undo()
     this.#reset()
+  }
+
+  /** From now on each connection ends with the answer that it is waiting for; new ones are accepted. */
+  announceEnd(): void {
+    this.#leaving = true
+    for (const link of this.#links.values()) announceEnd(link)
   }
 
   /** The answers that are not finished: their bytes are still to be produced. */
@@ -85,14 +87,20 @@ export class Connections {
     this.#on('session', (session: ServerHttp2Session) => this.#opened(session))
     this.#on('listening', () => this.#reset())
     this.#on('close', () => this.#reset())
-    this.#on('request', (request: IncomingMessage, response: ServerResponse) =>
-      this.#requested(request, response),
-    )
-    this.#undo.push(watchUpgrades(this.#server, (socket) => this.#upgrade(socket)))
+    const requested = (request: IncomingMessage, response: ServerResponse): void =>
+      this.#requested(request, response)
+    this.#on('request', requested)
+    for (const event of ['checkContinue', 'checkExpectation']) this.#along(event, requested)
+    const upgraded = ({ socket }: IncomingMessage): void => this.#upgrade(socket)
+    for (const event of ['upgrade', 'connect']) this.#along(event, upgraded)
   }
 
-  #on(event: string, listener: (...parameters: never[]) => void): void {
-    const server: Listened = this.#server
+  #along(event: string, listener: Listener): void {
+    this.#undo.push(listenAlong(emitterOf(this.#server), event, listener))
+  }
+
+  #on(event: string, listener: Listener): void {
+    const server = emitterOf(this.#server)
     // Before the listeners of the application, which may answer at once.
     server.prependListener(event, listener)
     this.#undo.push(() => server.off(event, listener))
@@ -100,9 +108,11 @@ export class Connections {
 
   /** All versions of `server.close()` for HTTP/1 begin with this call; that of HTTP/2 has no such step. */
   #override(): void {
-    const server: { closeIdleConnections?: () => void } = this.#server
-    if (server.closeIdleConnections === undefined) this.#replace('close', this.#closing())
-    else this.#replace('closeIdleConnections', () => this.#closeIdle())
+    if ('closeIdleConnections' in this.#server) {
+      this.#replace('closeIdleConnections', () => this.#closeIdle())
+    } else {
+      this.#replace('close', this.#closing())
+    }
   }
 
   #replace(name: 'close' | 'closeIdleConnections', value: unknown): void {
@@ -114,7 +124,7 @@ export class Connections {
     })
   }
 
-  #closing(): AnyServer['close'] {
+  #closing(): (callback?: (error?: Error) => void) => AnyServer {
     const server = this.#server
     const close = server.close.bind(server)
     return (callback) => {
@@ -132,12 +142,12 @@ export class Connections {
     })
   }
 
-  /** The server takes no new connections. Each of those there are ends with the answer that it is waiting for. */
+  /** The server takes no new connections. */
   #drain(): void {
     if (this.#draining) return
     this.#draining = true
     for (const session of this.#sessions) session.close()
-    for (const link of this.#links.values()) announceEnd(link)
+    this.announceEnd()
     this.#after(this.#linger, () => this.#endIdle(false))
     this.#after(this.#linger + partialHead, () => this.#endIdle(true))
     this.#after(this.#linger + upgradedGrace, () => this.#endUpgraded())
@@ -145,6 +155,7 @@ export class Connections {
 
   #reset(): void {
     this.#draining = false
+    this.#leaving = false
     for (const timer of this.#timers.splice(0)) clearTimeout(timer)
   }
 
@@ -193,7 +204,7 @@ export class Connections {
     const link = this.#links.get(socket) ?? this.#link(socket)
     link.answers.add(response)
     response.once('close', () => this.#answered(response, link))
-    if (this.#draining) announceEnd(link)
+    if (this.#leaving) announceEnd(link)
   }
 
   #answered(response: ServerResponse, link: Link): void {
@@ -220,6 +231,11 @@ function announceEnd({ answers }: Link): void {
 /** The raw connection of a TLS socket is another object with the same peer. */
 function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`
+}
+
+/** The event maps of the four servers differ, so that no union of them can be listened to. */
+function emitterOf(server: AnyServer): EventEmitter {
+  return server
 }
 
 function isOfHttp2(server: AnyServer, socket: Socket): boolean {

@@ -77,6 +77,7 @@ async function isHandled({ adapter, scope, response }: Failed, error: unknown): 
 /** As the libraries that make errors for servers have it: `statusCode` or `status`, 400 to 599. */
 function statusOf(error: unknown): number | undefined {
   if (!isObject(error)) return undefined
+  // Of any object: what it has is found out here.
   const { statusCode, status } = error as { statusCode?: unknown; status?: unknown }
   return [statusCode, status].find(isErrorStatus)
 }

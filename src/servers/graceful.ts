@@ -1,8 +1,10 @@
 /**
  * A server that closes without cutting an answer and without waiting for silence, and that closes with its app.
  */
+import { ScopeClosedError } from '../core/errors.ts'
 import { checkOptions, milliseconds } from '../core/options.ts'
-import type { App, Exit } from '../core/types.ts'
+import { resource } from '../core/resource.ts'
+import type { App } from '../core/types.ts'
 import { checkApp } from './adapter.ts'
 import { Connections, type AnyServer } from './connections.ts'
 
@@ -11,20 +13,24 @@ export interface GracefulOptions {
   linger?: number
 }
 
+/** Milliseconds for the bytes of answers that were produced, before their connections are destroyed. */
+export const deliveryGrace = 10_000
+
 /**
  * Make closing graceful: `server.close()`, `fastify.close()` and `await using server` deliver every byte of every answer
  * in progress, and hang on no silent connection. Call it before the server listens. The app's shutdown closes the
  * server; disposing the result detaches it.
  *
  * While the server closes, requests on connections that are already open are served, and their answers say
- * `Connection: close`.
+ * `Connection: close`. What the app acquired before this call is released after the last answer was delivered, which may
+ * take 10 s longer than the last request.
  * @throws {TypeError} for unknown or wrong options
  * @throws `ERR_SCOPE_CLOSED` once the app has closed
  */
 export function graceful(app: App, server: AnyServer, options?: GracefulOptions): AsyncDisposable {
   checkApp('graceful()', app)
   checkOptions('graceful()', options, { linger: milliseconds })
-  return attach(app, server, options?.linger ?? 500)
+  return attach('graceful()', app, server, options?.linger ?? 500)
 }
 
 /** A server and its app, tied together until it is disposed. */
@@ -32,23 +38,26 @@ export interface Attachment extends AsyncDisposable {
   readonly connections: Connections
 }
 
-export function attach(app: App, server: AnyServer, linger: number): Attachment {
+export function attach(call: string, app: App, server: AnyServer, linger: number): Attachment {
+  if (app.state === 'closing' || app.state === 'closed') throw closedApp(call, app)
   const connections = new Connections(server, linger)
+  const undo = onDrain(app, connections, () => stopAccepting(server))
   let attached = true
-  const stop = (): void => stopAccepting(server)
   const detach = (): void => {
     attached = false
-    app.draining.removeEventListener('abort', stop)
+    undo()
     connections.detach()
   }
-  // What the app acquired before this call is released after the last answer is delivered.
-  app.defer((exit) => (attached ? closeWith(server, connections, exit).finally(detach) : undefined))
-  app.draining.addEventListener('abort', stop, { once: true })
-  if (app.draining.aborted) stop()
-  return {
-    connections,
-    [Symbol.asyncDispose]: () => Promise.resolve(detach()),
-  }
+  const open = resource({
+    name: 'server',
+    lifetime: 'app',
+    disposeTimeout: deliveryGrace,
+    acquire: () => connections,
+    release: () => (attached ? closed(server).finally(detach) : undefined),
+    destroy: () => connections.destroyAll(),
+  })
+  void app.get(open)
+  return { connections, [Symbol.asyncDispose]: () => Promise.resolve(detach()) }
 }
 
 /** Stop accepting, and resolve once every connection has ended. */
@@ -65,13 +74,41 @@ export function closed(server: AnyServer): Promise<void> {
   })
 }
 
+/** Milliseconds between two looks at an app that is about to shut down. */
+const glance = 20
+
+/**
+ * Call `stop` when the app takes no new work any more. It says when its shutdown begins, and goes on accepting for as
+ * long as it is a lame duck; nothing says when that ends.
+ */
+function onDrain(app: App, connections: Connections, stop: () => void): () => void {
+  let timer: NodeJS.Timeout | undefined
+  const look = (): void => {
+    if (app.state === 'open') return
+    clearInterval(timer)
+    stop()
+  }
+  const begin = (): void => {
+    connections.announceEnd()
+    timer = setInterval(look, glance).unref()
+    // The state changes right after the signal, unless there is a lame duck.
+    queueMicrotask(look)
+  }
+  const { draining } = app
+  draining.addEventListener('abort', begin, { once: true })
+  if (draining.aborted) begin()
+  return () => {
+    clearInterval(timer)
+    draining.removeEventListener('abort', begin)
+  }
+}
+
 function stopAccepting(server: AnyServer): void {
   if (server.listening) server.close()
 }
 
-/** The app waits for the answers in progress for as long as for any release. */
-async function closeWith(server: AnyServer, connections: Connections, exit: Exit): Promise<void> {
-  const cutOff = (): void => connections.destroyAll()
-  exit.signal.addEventListener('abort', cutOff, { once: true })
-  await closed(server)
+function closedApp(call: string, app: App): ScopeClosedError {
+  return new ScopeClosedError(
+    `${call}: the app "${app.name}" is ${app.state}. Make the server part of an app that is open.`,
+  )
 }

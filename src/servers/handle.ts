@@ -3,12 +3,13 @@
  * answer is sent; so a failed commit is an error response. Only a body that is still being produced keeps the scope open.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { checkFunction } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
-import { adapterOf, checkFunction, type AdapterOptions } from './adapter.ts'
+import { adapterOf, type AdapterOptions } from './adapter.ts'
 import { pump } from './pump.ts'
 import { discard, hasNoBody, isNoReply, replyOf, writeHead, writeWhole } from './reply.ts'
 import { serve, type Served } from './served.ts'
-import { bytesOf, open, type Source } from './source.ts'
+import { open, type Source } from './source.ts'
 
 export interface HandleOptions extends AdapterOptions {
   /**
@@ -83,7 +84,7 @@ async function finish(served: Served, body: string | Uint8Array | undefined): Pr
 async function stream(served: Served, body: Source): Promise<void> {
   const opened = await open(body)
   if (opened.whole) {
-    await finish(served, opened.chunk === undefined ? '' : bytesOf(opened.chunk))
+    await finish(served, opened.body)
     return
   }
   if (!opened.begun) served.response.flushHeaders()

@@ -7,7 +7,7 @@ import { checkOptions, milliseconds, text, type Rule } from '../core/options.ts'
 import type { App } from '../core/types.ts'
 import { checkApp } from './adapter.ts'
 import type { AnyServer, Connections } from './connections.ts'
-import { attach, closed, type Attachment } from './graceful.ts'
+import { attach, closed, deliveryGrace, type Attachment } from './graceful.ts'
 import { scopeOf } from './served.ts'
 
 export interface ListenOptions {
@@ -35,15 +35,14 @@ const rules: Readonly<Record<string, Rule>> = {
   linger: milliseconds,
 }
 
-/** Milliseconds for handlers to answer when the server is disposed, then to heed their abort, and for all bytes to arrive. */
+/** Milliseconds for handlers to answer when the server is disposed, and then to heed their abort. */
 const grace = 10_000
 const abortGrace = 1_000
-const deliveryGrace = 60_000
 
 /**
  * Listen, and be graceful. Resolves once the server listens; rejects with the system's error (`EADDRINUSE`, `EACCES`)
  * where it cannot. Disposing stops accepting, waits 10 s for requests in progress before it aborts their scopes with
- * `ERR_SHUTDOWN`, and delivers what was answered. The app's shutdown closes the server too.
+ * `ERR_SHUTDOWN`, and delivers what was answered, for another 10 s. The app's shutdown closes the server too.
  *
  * @example
  * ```ts
@@ -60,7 +59,7 @@ export async function listen(
   checkApp('listen()', app)
   checkOptions('listen()', options, rules)
   const { port, host, linger = 500 } = options
-  const attachment = attach(app, server, linger)
+  const attachment = attach('listen()', app, server, linger)
   try {
     server.listen(host === undefined ? { port } : { port, host })
     // Rejects with what the server emits as 'error'.
@@ -81,7 +80,7 @@ async function close(server: AnyServer, attachment: Attachment): Promise<void> {
   const timers = [
     setTimeout(() => abortUnanswered(connections), grace),
     setTimeout(() => connections.destroyUnanswered(), grace + abortGrace),
-    setTimeout(() => connections.destroyAll(), deliveryGrace),
+    setTimeout(() => connections.destroyAll(), grace + abortGrace + deliveryGrace),
   ]
   try {
     await closed(server)

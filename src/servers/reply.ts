@@ -114,6 +114,7 @@ function ofResponse(head: ResponseLike): Reply {
 }
 
 function isResponse(value: object): value is ResponseLike {
+  // Of any object: what it has is found out here.
   const { status, headers } = value as { status?: unknown; headers?: unknown }
   if (typeof status !== 'number' || !('body' in value) || !isObject(headers)) return false
   return 'forEach' in headers && typeof headers.forEach === 'function'

@@ -2,8 +2,9 @@
  * Any request listener, with a request scope around each call.
  */
 import type { RequestListener, Server } from 'node:http'
+import { checkFunction } from '../core/options.ts'
 import type { App } from '../core/types.ts'
-import { adapterOf, checkFunction, type AdapterOptions } from './adapter.ts'
+import { adapterOf, type AdapterOptions } from './adapter.ts'
 import { serve } from './served.ts'
 
 /**

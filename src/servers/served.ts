@@ -41,6 +41,7 @@ export function serve(
 
 /** The scope of the request that `response` answers, while it is served. */
 export function scopeOf(response: ServerResponse): Scope | undefined {
+  // Others may have answered it.
   return (response as Answer)[key]?.scope
 }
 

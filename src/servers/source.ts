@@ -22,8 +22,8 @@ export function sourceOf(value: object): Source | undefined {
   return undefined
 }
 
-/** An answer that was complete when somebody looked, or a source that begins where `source` began. */
-export type Opened = { readonly whole: true; readonly chunk: unknown } | OpenedSource
+/** An answer that had ended when somebody looked, or a source that begins where `source` began. */
+export type Opened = { readonly whole: true; readonly body: Uint8Array } | OpenedSource
 interface OpenedSource {
   readonly whole: false
   /** Its first piece is there. */
@@ -31,19 +31,29 @@ interface OpenedSource {
   readonly source: Source
 }
 
+/** Bytes that are looked at before an answer counts as one that is streamed. */
+const glance = 64 * 1024
+
 /**
  * Look at what `source` yields at once, before anything is sent: a body that has ended by then is an answer like any
  * other, and an error by then can still be answered. That is so for a `Response` made of a string.
  */
 export async function open(source: Source): Promise<Opened> {
-  const first = source.next()
-  const one = await soon(first)
-  if (one === undefined) return startingWith([first], source)
-  if (one.done === true) return { whole: true, chunk: undefined }
-  const second = source.next()
-  const two = await soon(second)
-  if (two?.done === true) return { whole: true, chunk: one.value }
-  return startingWith([first, second], source)
+  const turn = nextTurn()
+  const steps: Promise<Step>[] = []
+  const pieces: Uint8Array[] = []
+  for (let bytes = 0; bytes <= glance;) {
+    const step = source.next()
+    steps.push(step)
+    const arrived = await Promise.race([step, turn])
+    if (arrived === undefined) break
+    if (arrived.done === true) return { whole: true, body: Buffer.concat(pieces) }
+    const piece = Buffer.from(bytesOf(arrived.value))
+    bytes += piece.length
+    pieces.push(piece)
+  }
+  const next = (): Promise<Step> => steps.shift() ?? source.next()
+  return { whole: false, begun: pieces.length > 0, source: { ...source, next } }
 }
 
 /** @throws {TypeError} for what is neither text nor bytes */
@@ -56,17 +66,10 @@ export function bytesOf(chunk: unknown): string | Uint8Array {
   throw expected('a piece of a streamed answer', 'a string or bytes', chunk)
 }
 
-function startingWith(steps: Promise<Step>[], { next, cancel }: Source): OpenedSource {
-  const begun = steps.length > 1
-  return { whole: false, begun, source: { next: () => steps.shift() ?? next(), cancel } }
-}
-
-/** The result of `step`, if it is there within this turn of the event loop. */
-function soon(step: Promise<Step>): Promise<Step | undefined> {
-  const turn = new Promise<undefined>((resolve) => {
-    setImmediate(resolve)
+function nextTurn(): Promise<undefined> {
+  return new Promise((resolve) => {
+    setImmediate(() => resolve(undefined))
   })
-  return Promise.race([step, turn])
 }
 
 function ofReadable(stream: Readable): Source {

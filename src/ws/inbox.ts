@@ -61,6 +61,7 @@ export class Inbox<T> {
 
   take(): Promise<IteratorResult<T, undefined>> {
     if (this.#messages.length > 0) {
+      // There is one.
       const value = this.#messages.shift() as T
       if (this.#messages.length <= this.#highWater / 2) this.#resume()
       return Promise.resolve({ done: false, value })

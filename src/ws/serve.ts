@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http'
 import { openServing } from '../core/app.ts'
 import { ClientDisconnectedError, ShutdownError } from '../core/errors.ts'
-import { callable, checkOptions, expected } from '../core/options.ts'
+import { checkFunction, checkOptions, expected } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { Connection, type Broken } from './connection.ts'
 import { abandonAfter, settled } from './handler.ts'
@@ -55,9 +55,7 @@ export function serveSockets(
   if (app?.kind !== 'app') {
     throw expected('the first argument of serveSockets()', 'an app, made by createApp()', app)
   }
-  if (!callable.accepts(handler)) {
-    throw expected('the handler given to serveSockets()', callable.expected, handler)
-  }
+  checkFunction('the handler given to serveSockets()', handler)
   const service = new Service(app, server, handler, options)
   const close = (): void => void service.close()
   app.defer(() => service.close())

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+
+import { currentScope } from 'unwind'
+
+import { ask, Peer } from './support/client.ts'
+import { openScoped, turn } from './support/scoped-site.ts'
+
+describe('a request with scoped()', () => {
+  for (const [how, handler] of [
+    [
+      'throws',
+      () => {
+        throw new Error('the reason')
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        await turn()
+        throw new Error('the reason')
+      },
+    ],
+  ] as const) {
+    test(`whose handler ${how} is answered with 500 after its scope closed, and reported once`, async () => {
+      await using site = await openScoped(handler)
+      const answer = await ask(site, '/')
+      assert.equal(answer.status, 500)
+      assert.equal(answer.body, 'Internal Server Error')
+      assert.equal(answer.headers.connection, 'close')
+      assert.deepEqual(site.watched[0]?.released, ['third', 'second', 'first'])
+      assert.deepEqual(await site.statuses(), ['failure'])
+      assert.deepEqual(site.reported.map(String), ['Error: the reason'])
+    })
+  }
+
+  for (const key of ['statusCode', 'status']) {
+    test(`whose handler throws an error with a ${key} from 400 is answered with that and the message`, async () => {
+      await using site = await openScoped(() => {
+        throw Object.assign(new Error('No such order.'), { [key]: 404 })
+      })
+      const answer = await ask(site, '/')
+      assert.deepEqual([answer.status, answer.body], [404, 'No such order.'])
+      assert.deepEqual(await site.statuses(), ['failure'])
+      assert.deepEqual(site.reported, [])
+    })
+  }
+
+  test('whose handler throws an error with a status from 500 keeps its message to itself', async () => {
+    await using site = await openScoped(() => {
+      throw Object.assign(new Error('password of the database'), { status: 503 })
+    })
+    const answer = await ask(site, '/')
+    assert.deepEqual([answer.status, answer.body], [503, 'Service Unavailable'])
+    assert.equal(site.reported.length, 1)
+  })
+
+  for (const status of [200, 399, 600, '404', 404.5]) {
+    test(`whose handler throws an error with the status ${JSON.stringify(status)} is answered with 500`, async () => {
+      await using site = await openScoped(() => {
+        throw Object.assign(new Error('x'), { status })
+      })
+      assert.equal((await ask(site, '/')).status, 500)
+    })
+  }
+
+  test('whose handler throws undefined is answered with 500', async () => {
+    await using site = await openScoped(() => {
+      // oxlint-disable-next-line typescript/only-throw-error
+      throw undefined
+    })
+    assert.equal((await ask(site, '/')).status, 500)
+    assert.deepEqual(await site.statuses(), ['failure'])
+    assert.deepEqual(site.reported, [undefined])
+  })
+
+  test('whose handler throws after the headers were sent is cut off, so that it does not look complete', async () => {
+    await using site = await openScoped(async (_request, response) => {
+      response.writeHead(200)
+      response.write('half')
+      await turn()
+      throw new Error('too late')
+    })
+    using peer = await Peer.connect(site)
+    peer.get('/')
+    await peer.closed
+    assert.match(peer.received, /half/)
+    assert.doesNotMatch(peer.received, /\r\n0\r\n/)
+    assert.deepEqual(await site.statuses(), ['failure'])
+    assert.deepEqual(site.reported.map(String), ['Error: too late'])
+  })
+
+  test('whose handler throws after it ended the answer keeps the answer, and the error is reported', async () => {
+    await using site = await openScoped(async (_request, response) => {
+      response.end('complete')
+      await turn()
+      throw new Error('too late')
+    })
+    assert.equal((await ask(site, '/')).body, 'complete')
+    assert.deepEqual(await site.statuses(), ['failure'])
+    assert.deepEqual(site.reported.map(String), ['Error: too late'])
+  })
+
+  for (const [how, disposer] of [
+    [
+      'throws',
+      () => {
+        throw new Error('no release')
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no release'))],
+  ] as const) {
+    test(`whose disposer ${how} keeps its answer; the error is reported once and the others are disposed`, async () => {
+      await using site = await openScoped(async (_request, response) => {
+        currentScope().defer(disposer)
+        response.end('fine')
+      })
+      assert.equal((await ask(site, '/')).body, 'fine')
+      assert.deepEqual(await site.statuses(), ['failure'])
+      assert.deepEqual(site.reported.map(String), ['Error: no release'])
+    })
+  }
+
+  test('whose disposer hangs is closed at its dispose timeout', async () => {
+    await using site = await openScoped(async (_request, response) => {
+      const child = currentScope().child({ disposeTimeout: 10 })
+      child.defer(() => new Promise(() => {}))
+      response.end('fine')
+    })
+    assert.equal((await ask(site, '/')).body, 'fine')
+    assert.deepEqual(await site.statuses(), ['failure'])
+    assert.match(String(site.reported), /disposeTimeout of 10 ms/)
+  })
+
+  test('whose body and disposer fail is answered from the body, and both are reported', async () => {
+    await using site = await openScoped(() => {
+      currentScope().defer(() => {
+        throw new Error('no release')
+      })
+      throw Object.assign(new Error('No such order.'), { status: 404 })
+    })
+    const answer = await ask(site, '/')
+    assert.deepEqual([answer.status, answer.body], [404, 'No such order.'])
+    assert.deepEqual(await site.statuses(), ['failure'])
+    const [chain] = site.reported as { error: Error; suppressed: Error }[]
+    assert.equal(chain?.error.message, 'no release')
+    assert.equal(chain?.suppressed.message, 'No such order.')
+  })
+})

@@ -1,0 +1,28 @@
+/** A server whose every request is watched, with `scoped` around its handler. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+import { scoped, type AdapterOptions } from 'unwind/http'
+
+import { Site } from './site.ts'
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => unknown
+
+export function openScoped(handler: Handler, options?: AdapterOptions): Promise<Site> {
+  return Site.open((site) =>
+    scoped(
+      site.app,
+      (request: IncomingMessage, response: ServerResponse) => {
+        site.watch()
+        return handler(request, response)
+      },
+      options,
+    ),
+  )
+}
+
+/** Resolves after what has been scheduled has run. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+}
