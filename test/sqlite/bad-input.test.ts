@@ -1,0 +1,192 @@
+/** What cannot be opened says which path or option it was, and what to do. */
+import assert from 'node:assert/strict'
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, test } from 'node:test'
+import BetterSqlite3 from 'better-sqlite3'
+import { sqlite, sqliteResources } from 'unwind/better-sqlite3'
+import { insert, temporaryPath } from './support/database.ts'
+import { withCode } from './support/promises.ts'
+
+describe('a path', () => {
+  test('a directory is named as one', (t) => {
+    const path = dirname(temporaryPath(t))
+    assert.throws(
+      () => sqlite(path),
+      withCode(
+        'ERR_SQLITE_OPEN',
+        /"[^"]*unwind-sqlite-[^"]*": it is a directory\. Give the path of a file/,
+      ),
+    )
+  })
+
+  test('a folder that is not there is named', (t) => {
+    const path = join(dirname(temporaryPath(t)), 'missing', 'x.db')
+    assert.throws(
+      () => sqlite(path),
+      withCode('ERR_SQLITE_OPEN', /missing\/x\.db": there is no folder "[^"]*missing"\. Create it/),
+    )
+  })
+
+  test('a file that is no database is named and left as it was', (t) => {
+    const path = temporaryPath(t, 'letter.txt')
+    const text = 'Dear database, '.repeat(100)
+    writeFileSync(path, text)
+    for (const defaults of [true, false]) {
+      assert.throws(
+        () => sqlite(path, { defaults }),
+        withCode('ERR_SQLITE_OPEN', /letter\.txt": the file is not an SQLite database/),
+      )
+    }
+    assert.equal(readFileSync(path, 'utf8'), text)
+  })
+
+  test('a file that may not be read is named', { skip: isRoot() }, (t) => {
+    const path = temporaryPath(t, 'secret.db')
+    sqlite(path)[Symbol.dispose]()
+    chmodSync(path, 0)
+    assert.throws(
+      () => sqlite(path),
+      withCode('ERR_SQLITE_OPEN', /secret\.db": this process may not read and write it/),
+    )
+  })
+
+  test('a path that leads through a file is named', (t) => {
+    const path = temporaryPath(t, 'file.txt')
+    writeFileSync(path, 'text')
+    assert.throws(
+      () => sqlite(join(path, 'x.db')),
+      withCode('ERR_SQLITE_OPEN', /file\.txt\/x\.db": there is no folder/),
+    )
+  })
+
+  test('a file that another process holds is named', (t) => {
+    const path = temporaryPath(t, 'held.db')
+    const raw = new BetterSqlite3(path)
+    t.after(() => raw.close())
+    raw.exec('create table item (name text); begin exclusive')
+    assert.throws(
+      () => sqlite(path),
+      withCode('ERR_SQLITE_BUSY', /held\.db": another process holds it.*busyTimeout/),
+    )
+    raw.exec('rollback')
+    using db = sqlite(path)
+    insert(db, 'a')
+  })
+
+  test('what failed to open leaves nothing behind: it can be opened once the cause is gone', (t) => {
+    const path = temporaryPath(t, 'late/x.db')
+    assert.throws(() => sqlite(path), withCode('ERR_SQLITE_OPEN'))
+    mkdirSync(dirname(path))
+    using db = sqlite(path)
+    db.exec('create table item (name text)')
+  })
+
+  test('an empty one is refused, because SQLite would open a file that is lost at its close', () => {
+    for (const path of ['', '  ']) {
+      assert.throws(() => sqlite(path), {
+        name: 'TypeError',
+        message:
+          /first argument of sqlite\(\) to be a path, ":memory:" or a Database of better-sqlite3/,
+      })
+    }
+  })
+})
+
+describe('anything else', () => {
+  test('what is neither a path nor a Database is refused', (t) => {
+    const other = new DatabaseSync(':memory:')
+    t.after(() => other.close())
+    using own = sqlite(':memory:')
+    for (const given of [undefined, null, 42, {}, [], () => 'x.db', other, own]) {
+      assert.throws(() => sqlite(given as never), {
+        name: 'TypeError',
+        message: /first argument of sqlite\(\) to be a path/,
+      })
+      if (typeof given === 'function') continue
+      assert.throws(() => sqliteResources(given as never), {
+        name: 'TypeError',
+        message: /first argument of sqliteResources\(\) to be a path/,
+      })
+    }
+  })
+
+  test('a closed Database is named as one', (t) => {
+    const raw = new BetterSqlite3(temporaryPath(t, 'closed.db'))
+    raw.close()
+    assert.throws(
+      () => sqlite(raw),
+      withCode('ERR_SQLITE_OPEN', /"[^"]*closed\.db" .* is closed\. Open it first/),
+    )
+  })
+
+  test('a read-only Database reads, and what SQLite says about a write is passed on', (t) => {
+    const path = temporaryPath(t)
+    sqlite(path)[Symbol.dispose]()
+    const raw = new BetterSqlite3(path, { readonly: true })
+    t.after(() => raw.close())
+    using db = sqlite(raw)
+    assert.deepEqual(db.prepare('select 1 as one').get(), { one: 1 })
+    assert.throws(() => db.exec('create table item (name text)'), withCode('SQLITE_READONLY'))
+  })
+})
+
+describe('options', () => {
+  const wrong: [object, RegExp][] = [
+    [
+      { reader: 1 },
+      /Unknown option `reader` of sqlite\(\)\. Known: readers, defaults, busyTimeout/,
+    ],
+    [{ readers: -1 }, /option `readers` of sqlite\(\) to be a whole number from 0, received -1/],
+    [{ readers: 1.5 }, /option `readers`.*received 1\.5/],
+    [{ defaults: 'no' }, /option `defaults` of sqlite\(\) to be true or false, received 'no'/],
+    [{ busyTimeout: '5s' }, /option `busyTimeout`.*milliseconds.*received '5s'/],
+    [{ busyTimeout: Infinity }, /option `busyTimeout`.*received Infinity/],
+    [{ slowWrite: NaN }, /option `slowWrite`.*received NaN/],
+  ]
+  for (const [options, message] of wrong) {
+    test(`a wrong one is named: ${JSON.stringify(options)}`, (t) => {
+      const path = temporaryPath(t)
+      assert.throws(() => sqlite(path, options), { name: 'TypeError', message })
+      const ofResources = new RegExp(
+        message.source.replace('sqlite\\(\\)', 'sqliteResources\\(\\)'),
+      )
+      assert.throws(() => sqliteResources(() => path, options), {
+        name: 'TypeError',
+        message: ofResources,
+      })
+    })
+  }
+
+  test('what is no object is refused', () => {
+    assert.throws(() => sqlite(':memory:', 5 as never), {
+      name: 'TypeError',
+      message: /the options of sqlite\(\) to be an object, received 5/,
+    })
+  })
+
+  test('undefined ones count as absent', () => {
+    using _db = sqlite(':memory:', { readers: undefined, busyTimeout: undefined } as never)
+  })
+
+  test('a path gets WAL, NORMAL and foreign keys, unless the option says no', (t) => {
+    const settings = (defaults: boolean): unknown[] => {
+      using db = sqlite(temporaryPath(t), { defaults })
+      return ['journal_mode', 'foreign_keys'].map(
+        (name) => Object.values(db.prepare(`pragma ${name}`).get())[0],
+      )
+    }
+    assert.deepEqual(settings(true), ['wal', 1])
+    assert.equal(settings(false)[0], 'delete')
+  })
+
+  test('a fraction of a millisecond is a whole one for the driver', (t) => {
+    using db = sqlite(temporaryPath(t), { busyTimeout: 0.5 })
+    assert.deepEqual(db.prepare('pragma busy_timeout').get(), { timeout: 1 })
+  })
+})
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0
+}

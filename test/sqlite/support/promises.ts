@@ -1,0 +1,56 @@
+/** Ways to look at a promise, or at the process, without hanging on it. */
+import { setImmediate as turn } from 'node:timers/promises'
+
+/** Resolves when everything that can go on without the outside world has gone on. */
+export async function quiet(): Promise<void> {
+  await turn()
+  await turn()
+}
+
+/** `promise`, or a failure of the test instead of a hanging one. */
+export async function within<T>(promise: PromiseLike<T>): Promise<T> {
+  const bound = Promise.withResolvers<never>()
+  const timer = setTimeout(() => bound.reject(new Error('Still pending after 10 s.')), 10_000)
+  try {
+    return await Promise.race([promise, bound.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+export async function isPending(promise: PromiseLike<unknown>): Promise<boolean> {
+  let pending = true
+  const settle = (): void => {
+    pending = false
+  }
+  promise.then(settle, settle)
+  await quiet()
+  return pending
+}
+
+export interface Warning extends Error {
+  code?: string
+  detail?: string
+}
+
+/** The next process warning of this package. Ask before it can come. */
+export async function nextWarning(): Promise<Warning> {
+  const found = Promise.withResolvers<Warning>()
+  const listener = (warning: Warning): void => {
+    if (warning.name === 'UnwindWarning') found.resolve(warning)
+  }
+  process.on('warning', listener)
+  try {
+    return await within(found.promise)
+  } finally {
+    process.off('warning', listener)
+  }
+}
+
+/** For `assert.throws` and `assert.rejects`. */
+export function withCode(code: string, message = /./): (error: unknown) => boolean {
+  return (error) =>
+    error instanceof Error &&
+    (error as { code?: unknown }).code === code &&
+    message.test(error.message)
+}
