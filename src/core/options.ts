@@ -11,7 +11,7 @@ export interface Rule {
 }
 
 /** An upper bound of Node's timers: a longer delay would fire at once. */
-const longestDelay = 2 ** 31 - 1
+export const longestDelay: number = 2 ** 31 - 1
 
 export const milliseconds: Rule = {
   expected: `a number of milliseconds from 0 to ${longestDelay}`,

@@ -1,0 +1,161 @@
+/**
+ * A server that ends when it is disposed: what is idle at once, what is busy when it becomes idle, and everything after
+ * its grace. An answer on its way is never cut before that.
+ */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Server, Socket } from 'node:net'
+import { DisposeTimeoutError } from '../core/errors.ts'
+import { checkOptions, expected, milliseconds } from '../core/options.ts'
+
+/**
+ * Give a server a `[Symbol.asyncDispose]` that ends, whether the server listens, never did, or has closed. Call it before
+ * the server listens: connections that are older are not known. Works for `net`, `tls`, `http`, `https` and `http2`.
+ *
+ * @example
+ * ```ts
+ * await using server = closing(http.createServer(handler), { grace: 10_000 })
+ * server.listen(port)
+ * ```
+ * @param options.grace milliseconds for busy connections before they are destroyed. Default 5_000.
+ * @returns the same server. Disposing rejects with `ERR_DISPOSE_TIMEOUT` where something outlives even that.
+ * @throws {TypeError} for unknown or wrong options
+ */
+export function closing<S extends Server>(
+  server: S,
+  options?: { grace?: number },
+): S & AsyncDisposable {
+  if (typeof server?.getConnections !== 'function') {
+    throw expected('the first argument of closing()', 'a server', server)
+  }
+  checkOptions('closing()', options, { grace: milliseconds })
+  const connections = new Connections(server, options?.grace ?? 5_000)
+  const dispose = (): Promise<void> => connections.close()
+  const descriptor = { value: dispose, writable: true, configurable: true }
+  return Object.defineProperty(server, Symbol.asyncDispose, descriptor) as S & AsyncDisposable
+}
+
+/** Milliseconds that the server may take to notice that everything was destroyed. */
+const lastGrace = 1_000
+
+/** What Node.js keeps on a socket: a parser while it speaks HTTP/1, and the answer that is due or on its way. */
+interface Speaking {
+  readonly parser?: unknown
+  readonly _httpMessage?: unknown
+}
+
+/** A session of HTTP/2: `close` lets its streams end. */
+interface Session {
+  close(): void
+  destroy(): void
+  once(event: 'close', listener: () => void): unknown
+}
+
+interface HttpServer {
+  closeIdleConnections(): void
+  closeAllConnections(): void
+}
+
+class Connections {
+  readonly #server: Server
+  readonly #grace: number
+  readonly #sockets = new Set<Socket>()
+  readonly #sessions = new Set<Session>()
+  #closing: Promise<void> | undefined = undefined
+  #closed = false
+
+  constructor(server: Server, grace: number) {
+    this.#server = server
+    this.#grace = grace
+    const connected = (socket: Socket): void => keep(this.#sockets, socket)
+    server.on('connection', connected)
+    // Of the TLS servers: the socket that speaks, around the one that was accepted.
+    server.on('secureConnection', connected)
+    server.on('session', (session: Session) => this.#opened(session))
+    server.on('close', () => (this.#closed = true))
+    server.on('listening', () => this.#reopened())
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#closed ? Promise.resolve() : this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const timer = setTimeout(() => this.#destroy(), this.#grace)
+    subscribe('http.server.response.finish', this.#answered)
+    try {
+      await this.#stop()
+    } finally {
+      unsubscribe('http.server.response.finish', this.#answered)
+      clearTimeout(timer)
+    }
+  }
+
+  /** Resolves when the server has closed; that it was not listening is no error here. */
+  #stop(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const longest = this.#grace + lastGrace
+      const overrun = new DisposeTimeoutError(this.#server.constructor.name, longest)
+      const timer = setTimeout(reject, longest, overrun)
+      closeServer(this.#server, () => {
+        clearTimeout(timer)
+        resolve()
+      })
+      for (const session of this.#sessions) session.close()
+      for (const socket of this.#sockets) endIfIdle(socket)
+    })
+  }
+
+  readonly #answered = (message: unknown): void => {
+    // The channel is documented to have both.
+    const { server, socket } = message as { server: unknown; socket: Socket }
+    // A pipelined request has its answer assigned to the socket in the meantime.
+    if (server === this.#server) process.nextTick(endIfIdle, socket)
+  }
+
+  #opened(session: Session): void {
+    keep(this.#sessions, session)
+    if (this.#closing !== undefined) session.close()
+  }
+
+  #reopened(): void {
+    this.#closed = false
+    this.#closing = undefined
+  }
+
+  #destroy(): void {
+    for (const session of this.#sessions) session.destroy()
+    for (const socket of this.#sockets) socket.destroy()
+    // Knows of those that are older than this object.
+    if (isHttpServer(this.#server)) this.#server.closeAllConnections()
+  }
+}
+
+/**
+ * `close()` of an HTTP server destroys connections whose answer has been ended but is still being delivered, so it is
+ * told that none is idle; unless somebody who knows better has replaced that method already.
+ */
+function closeServer(server: Server, done: () => void): void {
+  const name = 'closeIdleConnections'
+  const replace = isHttpServer(server) && !Object.hasOwn(server, name)
+  if (replace) Object.defineProperty(server, name, { value: () => {}, configurable: true })
+  server.close(done)
+  if (replace) Reflect.deleteProperty(server, name)
+}
+
+function endIfIdle(socket: Socket & Speaking): void {
+  const isIdle = Boolean(socket.parser) && !socket._httpMessage
+  if (isIdle) socket.destroySoon()
+}
+
+function keep<T extends { once(event: 'close', listener: () => void): unknown }>(
+  kept: Set<T>,
+  closable: T,
+): void {
+  kept.add(closable)
+  closable.once('close', () => kept.delete(closable))
+}
+
+function isHttpServer(server: object): server is HttpServer {
+  return 'closeIdleConnections' in server && 'closeAllConnections' in server
+}

@@ -1,0 +1,51 @@
+/**
+ * A child process that has exited when it has been disposed. Node's own disposal only sends a signal.
+ */
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { hold } from '../core/lease.ts'
+import { checkOptions, expected, longestDelay, milliseconds } from '../core/options.ts'
+import type { Held } from '../core/types.ts'
+import { signalName } from './signals.ts'
+
+/** Milliseconds for the system to end a killed process. */
+const lastGrace = 5_000
+
+/**
+ * Disposing sends `signal`, then SIGKILL after `grace`, and waits for the exit. A child that has exited, or never
+ * started, is left alone; children of the child are its own business.
+ *
+ * @example
+ * ```ts
+ * await using server = exiting(spawn('redis-server'), { grace: 1_000 })
+ * ```
+ * @param options.grace milliseconds before SIGKILL. Default 5_000.
+ * @param options.signal default SIGTERM
+ * @throws {TypeError} for unknown or wrong options
+ */
+export function exiting(
+  child: ChildProcess,
+  options?: { grace?: number; signal?: NodeJS.Signals },
+): Held<ChildProcess> {
+  if (typeof child?.kill !== 'function') {
+    throw expected('the first argument of exiting()', 'a child process', child)
+  }
+  checkOptions('exiting()', options, { grace: milliseconds, signal: signalName })
+  const { grace = 5_000, signal = 'SIGTERM' } = options ?? {}
+  const name = `the process ${child.pid} of ${child.spawnfile}`
+  const disposeTimeout = Math.min(grace + lastGrace, longestDelay)
+  return hold(child, () => end(child, signal, grace), { name, disposeTimeout })
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals, grace: number): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  // Rejects where the child cannot be signalled.
+  const exit = once(child, 'exit')
+  const timer = setTimeout(() => child.kill('SIGKILL'), grace)
+  try {
+    child.kill(signal)
+    await exit
+  } finally {
+    clearTimeout(timer)
+  }
+}

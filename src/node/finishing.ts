@@ -1,0 +1,101 @@
+/**
+ * A stream whose bytes are where they belong when it has been disposed, or whose disposal says that they are not. Node's
+ * own disposal destroys it and loses what is not written yet.
+ */
+import type { Duplex, Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
+import { DisposeTimeoutError } from '../core/errors.ts'
+import { hold } from '../core/lease.ts'
+import { reportUnthrown } from '../core/misuse.ts'
+import { checkOptions, expected, longestDelay, milliseconds } from '../core/options.ts'
+import type { Held } from '../core/types.ts'
+
+/**
+ * Disposing ends the stream, waits until everything is written and the stream has closed, and rejects where that fails
+ * or takes longer than `grace` (`ERR_DISPOSE_TIMEOUT`). A stream that had failed or was destroyed before is only
+ * destroyed; an error that nobody else listened to until then is what disposing rejects with, instead of ending the
+ * process.
+ *
+ * @example
+ * ```ts
+ * await using file = finishing(createWriteStream(path))
+ * file.value.write(text)
+ * ```
+ * @param options.grace milliseconds before the stream is destroyed. Default 5_000.
+ * @throws {TypeError} for unknown or wrong options
+ */
+export function finishing<W extends Writable>(stream: W, options?: { grace?: number }): Held<W> {
+  if (typeof stream?.end !== 'function' || typeof stream.destroy !== 'function') {
+    throw expected('the first argument of finishing()', 'a writable stream', stream)
+  }
+  checkOptions('finishing()', options, { grace: milliseconds })
+  const finish = new Finish(stream, options?.grace ?? 5_000)
+  // The stream's own grace is the bound.
+  const bound = { name: finish.name, disposeTimeout: longestDelay }
+  return hold(stream, () => finish.run(), bound)
+}
+
+class Finish {
+  readonly name: string
+  readonly #stream: Writable
+  readonly #grace: number
+  #unheard: { readonly error: unknown } | undefined = undefined
+  #over = false
+
+  constructor(stream: Writable, grace: number) {
+    this.name = stream.constructor.name
+    this.#stream = stream
+    this.#grace = grace
+    stream.on('error', (error) => this.#failed(error))
+  }
+
+  async run(): Promise<void> {
+    const stream = this.#stream
+    try {
+      if (stream.destroyed || stream.errored !== null) this.#throwUnheard()
+      else await this.#flush()
+    } finally {
+      this.#over = true
+      stream.destroy()
+    }
+  }
+
+  async #flush(): Promise<void> {
+    const stream = this.#stream
+    const overdue = new AbortController()
+    const timer = setTimeout(() => overdue.abort(), this.#grace)
+    const { signal } = overdue
+    try {
+      if (!stream.writableEnded) stream.end()
+      await finished(stream, { readable: false, signal })
+      await otherSide(stream, signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
+      // Everything is out, and only the other side has not ended.
+      if (!stream.writableFinished) throw new DisposeTimeoutError(this.name, this.#grace)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (this.#over) reportUnthrown(undefined, error, undefined, this.name, true)
+    else if (this.#stream.listenerCount('error') === 1) this.#unheard = { error }
+  }
+
+  #throwUnheard(): void {
+    if (this.#unheard !== undefined) throw this.#unheard.error
+  }
+}
+
+/** A socket that is destroyed before the other side has ended may take back what it sent. */
+async function otherSide(stream: Writable, signal: AbortSignal): Promise<void> {
+  if (!isDuplex(stream) || stream.destroyed) return
+  // Nobody reads what comes, and the end comes after it.
+  if (stream.readableFlowing === null) stream.resume()
+  await finished(stream, { signal })
+}
+
+function isDuplex(stream: Writable): stream is Duplex {
+  return 'readableFlowing' in stream
+}

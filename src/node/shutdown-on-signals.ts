@@ -1,0 +1,91 @@
+/**
+ * The signals that end a service, as the beginning of its shutdown: the first one lets it finish, the second one does
+ * not wait.
+ */
+import { reportUnthrown } from '../core/misuse.ts'
+import { callable, checkOptions, expected, flag, milliseconds, type Rule } from '../core/options.ts'
+import type { App, ShutdownReport } from '../core/types.ts'
+import { exitCodeOf, signalNames } from './signals.ts'
+
+interface SignalOptions {
+  signals?: readonly NodeJS.Signals[]
+  lameDuck?: number
+  grace?: number
+  abortGrace?: number
+  onReport?(report: ShutdownReport): unknown
+  exit?: boolean
+}
+
+const rules: Readonly<Record<keyof SignalOptions, Rule>> = {
+  signals: signalNames,
+  lameDuck: milliseconds,
+  grace: milliseconds,
+  abortGrace: milliseconds,
+  onReport: callable,
+  exit: flag,
+}
+
+/**
+ * SIGTERM and SIGINT shut the app down; a second one exits at once with 128 + its number. Disposing removes the
+ * handlers, and does not stop a shutdown that has begun.
+ *
+ * @example
+ * ```ts
+ * const app = createApp()
+ * shutdownOnSignals(app, { lameDuck: 5_000 })
+ * ```
+ * @param options.signals default SIGTERM and SIGINT
+ * @param options.lameDuck milliseconds; as `grace` and `abortGrace` given to `app.shutdown()`
+ * @param options.onReport is waited for. Default: what failed or was left behind becomes a process warning.
+ * @param options.exit exit the process after the shutdown, with `process.exitCode`, else with 1 where something failed
+ *   or was left behind, else with 0. Default true.
+ * @throws {TypeError} for unknown or wrong options
+ */
+export function shutdownOnSignals(app: App, options: SignalOptions = {}): Disposable {
+  if (typeof app?.shutdown !== 'function') {
+    throw expected('the first argument of shutdownOnSignals()', 'an app', app)
+  }
+  checkOptions('shutdownOnSignals()', options, rules)
+  const { signals = ['SIGTERM', 'SIGINT'] } = options
+  let begun = false
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (begun) process.exit(exitCodeOf(signal))
+    begun = true
+    void shutDown(app, options)
+  }
+  for (const signal of signals) process.on(signal, onSignal)
+  return {
+    [Symbol.dispose]: () => {
+      for (const signal of signals) process.off(signal, onSignal)
+    },
+  }
+}
+
+/** Never rejects: what fails is a warning and the exit code. */
+async function shutDown(app: App, options: SignalOptions): Promise<void> {
+  const { lameDuck, grace, abortGrace, exit = true } = options
+  let clean = false
+  try {
+    const report = await app.shutdown({
+      ...(lameDuck !== undefined && { lameDuck }),
+      ...(grace !== undefined && { grace }),
+      ...(abortGrace !== undefined && { abortGrace }),
+    })
+    clean = report.errors.length === 0 && report.stuck.length === 0
+    if (options.onReport === undefined) warn(report)
+    else await options.onReport(report)
+  } catch (error) {
+    clean = false
+    reportUnthrown(undefined, error, undefined, 'the shutdown', false)
+  }
+  // Warnings are printed in the next turn.
+  if (exit) setImmediate(() => process.exit(process.exitCode ?? (clean ? 0 : 1)))
+}
+
+function warn({ errors, stuck }: ShutdownReport): void {
+  for (const error of errors) reportUnthrown(undefined, error, undefined, 'the shutdown', false)
+  for (const { id, name } of stuck) {
+    const error = new Error(`The scope "${name}" (${id}) was still open.`)
+    reportUnthrown(undefined, error, undefined, 'the shutdown', false)
+  }
+}
