@@ -4,7 +4,7 @@
  */
 import type { Cursor } from './cursor.ts'
 import type { DriverDatabase, DriverStatement } from './driver.ts'
-import { explained, misuse, quoted } from './errors.ts'
+import { explained, misuse, quoted, stillReading } from './errors.ts'
 import type { Session } from './statement.ts'
 
 /** What a transaction is made of. */
@@ -53,11 +53,14 @@ export class Connection {
     this.#cursors.delete(cursor)
   }
 
-  /** @param session whose cursors; default: everybody's */
+  /**
+   * @param session whose cursors; default: everybody's
+   * @throws `ERR_SQLITE_MISUSE` inside a user function, where the driver cannot close one
+   */
   closeCursors(why: string, session?: Session): void {
     if (this.#cursors.size === 0) return
     for (const cursor of this.#cursors) {
-      if (session === undefined || cursor.session === session) cursor.close(why)
+      if (session === undefined || cursor.session === session) this.#closeCursor(cursor, why)
     }
   }
 
@@ -76,6 +79,14 @@ export class Connection {
 
   explained(error: unknown): unknown {
     return explained(error, this.driver, this.file)
+  }
+
+  #closeCursor(cursor: Cursor, why: string): void {
+    try {
+      cursor.close(why)
+    } catch (error) {
+      throw stillReading(this.file, error)
+    }
   }
 
   #prepare(sql: string): Prepared {

@@ -68,6 +68,15 @@ export function stillOpen(file: string, cause: unknown): UnwindError {
   )
 }
 
+/** What ending an iterator throws that cannot happen now. */
+export function stillReading(file: string, cause: unknown): UnwindError {
+  return new UnwindError(
+    'ERR_SQLITE_MISUSE',
+    `An iterator on "${file}" could not be closed and is still open. Write or dispose after the user function returned that keeps the connection busy.`,
+    { cause },
+  )
+}
+
 /** What an iterator throws that was closed before its end by somebody else. */
 export function iteratorClosed(sql: string, file: string, why: string): DisposedError {
   return new DisposedError(

@@ -227,6 +227,7 @@ describe('a Database of the caller', () => {
     })
     const rows = db.prepare('select interfere() as x from item').iterate()
     rows.next()
+    assert.ok(withCode('ERR_SQLITE_MISUSE', /iterator on .*user function/)(failures[0]))
     assert.equal(failures.length, 1)
     db[Symbol.dispose]()
     raw.exec("insert into item values ('c')")
