@@ -9,6 +9,15 @@ class NotFound extends Error {
   readonly status = 404
 }
 
+/** As another copy of the class, or a helper of a compiler, makes it. */
+function foreign(suppressed: unknown): Error {
+  return Object.assign(new Error('foreign'), { name: 'SuppressedError', error: 1, suppressed })
+}
+
+function failing(): AsyncDisposable {
+  return { [Symbol.asyncDispose]: () => Promise.reject(new Error('D')) }
+}
+
 test("the primary error of a failed scope is the body's, however many releases fail", async (t) => {
   const { app } = setUp(t)
   const body = new NotFound('no such order')
@@ -41,8 +50,6 @@ test('what is no suppressing error is its own primary error', () => {
 
 test('a suppressing error of another copy or of lowered code is recognised by its shape', () => {
   const body = new Error('B')
-  const foreign = (suppressed: unknown): Error =>
-    Object.assign(new Error('foreign'), { name: 'SuppressedError', error: 1, suppressed })
   assert.equal(primaryError(foreign(foreign(body))), body)
   assert.equal(primaryError(foreign(undefined)), undefined)
 })
@@ -50,9 +57,6 @@ test('a suppressing error of another copy or of lowered code is recognised by it
 test('nested await using and scopes mixed have one primary error', async (t) => {
   const { app } = setUp(t)
   const body = new Error('B')
-  const failing = (): AsyncDisposable => ({
-    [Symbol.asyncDispose]: () => Promise.reject(new Error('D')),
-  })
   const error = await rejection(
     app.run(async (scope) => {
       await using _outer = failing()

@@ -1,0 +1,235 @@
+/** Edges between resources: circles are reported, never waited for; a longer life never holds a shorter one. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  CaptiveDependencyError,
+  CircularDependencyError,
+  currentScope,
+  inject,
+  resource,
+  type AcquireContext,
+  type Resource,
+  type Scope,
+} from 'unwind'
+import { setUp } from './support/app.ts'
+import { quiet, rejection, within } from './support/promises.ts'
+
+type Edge = (context: AcquireContext, other: Resource<unknown>) => Promise<unknown>
+
+const edges: Record<string, Edge> = {
+  'context.get': ({ get }, other) => get(other),
+  inject: (_context, other) => inject(other),
+  'context.scope.get': ({ scope }, other) => scope.get(other),
+  'currentScope().get': (_context, other) => currentScope().get(other),
+}
+
+for (const [name, edge] of Object.entries(edges)) {
+  test(`a circle through ${name} is reported with its path and never deadlocks`, async (t) => {
+    const { app } = setUp(t)
+    const a: Resource<unknown> = resource({ name: 'a', acquire: (context) => edge(context, b) })
+    const b: Resource<unknown> = resource({
+      name: 'b',
+      acquire: async (context) => {
+        await quiet()
+        return await edge(context, c)
+      },
+    })
+    const c: Resource<unknown> = resource({ name: 'c', acquire: (context) => edge(context, a) })
+    const error = await rejection(app.run((scope) => scope.get(a)))
+    assert.ok(error instanceof CircularDependencyError)
+    assert.equal(error.code, 'ERR_CIRCULAR_DEPENDENCY')
+    assert.deepEqual(error.path, ['a', 'b', 'c', 'a'])
+    assert.match(error.message, /a → b → c → a/)
+  })
+
+  test(`${name} gives the dependency its place in the order of release`, async (t) => {
+    const { app, tracker } = setUp(t)
+    const inner = tracker.resource('inner', { onAcquire: quiet })
+    const outer = tracker.resource('outer', { onAcquire: (context) => edge(context, inner) })
+    await app.run((scope) => scope.get(outer))
+    assert.deepEqual(tracker.events, ['+inner', '+outer', '-outer', '-inner'])
+  })
+}
+
+test('a resource that needs itself is a circle', async (t) => {
+  const { app } = setUp(t)
+  const self: Resource<unknown> = resource({ name: 'self', acquire: ({ get }) => get(self) })
+  const error = await rejection(app.run((scope) => scope.get(self)))
+  assert.ok(error instanceof CircularDependencyError)
+  assert.deepEqual(error.path, ['self', 'self'])
+})
+
+test('a circle of transient resources is reported', async (t) => {
+  const { app } = setUp(t)
+  const lifetime = 'transient'
+  const a: Resource<unknown> = resource({ name: 'a', lifetime, acquire: ({ get }) => get(b) })
+  const b: Resource<unknown> = resource({ name: 'b', lifetime, acquire: ({ get }) => get(a) })
+  const error = await rejection(app.run((scope) => scope.get(a)))
+  assert.ok(error instanceof CircularDependencyError)
+  assert.deepEqual(error.path, ['a', 'b', 'a'])
+})
+
+test('a circle that two callers close from both ends is reported to at least one, and neither hangs', async (t) => {
+  const { app } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const needs = (name: string, other: () => Resource<unknown>): Resource<unknown> =>
+    resource({
+      name,
+      acquire: async ({ get }) => {
+        await gate.promise
+        return await get(other())
+      },
+    })
+  const a = needs('a', () => b)
+  const b = needs('b', () => a)
+  await app.run(async (scope) => {
+    const both = Promise.allSettled([scope.get(a), scope.get(b)])
+    gate.resolve()
+    const results = await within(both)
+    for (const result of results) {
+      assert.equal(result.status, 'rejected')
+      assert.ok(result.reason instanceof CircularDependencyError)
+    }
+  })
+})
+
+test('after a circle was reported the resources can be asked for again', async (t) => {
+  const { app } = setUp(t)
+  let broken = false
+  const a: Resource<unknown> = resource({
+    name: 'a',
+    acquire: ({ get }) => (broken ? 'value' : get(b)),
+  })
+  const b: Resource<unknown> = resource({ name: 'b', acquire: ({ get }) => get(a) })
+  await app.run(async (scope) => {
+    assert.ok((await rejection(scope.get(a))) instanceof CircularDependencyError)
+    broken = true
+    assert.equal(await scope.get(b), 'value')
+  })
+})
+
+test('concurrent chains that share their links are no circle', async (t) => {
+  const { app, tracker } = setUp(t)
+  const d = tracker.resource('d', { onAcquire: quiet })
+  const c = tracker.resource('c', { onAcquire: ({ get }) => get(d) })
+  const b = tracker.resource('b', { onAcquire: ({ get }) => Promise.all([get(c), get(d)]) })
+  const a = tracker.resource('a', { onAcquire: ({ get }) => Promise.all([get(d), get(c), get(b)]) })
+  await app.run((scope) => Promise.all([a, b, c, d].map((one) => scope.get(one))))
+  for (const name of ['a', 'b', 'c', 'd']) assert.equal(tracker.count(name), 1)
+})
+
+test('what the body asks for while something is being acquired is no dependency of that', async (t) => {
+  const { app } = setUp(t)
+  const gate = Promise.withResolvers<number>()
+  const slow = resource({ name: 'slow', acquire: () => gate.promise })
+  const dependent = resource({ name: 'dependent', acquire: ({ get }) => get(slow) })
+  const values = await within(
+    app.run((scope) => {
+      const first = scope.get(slow)
+      const second = inject(dependent)
+      const third = scope.run(() => inject(dependent))
+      gate.resolve(7)
+      return Promise.all([first, second, third])
+    }),
+  )
+  assert.deepEqual(values, [7, 7, 7])
+})
+
+test('the same chain in many requests at once is no circle', async (t) => {
+  const { app, tracker } = setUp(t)
+  const pool = tracker.resource('pool', { lifetime: 'app', onAcquire: quiet })
+  const lease = tracker.resource('lease', { onAcquire: ({ get }) => get(pool) })
+  const work = tracker.resource('work', { onAcquire: () => Promise.all([inject(lease), quiet()]) })
+  const requests = Array.from({ length: 50 }, () => app.run((scope) => scope.get(work)))
+  await within(Promise.all(requests))
+  assert.equal(tracker.count('pool'), 1)
+  assert.equal(tracker.count('lease'), 50)
+})
+
+test('a resource that is open may ask for another of its own kind', async (t) => {
+  const { app } = setUp(t)
+  const contexts: AcquireContext[] = []
+  const job = resource({
+    name: 'job',
+    lifetime: 'transient',
+    acquire: (context) => {
+      contexts.push(context)
+      return {}
+    },
+  })
+  await app.run(async (scope) => {
+    const first = await scope.get(job)
+    const second = await contexts[0]?.get(job)
+    assert.notEqual(first, second)
+  })
+})
+
+const connection = resource({ name: 'connection', acquire: () => ({}) })
+
+const captives: [through: string, middle: Resource<unknown>[]][] = [
+  ['directly', []],
+  [
+    'through a transient resource',
+    [resource({ name: 'query', lifetime: 'transient', acquire: ({ get }) => get(connection) })],
+  ],
+  [
+    'through a resource of the nearest scope',
+    [resource({ name: 'block', lifetime: 'scope', acquire: ({ get }) => get(connection) })],
+  ],
+]
+
+for (const [through, [middle = connection]] of captives) {
+  const cache = resource({ name: 'cache', lifetime: 'app', acquire: ({ get }) => get(middle) })
+  const path = ['cache', ...(middle === connection ? [] : [middle.name]), 'connection']
+
+  test(`an app resource that uses a request resource ${through} is a CaptiveDependencyError with the path`, async (t) => {
+    const { app } = setUp(t)
+    const error = await rejection(app.run((scope) => scope.get(cache)))
+    assert.ok(error instanceof CaptiveDependencyError)
+    assert.equal(error.code, 'ERR_CAPTIVE_DEPENDENCY')
+    assert.deepEqual(error.path, path)
+    assert.match(error.message, /"cache" lives as long as the app/)
+    assert.match(error.message, new RegExp(path.join(' → ')))
+  })
+
+  test(`warmUp finds an app resource that uses a request resource ${through}`, async (t) => {
+    const { app } = setUp(t)
+    const error = await rejection(app.warmUp(cache))
+    assert.ok(error instanceof CaptiveDependencyError)
+    assert.deepEqual(error.path, path)
+  })
+}
+
+test('the path to a captive begins at the app resource, whoever asked for that', async (t) => {
+  const { app } = setUp(t)
+  const cache = resource({ name: 'cache', lifetime: 'app', acquire: ({ get }) => get(connection) })
+  const handler = resource({ name: 'handler', acquire: ({ get }) => get(cache) })
+  const error = await rejection(app.run((scope) => scope.get(handler)))
+  assert.ok(error instanceof CaptiveDependencyError)
+  assert.match(error.message, /"cache" lives as long as the app/)
+  assert.equal(error.path.at(-1), 'connection')
+})
+
+test('a captive is found although the request has the resource already', async (t) => {
+  const { app } = setUp(t)
+  const cache = resource({ name: 'cache', lifetime: 'app', acquire: ({ get }) => get(connection) })
+  await app.run(async (scope) => {
+    await scope.get(connection)
+    assert.ok((await rejection(scope.get(cache))) instanceof CaptiveDependencyError)
+  })
+})
+
+test('an app resource may keep a scope and open requests in it later', async (t) => {
+  const { app, tracker } = setUp(t)
+  const lease = tracker.resource('lease')
+  const worker = resource({
+    name: 'worker',
+    lifetime: 'app',
+    acquire: ({ scope }) => ({
+      work: () => scope.run((request: Scope) => request.get(lease)),
+    }),
+  })
+  const { work } = await app.run((scope) => scope.get(worker))
+  assert.notEqual(await work(), await work())
+  assert.deepEqual(tracker.events, ['+lease', '-lease', '+lease', '-lease'])
+})
