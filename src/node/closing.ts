@@ -5,7 +5,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { Server, Socket } from 'node:net'
 import { DisposeTimeoutError } from '../core/errors.ts'
-import { checkOptions, expected, milliseconds } from '../core/options.ts'
+import { checkOptions, expected, longestDelay, milliseconds } from '../core/options.ts'
 
 /**
  * Give a server a `[Symbol.asyncDispose]` that ends, whether the server listens, never did, or has closed. Call it before
@@ -31,6 +31,7 @@ export function closing<S extends Server>(
   const connections = new Connections(server, options?.grace ?? 5_000)
   const dispose = (): Promise<void> => connections.close()
   const descriptor = { value: dispose, writable: true, configurable: true }
+  // Its type follows from where it comes from, which the compiler does not see.
   return Object.defineProperty(server, Symbol.asyncDispose, descriptor) as S & AsyncDisposable
 }
 
@@ -61,22 +62,23 @@ class Connections {
   readonly #sockets = new Set<Socket>()
   readonly #sessions = new Set<Session>()
   #closing: Promise<void> | undefined = undefined
-  #closed = false
+  #state: 'new' | 'listened' | 'closed'
 
   constructor(server: Server, grace: number) {
     this.#server = server
     this.#grace = grace
+    this.#state = server.listening ? 'listened' : 'new'
     const connected = (socket: Socket): void => keep(this.#sockets, socket)
     server.on('connection', connected)
     // Of the TLS servers: the socket that speaks, around the one that was accepted.
     server.on('secureConnection', connected)
-    server.on('session', (session: Session) => this.#opened(session))
-    server.on('close', () => (this.#closed = true))
-    server.on('listening', () => this.#reopened())
+    server.on('session', (session: Session) => this.#begun(session))
+    server.on('listening', () => this.#listens())
+    server.on('close', () => (this.#state = 'closed'))
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#closed ? Promise.resolve() : this.#close()
+    this.#closing ??= this.#state === 'closed' ? Promise.resolve() : this.#close()
     return this.#closing
   }
 
@@ -94,13 +96,15 @@ class Connections {
   /** Resolves when the server has closed; that it was not listening is no error here. */
   #stop(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const longest = this.#grace + lastGrace
+      const longest = Math.min(this.#grace + lastGrace, longestDelay)
       const overrun = new DisposeTimeoutError(this.#server.constructor.name, longest)
       const timer = setTimeout(reject, longest, overrun)
-      closeServer(this.#server, () => {
+      this.#server.once('close', () => {
         clearTimeout(timer)
         resolve()
       })
+      // A new one may be looking up its host; one that is closing already would emit a second 'close'.
+      if (this.#server.listening || this.#state === 'new') closeServer(this.#server)
       for (const session of this.#sessions) session.close()
       for (const socket of this.#sockets) endIfIdle(socket)
     })
@@ -113,13 +117,13 @@ class Connections {
     if (server === this.#server) process.nextTick(endIfIdle, socket)
   }
 
-  #opened(session: Session): void {
+  #begun(session: Session): void {
     keep(this.#sessions, session)
     if (this.#closing !== undefined) session.close()
   }
 
-  #reopened(): void {
-    this.#closed = false
+  #listens(): void {
+    this.#state = 'listened'
     this.#closing = undefined
   }
 
@@ -135,11 +139,11 @@ class Connections {
  * `close()` of an HTTP server destroys connections whose answer has been ended but is still being delivered, so it is
  * told that none is idle; unless somebody who knows better has replaced that method already.
  */
-function closeServer(server: Server, done: () => void): void {
+function closeServer(server: Server): void {
   const name = 'closeIdleConnections'
   const replace = isHttpServer(server) && !Object.hasOwn(server, name)
   if (replace) Object.defineProperty(server, name, { value: () => {}, configurable: true })
-  server.close(done)
+  server.close()
   if (replace) Reflect.deleteProperty(server, name)
 }
 
