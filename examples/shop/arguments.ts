@@ -56,7 +56,7 @@ function parse(words: string[]) {
     return parseArgs({ args: words, options, strict: true }).values
   } catch (error) {
     // Node.js goes on with advice, in more sentences.
-    const [sentence] = (error as Error).message.split(/[.\n]/)
+    const [sentence] = (error as Error).message.split(/\.(?:\s|$)|\n/)
     const clear = sentence?.replace(
       'argument is ambiguous',
       'wants a value, and is followed by an option',

@@ -10,12 +10,14 @@ export const page: string = `<!doctype html>
   h1 { font-size: 1.5rem; margin: 0 }
   p { opacity: .75; margin: .25rem 0 1.5rem }
   table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums }
-  th, td { text-align: right; padding: .35rem .5rem; border-bottom: 1px solid var(--line) }
+  th, td { text-align: right; padding: .35rem 0 .35rem .75rem; border-bottom: 1px solid var(--line) }
   th { font-weight: 500; opacity: .75 }
   th:first-child, td:first-child { text-align: left; padding-left: 0 }
   td:last-child { font-weight: 700 }
-  button { font: inherit; padding: .4rem .9rem; margin: 1.5rem .5rem 1.5rem 0; border-radius: .5rem;
-    border: 1px solid var(--line); background: none; cursor: pointer }
+  nav { display: flex; flex-wrap: wrap; gap: .5rem; margin: 1.5rem 0 }
+  button { font: inherit; padding: .4rem .9rem; border-radius: .5rem; border: 1px solid var(--line);
+    background: none; cursor: pointer }
+  @media (width < 30rem) { body { font-size: 14px } }
   button:hover { border-color: currentColor }
   ul { list-style: none; margin: 0; padding: 0; font-variant-numeric: tabular-nums }
   li { display: flex; justify-content: space-between; padding: .35rem 0; border-bottom: 1px solid var(--line) }
@@ -26,9 +28,11 @@ export const page: string = `<!doctype html>
   <thead><tr><th></th><th>acquired</th><th>released</th><th>rolled back</th><th>held now</th></tr></thead>
   <tbody id="held"></tbody>
 </table>
-<button data-card="accepted">Order something</button>
-<button data-card="broken">With a broken card reader</button>
-<button data-card="silent" data-leave="300">Leave in the middle</button>
+<nav>
+  <button data-card="accepted">Order something</button>
+  <button data-card="broken">With a broken card reader</button>
+  <button data-card="silent" data-leave="1500">Leave in the middle</button>
+</nav>
 <ul id="feed" aria-live="polite"></ul>
 <script type="module">
   const find = (id) => document.getElementById(id)
@@ -56,7 +60,7 @@ export const page: string = `<!doctype html>
     feed.onmessage = ({ data }) => {
       const { sold, items, total } = JSON.parse(data)
       const line = add(find('feed'), 'li', 'Order ' + sold)
-      add(line, 'span', items + ' items, ' + (total / 100).toFixed(2) + ' €')
+      add(line, 'span', items + (items === 1 ? ' item, ' : ' items, ') + (total / 100).toFixed(2) + ' €')
       find('feed').prepend(line)
       find('feed').children[12]?.remove()
     }

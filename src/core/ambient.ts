@@ -25,6 +25,7 @@ export function run<R>(first: ScopeOptions | Body<R>, second?: Body<R>): Promise
     const current = tryCurrentScope()
     return current === undefined ? runAlone(options, body) : current.run(options, body)
   } catch (error) {
+    // Whatever was thrown is passed on.
     return Promise.reject(error as Error)
   }
 }

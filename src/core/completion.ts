@@ -82,18 +82,22 @@ export class Translation {
   }
 }
 
-/** What a release throws whose `error` is a chain that ends in what it was given. */
+/** What a release throws whose `error` is a chain that ends in `original`, which it was given. */
 export class Additions {
   readonly error: unknown
+  readonly original: unknown
 
-  constructor(error: unknown) {
+  constructor(error: unknown, original: unknown) {
     this.error = error
+    this.original = original
   }
 
   /** What is new in the chain, oldest first. */
   get parts(): unknown[] {
     const parts: unknown[] = []
-    for (let at = this.error; isSuppressedError(at); at = at.suppressed) parts.unshift(at.error)
+    for (let at = this.error; at !== this.original && isSuppressedError(at); at = at.suppressed) {
+      parts.unshift(at.error)
+    }
     return parts
   }
 }

@@ -13,7 +13,9 @@ export interface Ambient {
   get<T>(resource: Resource<T>): Promise<T>
 }
 
+// A registered symbol cannot be declared unique.
 const key: unique symbol = Symbol.for('unwind.ambient') as never
+// The one place where copies of this package meet.
 const shared = globalThis as { [key]?: AsyncLocalStorage<Ambient> }
 const storage = (shared[key] ??= new AsyncLocalStorage<Ambient>())
 

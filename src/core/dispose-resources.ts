@@ -139,6 +139,7 @@ function combine(error: unknown, earlier: Thrown | undefined): Thrown {
 }
 
 function callOnValue({ method, value }: DisposableResource): unknown {
+  // Its type follows from where it comes from, which the compiler does not see.
   return apply(method as Method, value, [])
 }
 

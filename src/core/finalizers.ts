@@ -247,6 +247,7 @@ export async function conclude<S extends Unwindable, R>(
     try {
       const release = finalizer.invoke(finalizer, unwinding)
       if (isThenable(release)) {
+        // Without a body there is no value, and nobody asks for it.
         let fulfilled = false as boolean
         release.then(() => {
           fulfilled = true

@@ -4,7 +4,7 @@
  */
 import { refuseThenable, type Acquisition, type Release } from './acquisition.ts'
 import { Additions, Translation, type Completion } from './completion.ts'
-import { isThenable, primaryError, suppress } from './dispose.ts'
+import { isSuppressedError, isThenable, suppress } from './dispose.ts'
 import { ResourceProtocolError } from './errors.ts'
 import type { AcquireContext, Exit, GeneratorResource, Success } from './types.ts'
 
@@ -64,6 +64,7 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
   }
 
   #end(step: Step<T> | PromiseLike<Step<T>>): unknown {
+    // Only success is ever seen by the code after the yield.
     if (isThenable(step)) return step.then((settled) => this.#finish(settled as Step<T>))
     return this.#finish(step)
   }
@@ -93,9 +94,10 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
  * failed: that failure is new, the rest is not. Anything else is a failing release.
  */
 function absorb(error: unknown, thrown: unknown): void {
-  const innermost = primaryError(error)
+  let innermost = error
+  while (innermost !== thrown && isSuppressedError(innermost)) innermost = innermost.suppressed
   if (innermost === thrown) {
-    if (error !== thrown) throw new Additions(error)
+    if (error !== thrown) throw new Additions(error, thrown)
   } else if (innermost instanceof Error && innermost.cause === thrown) {
     throw new Translation(thrown, error)
   } else {

@@ -265,6 +265,7 @@ function releaseInstance({ traits, value, method }: Finalizer, unwinding: Unwind
   instance.state = 'released'
   instance.owner.holdings?.forget(instance)
   if (unwinding.completion.abandoned && instance.destroy !== undefined) {
+    // Its type follows from where it comes from, which the compiler does not see.
     return instance.destroy(value as never, new DisposeTimeoutError(instance.name, 0))
   }
   return release(unwinding.exit(), unwinding.completion)

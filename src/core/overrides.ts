@@ -6,6 +6,7 @@ import { expected } from './options.ts'
 import { definitionOf, type Definition } from './resource.ts'
 import type { Override, Resource } from './types.ts'
 
+// A registered symbol cannot be declared unique.
 const pair: unique symbol = Symbol.for('unwind.override') as never
 
 interface Pair {
@@ -30,6 +31,7 @@ export class Overrides {
   static of(overrides: Iterable<Override>): Overrides {
     const made = new Overrides()
     for (const each of overrides) {
+      // Anything may be given here by a caller without types.
       const given = (each as { [pair]?: Pair } | undefined)?.[pair]
       if (given === undefined) throw expected('each of `overrides`', 'made by override()', each)
       made.#add(given)

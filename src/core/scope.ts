@@ -73,9 +73,15 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
   }
 
   get<T>(resource: Resource<T>, options?: { signal?: AbortSignal }): Promise<T> {
-    checkOptions('get()', options, getRules)
+    try {
+      checkOptions('get()', options, getRules)
+    } catch (error) {
+      // Whatever was thrown is passed on.
+      return Promise.reject(error as Error)
+    }
     const signal = options?.signal
     if (signal === undefined) return this.resolve(resource, undefined)
+    // Whatever was thrown is passed on.
     if (signal.aborted) return Promise.reject(signal.reason as Error)
     return withSignal(this.resolve(resource, undefined), signal)
   }
@@ -86,6 +92,7 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
       if (this.state === 'closed') throw this.closedError('get()')
       return obtain(this, definitionOf(resource), dependent)
     } catch (error) {
+      // Whatever was thrown is passed on.
       return Promise.reject(error as Error)
     }
   }
@@ -103,6 +110,7 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
       const options = typeof first === 'function' ? undefined : first
       return this.open('run()', options, false).runBody(body)
     } catch (error) {
+      // Whatever was thrown is passed on.
       return Promise.reject(error as Error)
     }
   }

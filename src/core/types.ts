@@ -2,6 +2,16 @@
  * What a scope is to those who only use one: the public interfaces of the core, without a line that runs.
  */
 import type { DisposeTimeoutError } from './errors.ts'
+import type { Lifetime, ScopeKind, ScopeSnapshot, ScopeState, ShutdownReport } from './reports.ts'
+
+export type {
+  Lifetime,
+  ResourceSnapshot,
+  ScopeKind,
+  ScopeSnapshot,
+  ScopeState,
+  ShutdownReport,
+} from './reports.ts'
 
 export type MaybePromise<T> = T | PromiseLike<T>
 
@@ -24,16 +34,6 @@ export type Exit = Outcome & {
   /** Aborts only when this release exceeds its dispose timeout; never because the request was aborted. Made on first read. */
   readonly signal: AbortSignal
 }
-
-/**
- * How long a resource lives, and how many callers share one.
- *
- * - `app`: one for each app (a pool, a database file)
- * - `request`: one for each request scope (a leased connection, a transaction); nested blocks share it
- * - `scope`: one for each nearest scope
- * - `transient`: a new one for every `get`, owned by the scope that asked
- */
-export type Lifetime = 'app' | 'request' | 'scope' | 'transient'
 
 declare const type: unique symbol
 
@@ -94,11 +94,6 @@ export type Success = Exit & { readonly status: 'success' }
 export type GeneratorResource<T> = (
   context: AcquireContext,
 ) => AsyncGenerator<T, void, Success> | Generator<T, void, Success>
-
-export type ScopeKind = 'app' | 'request' | 'scope'
-
-/** `open` → `draining` (its tasks and children end) → `closing` (its resources are released) → `closed`. */
-export type ScopeState = 'open' | 'draining' | 'closing' | 'closed'
 
 declare const pair: unique symbol
 
@@ -283,44 +278,6 @@ export interface App extends Scope {
     abortGrace?: number
     signal?: AbortSignal
   }): Promise<ShutdownReport>
-}
-
-/** How a shutdown went. Scopes are counted that were open when it began, or opened meanwhile. */
-export interface ShutdownReport {
-  /** Scopes that ended by themselves. */
-  readonly drained: number
-  /** Scopes that were aborted when the grace was over. */
-  readonly aborted: number
-  /** Scopes that were still open when the app's resources were released. */
-  readonly stuck: readonly ScopeSnapshot[]
-  readonly errors: readonly unknown[]
-}
-
-export interface ResourceSnapshot {
-  readonly name: string
-  /** `value` for what was given to `use`, `adopt` or `defer`. */
-  readonly lifetime: Lifetime | 'value'
-  readonly state: 'acquiring' | 'open' | 'releasing'
-  /** Milliseconds since it was acquired, or since its acquisition began. */
-  readonly heldMs: number
-  /** Where it was acquired, if that was recorded. */
-  readonly stack?: string
-}
-
-export interface ScopeSnapshot {
-  readonly id: string
-  readonly name: string
-  readonly kind: ScopeKind
-  readonly state: ScopeState
-  /** Milliseconds since it was opened. */
-  readonly ageMs: number
-  readonly aborted: boolean
-  /** How many tasks are running. */
-  readonly tasks: number
-  /** Newest first: the order of release. */
-  readonly resources: readonly ResourceSnapshot[]
-  /** Newest first. */
-  readonly children: readonly ScopeSnapshot[]
 }
 
 /** Anything with a close, for `await using`. */

@@ -59,6 +59,7 @@ export function abandonable<S extends Abortable, R>(
       (error: unknown) => {
         done()
         if (abandoned) onLate(error)
+        // Whatever was thrown is passed on.
         else reject(error as Error)
       },
     )

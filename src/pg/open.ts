@@ -44,5 +44,6 @@ function checkPool(pool: unknown): DriverPool {
 }
 
 function isMethod(pool: object, name: string): boolean {
+  // Its type follows from where it comes from, which the compiler does not see.
   return typeof (pool as Record<string, unknown>)[name] === 'function'
 }

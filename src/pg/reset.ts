@@ -32,6 +32,7 @@ export const resetRule: Rule = {
         value !== null &&
         'sql' in value &&
         typeof value.sql === 'string' &&
+        // Its type follows from where it comes from, which the compiler does not see.
         (!('when' in value) || [undefined, 'auto', 'always'].includes(value.when as undefined)),
 }
 

@@ -9,7 +9,7 @@ import { importsOf, list, read } from '../support/repository.ts'
  * types count like values.
  */
 const core = [
-  ['errors', 'types', 'suppressed-error', 'dispose', 'deadline', 'options', 'children'],
+  ['errors', 'reports', 'types', 'suppressed-error', 'dispose', 'deadline', 'options', 'children'],
   ['cancellation', 'completion', 'context', 'misuse', 'settings', 'waiting'],
   ['finalizers', 'dispose-resources', 'stack', 'tasks', 'lease', 'stream'],
   ['acquisition', 'generator', 'resource', 'inputs', 'overrides', 'instance', 'holdings'],
@@ -20,7 +20,7 @@ const core = [
 const typesAbove: Readonly<Record<string, string>> = { node: 'scope' }
 
 /** What stands on the core. No folder knows another. */
-const folders = ['pg', 'servers', 'sqlite', 'ws']
+const folders = ['node', 'pg', 'servers', 'sqlite', 'ws']
 
 /** Who needs a package when it runs, and not only its types: what opens files and sockets with the driver itself. */
 const drivers: Readonly<Record<string, string>> = {

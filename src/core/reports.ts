@@ -1,0 +1,56 @@
+/**
+ * What can be seen of a scope from outside: its kind, its state, what it holds, how it went down.
+ */
+
+/**
+ * How long a resource lives, and how many callers share one.
+ *
+ * - `app`: one for each app (a pool, a database file)
+ * - `request`: one for each request scope (a leased connection, a transaction); nested blocks share it
+ * - `scope`: one for each nearest scope
+ * - `transient`: a new one for every `get`, owned by the scope that asked
+ */
+export type Lifetime = 'app' | 'request' | 'scope' | 'transient'
+
+export type ScopeKind = 'app' | 'request' | 'scope'
+
+/** `open` → `draining` (its tasks and children end) → `closing` (its resources are released) → `closed`. */
+export type ScopeState = 'open' | 'draining' | 'closing' | 'closed'
+
+/** How a shutdown went. Scopes are counted that were open when it began, or opened meanwhile. */
+export interface ShutdownReport {
+  /** Scopes that ended by themselves. */
+  readonly drained: number
+  /** Scopes that were aborted when the grace was over. */
+  readonly aborted: number
+  /** Scopes that were still open when the app's resources were released. */
+  readonly stuck: readonly ScopeSnapshot[]
+  readonly errors: readonly unknown[]
+}
+
+export interface ResourceSnapshot {
+  readonly name: string
+  /** `value` for what was given to `use`, `adopt` or `defer`. */
+  readonly lifetime: Lifetime | 'value'
+  readonly state: 'acquiring' | 'open' | 'releasing'
+  /** Milliseconds since it was acquired, or since its acquisition began. */
+  readonly heldMs: number
+  /** Where it was acquired, if that was recorded. */
+  readonly stack?: string
+}
+
+export interface ScopeSnapshot {
+  readonly id: string
+  readonly name: string
+  readonly kind: ScopeKind
+  readonly state: ScopeState
+  /** Milliseconds since it was opened. */
+  readonly ageMs: number
+  readonly aborted: boolean
+  /** How many tasks are running. */
+  readonly tasks: number
+  /** Newest first: the order of release. */
+  readonly resources: readonly ResourceSnapshot[]
+  /** Newest first. */
+  readonly children: readonly ScopeSnapshot[]
+}

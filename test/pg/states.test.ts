@@ -1,0 +1,321 @@
+/**
+ * Release in every state: the connection comes back as the next holder must find it, on the same backend where that is
+ * possible, and is destroyed where it is not. Disposed once, twice, or twice at the same time.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pgPool, type PgLease, type PgPool, type PgPoolOptions } from 'unwind/pg'
+
+import { backendOf, deferred, newPool, Observer } from './support/database.ts'
+import { Wire } from './support/proxy.ts'
+
+interface State {
+  readonly title: string
+  readonly outcome: 'kept' | 'destroyed'
+  readonly options?: PgPoolOptions
+  enter(lease: PgLease, observer: Observer): Promise<unknown>
+}
+
+const grace = 250
+
+const states: State[] = [
+  {
+    title: 'idle',
+    outcome: 'kept',
+    enter: (lease) => lease.query('select 1'),
+  },
+  {
+    title: 'unused',
+    outcome: 'kept',
+    enter: async () => {},
+  },
+  {
+    title: 'with changed settings',
+    outcome: 'kept',
+    enter: (lease) => lease.query("set statement_timeout = '7s'"),
+  },
+  {
+    title: 'in an open transaction',
+    outcome: 'kept',
+    async enter(lease) {
+      const tx = await lease.begin()
+      await tx.query('create temp table leftover (v int)')
+    },
+  },
+  {
+    title: 'in an open transaction that nobody began here',
+    outcome: 'kept',
+    async enter(lease) {
+      await lease.query('begin')
+      await lease.query("set statement_timeout = '7s'")
+    },
+  },
+  {
+    title: 'in an open transaction with an open savepoint',
+    outcome: 'kept',
+    async enter(lease) {
+      const tx = await lease.begin()
+      const savepoint = await tx.savepoint()
+      await savepoint.query('select 1')
+    },
+  },
+  {
+    title: 'in a failed transaction',
+    outcome: 'kept',
+    async enter(lease) {
+      const tx = await lease.begin()
+      await assert.rejects(tx.query('select 1/0'))
+    },
+  },
+  {
+    title: 'after a failed statement outside of transactions',
+    outcome: 'kept',
+    enter: (lease) => assert.rejects(lease.query('select 1/0')),
+  },
+  {
+    title: 'with a BEGIN on its way',
+    outcome: 'kept',
+    async enter(lease) {
+      void lease.begin().catch(() => {})
+    },
+  },
+  {
+    title: 'with a statement just sent',
+    outcome: 'kept',
+    async enter(lease) {
+      void lease.query('select pg_sleep(60)')
+    },
+  },
+  {
+    title: 'with a statement in flight',
+    outcome: 'kept',
+    async enter(lease, observer) {
+      const pid = await backendOf(lease)
+      void lease.query('select pg_sleep(60)')
+      await observer.untilRunning(pid, 'pg_sleep')
+    },
+  },
+  {
+    title: 'with a statement in flight in a transaction, and others behind it',
+    outcome: 'kept',
+    async enter(lease, observer) {
+      const pid = await backendOf(lease)
+      const tx = await lease.begin()
+      void tx.query('select pg_sleep(60)')
+      void tx.query('select 1')
+      void lease.query('select 2')
+      await observer.untilRunning(pid, 'pg_sleep')
+    },
+  },
+  {
+    title: 'with a statement that is given the time to finish',
+    outcome: 'kept',
+    options: { inFlight: 'wait', grace: 10_000 },
+    async enter(lease) {
+      void lease.query('select pg_sleep(0.05)')
+    },
+  },
+  {
+    title: 'with a statement that needs more than that time',
+    outcome: 'kept',
+    options: { inFlight: 'wait' },
+    async enter(lease) {
+      void lease.query('select pg_sleep(60)')
+    },
+  },
+  {
+    title: 'with a statement in flight that is not to be cancelled',
+    outcome: 'destroyed',
+    options: { inFlight: 'destroy' },
+    async enter(lease) {
+      void lease.query('select pg_sleep(1)')
+    },
+  },
+  {
+    title: 'with a statement that cannot be cancelled',
+    outcome: 'destroyed',
+    async enter(lease, observer) {
+      const pid = await backendOf(lease)
+      void lease.query(`do $$ begin
+        for i in 1..40 loop
+          begin perform pg_sleep(0.05); exception when query_canceled then null; end;
+        end loop;
+      end $$`)
+      await observer.untilRunning(pid, 'query_canceled')
+    },
+  },
+  {
+    title: 'broken',
+    outcome: 'destroyed',
+    async enter(lease, observer) {
+      const pid = await backendOf(lease)
+      const broken = assert.rejects(lease.query('select pg_sleep(60)'), { code: '57P01' })
+      await observer.terminate(pid)
+      await broken
+    },
+  },
+  {
+    title: 'broken while idle',
+    outcome: 'destroyed',
+    async enter(lease, observer) {
+      const pid = await backendOf(lease)
+      await observer.terminate(pid)
+      await observer.untilGone(pid)
+    },
+  },
+  {
+    title: 'broken in an open transaction',
+    outcome: 'destroyed',
+    async enter(lease, observer) {
+      const pid = await backendOf(lease)
+      await lease.begin()
+      await observer.terminate(pid)
+    },
+  },
+  {
+    title: 'when its reset fails',
+    outcome: 'destroyed',
+    options: { reset: { sql: 'select 1/0', when: 'always' } },
+    enter: (lease) => lease.query('select 1'),
+  },
+  {
+    title: 'when its reset takes too long',
+    outcome: 'destroyed',
+    options: { reset: { sql: 'select pg_sleep(60)', when: 'always' } },
+    enter: (lease) => lease.query('select 1'),
+  },
+  {
+    title: 'when the driver was used directly and nothing resets it',
+    outcome: 'destroyed',
+    options: { reset: 'never' },
+    async enter(lease) {
+      const client = lease.unsafeClient() as PgLease
+      await client.query('select 1')
+    },
+  },
+  {
+    title:
+      'when the driver was used directly and left in a transaction, with a statement in flight',
+    outcome: 'kept',
+    options: { grace: 10_000 },
+    async enter(lease) {
+      const client = lease.unsafeClient() as PgLease
+      await client.query('begin')
+      void client.query('select pg_sleep(0.05)')
+    },
+  },
+]
+
+const ways: Record<string, (lease: AsyncDisposable) => Promise<unknown>> = {
+  async once(lease) {
+    await lease[Symbol.asyncDispose]()
+  },
+  async twice(lease) {
+    await lease[Symbol.asyncDispose]()
+    await lease[Symbol.asyncDispose]()
+  },
+  'twice at the same time': (lease) =>
+    Promise.all([lease[Symbol.asyncDispose](), lease[Symbol.asyncDispose]()]),
+}
+
+for (const state of states) {
+  for (const [way, dispose] of Object.entries(ways)) {
+    test(`a connection that is released ${state.title}, ${way}, is ${state.outcome}`, async () => {
+      await using observer = await Observer.start()
+      await using pool = pgPool(() => newPool(), { grace, ...state.options })
+      const lease = await pool.acquire()
+      const pid = await backendOf(lease)
+      await state.enter(lease, observer)
+
+      const waiting = pool.acquire()
+      await dispose(lease)
+      assert.ok(pool.stats().leased <= 1, 'nobody but the one who waits')
+      await using next = await waiting
+      assert.equal((await backendOf(next)) === pid, state.outcome === 'kept')
+      await assertClean(next)
+    })
+  }
+}
+
+test('a release waits for the status after a failed statement, and does not cancel for it', async () => {
+  await using wire = await Wire.start()
+  await using pool = wirePool(wire)
+  const lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  const tx = await lease.begin()
+  wire.holds = ({ type }) => type === 'Z'
+  await assert.rejects(tx.query('select 1/0'), { code: '22012' })
+  assert.equal(tx.state, 'failed', 'although the server has not said so yet')
+
+  const released = lease[Symbol.asyncDispose]()
+  let settled = false
+  void released.then(() => (settled = true))
+  await new Promise(setImmediate)
+  assert.equal(settled, false)
+  wire.letGo()
+  await released
+  assert.equal(wire.cancels, 0)
+  await using next = await pool.acquire()
+  assert.equal(await backendOf(next), pid)
+  await assertClean(next)
+})
+
+test('a broken connection does not make its release fail', async () => {
+  await using wire = await Wire.start()
+  await using pool = wirePool(wire)
+  const lease = await pool.acquire()
+  await using tx = await lease.begin()
+  const statement = assert.rejects(tx.query('select pg_sleep(60)'))
+  wire.cut()
+  await statement
+  await tx[Symbol.asyncDispose]()
+  await lease[Symbol.asyncDispose]()
+  await pool.query('select 1')
+})
+
+test('the release of a transaction lets the connection go on, in every state of it', async () => {
+  await using observer = await Observer.start()
+  await using pool = pgPool(() => newPool(), { grace })
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  const inFlight = deferred()
+  const endings: ((tx: Awaited<ReturnType<PgLease['begin']>>) => Promise<unknown>)[] = [
+    async () => {},
+    (tx) => assert.rejects(tx.query('select 1/0')),
+    async (tx) => void tx.query('select pg_sleep(60)'),
+    async (tx) => {
+      void tx.query('select pg_sleep(60)')
+      await observer.untilRunning(pid, 'pg_sleep')
+      inFlight.resolve()
+    },
+    async (tx) => void (await tx.savepoint()),
+    async (tx) => void tx.savepoint().catch(() => {}),
+  ]
+  for (const enter of endings) {
+    for (const dispose of Object.values(ways)) {
+      const tx = await lease.begin()
+      await enter(tx)
+      await dispose(tx)
+      assert.equal(tx.state, 'rolled back')
+      assert.equal(await backendOf(lease), pid)
+      await assertClean(lease)
+    }
+  }
+  await inFlight.promise
+})
+
+function wirePool(wire: Wire): PgPool & AsyncDisposable {
+  return pgPool(() => newPool({ connectionString: wire.url }), { grace: 5_000 })
+}
+
+/** What the next holder must find, whatever the one before did. */
+async function assertClean(lease: PgLease): Promise<void> {
+  const { rows } = await lease.query<{ temp: unknown; timeout: string; xact: boolean }>(
+    `select to_regclass('pg_temp.leftover') as temp,
+            current_setting('statement_timeout') as timeout,
+            (select xact_start = query_start from pg_stat_activity where pid = pg_backend_pid()) as xact`,
+  )
+  assert.deepEqual(rows, [{ temp: null, timeout: '0', xact: true }])
+  // Refused inside of a transaction.
+  await lease.query('vacuum pg_largeobject_metadata')
+}
