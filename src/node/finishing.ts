@@ -46,7 +46,8 @@ class Finish {
     this.name = stream.constructor.name
     this.#stream = stream
     this.#grace = grace
-    stream.on('error', (error) => this.#failed(error))
+    // First, so that it sees who else listens: a listener for one time is gone when it has been called.
+    stream.prependListener('error', (error) => this.#failed(error))
   }
 
   async run(): Promise<void> {

@@ -112,7 +112,7 @@ test('a file that cannot be opened makes disposing reject, and the process goes 
       await using file = finishing(createWriteStream(path))
       file.value.write(text)
       // The stream fails here, and nobody listens to it.
-      await within(new Promise((resolve) => file.value.once('close', resolve)))
+      await within(new Promise<void>((resolve) => file.value.once('close', resolve)))
     })(),
   )
   assert.ok(error instanceof Error && 'code' in error)
@@ -121,8 +121,8 @@ test('a file that cannot be opened makes disposing reject, and the process goes 
 
 test('an error that somebody has heard is not thrown again', async () => {
   const stream = slow(Promise.reject(new Error('heard')))
-  const held = finishing(stream)
   const heard = once(stream, 'error')
+  const held = finishing(stream)
   stream.write('lost')
   await within(heard)
   await within(held[Symbol.asyncDispose]())
