@@ -5,7 +5,7 @@
 import { reportUnthrown } from '../core/misuse.ts'
 import { callable, checkOptions, expected, flag, milliseconds, type Rule } from '../core/options.ts'
 import type { App, ShutdownReport } from '../core/types.ts'
-import { exitCodeOf, signalNames } from './signals.ts'
+import { exitCodeOf, handledSignals } from './signals.ts'
 
 interface SignalOptions {
   signals?: readonly NodeJS.Signals[]
@@ -17,7 +17,7 @@ interface SignalOptions {
 }
 
 const rules: Readonly<Record<keyof SignalOptions, Rule>> = {
-  signals: signalNames,
+  signals: handledSignals,
   lameDuck: milliseconds,
   grace: milliseconds,
   abortGrace: milliseconds,

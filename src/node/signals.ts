@@ -9,9 +9,9 @@ export const signalName: Rule = {
   accepts: isSignal,
 }
 
-export const signalNames: Rule = {
-  expected: 'an array with names of signals',
-  accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isSignal),
+export const handledSignals: Rule = {
+  expected: 'an array with names of signals that can be handled',
+  accepts: (value) => Array.isArray(value) && value.length > 0 && value.every(isHandled),
 }
 
 /** What a shell reports for a process that was ended by this signal. */
@@ -21,4 +21,8 @@ export function exitCodeOf(signal: NodeJS.Signals): number {
 
 function isSignal(value: unknown): boolean {
   return typeof value === 'string' && Object.hasOwn(constants.signals, value)
+}
+
+function isHandled(value: unknown): boolean {
+  return isSignal(value) && value !== 'SIGKILL' && value !== 'SIGSTOP'
 }
