@@ -1,8 +1,8 @@
 import type { Resource } from 'unwind'
 import {
-  PgTransactionRolledBackError,
   pgPool,
   pgResources,
+  type PgTransactionRolledBackError,
   type PgLease,
   type PgPool,
   type PgPoolLike,

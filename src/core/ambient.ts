@@ -26,7 +26,7 @@ export function run<R>(first: ScopeOptions | Body<R>, second?: Body<R>): Promise
     return current === undefined ? runAlone(options, body) : current.run(options, body)
   } catch (error) {
     // Whatever was thrown is passed on.
-    return Promise.reject(error as Error)
+    return Promise.reject(error)
   }
 }
 

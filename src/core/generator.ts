@@ -6,7 +6,7 @@ import { refuseThenable, type Acquisition, type Release } from './acquisition.ts
 import { Additions, Translation, type Completion } from './completion.ts'
 import { isSuppressedError, isThenable, suppress } from './dispose.ts'
 import { ResourceProtocolError } from './errors.ts'
-import type { AcquireContext, Exit, GeneratorResource, Success } from './types.ts'
+import type { AcquireContext, Exit, GeneratorResource } from './types.ts'
 
 type Step<T> = IteratorResult<T, void>
 
@@ -42,7 +42,7 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
 
   #resume(exit: Exit, completion: Completion): unknown {
     // Only success is ever seen by the code after the yield.
-    if (exit.status === 'success') return this.#end(this.#generator.next(exit as Success))
+    if (exit.status === 'success') return this.#end(this.#generator.next(exit))
     const { thrown } = completion
     try {
       const ended = this.#end(this.#generator.throw(thrown))
@@ -58,14 +58,14 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
     try {
       refuseThenable(this.#name, value)
     } catch (error) {
-      this.#generator.return(undefined)
+      void this.#generator.return(undefined)
       throw error
     }
   }
 
   #end(step: Step<T> | PromiseLike<Step<T>>): unknown {
     // Only success is ever seen by the code after the yield.
-    if (isThenable(step)) return step.then((settled) => this.#finish(settled as Step<T>))
+    if (isThenable(step)) return step.then((settled) => this.#finish(settled))
     return this.#finish(step)
   }
 

@@ -112,7 +112,7 @@ export class Node implements Unwindable, Host {
 
   /** Close without a body. */
   conclude(): Promise<void> {
-    return this.#conclude<void>(undefined) as Promise<void>
+    return this.#conclude<void>(undefined)
   }
 
   settle(failure: { readonly error: unknown } | undefined): Promise<void> | undefined {

@@ -77,7 +77,7 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
       checkOptions('get()', options, getRules)
     } catch (error) {
       // Whatever was thrown is passed on.
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
     const signal = options?.signal
     if (signal === undefined) return this.resolve(resource, undefined)
@@ -93,7 +93,7 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
       return obtain(this, definitionOf(resource), dependent)
     } catch (error) {
       // Whatever was thrown is passed on.
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
   }
 
@@ -111,7 +111,7 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
       return this.open('run()', options, false).runBody(body)
     } catch (error) {
       // Whatever was thrown is passed on.
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
   }
 

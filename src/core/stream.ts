@@ -112,7 +112,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   }
 
   #abort(): void {
-    const { reason } = this.#scope.signal
+    const reason: unknown = this.#scope.signal.reason
     if (!this.#scope.parked || this.#ended !== undefined) return
     void this.#end((completion) => completion.abort(reason))
     this.#interrupt(reason)

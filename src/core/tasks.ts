@@ -130,7 +130,8 @@ class Work {
   }
 
   get reason(): unknown {
-    return this.signal.reason
+    const reason: unknown = this.signal.reason
+    return reason
   }
 
   stop(reason?: unknown): void {

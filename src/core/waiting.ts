@@ -60,7 +60,7 @@ export function abandonable<S extends Abortable, R>(
         done()
         if (abandoned) onLate(error)
         // Whatever was thrown is passed on.
-        else reject(error as Error)
+        else reject(error)
       },
     )
   })

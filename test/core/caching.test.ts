@@ -161,7 +161,7 @@ test('a generator whose value is refused is ended: its finally runs', async (t) 
   const query = resource(function* query() {
     const connection = tracker.acquire('connection')
     try {
-      yield builder as unknown as object
+      yield builder
     } finally {
       tracker.release(connection)
     }

@@ -61,7 +61,7 @@ test('a null async disposer counts as absent', async (t) => {
     [Symbol.dispose]: () => void tracker.events.push('sync'),
   }
   await app.run((scope) => {
-    scope.use(value as unknown as Disposable)
+    scope.use(value)
   })
   assert.deepEqual(tracker.events, ['sync'])
 })

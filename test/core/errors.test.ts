@@ -195,7 +195,7 @@ for (const nothing of [undefined, null, 0, '']) {
     assert.deepEqual(errorsOf(await rejection(thrownByBody)), [D, nothing])
     const thrownByRelease = app.run((scope) => {
       scope.defer(() => fail(nothing))
-      scope.defer(() => Promise.reject(nothing as never))
+      scope.defer(() => Promise.reject(nothing))
       throw B
     })
     assert.deepEqual(errorsOf(await rejection(thrownByRelease)), [nothing, nothing, B])

@@ -105,7 +105,7 @@ async function inChild(app: App, plan: Plan, held: Held): Promise<void> {
 }
 
 async function work(scope: Scope, plan: Plan, held: Held): Promise<unknown> {
-  scope.fork(() => act(plan.task, () => 'task'))
+  void scope.fork(() => act(plan.task, () => 'task'))
   await scope.get(held.resource(plan))
   return await act(plan.body, () => 'body')
 }

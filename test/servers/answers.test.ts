@@ -10,7 +10,7 @@ import { openHandled } from './support/handled-site.ts'
 import { turn } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
-async function* pieces(...values: unknown[]): AsyncGenerator<unknown> {
+async function* pieces(...values: unknown[]): AsyncGenerator {
   for (const value of values) {
     await turn()
     await turn()

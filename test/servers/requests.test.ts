@@ -180,7 +180,7 @@ describe('a request with scoped()', () => {
       response.end()
       const afterwards = async (): Promise<void> => {
         await scope.close()
-        scope.fork(() => {})
+        void scope.fork(() => {})
       }
       late.resolve(afterwards().catch((error: unknown) => error))
     })

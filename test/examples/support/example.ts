@@ -38,7 +38,7 @@ export function startExample(
   const out = collect(child.stdout)
   const err = collect(child.stderr)
   const ended = once(child, 'close').then(([code, signal]) => {
-    return { code, signal, out: out.text, err: err.text } as Ended
+    return { code, signal, out: out.text, err: err.text }
   })
   return { child, ended, printed: (pattern) => search(pattern, child, out) }
 }
