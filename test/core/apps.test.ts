@@ -27,6 +27,7 @@ test('two apps side by side share nothing', async (t) => {
   await first.app.close()
   assert.deepEqual(tracker.held, ['pool'])
   assert.equal(await second.app.get(pool), theirs?.[1])
+  await second.app.close()
 })
 
 test('a request of one app may run inside a request of another, each with its own', async (t) => {

@@ -155,15 +155,6 @@ const states: State[] = [
     },
   },
   {
-    title: 'broken while idle',
-    outcome: 'destroyed',
-    async enter(lease, observer) {
-      const pid = await backendOf(lease)
-      await observer.terminate(pid)
-      await observer.untilGone(pid)
-    },
-  },
-  {
     title: 'broken in an open transaction',
     outcome: 'destroyed',
     async enter(lease, observer) {
