@@ -145,7 +145,7 @@ for (const { name, open, options } of doors) {
       for (const wrong of bad) {
         const error = await open({ [option]: wrong })
         assert.ok(error instanceof TypeError, `${option}: ${String(wrong)}`)
-        assert.match(error.message, new RegExp(`${option}`))
+        assert.match(error.message, new RegExp(option))
         assert.match(error.message, /Expected .* to be .*, received /)
       }
     })
@@ -177,7 +177,7 @@ test('run refuses a body that is no function, as a rejection', async (t) => {
 test('get refuses what is no resource, as a rejection', async (t) => {
   const { app } = setUp(t)
   for (const wrong of [undefined, null, {}, 'lease', () => {}]) {
-    const error = await rejection(app.child().get(wrong as unknown as Resource<unknown>))
+    const error = await rejection(app.child().get(wrong as Resource<unknown>))
     assert.ok(error instanceof TypeError)
     assert.match(error.message, /get\(\) to be a resource made by resource\(\)/)
   }
