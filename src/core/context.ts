@@ -54,7 +54,13 @@ export function enterFrame<A, B, R>(
 const framesRestore = Number(process.versions.node.split('.', 1)[0]) >= 24
 
 function enter<A, B, R>(inner: Ambient, body: (a: A, b: B) => R, a: A, b: B): R {
-  if (!framesRestore) return storage.run(inner, body, a, b)
+  // A resource for this entry alone: what the body changes in its context must not stay in the frame.
+  return framesRestore
+    ? enterHere(inner, body, a, b)
+    : openFrame().runInAsyncScope(enterHere<A, B, R>, undefined, inner, body, a, b)
+}
+
+function enterHere<A, B, R>(inner: Ambient, body: (a: A, b: B) => R, a: A, b: B): R {
   storage.enterWith(inner)
   return body(a, b)
 }
