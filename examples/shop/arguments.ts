@@ -3,8 +3,8 @@ import { parseArgs } from 'node:util'
 
 export const help = `The unwind shop: orders, stock and a live feed, all of it on request scopes.
 
-  npm start                        2,000 requests and 200 sockets over loopback, then the books are checked
-  npm start -- --serve             the same, and then it goes on serving until Ctrl-C
+  npm start              2,000 requests and 200 sockets over loopback, then the books are checked
+  npm start -- --serve   the same, and then it goes on serving until Ctrl-C
   npm start -- --serve --requests 0 --sockets 0      serves at once, without the traffic
 
   --requests N      requests to send (default 2000)
