@@ -60,10 +60,11 @@ export async function openShop(wanted: Arguments): Promise<number> {
 }
 
 /** Open the books, and say what is in them: a run that was killed has left them in order too. */
-async function lookAround({ app, store, wanted }: Day): Promise<void> {
+async function lookAround({ app, store, wanted, interruption: { signal } }: Day): Promise<void> {
   // Enough that nothing can be sold out, even if all customers want the same.
   const level = 1_000 + (wanted.requests + wanted.sockets) * mostOfOne
-  await openBooks(app, store, level)
+  const onTaken = () => say(`  Waiting for the program that has ${store.name} open.`)
+  await openBooks(app, store, { level, signal, onTaken })
   say(title(store.name))
   const orders = await countOrders(app, store)
   if (orders === 0) return
