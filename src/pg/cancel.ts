@@ -36,19 +36,27 @@ export async function cancelUntilQuiet(
 
 /**
  * Ask the server to cancel what `client` runs. It may have come too early or too late: that is not told.
- * @returns whether it is over: the server took the request, or was not reached. After `ms` milliseconds it may still
- * be on its way.
+ * @returns whether it is over: the server took the request, or was not reached within `ms` milliseconds. Else it may
+ * still be on its way.
  */
 export async function requestCancel(client: DriverClient, ms: number): Promise<boolean> {
+  if (client.native !== undefined) return await cancelNatively(client.native, ms)
   const message = cancelMessage(client)
   if (message === undefined) return true
   let over = true
+  let sent = false
   const socket = outside(() => connect(addressOf(client)))
   const timer = setTimeout(() => {
-    over = false
+    over = !sent
     socket.destroy()
   }, ms)
-  send(socket, client, message).catch(() => socket.destroy())
+  reach(socket, client).then(
+    (stream) => {
+      sent = true
+      stream.write(message)
+    },
+    () => socket.destroy(),
+  )
   try {
     await once(socket, 'close')
   } catch {
@@ -59,12 +67,20 @@ export async function requestCancel(client: DriverClient, ms: number): Promise<b
   return over
 }
 
-async function send(socket: Socket, client: DriverClient, message: Buffer): Promise<void> {
+/** libpq waits for the server's end of it, as we do. */
+async function cancelNatively(
+  native: NonNullable<DriverClient['native']>,
+  ms: number,
+): Promise<boolean> {
+  return await within(ms, new Promise<void>((resolve) => native.cancel(resolve)))
+}
+
+/** What the request can be written to. */
+async function reach(socket: Socket, client: DriverClient): Promise<Socket> {
   await once(socket, 'connect')
   const stream = client.ssl ? await secure(socket, client) : socket
   // Read to the end, or the end is never noticed.
-  stream.on('error', () => stream.destroy()).resume()
-  stream.write(message)
+  return stream.on('error', () => stream.destroy()).resume()
 }
 
 /** @returns undefined where the client has no key, as with the native driver */
@@ -84,9 +100,13 @@ function addressOf(client: DriverClient): NetConnectOpts {
 
 async function secure(socket: Socket, client: DriverClient): Promise<TLSSocket> {
   if (client.sslNegotiation !== 'direct') await negotiate(socket)
-  const secured = outside(() => connectSecurely({ ...tlsOptions(client), socket }))
+  const secured = outside(secureOver, client, socket)
   await once(secured, 'secureConnect')
   return secured
+}
+
+function secureOver(client: DriverClient, socket: Socket): TLSSocket {
+  return connectSecurely({ ...tlsOptions(client), socket })
 }
 
 async function negotiate(socket: Socket): Promise<void> {

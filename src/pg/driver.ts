@@ -23,6 +23,7 @@ export interface DriverClient {
     callback: (error: Error | null | undefined, result: DriverResult) => void,
   ): unknown
   on(event: 'error' | 'drain' | 'end', listener: (error?: Error) => void): unknown
+  end?(callback: () => void): void
   /** pg 8.21 and later. */
   getTransactionStatus?(): TransactionStatus | null
   readonly host?: string
@@ -35,11 +36,13 @@ export interface DriverClient {
   readonly readyForQuery?: boolean
   readonly connection?: {
     readonly stream: DriverStream
-    on(
+    prependListener(
       event: 'readyForQuery',
       listener: (message: { readonly status: TransactionStatus }) => void,
     ): unknown
   }
+  /** libpq, under the native driver. */
+  readonly native?: { cancel(callback: () => void): void }
 }
 
 export type Release = (error?: Error) => void
@@ -48,6 +51,9 @@ export interface DriverPool {
   readonly totalCount?: number
   readonly idleCount?: number
   readonly ending?: boolean
+  readonly options?: { readonly max?: number }
+  /** Those that are being opened, too. */
+  readonly _clients?: readonly DriverClient[]
   connect(
     callback: (
       error: Error | undefined,
@@ -74,7 +80,8 @@ export function statusReader(client: DriverClient): () => TransactionStatus | nu
   }
   if (client.connection === undefined) return () => null
   let status: TransactionStatus = 'I'
-  client.connection.on('readyForQuery', (message) => {
+  // Before the driver's own: it announces the end of the statement.
+  client.connection.prependListener('readyForQuery', (message) => {
     status = message.status
   })
   return () => status

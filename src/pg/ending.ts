@@ -1,36 +1,34 @@
 /**
  * How a lease, a transaction or a savepoint leaves its connection behind: nothing runs, and the transaction is over,
- * or the connection is destroyed. None of these rejects: what could not be cleaned is gone.
+ * or the connection is closed. None of these rejects: what could not be cleaned is gone.
  */
 import type { Policy } from './policy.ts'
 import type { Session } from './session.ts'
 import { within } from './time.ts'
 
-/** Before a connection goes back to its pool: end what runs, roll back what is open, reset what was changed. */
-export async function restore(session: Session, inFlight: Policy['inFlight']): Promise<void> {
-  await quieten(session, inFlight)
+/** Before a connection goes back to its pool: roll back what is open, reset what was changed. Nothing runs any more. */
+export async function restore(session: Session): Promise<void> {
   const { reset } = session.policy
   if (session.unsafe && reset.when === 'never') {
-    session.destroy(new Error('The client was used directly, and nothing resets it.'))
+    session.retire(new Error('The client was used directly, and nothing resets it.'))
+    return
   }
   await tellAll(session, restoring(session))
-  if (!session.lost && !session.atRest) session.destroy(unfinished())
+  if (!session.lost && !session.atRest) session.retire(unfinished())
 }
 
 /** Nothing of the transaction remains, and the connection can be used for the next. */
 export async function rollBack(session: Session): Promise<void> {
-  await quieten(session, session.policy.inFlight)
   if (session.lost || session.status === 'I') return
   await tell(session, 'ROLLBACK')
-  if (!session.lost && !session.atRest) session.destroy(unfinished())
+  if (!session.lost && !session.atRest) session.retire(unfinished())
 }
 
 /** Back to where the savepoint was made, in a transaction that can go on. */
 export async function rollBackTo(session: Session, savepoint: string): Promise<void> {
-  await quieten(session, session.policy.inFlight)
   if (session.lost || session.status === 'I') return
   await tell(session, `ROLLBACK TO ${savepoint}; RELEASE ${savepoint}`)
-  if (!session.lost && session.status === 'E') session.destroy(unfinished())
+  if (!session.lost && session.status === 'E') session.retire(unfinished())
   session.failure = undefined
 }
 
@@ -45,9 +43,24 @@ function restoring({ status, policy: { reset }, dirty, unsafe }: Session): strin
 /** End what runs as `inFlight` says, and wait for the status that follows. */
 export async function quieten(session: Session, inFlight: Policy['inFlight']): Promise<void> {
   await session.afterInterrupt()
-  if (session.activity === 'running' && session.line.running?.control !== true)
-    await end(session, inFlight)
-  if (session.activity !== 'quiet') await quietWithinGrace(session, session.whenQuiet())
+  session.lookAgain()
+  if (session.activity === 'running' && session.line.running?.control !== true) {
+    await end(session, givenDirectly(session) ? 'wait' : inFlight)
+  }
+  if (!session.ready) await quietWithinGrace(session, session.whenQuiet())
+}
+
+/** A rejection that nobody handles would end the process, and the promise is not ours to handle. */
+function givenDirectly({ unsafe, line }: Session): boolean {
+  return unsafe && line.running === undefined
+}
+
+/** As `quieten`, and also what is a part of a transaction's frame. */
+export async function interrupt(session: Session): Promise<void> {
+  await session.afterInterrupt()
+  session.lookAgain()
+  if (session.activity === 'running') await session.interrupt()
+  if (!session.ready) await quietWithinGrace(session, session.whenQuiet())
 }
 
 async function end(session: Session, inFlight: Policy['inFlight']): Promise<void> {
@@ -69,9 +82,8 @@ async function tell(session: Session, message: string): Promise<void> {
   if (session.lost) return
   try {
     await quietWithinGrace(session, session.direct(message))
-    await session.whenQuiet()
   } catch (error) {
-    session.destroy(new Error(`${message} failed.`, { cause: error }))
+    session.retire(new Error(`${message} failed.`, { cause: error }))
   }
 }
 

@@ -76,6 +76,12 @@ export function transactionOpen(what: string): PgTransactionOpenError {
   )
 }
 
+export function neverAtRest(): PgTransactionOpenError {
+  return new PgTransactionOpenError(
+    "The pool's connections come with a transaction open, or with a statement that does not end. End what runs on its 'connect' event or in its `onConnect`, and what others leave behind in it.",
+  )
+}
+
 export function connectionLost(cause: unknown): PgConnectionLostError {
   return new PgConnectionLostError(
     'The statement was not sent, because its connection to PostgreSQL is closed. Acquire another connection, and begin again.',

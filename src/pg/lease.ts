@@ -2,14 +2,17 @@
  * A connection that is one's own until it is released. The handle is dead from that moment on, although the pool may
  * have given the connection to somebody else; the connection goes back as the next holder must find it, or not at all.
  */
+import { ambient } from '../core/context.ts'
 import { disposedError } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
-import { quieten, restore } from './ending.ts'
+import { Children, type Child } from './children.ts'
+import { interrupt, quieten, restore } from './ending.ts'
 import { transactionOpen } from './errors.ts'
 import { transactionFrame } from './frame.ts'
 import type { Policy } from './policy.ts'
 import type { Session } from './session.ts'
+import { query } from './submit.ts'
 import { Transaction, type Owner } from './transaction.ts'
 import type {
   PgLease,
@@ -30,6 +33,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
   #leaving: Session | undefined = undefined
   #releasing: Promise<void> | undefined = undefined
   #transaction: Transaction | undefined = undefined
+  #children: Children | undefined = undefined
   #closedBy: Scope | undefined = undefined
   #suspendedBy: Scope | undefined = undefined
   readonly #onReturn: (lease: Lease) => void
@@ -52,32 +56,37 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
     if (this.#session === undefined || this.#suspendedBy !== undefined) {
       return Promise.reject(this.#dead())
     }
-    return this.#session.query(first, second, third, undefined)
+    return query(this.#session, first, second, third, undefined)
   }
 
-  async begin(options?: PgTransactionOptions): Promise<Transaction> {
-    const session = this.#usable()
-    const frame = transactionFrame(options)
-    options?.signal?.throwIfAborted()
-    if (this.#transaction !== undefined) throw transactionOpen('A transaction was begun')
-    const transaction = new Transaction(session, frame, this, undefined, options?.signal)
-    // Before the first wait: from here on there is something to roll back.
-    this.#transaction = transaction
-    return await transaction.start(session)
+  begin(options?: PgTransactionOptions): Promise<Transaction> {
+    try {
+      const session = this.usable()
+      const frame = transactionFrame(options)
+      options?.signal?.throwIfAborted()
+      if (this.#transaction !== undefined || session.inTransaction) {
+        throw transactionOpen('A transaction was begun')
+      }
+      // Before the first wait: from here on there is something to roll back.
+      this.#transaction = new Transaction(session, frame, this, undefined, options?.signal)
+      return this.#transaction.start(session)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   async cancel(): Promise<void> {
-    const session = this.#usable()
+    const session = this.usable()
     session.line.refuse(cancelled)
-    await quieten(session, 'cancel')
+    await session.exclusively(() => interrupt(session))
   }
 
   markDirty(): void {
-    this.#usable().dirty = true
+    this.usable().dirty = true
   }
 
   unsafeClient(): unknown {
-    const session = this.#usable()
+    const session = this.usable()
     session.dirty = true
     session.unsafe = true
     return session.client
@@ -95,8 +104,8 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
   release(scope?: Scope, inFlight?: Policy['inFlight']): Promise<void> {
     const session = this.#session
     if (session === undefined) return this.#releasing ?? done
-    this.#cut(session, scope)
-    if (session.clean) {
+    this.#cut(session, scope ?? closingScope())
+    if (session.clean && this.#children?.pending !== true) {
       this.#giveBack(session)
       return done
     }
@@ -108,10 +117,29 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
   destroy(error: Error): void {
     const session = this.#session ?? this.#leaving
     if (session === undefined) return
-    if (this.#session !== undefined) this.#cut(session, this.lender)
+    if (this.#session !== undefined) this.#cut(session, this.lender ?? closingScope())
     session.line.refuse(() => this.#dead())
     session.destroy(error)
     this.#giveBack(session)
+  }
+
+  /**
+   * For what works on the connection.
+   * @throws `ERR_DISPOSED`
+   */
+  usable(): Session {
+    if (this.#session === undefined || this.#suspendedBy !== undefined) throw this.#dead()
+    return this.#session
+  }
+
+  /** `child` ends before this does. */
+  open(child: Child): void {
+    this.#children ??= new Children()
+    this.#children.add(child)
+  }
+
+  closed(child: Child): void {
+    this.#children?.remove(child)
   }
 
   ended(): void {
@@ -127,23 +155,28 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
     this.#leaving = session
     this.#closedBy = scope
     this.#transaction?.cut(scope)
+    this.#children?.cut(scope)
   }
 
   async #restore(session: Session, inFlight: Policy['inFlight']): Promise<void> {
     session.line.refuse(() => this.#dead())
-    await session.exclusively(() => restore(session, inFlight))
+    await session.exclusively(async () => {
+      await quieten(session, inFlight)
+      await this.#transaction?.leave(session)
+      await this.#children?.leave(session)
+      await restore(session)
+      // Before anybody else has a turn: what is left to do for this lease must not be done to the next.
+      this.#giveBack(session)
+    })
+    // Where the connection was taken away meanwhile.
     this.#giveBack(session)
   }
 
   #giveBack(session: Session): void {
+    if (this.#leaving === undefined) return
     this.#leaving = undefined
     this.#onReturn(this)
     session.giveBack()
-  }
-
-  #usable(): Session {
-    if (this.#session === undefined || this.#suspendedBy !== undefined) throw this.#dead()
-    return this.#session
   }
 
   #dead(): Error {
@@ -153,6 +186,12 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
       scope && scopeClosed(scope, 'query()', undefined),
     )
   }
+}
+
+/** A lease that was given to a scope is released by it, without being told so. */
+function closingScope(): Scope | undefined {
+  const scope = ambient()?.scope
+  return scope?.state === 'open' ? undefined : scope
 }
 
 function cancelled(): DOMException {

@@ -2,6 +2,9 @@
  * The statements of one connection, one at a time and in the order of the calls. While somebody holds the line, only
  * that one's statements are sent.
  */
+import { connectionLost, isServerError } from './errors.ts'
+import type { DriverResult } from './driver.ts'
+import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
 
 export class Line {
@@ -10,27 +13,50 @@ export class Line {
   #waiting: Statement[] = []
   /** While above zero, nothing is taken from those who wait. */
   #holds = 0
-  readonly #send: (statement: Statement) => void
+  readonly #session: Session
 
-  constructor(send: (statement: Statement) => void) {
-    this.#send = send
+  constructor(session: Session) {
+    this.#session = session
   }
 
   get held(): boolean {
     return this.#holds > 0
   }
 
-  /** @param ready the server waits for a statement */
-  add(statement: Statement, ready: boolean): void {
-    if (ready && this.running === undefined && this.#holds === 0) this.#send(statement)
+  add(statement: Statement): void {
+    if (this.#session.ready && this.running === undefined && this.#holds === 0) this.send(statement)
     else this.#waiting.push(statement)
   }
 
   /** The server waits for a statement: the next one is sent, unless somebody holds the line. */
   advance(): void {
-    if (this.running !== undefined || this.#holds > 0) return
+    if (this.#waiting.length === 0 || this.running !== undefined || this.#holds > 0) return
     const next = this.#waiting.shift()
-    if (next !== undefined) this.#send(next)
+    if (next !== undefined) this.send(next)
+  }
+
+  /** At once. For whoever holds the line. */
+  send(statement: Statement): void {
+    const session = this.#session
+    const { activity } = session
+    if (activity === 'lost') {
+      statement.reject(connectionLost(session.loss))
+      return
+    }
+    // Before the driver is called: it may answer at once.
+    this.running = statement
+    session.activity = 'running'
+    statement.sent = true
+    try {
+      session.client.query(statement.text, statement.values, (error, result) =>
+        this.#answer(statement, error, result),
+      )
+    } catch (error) {
+      // Nothing was sent, and nothing will announce its end.
+      this.running = undefined
+      session.activity = activity
+      statement.reject(error)
+    }
   }
 
   remove(statement: Statement): void {
@@ -48,6 +74,7 @@ export class Line {
   }
 
   rejectAll(error: () => unknown): void {
+    if (this.#waiting.length === 0) return
     for (const statement of this.#waiting.splice(0)) statement.reject(error())
   }
 
@@ -57,5 +84,20 @@ export class Line {
 
   letGo(): void {
     this.#holds -= 1
+  }
+
+  #answer(statement: Statement, error: Error | null | undefined, result: DriverResult): void {
+    // The driver answers twice where a value could not be converted.
+    if (this.running !== statement) return
+    this.running = undefined
+    if (error) this.#session.noteError(error, isServerError(error))
+    else {
+      this.#session.noteResult(result, statement)
+      // The server waits for the next statement: it is sent before anybody learns of this one.
+      this.advance()
+    }
+    if (statement.aborted) return
+    if (error) statement.reject(error)
+    else statement.resolve(result)
   }
 }

@@ -1,6 +1,6 @@
 /** A pool of the driver, made into a pool of leases. */
 import { checkOptions, expected } from '../core/options.ts'
-import type { DriverPool } from './driver.ts'
+import { outside, type DriverPool } from './driver.ts'
 import { policyOf, poolRules } from './policy.ts'
 import { LeasePool } from './pool.ts'
 import type { PgPool, PgPoolLike, PgPoolOptions } from './types.ts'
@@ -27,7 +27,7 @@ export function pgPool<P extends PgPoolLike<unknown>>(
   checkOptions('pgPool()', options, poolRules)
   const made = typeof pool === 'function'
   const { own = made, ...rest } = options ?? {}
-  return new LeasePool<P>(checkPool(made ? pool() : pool), own, policyOf(rest))
+  return new LeasePool<P>(checkPool(made ? outside(pool) : pool), own, policyOf(rest))
 }
 
 function checkPool(pool: unknown): DriverPool {

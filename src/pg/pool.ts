@@ -5,10 +5,11 @@
 import { disposedError } from '../core/lease.ts'
 import { abortSignal, checkOptions, count, expected } from '../core/options.ts'
 import { outside, type DriverClient, type DriverPool, type Release } from './driver.ts'
+import { neverAtRest } from './errors.ts'
 import { transactionRules } from './frame.ts'
 import { Lease } from './lease.ts'
 import type { Policy } from './policy.ts'
-import { inTransaction, type Body } from './retry.ts'
+import { inTransaction, inTransactions, type Body } from './retry.ts'
 import { sessionOf, type Session } from './session.ts'
 import { parseQuery } from './statement.ts'
 import { within } from './time.ts'
@@ -80,17 +81,17 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable {
   }
 
   transaction<R>(first: RetryOptions | Body<R>, second?: Body<R>): Promise<R> {
-    const body = typeof first === 'function' ? first : second
-    const { retry = 0, ...options }: RetryOptions = typeof first === 'function' ? {} : first
+    if (typeof first === 'function') return inTransaction(this, undefined, first)
     try {
-      checkOptions('transaction()', { retry, ...options }, retryRules)
-      if (typeof body !== 'function') {
-        throw expected('the body given to transaction()', 'a function', body)
+      checkOptions('transaction()', first, retryRules)
+      if (typeof second !== 'function') {
+        throw expected('the body given to transaction()', 'a function', second)
       }
     } catch (error) {
       return Promise.reject(error)
     }
-    return inTransaction(this, options, retry, body)
+    const { retry = 0, ...options } = first
+    return inTransactions(this, options, retry, second)
   }
 
   stats(): { total: number; idle: number; leased: number; waiting: number } {
@@ -120,8 +121,8 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable {
   #connect(waiter: Waiter): void {
     this.#waiters.add(waiter)
     outside(connect, this.#pool, (error, client, release) => {
-      this.#waiters.delete(waiter)
-      if (client === undefined) waiter.reject(error ?? new Error('The pool gave no connection.'))
+      if (client === undefined)
+        this.#fail(waiter, error ?? new Error('The pool gave no connection.'))
       else if (waiter.settled) outside(release)
       else this.#hand(client, release, waiter)
     })
@@ -131,15 +132,30 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable {
     const session = sessionOf(client, this.#policy)
     session.checkOut(release, this.#policy)
     this.#remember(session)
-    if (!session.usable) {
-      // Somebody who does not use these leases returned it in the middle of something.
-      session.destroy(new Error('The connection was not at rest.'))
-      this.#connect(waiter)
-      return
-    }
+    if (session.atRest) this.#lend(session, waiter)
+    else void this.#bringToRest(session, waiter)
+  }
+
+  #lend(session: Session, waiter: Waiter): void {
     const lease = new Lease(session, this.#onReturn)
     this.#leases.add(lease)
+    this.#waiters.delete(waiter)
     waiter.resolve(lease)
+  }
+
+  /** Somebody who does not use these leases returned it in the middle of something. */
+  async #bringToRest(session: Session, waiter: Waiter): Promise<void> {
+    await within(this.#policy.grace, session.whenQuiet())
+    if (!session.atRest) session.retire(new Error('The connection was not at rest.'))
+    if (waiter.settled) session.giveBack()
+    else if (session.atRest) this.#lend(session, waiter)
+    else if (waiter.lookAgain()) this.#connect(waiter)
+    else this.#fail(waiter, neverAtRest())
+  }
+
+  #fail(waiter: Waiter, error: Error): void {
+    this.#waiters.delete(waiter)
+    if (!waiter.settled) waiter.reject(error)
   }
 
   #remember(session: Session): void {
@@ -180,8 +196,10 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable {
     const { grace } = this.#policy
     if (this.#pool.ending !== true) await within(grace, outside(end, this.#pool))
     const sockets = Array.from(this.#sessions, (session) => session.ended)
-    if (await within(grace, Promise.all(sockets))) return
-    for (const session of this.#sessions) session.destroy(new Error('Its pool was disposed.'))
+    const closed = await within(grace, Promise.all(sockets))
+    if (!closed) for (const session of this.#sessions) session.destroy(ending())
+    // Those that are still being opened.
+    for (const client of this.#pool._clients ?? []) client.connection?.stream.destroy()
   }
 
   #dead(): Error {
@@ -195,6 +213,10 @@ function connect(pool: DriverPool, callback: Parameters<DriverPool['connect']>[0
 
 function end(pool: DriverPool): Promise<void> {
   return pool.end()
+}
+
+function ending(): Error {
+  return new Error('Its pool was disposed.')
 }
 
 function ignore(): void {}

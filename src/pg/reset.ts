@@ -41,12 +41,26 @@ const changing = new Set(
   'SET RESET LISTEN UNLISTEN PREPARE DECLARE CREATE DISCARD LOAD DO CALL'.split(' '),
 )
 
-/** Whether an answer of the server shows that its statement may have changed the session. */
-export function changesSession(result: DriverResult, { text }: Statement): boolean {
-  if (!('command' in result)) return result.some((part) => changing.has(part.command))
-  if (!changing.has(result.command)) return false
-  return result.command !== 'SET' || !transient.test(typeof text === 'string' ? text : text.text)
+/** Whether a statement may have changed the session, as far as its text and the server's answer show it. */
+export function changesSession(result: DriverResult, statement: Statement): boolean {
+  if (!('command' in result)) return result.some((part) => changes(part.command, statement))
+  return changes(result.command, statement)
+}
+
+function changes(command: string, { text }: Statement): boolean {
+  const tells = telling.has(command)
+  if (!tells && !changing.has(command)) return false
+  const sql = typeof text === 'string' ? text : text.text
+  if (tells) return hidden.test(sql)
+  return command !== 'SET' || sql.includes(';') || !transient.test(sql)
 }
 
 /** Ends with its transaction. */
 const transient = /^\s*SET\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)\s/i
+
+/** The commands whose text is looked at, because their answer does not show what was called in them. */
+const telling = new Set(['SELECT'])
+
+/** What ends with its transaction is no change: `set_config` with a literal `true`, locks with `xact` in their name. */
+const hidden =
+  /\bset_config\s*\((?![^;]*?,\s*true\s*\))|\bpg_(?:try_)?advisory_lock|\b(?:into|create)\s+(?:local\s+|global\s+)?temp/i

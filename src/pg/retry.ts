@@ -1,8 +1,15 @@
 /** A transaction around a function: begin, run, commit; and all of it again where the server asks for that. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { PgPool, PgTransaction, PgTransactionOptions } from './types.ts'
+import { primaryError } from '../core/dispose.ts'
+import type { Lease } from './lease.ts'
+import type { Transaction } from './transaction.ts'
+import type { PgTransaction, PgTransactionOptions } from './types.ts'
 
 export type Body<R> = (tx: PgTransaction) => R | PromiseLike<R>
+
+export interface Acquires {
+  acquire(options?: { signal?: AbortSignal }): Promise<Lease>
+}
 
 /** Milliseconds: the first pause is at most `base` long, and each at most twice the one before, up to `longest`. */
 const base = 10
@@ -12,15 +19,36 @@ const longest = 1_000
 const retried: ReadonlySet<unknown> = new Set(['40001', '40P01'])
 
 export async function inTransaction<R>(
-  pool: Pick<PgPool, 'acquire'>,
-  options: PgTransactionOptions,
+  pool: Acquires,
+  options: PgTransactionOptions | undefined,
+  body: Body<R>,
+): Promise<R> {
+  const signal = options?.signal
+  const lease = await pool.acquire(signal && { signal })
+  let tx: Transaction | undefined
+  try {
+    tx = await lease.begin(options)
+    const result = await body(tx)
+    // The body may have ended it itself.
+    if (isOpen(tx)) await tx.commit()
+    return result
+  } finally {
+    if (tx !== undefined && isOpen(tx)) await tx[Symbol.asyncDispose]()
+    await lease.release()
+  }
+}
+
+/** As `inTransaction`, up to `retry` times more. */
+export async function inTransactions<R>(
+  pool: Acquires,
+  options: PgTransactionOptions | undefined,
   retry: number,
   body: Body<R>,
 ): Promise<R> {
   for (let attempt = 0; ; attempt += 1) {
     let begun: PgTransaction | undefined
     try {
-      return await once(pool, options, (tx) => {
+      return await inTransaction(pool, options, (tx) => {
         begun = tx
         return body(tx)
       })
@@ -28,35 +56,21 @@ export async function inTransaction<R>(
       // What failed after the commit must not commit again.
       if (attempt >= retry || begun?.state === 'committed' || !asksForRetry(error)) throw error
     }
-    await pause(jitter(attempt), undefined, options.signal && { signal: options.signal })
+    await jitter(attempt, options?.signal)
   }
 }
 
-async function once<R>(
-  pool: Pick<PgPool, 'acquire'>,
-  options: PgTransactionOptions,
-  body: Body<R>,
-): Promise<R> {
-  const { signal } = options
-  const lease = await pool.acquire(signal && { signal })
-  try {
-    const tx = await lease.begin(options)
-    try {
-      const result = await body(tx)
-      // The body may have ended it itself.
-      if (tx.state === 'open' || tx.state === 'failed') await tx.commit()
-      return result
-    } finally {
-      await tx[Symbol.asyncDispose]()
-    }
-  } finally {
-    await lease[Symbol.asyncDispose]()
-  }
+function isOpen({ state }: PgTransaction): boolean {
+  return state === 'open' || state === 'failed'
 }
 
 /** Also where a query builder wrapped the server's error, or the body swallowed it and COMMIT told. */
 function asksForRetry(error: unknown): boolean {
-  for (let at = error, depth = 0; at instanceof Error && depth < 10; at = at.cause, depth += 1) {
+  for (
+    let at = primaryError(error), depth = 0;
+    at instanceof Error && depth < 10;
+    at = at.cause, depth += 1
+  ) {
     if ('code' in at && at.code === 'ERR_PG_COMMIT_UNKNOWN') return false
     if ('code' in at && retried.has(at.code)) return true
   }
@@ -64,6 +78,11 @@ function asksForRetry(error: unknown): boolean {
 }
 
 /** At random over the whole length: those who collided do not meet again. */
-function jitter(attempt: number): number {
-  return Math.random() * Math.min(longest, base * 2 ** attempt)
+async function jitter(attempt: number, signal: AbortSignal | undefined): Promise<void> {
+  const ms = Math.random() * Math.min(longest, base * 2 ** attempt)
+  try {
+    await pause(ms, undefined, signal && { signal })
+  } catch {
+    signal?.throwIfAborted()
+  }
 }

@@ -3,6 +3,7 @@
  * pool. Nothing is sent while a cancel may still be on its way.
  */
 import { cancelUntilQuiet, requestCancel } from './cancel.ts'
+import { disconnect } from './disconnect.ts'
 import {
   outside,
   statusReader,
@@ -11,13 +12,12 @@ import {
   type Release,
   type TransactionStatus,
 } from './driver.ts'
-import { connectionLost, isServerError } from './errors.ts'
+import { connectionLost } from './errors.ts'
 import { Line } from './line.ts'
 import type { Policy } from './policy.ts'
 import { changesSession } from './reset.ts'
-import { parseQuery, Statement } from './statement.ts'
+import { Statement } from './statement.ts'
 import { Gate } from './time.ts'
-import type { PgQueryResult } from './types.ts'
 
 /**
  * - `quiet`: the server waits for a statement; its transaction status is true
@@ -42,7 +42,7 @@ export class Session {
   readonly client: DriverClient
   /** Resolves when the socket is closed. */
   readonly ended: Promise<void>
-  readonly line: Line = new Line((statement) => this.#send(statement))
+  readonly line: Line = new Line(this)
   policy: Policy
   activity: Activity = 'quiet'
   /** Settings, temporary tables or locks may be left in it. */
@@ -51,12 +51,16 @@ export class Session {
   unsafe = false
   /** The server's first error since the lease or its transaction began. */
   failure: unknown = undefined
+  /** What closed the connection. */
+  loss: Error | undefined = undefined
   readonly #readStatus: () => TransactionStatus | null
   readonly #quiet = new Gate()
   #release: Release | undefined = undefined
-  #loss: Error | undefined = undefined
   #barrier: Promise<void> | undefined = undefined
-  #turn: Promise<unknown> = Promise.resolve()
+  #turn: Promise<void> | undefined = undefined
+  #lossListeners: Set<() => void> | undefined = undefined
+  /** Counts the holders: what was begun for one of them must not touch the next. */
+  #holder = 0
 
   constructor(client: DriverClient, policy: Policy) {
     this.client = client
@@ -86,14 +90,19 @@ export class Session {
     return this.status === 'E' || this.activity === 'settling' || this.lost
   }
 
+  /** A statement can be sent, or refused because the connection is lost. */
+  get ready(): boolean {
+    return this.activity === 'quiet' || this.activity === 'lost'
+  }
+
   /** The server waits, outside of every transaction. */
   get atRest(): boolean {
     return this.activity === 'quiet' && (this.status === 'I' || this.status === null)
   }
 
-  /** Can be leased. Somebody who does not use these leases may have left it in the middle of something. */
-  get usable(): boolean {
-    return this.atRest && this.client.readyForQuery !== false
+  /** Known to be in a transaction. */
+  get inTransaction(): boolean {
+    return this.activity === 'quiet' && (this.status === 'T' || this.status === 'E')
   }
 
   /** Can go back to the pool as it is. */
@@ -110,76 +119,65 @@ export class Session {
     this.dirty = false
     this.unsafe = false
     this.failure = undefined
+    this.lookAgain()
   }
 
   giveBack(): void {
     const release = this.#release
     if (release === undefined) return
-    this.#release = undefined
-    this.failure = undefined
-    if (this.lost) outside(release, this.#loss ?? new Error('The connection was closed.'))
+    this.#forget()
+    if (this.lost) outside(release, this.loss ?? new Error('The connection was closed.'))
     else outside(release)
   }
 
-  /** Close the connection; its place in the pool is free. Without a cancel the server would go on with what runs. */
+  /** Close the connection now. Without a cancel the server would go on with what runs. */
   destroy(error: Error): void {
-    const { activity, client, policy } = this
-    const release = this.#release
-    this.#release = undefined
-    this.#lose(error)
-    if (activity === 'running' && policy.inFlight !== 'destroy') {
-      void requestCancel(client, policy.grace)
-    }
-    if (release !== undefined) outside(release, error)
-    client.connection?.stream.destroy()
+    this.#close(error, false)
   }
 
-  /**
-   * A statement of the user's, in its turn.
-   * @param outer the signal of the transaction that it is a part of
-   */
-  query<Row>(
-    first: unknown,
-    second: unknown,
-    third: unknown,
-    outer: AbortSignal | undefined,
-  ): Promise<PgQueryResult<Row>> {
-    try {
-      const { text, values, signal } = parseQuery(first, second, third, outer)
-      const statement = new Statement(text, values, false)
-      this.#start(statement, signal)
-      // What a row is, only the caller knows.
-      return statement.promise as Promise<PgQueryResult<Row>>
-    } catch (error) {
-      return Promise.reject(error)
-    }
+  /** Close it in order: its place in the pool is free once the server's part of it has ended too. */
+  retire(error: Error): void {
+    this.#close(error, this.activity !== 'running')
   }
 
-  /** A part of a transaction's frame, in its turn. */
-  control(text: string): Statement {
-    const statement = new Statement(text, undefined, true)
-    this.line.add(statement, this.#ready)
-    return statement
+  /** Statements that were given to the driver directly are seen as what runs. */
+  lookAgain(): void {
+    if (this.activity === 'quiet' && this.client.readyForQuery === false) this.activity = 'running'
   }
 
-  /** The same, for whoever holds the line. */
+  /** A statement of our own, at once: for whoever holds the line. */
   direct(text: string): Promise<DriverResult> {
     const statement = new Statement(text, undefined, true)
-    this.#send(statement)
+    this.line.send(statement)
     return statement.promise
   }
 
   /** Resolves when the server waits for a statement again, or never will. */
   whenQuiet(): Promise<void> {
-    return this.#ready ? Promise.resolve() : this.#quiet.wait()
+    return this.ready ? Promise.resolve() : this.#quiet.wait()
   }
 
-  /** Hold the line until `work` is done. Those who ask for this take turns. */
-  exclusively<R>(work: () => Promise<R>): Promise<R> {
+  /**
+   * Hold the line until `work` is done; those who ask for this take turns. Nothing is done where the connection has
+   * another holder by then.
+   */
+  async exclusively(work: () => Promise<void>): Promise<void> {
+    const holder = this.#holder
+    const before = this.#turn
     this.line.hold()
-    const turn = this.#turn.then(work).finally(() => this.#letGo())
-    this.#turn = turn.catch(ignore)
-    return turn
+    const turn = (async () => {
+      await before
+      if (holder === this.#holder) await work()
+    })()
+    const settled = turn.catch(ignore)
+    this.#turn = settled
+    try {
+      await turn
+    } finally {
+      // A promise keeps the context in which it was made, and a connection outlives its requests.
+      if (this.#turn === settled) this.#turn = undefined
+      this.#letGo()
+    }
   }
 
   /** Cancel what runs. Resolves when it has ended and no cancel is on its way, or the connection is destroyed. */
@@ -193,74 +191,25 @@ export class Session {
     await this.#barrier
   }
 
-  /** A statement can be sent, or refused because the connection is lost. */
-  get #ready(): boolean {
-    return this.activity === 'quiet' || this.lost
+  /**
+   * Call `listener` when the connection is lost, at most once, and not after its lease is released.
+   * @returns what takes it back
+   */
+  onLoss(listener: () => void): () => void {
+    const listeners = (this.#lossListeners ??= new Set())
+    listeners.add(listener)
+    return () => void listeners.delete(listener)
   }
 
-  #start(statement: Statement, signal: AbortSignal | undefined): void {
-    if (signal?.aborted === true) {
-      statement.reject(signal.reason)
-      return
-    }
-    if (signal !== undefined) statement.follow(signal, () => this.#abort(statement, signal))
-    this.line.add(statement, this.#ready)
-  }
-
-  #send(statement: Statement): void {
-    const { activity, line } = this
-    if (activity === 'lost') {
-      statement.reject(connectionLost(this.#loss))
-      return
-    }
-    // Before the driver is called: it may answer at once.
-    line.running = statement
-    this.activity = 'running'
-    statement.sent = true
-    try {
-      this.client.query(statement.text, statement.values, (error, result) =>
-        this.#answer(statement, error, result),
-      )
-    } catch (error) {
-      // Nothing was sent, and nothing will announce its end.
-      line.running = undefined
-      this.activity = activity
-      statement.reject(error)
-    }
-  }
-
-  #answer(statement: Statement, error: Error | null | undefined, result: DriverResult): void {
-    // The driver answers twice where a value could not be converted.
-    if (this.line.running !== statement) return
-    this.line.running = undefined
-    if (error) this.#noteError(error)
-    else this.#noteResult(result, statement)
-    if (statement.aborted) return
-    if (error) statement.reject(error)
-    else statement.resolve(result)
-  }
-
-  /** The server waits for the next statement: it is sent before anybody learns of this one. */
-  #noteResult(result: DriverResult, statement: Statement): void {
+  noteResult(result: DriverResult, statement: Statement): void {
     this.dirty ||= changesSession(result, statement)
-    this.line.advance()
   }
 
   /** After an error that is not the server's, as a timeout of the driver's, the statement may still be running. */
-  #noteError(error: Error): void {
-    if (!isServerError(error)) return
+  noteError(error: Error, servers: boolean): void {
+    if (!servers) return
     this.failure ??= error
     if (this.activity === 'running') this.activity = 'settling'
-  }
-
-  #abort(statement: Statement, signal: AbortSignal): void {
-    if (this.line.running === statement) {
-      statement.aborted = true
-      void this.interrupt().then(() => statement.reject(signal.reason))
-    } else {
-      this.line.remove(statement)
-      statement.reject(signal.reason)
-    }
   }
 
   async #cancel(): Promise<void> {
@@ -274,14 +223,36 @@ export class Session {
     this.#letGo()
   }
 
+  #close(error: Error, inOrder: boolean): void {
+    const { activity, client, policy } = this
+    const release = this.#release
+    this.#lose(error)
+    this.#forget()
+    if (activity === 'running' && policy.inFlight !== 'destroy') {
+      void outside(requestCancel, client, policy.grace)
+    }
+    if (activity !== 'lost')
+      void outside(disconnect, client, this.ended, inOrder, () => release?.(error))
+    else if (release !== undefined) outside(release, error)
+  }
+
+  #forget(): void {
+    this.#release = undefined
+    this.#lossListeners = undefined
+    this.#holder += 1
+    this.failure = undefined
+  }
+
   #letGo(): void {
     this.line.letGo()
     this.#proceed()
   }
 
   #lose(error: Error | undefined): void {
-    this.#loss ??= error
+    this.loss ??= error
+    if (this.lost) return
     this.#become('lost')
+    for (const listener of this.#lossListeners ?? []) listener()
   }
 
   #become(activity: 'quiet' | 'lost'): void {
@@ -291,7 +262,7 @@ export class Session {
   }
 
   #proceed(): void {
-    if (this.lost) this.line.rejectAll(() => connectionLost(this.#loss))
+    if (this.lost) this.line.rejectAll(() => connectionLost(this.loss))
     else if (this.activity === 'quiet') this.line.advance()
   }
 }

@@ -18,8 +18,8 @@ export class Statement {
   /** Its signal aborted: what the driver says no longer counts. */
   aborted = false
   #why: (() => unknown) | undefined = undefined
-  #signal: AbortSignal | undefined = undefined
-  #onAbort: (() => void) | undefined = undefined
+  #followed: { readonly signal: AbortSignal; readonly onAbort: () => void }[] | undefined =
+    undefined
   #resolve: ((result: DriverResult) => void) | undefined = undefined
   #reject: ((error: unknown) => void) | undefined = undefined
 
@@ -39,8 +39,8 @@ export class Statement {
 
   /** Call `onAbort` when `signal` aborts, until the statement settles. */
   follow(signal: AbortSignal, onAbort: () => void): void {
-    this.#signal = signal
-    this.#onAbort = onAbort
+    this.#followed ??= []
+    this.#followed.push({ signal, onAbort })
     signal.addEventListener('abort', onAbort, { once: true })
   }
 
@@ -65,7 +65,9 @@ export class Statement {
   }
 
   #unfollow(): void {
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#followed === undefined) return
+    for (const { signal, onAbort } of this.#followed) signal.removeEventListener('abort', onAbort)
+    this.#followed = undefined
   }
 }
 
@@ -76,30 +78,12 @@ export interface Query {
   readonly signal: AbortSignal | undefined
 }
 
-/**
- * @param outer the signal of the transaction that the statement is a part of
- * @throws {TypeError} for what is no statement, and for wrong options
- */
-export function parseQuery(
-  first: unknown,
-  second: unknown,
-  third: unknown,
-  outer?: AbortSignal,
-): Query {
+/** @throws {TypeError} for what is no statement, and for wrong options */
+export function parseQuery(first: unknown, second: unknown, third: unknown): Query {
   if (typeof first === 'string') {
-    const signal = eitherOf(checkSignal(third), outer)
-    return { text: first, values: checkValues(second), signal }
+    return { text: first, values: checkValues(second), signal: checkSignal(third) }
   }
-  const signal = eitherOf(checkSignal(second), outer)
-  return { text: checkConfig(first), values: undefined, signal }
-}
-
-function eitherOf(
-  signal: AbortSignal | undefined,
-  outer: AbortSignal | undefined,
-): AbortSignal | undefined {
-  if (signal === undefined || outer === undefined) return signal ?? outer
-  return AbortSignal.any([signal, outer])
+  return { text: checkConfig(first), values: undefined, signal: checkSignal(second) }
 }
 
 function checkValues(values: unknown): readonly unknown[] | undefined {
@@ -117,7 +101,9 @@ function checkConfig(config: unknown): PgQueryConfig {
   if (named && typeof config.text === 'string' && !('submit' in config)) {
     if ('values' in config) checkValues(config.values)
     // `text` was just seen to be there; the driver checks the rest.
-    return config as PgQueryConfig
+    const { text, values, name, rowMode } = config as PgQueryConfig
+    // A copy, because older drivers write into what they are given; what a class defines is not copied by itself.
+    return { ...config, text, values, name, rowMode } as PgQueryConfig
   }
   throw expected(
     'the statement given to query()',

@@ -2,17 +2,19 @@
  * A transaction and, by the same rules, a savepoint. Dead from the moment its end begins, so that nothing meant for it
  * runs after it; and what is not committed is rolled back.
  */
-import { suppress } from '../core/dispose.ts'
 import { disposedError } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import { expected } from '../core/options.ts'
 import type { Scope } from '../core/types.ts'
+import { Children, type Child } from './children.ts'
+import { answeredWithinGrace, callAll, isFinal, limitAfterAbort } from './commit.ts'
 import type { DriverResult } from './driver.ts'
+import { quieten } from './ending.ts'
 import { commitUnknown, isServerError, rolledBack, transactionOpen } from './errors.ts'
 import { savepointFrame, type Frame } from './frame.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
-import { within } from './time.ts'
+import { control, query } from './submit.ts'
 import type { PgQueryConfig, PgQueryOptions, PgQueryResult, PgTransaction } from './types.ts'
 
 /** Whose transaction it is: a lease's, or that of the transaction around a savepoint. */
@@ -25,7 +27,10 @@ export interface Owner {
 }
 
 /** `unknown`: the connection was lost during COMMIT. */
-type Phase = 'open' | 'committing' | 'rolling back' | 'committed' | 'rolled back' | 'unknown'
+type Phase = 'open' | 'committing' | 'rolling back' | Final
+type Final = 'committed' | 'rolled back' | 'unknown'
+
+const done: Promise<void> = Promise.resolve()
 
 export class Transaction implements PgTransaction, AsyncDisposable, Owner {
   /** The scope that ends it. */
@@ -34,11 +39,12 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
   readonly #owner: Owner
   readonly #parent: Transaction | undefined
   readonly #signal: AbortSignal | undefined
-  readonly #callbacks: (() => unknown)[] = []
+  #callbacks: (() => unknown)[] | undefined = undefined
   #session: Session | undefined
   #phase: Phase = 'open'
   #ending: Promise<void> | undefined = undefined
   #savepoint: Transaction | undefined = undefined
+  #children: Children | undefined = undefined
   #closedBy: Scope | undefined = undefined
 
   constructor(
@@ -62,21 +68,17 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
 
   /** Begin. What fails here leaves nothing open. */
   async start(session: Session): Promise<this> {
-    const statement = session.control(this.#frame.begin)
+    const statement = control(session, this.#frame.begin, this.#signal)
     try {
       await statement.promise
     } catch (error) {
-      // Whether it begins after all, nobody will say.
-      if (statement.sent && !isServerError(error)) session.destroy(begunUnseen(error))
+      // It may have begun all the same.
+      if (statement.sent && !isServerError(error)) await this.#undo(session)
       this.#finish('rolled back')
       throw error
     }
     if (this.#parent === undefined) session.failure = undefined
     if (this.#phase !== 'open') throw this.#dead()
-    if (this.#signal?.aborted === true) {
-      await this.rollback()
-      throw this.#signal.reason
-    }
     return this
   }
 
@@ -87,7 +89,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
     third?: PgQueryOptions,
   ): Promise<PgQueryResult<Row>> {
     if (this.#session === undefined || this.#phase !== 'open') return Promise.reject(this.#dead())
-    return this.#session.query(first, second, third, this.#signal)
+    return query(this.#session, first, second, third, this.#signal)
   }
 
   commit(): Promise<void> {
@@ -111,8 +113,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
   }
 
   async savepoint(): Promise<Transaction> {
-    const session = this.#session
-    if (session === undefined || this.#phase !== 'open') throw this.#dead()
+    const session = this.usable()
     this.#signal?.throwIfAborted()
     if (this.#savepoint !== undefined) throw transactionOpen('A savepoint was begun')
     const savepoint = new Transaction(session, savepointFrame(), this, this, this.#signal)
@@ -126,12 +127,32 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
       throw expected('the argument of afterCommit()', 'a function', callback)
     }
     if (this.#phase !== 'open') throw this.#dead()
+    this.#callbacks ??= []
     this.#callbacks.push(callback)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     if (this.#phase === 'open') return this.rollback()
-    return (this.#ending ?? Promise.resolve()).then(ignore, ignore)
+    return this.#session === undefined ? done : this.#ended(this.#session)
+  }
+
+  /**
+   * For what works in the transaction.
+   * @throws `ERR_DISPOSED`
+   */
+  usable(): Session {
+    if (this.#session === undefined || this.#phase !== 'open') throw this.#dead()
+    return this.#session
+  }
+
+  /** `child` ends before this does. */
+  open(child: Child): void {
+    this.#children ??= new Children()
+    this.#children.add(child)
+  }
+
+  closed(child: Child): void {
+    this.#children?.remove(child)
   }
 
   /** For the scope that lent it: until this is over, the connection takes no statement that was meant for it. */
@@ -155,10 +176,17 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
   /** Its connection is released: whoever does that rolls back. */
   cut(scope: Scope | undefined): void {
     this.#savepoint?.cut(scope)
+    this.#children?.cut(scope)
     this.#closedBy = scope
     if (this.#phase !== 'open') return
     this.#phase = 'rolled back'
     this.#session = undefined
+  }
+
+  /** What was open in it ends on the connection; nothing runs, and the line is held. */
+  async leave(session: Session): Promise<void> {
+    await this.#savepoint?.leave(session)
+    await this.#children?.leave(session)
   }
 
   ended(): void {
@@ -170,25 +198,40 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
   }
 
   async #commit(session: Session): Promise<void> {
-    const statement = session.control(this.#frame.commit)
+    if (this.#children !== undefined) await this.#closeChildren(session, this.#children)
+    const statement = control(session, this.#frame.commit)
+    const forget = this.#signal && limitAfterAbort(session, statement.promise, this.#signal)
     let result: DriverResult
     try {
       result = await statement.promise
     } catch (error) {
       throw await this.#notCommitted(session, statement, error)
+    } finally {
+      forget?.()
     }
     if ('command' in result && result.command === 'ROLLBACK') {
       this.#finish('rolled back')
       throw rolledBack(this.#frame.what, session.failure)
     }
     this.#finish('committed')
+    if (this.#callbacks === undefined) return
     if (this.#parent === undefined) await callAll(this.#callbacks)
-    else this.#parent.#callbacks.push(...this.#callbacks)
+    else (this.#parent.#callbacks ??= []).push(...this.#callbacks)
+  }
+
+  async #closeChildren(session: Session, children: Children): Promise<void> {
+    children.cut(this.#closedBy)
+    if (!children.pending) return
+    await session.exclusively(async () => {
+      await session.whenQuiet()
+      await children.leave(session)
+    })
   }
 
   /** @returns what to throw */
   async #notCommitted(session: Session, statement: Statement, error: unknown): Promise<unknown> {
     if (this.#parent !== undefined) return this.#notReleased(session, error)
+    if (!statement.sent) await this.#rollBack(session)
     const unknown = statement.sent && !(await isFinal(session, error))
     this.#finish(unknown ? 'unknown' : 'rolled back')
     return unknown ? commitUnknown(error) : error
@@ -203,9 +246,25 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
 
   async #rollBack(session: Session): Promise<void> {
     this.#savepoint?.cut(this.#closedBy)
+    this.#children?.cut(this.#closedBy)
     session.line.refuse(() => this.#dead())
-    await session.exclusively(() => this.#frame.rollBack(session))
+    await this.#undo(session)
     this.#finish('rolled back')
+  }
+
+  async #undo(session: Session): Promise<void> {
+    await session.exclusively(async () => {
+      await quieten(session, session.policy.inFlight)
+      await this.leave(session)
+      await this.#frame.rollBack(session)
+    })
+  }
+
+  /** Wait for its end, which somebody else began; a COMMIT that the server does not answer ends with its connection. */
+  async #ended(session: Session): Promise<void> {
+    const ending = (this.#ending ?? done).catch(ignore)
+    if (this.#phase === 'committing') await answeredWithinGrace(session, ending)
+    await ending
   }
 
   /** Asking twice for the same end is one end; for the other, a mistake. */
@@ -216,10 +275,10 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
 
   async #rollBackAgain(): Promise<void> {
     await this[Symbol.asyncDispose]()
-    if (this.#phase === 'committed') throw this.#dead()
+    if (this.state === 'committed') throw this.#dead()
   }
 
-  #finish(phase: 'committed' | 'rolled back' | 'unknown'): void {
+  #finish(phase: Final): void {
     this.#phase = phase
     this.#session = undefined
     this.#owner.ended()
@@ -229,30 +288,6 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
     const cause = this.#closedBy && scopeClosed(this.#closedBy, 'query()', undefined)
     return disposedError(this.#frame.what, cause)
   }
-}
-
-/** Whether the server said what became of the COMMIT, and lived to wait for the next statement. */
-async function isFinal(session: Session, error: unknown): Promise<boolean> {
-  if (!isServerError(error)) return false
-  const answered = await within(session.policy.grace, session.whenQuiet())
-  return answered && !session.lost
-}
-
-/** One after another; a failing one does not stop the others. */
-async function callAll(callbacks: readonly (() => unknown)[]): Promise<void> {
-  let failure: { error: unknown } | undefined
-  for (const callback of callbacks) {
-    try {
-      await callback()
-    } catch (error) {
-      failure = { error: failure === undefined ? error : suppress(error, failure.error) }
-    }
-  }
-  if (failure !== undefined) throw failure.error
-}
-
-function begunUnseen(cause: unknown): Error {
-  return new Error('The server did not say whether the transaction began.', { cause })
 }
 
 async function rejected(signal: AbortSignal): Promise<void> {

@@ -1,7 +1,11 @@
 /** One call that waits for a connection. It settles once: with a lease, an error, or because it was given up. */
 import type { Lease } from './lease.ts'
 
+/** How many connections in the middle of something are replaced for one call. */
+const patience = 20
+
 export class Waiter {
+  #looks = 0
   /** Nobody waits any more: what comes now goes back. */
   settled = false
   readonly #resolve: (lease: Lease) => void
@@ -25,6 +29,12 @@ export class Waiter {
       onGiveUp(this)
     }
     signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  /** A connection that came was of no use: whether to take another one. */
+  lookAgain(): boolean {
+    this.#looks += 1
+    return this.#looks < patience
   }
 
   resolve(lease: Lease): void {

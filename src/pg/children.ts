@@ -1,0 +1,50 @@
+/** What is open on a lease or in a transaction, such as a cursor or a lock. It ends before its owner, newest first. */
+import type { Scope } from '../core/types.ts'
+import type { Session } from './session.ts'
+
+export interface Child {
+  /**
+   * Dead from now on, because its owner is released: nothing of it is sent any more.
+   * @param scope the one that lent the owner, and closes
+   */
+  cut(scope: Scope | undefined): void
+  /**
+   * End on the connection what the end of the owner does not end by itself, or mark the session dirty. Nothing runs,
+   * and the line is held: send with `session.direct`. Never rejects.
+   */
+  leave?(session: Session): Promise<void> | undefined
+}
+
+export class Children {
+  readonly #open: Child[] = []
+  /** Cut, and not yet left. */
+  #leaving: Child[] = []
+
+  add(child: Child): void {
+    this.#open.push(child)
+  }
+
+  /** It ended by itself. */
+  remove(child: Child): void {
+    const at = this.#open.lastIndexOf(child)
+    if (at !== -1) this.#open.splice(at, 1)
+  }
+
+  cut(scope: Scope | undefined): void {
+    const leaving = this.#open.splice(0).toReversed()
+    this.#leaving.push(...leaving)
+    for (const child of leaving) child.cut(scope)
+  }
+
+  /** Whether somebody still has something to do on the connection. */
+  get pending(): boolean {
+    return this.#leaving.some((child) => child.leave !== undefined)
+  }
+
+  async leave(session: Session): Promise<void> {
+    for (const child of this.#leaving.splice(0)) {
+      if (session.lost) return
+      await child.leave?.(session)
+    }
+  }
+}

@@ -1,0 +1,51 @@
+/** What is known of a COMMIT: that it succeeded, that it failed, or neither. */
+import { suppress } from '../core/dispose.ts'
+import { isServerError } from './errors.ts'
+import type { Session } from './session.ts'
+import { within } from './time.ts'
+
+/** Whether the server said what became of the COMMIT, and lived to wait for the next statement. */
+export async function isFinal(session: Session, error: unknown): Promise<boolean> {
+  if (!isServerError(error)) return false
+  const answered = await within(session.policy.grace, session.whenQuiet())
+  return answered && !session.lost
+}
+
+/** One after another; a failing one does not stop the others. */
+export async function callAll(callbacks: readonly (() => unknown)[]): Promise<void> {
+  let failure: { error: unknown } | undefined
+  for (const callback of callbacks) {
+    try {
+      await callback()
+    } catch (error) {
+      failure = { error: failure === undefined ? error : suppress(error, failure.error) }
+    }
+  }
+  if (failure !== undefined) throw failure.error
+}
+
+/** After that its connection is destroyed, and what became of it is not known. */
+export async function answeredWithinGrace(
+  session: Session,
+  answer: Promise<unknown>,
+): Promise<void> {
+  const { grace } = session.policy
+  if (await within(grace, answer.catch(ignore))) return
+  session.destroy(new Error(`The server did not answer a COMMIT within the grace of ${grace} ms.`))
+}
+
+/**
+ * A COMMIT is not cancelled; when `signal` aborts, the server has the grace to answer.
+ * @returns what stops waiting for that
+ */
+export function limitAfterAbort(
+  session: Session,
+  answer: Promise<unknown>,
+  signal: AbortSignal,
+): () => void {
+  const onAbort = (): void => void answeredWithinGrace(session, answer)
+  signal.addEventListener('abort', onAbort, { once: true })
+  return () => signal.removeEventListener('abort', onAbort)
+}
+
+function ignore(): void {}

@@ -1,0 +1,27 @@
+/** The end of a connection, with a bound: a network that fell silent never tells that a socket is closed. */
+import type { DriverClient } from './driver.ts'
+import { within } from './time.ts'
+
+/** Milliseconds for the server to close its end. */
+const patience = 1_000
+
+/**
+ * Close the connection of `client`, and call `freed` when its socket is closed.
+ * @param inOrder let the server end its part first: until then it counts the connection
+ */
+export async function disconnect(
+  client: DriverClient,
+  ended: Promise<void>,
+  inOrder: boolean,
+  freed: () => void,
+): Promise<void> {
+  const stream = client.connection?.stream
+  if (stream !== undefined) {
+    if (inOrder) client.end?.(ignore)
+    if (!inOrder || !(await within(patience, ended))) stream.destroy()
+    await within(patience, ended)
+  }
+  freed()
+}
+
+function ignore(): void {}
