@@ -1,6 +1,7 @@
 /** The public names of the core, by hand. */
 export { currentScope, inject, run, tryCurrentScope } from './core/ambient.ts'
 export { createApp } from './core/app.ts'
+export { detectLeaks, type LeakOptions } from './core/detection.ts'
 export { primaryError } from './core/dispose.ts'
 export {
   AbandonedError,
@@ -18,6 +19,18 @@ export {
   ShutdownError,
   UnwindError,
 } from './core/errors.ts'
+export type {
+  Channels,
+  LeaseUsedAfterRelease,
+  ResourceAcquired,
+  ResourceAcquiring,
+  ResourceReleased,
+  ResourceTimeout,
+  ScopeClosed,
+  ScopeIdentity,
+  ScopeOpened,
+  ScopeUsedAfterClose,
+} from './core/events.ts'
 export { input } from './core/inputs.ts'
 export { hold } from './core/lease.ts'
 export { override } from './core/overrides.ts'
@@ -30,6 +43,8 @@ export type {
   GeneratorResource,
   Held,
   Input,
+  LeakLevel,
+  LeakReport,
   Lifetime,
   Outcome,
   Override,

@@ -1,6 +1,7 @@
 /**
  * The root of a tree of scopes: it owns the `app` resources, and it is where a program begins to end.
  */
+import { appClosed, appOpened } from './open-apps.ts'
 import { checkFunction, checkOptions, expected } from './options.ts'
 import { Overrides } from './overrides.ts'
 import { definitionOf } from './resource.ts'
@@ -53,6 +54,12 @@ export class AppNode extends ScopeNode implements App {
   constructor(options: AppOptions | undefined) {
     super(undefined, 'app', inherit(defaults, options), options)
     this.overrides = Overrides.of(options?.overrides ?? [])
+    appOpened(this)
+  }
+
+  override finish(): void {
+    super.finish()
+    appClosed(this)
   }
 
   override<T>(original: Resource<T>, replacement: Resource<NoInfer<T>>): Disposable {

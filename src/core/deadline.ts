@@ -1,17 +1,23 @@
 /**
- * Time, as cheaply as it can be had: a clock that is read a few times a second however many scopes there are, and a
- * wait with a bound that makes its timer only when there is something to wait for.
+ * Time, as cheaply as it can be had: a clock that is read a few times a second however many scopes there are, unless
+ * somebody looks at the times; and a wait with a bound that makes its timer only when there is something to wait for.
  */
+import { acquired, released, scopeClosed } from './events.ts'
 
 /** Milliseconds: how far `roughNow` may lag behind. */
 const tick = 50
 
 let reading = 0
 let read = false
+let lookers = 0
 
-/** Milliseconds of the monotonic clock, at most a tick old while the event loop turns. Reading the real one costs more than a scope. */
+/**
+ * Milliseconds of the monotonic clock, at most a tick old while the event loop turns; exact while somebody looks at
+ * times. Reading the real one costs more than a scope.
+ */
 export function roughNow(): number {
   if (read) return reading
+  if (lookers > 0 || timesArePublished()) return performance.now()
   // Whole milliseconds: a fraction would be allocated wherever it is stored.
   reading = Math.round(performance.now())
   read = true
@@ -22,6 +28,26 @@ export function roughNow(): number {
 
 function forget(): void {
   read = false
+}
+
+function timesArePublished(): boolean {
+  return released.hasSubscribers || acquired.hasSubscribers || scopeClosed.hasSubscribers
+}
+
+/** From now on the clock is read each time, until the result is called. */
+export function sharpen(): () => void {
+  let looking = true
+  lookers += 1
+  forget()
+  return () => {
+    if (looking) lookers -= 1
+    looking = false
+  }
+}
+
+/** Milliseconds between two readings, of which the earlier one may have been exact and the later one rough. */
+export function elapsed(since: number, now: number): number {
+  return Math.max(0, now - since)
 }
 
 /** A promise under observation: whether it has settled, and how. It can be waited for with a bound. */

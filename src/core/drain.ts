@@ -6,13 +6,16 @@ import type { Children, Sibling } from './children.ts'
 import type { Completion } from './completion.ts'
 import { isEcho } from './dispose.ts'
 import type { Holdings } from './holdings.ts'
+import { scopeClosed } from './misuse.ts'
 import type { Settings } from './settings.ts'
 import type { Tasks } from './tasks.ts'
-import type { ScopeState } from './types.ts'
+import type { ScopeKind, ScopeState } from './types.ts'
 import { abandonable } from './waiting.ts'
 
 export interface Drainable extends Sibling<Drainable> {
+  readonly id: string
   readonly name: string
+  readonly kind: ScopeKind
   readonly signal: AbortSignal
   readonly settings: Settings
   state: ScopeState
@@ -24,7 +27,6 @@ export interface Drainable extends Sibling<Drainable> {
   readonly running: boolean
   close(): Promise<void>
   ended(): Promise<void>
-  closedError(call: string): Error
 }
 
 export function drain(scope: Drainable): Promise<void> | undefined {
@@ -47,7 +49,7 @@ async function settle(scope: Drainable): Promise<void> {
   }
   addFailures(scope)
   scope.state = 'closing'
-  await scope.holdings?.settle(scope.closedError('get()'))
+  await scope.holdings?.settle(scopeClosed(scope, 'get()', undefined))
 }
 
 /** Tasks that ignore their abort are waited for as long as a body is. */

@@ -12,12 +12,18 @@ import {
   syncDisposer,
   type Method,
 } from './dispose.ts'
+import { detection } from './detection.ts'
 import { DisposeTimeoutError } from './errors.ts'
-import type { Exit, MaybePromise } from './types.ts'
+import { acquired, released } from './events.ts'
+import { tellAcquired, tellReleased, tellTimeout, type Entry } from './telling.ts'
+import type { Exit, Lifetime, MaybePromise, Scope } from './types.ts'
 
 /** What a release may say about itself. A resource definition is one. */
 export interface Traits {
   readonly name: string
+  readonly lifetime?: Lifetime
+  /** When its acquisition began. */
+  readonly since?: number
   readonly disposeTimeout?: number | undefined
   readonly critical?: boolean | undefined
   readonly destroy?: ((value: never, why: DisposeTimeoutError) => unknown) | undefined
@@ -26,7 +32,7 @@ export interface Traits {
 type Invoke = (finalizer: Finalizer, unwinding: Unwinding) => unknown
 
 /** One entry: how to call it, with what. All kinds share one shape, which keeps the loop's call site fast. */
-export class Finalizer {
+export class Finalizer implements Entry {
   next: Finalizer | undefined = undefined
   readonly invoke: Invoke
   readonly value: unknown
@@ -93,6 +99,8 @@ export function callDeferred({ method }: Finalizer, unwinding: Unwinding): unkno
 
 /** What the loop asks of whoever owns the list. */
 export interface Host {
+  /** The scope that it is, if it is one. */
+  readonly scope?: Scope
   /** Milliseconds for a release that sets none of its own. */
   readonly disposeTimeout: number
   /** Takes what cannot be thrown. */
@@ -107,6 +115,8 @@ export class Unwinding {
   readonly #host: Host
   readonly #late: boolean
   #exit: ReleaseExit | undefined = undefined
+  /** When the current release began; only where somebody listens. */
+  #begun = 0
 
   /** @param late nobody waits for the result any more: what fails is reported */
   constructor(host: Host, completion: Completion, late: boolean) {
@@ -118,11 +128,13 @@ export class Unwinding {
   push(finalizer: Finalizer): void {
     finalizer.next = this.#head
     this.#head = finalizer
+    if (acquired.hasSubscribers || detection.watching) this.#tellAcquired(finalizer)
   }
 
   pop(): Finalizer | undefined {
     const finalizer = this.#head
     if (finalizer !== undefined) this.#head = finalizer.next
+    if (released.hasSubscribers || detection.followed > 0) this.#tellReleased()
     this.#current = finalizer
     this.#exit = undefined
     return finalizer
@@ -158,6 +170,7 @@ export class Unwinding {
     }
     const name = finalizer.name
     const overrun = new DisposeTimeoutError(name, ms)
+    tellTimeout(this.#host.scope, name, 'release', ms)
     this.#reportLate(release, name)
     this.fail(finalizer, overrun)
     exit?.expire(overrun)
@@ -167,6 +180,18 @@ export class Unwinding {
   /** Throws what the completion owes to whoever waits. */
   finish(): void {
     if (!this.#late) this.completion.throwIfFailed()
+  }
+
+  #tellAcquired(finalizer: Finalizer): void {
+    if (this.#host.scope !== undefined) tellAcquired(this.#host.scope, finalizer)
+  }
+
+  /** The current one is released, and the next one begins. */
+  #tellReleased(): void {
+    const { scope } = this.#host
+    if (scope === undefined) return
+    if (this.#current !== undefined) tellReleased(scope, this.#current, this.#begun)
+    this.#begun = roughNow()
   }
 
   #reportLate(watched: Watched, name: string): void {
@@ -262,29 +287,6 @@ export async function conclude<S extends Unwindable, R>(
   owner.finish()
   unwinding.finish()
   return value
-}
-
-/** A list of one, for what comes after its scope's own list was unwound, or could not wait for it. Never rejects. */
-export async function releaseAlone(
-  finalizer: Finalizer,
-  host: Host,
-  completion: Completion,
-): Promise<void> {
-  const unwinding = new Unwinding(host, completion, true)
-  unwinding.push(finalizer)
-  await conclude<Unwindable, void>(new Alone(unwinding), undefined)
-}
-
-class Alone implements Unwindable {
-  readonly unwinding: Unwinding
-
-  constructor(unwinding: Unwinding) {
-    this.unwinding = unwinding
-  }
-
-  settle(): undefined {}
-  drain(): undefined {}
-  finish(): void {}
 }
 
 function ignore(): void {}

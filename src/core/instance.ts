@@ -6,12 +6,15 @@ import { types } from 'node:util'
 import type { Acquisition, Release } from './acquisition.ts'
 import { Completion } from './completion.ts'
 import { enterFrame, type Ambient, type Frame } from './context.ts'
-import { after, roughNow } from './deadline.ts'
+import { after, elapsed, roughNow } from './deadline.ts'
+import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
 import { AcquireTimeoutError, CircularDependencyError, DisposeTimeoutError } from './errors.ts'
 import { Finalizer, type Traits, type Unwinding } from './finalizers.ts'
-import type { Definition } from './resource.ts'
-import type { AcquireContext, Resource, Scope } from './types.ts'
+import { forgetNote } from './notes.ts'
+import { beginAcquisition, type Definition } from './resource.ts'
+import { tellTimeout } from './telling.ts'
+import type { AcquireContext, Lifetime, Resource, Scope } from './types.ts'
 
 /** What an instance needs of the scope that owns it. */
 export interface Owner extends Scope {
@@ -58,6 +61,10 @@ export class Instance implements Traits {
     return this.definition.name
   }
 
+  get lifetime(): Lifetime {
+    return this.definition.lifetime
+  }
+
   get disposeTimeout(): number | undefined {
     return this.definition.disposeTimeout
   }
@@ -77,7 +84,7 @@ export class Instance implements Traits {
     if (limit !== undefined) this.#stopTimer = after(limit, () => this.#timeOut(limit))
     try {
       const context = new Context(this)
-      const acquisition = enterFrame(owner.frame, context, begin, definition, context)
+      const acquisition = enterFrame(owner.frame, context, beginAcquisition, definition, context)
       const { pending } = acquisition
       // Only a real promise is waited for: any other thenable is a value that `await` would run.
       if (types.isPromise(pending)) this.#await(pending, acquisition)
@@ -171,9 +178,16 @@ export class Instance implements Traits {
     }
     this.#settle()
     this.state = 'open'
-    if (finalizer !== undefined) this.owner.unwinding.push(finalizer)
+    if (finalizer !== undefined) this.#hold(finalizer)
+    else if (detection.followed > 0) forgetNote(this)
     this.owner.holdings?.arrived(this)
     this.#resolve(value)
+  }
+
+  #hold(finalizer: Finalizer): void {
+    this.owner.unwinding.push(finalizer)
+    if (!detection.counting) return
+    this.definition.usage.noteAcquired(elapsed(this.since, finalizer.since))
   }
 
   async #arriveLate(finalizer: Finalizer | undefined, completion: Completion): Promise<void> {
@@ -189,12 +203,14 @@ export class Instance implements Traits {
     else if (!isEcho(error, this.#refusal.error)) owner.report(error, this.name, true)
     this.state = 'released'
     this.#settle()
+    if (detection.followed > 0) forgetNote(this)
     owner.holdings?.arrived(this)
   }
 
   /** From here on nobody waits: neither its callers nor an owner that is closing. */
   #timeOut(limit: number): void {
     const error = new AcquireTimeoutError(this.name, limit)
+    tellTimeout(this.owner, this.name, 'acquire', limit)
     this.giveUp(error, this.#givenUp ?? failure(error))
     this.owner.holdings?.arrived(this)
   }
@@ -253,17 +269,17 @@ export class Context implements AcquireContext, Ambient {
   }
 }
 
-function begin(definition: Definition<unknown>, context: AcquireContext): Acquisition<unknown> {
-  return definition.begin(context)
-}
-
 /** Where the body was abandoned it may still be using the value: that is destroyed, not given back. */
-function releaseInstance({ traits, value, method }: Finalizer, unwinding: Unwinding): unknown {
+function releaseInstance(
+  { traits, value, method, since }: Finalizer,
+  unwinding: Unwinding,
+): unknown {
   // Made with these two in `#arrive`.
   const instance = traits as Instance
   const release = method as unknown as Release
   instance.state = 'released'
   instance.owner.holdings?.forget(instance)
+  if (detection.counting) instance.definition.usage.noteReleased(elapsed(since, roughNow()))
   if (unwinding.completion.abandoned && instance.destroy !== undefined) {
     // Its type follows from where it comes from, which the compiler does not see.
     return instance.destroy(value as never, new DisposeTimeoutError(instance.name, 0))

@@ -4,7 +4,9 @@
  */
 import { Completion } from './completion.ts'
 import { DisposedError } from './errors.ts'
+import { usedAfterRelease } from './events.ts'
 import { callWithValue, conclude, Finalizer, Unwinding, type Unwindable } from './finalizers.ts'
+import { ticketFor, type Ticket } from './held.ts'
 import { reportUnthrown } from './misuse.ts'
 import { checkOptions, expected, milliseconds, text } from './options.ts'
 import { defaults } from './settings.ts'
@@ -39,17 +41,22 @@ export function hold<T>(
  * @param cause the ScopeClosedError, where a scope released it
  */
 export function disposedError(what: string, cause?: unknown): DisposedError {
+  if (usedAfterRelease.hasSubscribers) usedAfterRelease.publish({ lease: what })
   return new DisposedError(
     `${what} was used after its release. Use it inside the block or scope that holds it, and await everything it started there.`,
     cause === undefined ? undefined : { cause },
   )
 }
 
+/** It may live as long as the program: only its scope says when it should have been released. */
+const heldValue = { leakAfter: Infinity }
+
 class Hold<T> implements Held<T>, Unwindable {
   readonly unwinding: Unwinding
   readonly #name: string
   #held: { readonly value: T } | undefined
   #disposing: Promise<void> | undefined = undefined
+  readonly #ticket: Ticket | undefined
 
   constructor(
     value: T,
@@ -64,6 +71,8 @@ class Hold<T> implements Held<T>, Unwindable {
     const report = (error: unknown): void => reportUnthrown(undefined, error, undefined, name, true)
     this.unwinding = new Unwinding({ disposeTimeout, report }, new Completion('success'), false)
     this.unwinding.push(new Finalizer(callWithValue, value, release, { name }))
+    this.#ticket = ticketFor(name, heldValue)
+    this.#ticket?.held(this)
   }
 
   get value(): T {
@@ -74,6 +83,7 @@ class Hold<T> implements Held<T>, Unwindable {
   [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposing !== undefined) return this.#disposing
     this.#held = undefined
+    this.#ticket?.released()
     const disposing = conclude<this, void>(this, undefined)
     this.#disposing = disposing.catch(() => {})
     return disposing

@@ -4,13 +4,14 @@
 import { inspect } from 'node:util'
 import { roughNow } from './deadline.ts'
 import { CaptiveDependencyError, NoScopeError, ScopeClosedError } from './errors.ts'
+import { closingOf } from './sites.ts'
 import type { Scope, ScopeOptions } from './types.ts'
 
 const advice =
   'Await what the scope started before its body ends, or give work that outlives it a scope of its own.'
 
 export function scopeClosed(
-  scope: Scope,
+  scope: Named & Pick<Scope, 'state'>,
   call: string,
   closedAt: number | undefined,
 ): ScopeClosedError {
@@ -18,7 +19,11 @@ export function scopeClosed(
     closedAt === undefined
       ? `is ${scope.state}`
       : `closed ${((roughNow() - closedAt) / 1000).toFixed(1)} s ago`
-  return new ScopeClosedError(`${call}: the scope ${title(scope)} ${when}. ${advice}`)
+  const closing = closingOf(scope)
+  return new ScopeClosedError(
+    `${call}: the scope ${title(scope)} ${when}. ${advice}`,
+    closing && { cause: closing },
+  )
 }
 
 export function noScope(call: string): NoScopeError {
@@ -70,8 +75,10 @@ function warn(error: unknown, scope: Scope | undefined, resource: string | undef
   )
 }
 
+type Named = Pick<Scope, 'id' | 'name' | 'kind'>
+
 /** A scope in a message. */
-export function title(scope: Scope): string {
+export function title(scope: Named): string {
   const id = `${scope.kind} ${scope.id}`
   return scope.name === scope.kind ? id : `"${scope.name}" (${id})`
 }

@@ -8,22 +8,21 @@ import { Children } from './children.ts'
 import { Completion } from './completion.ts'
 import { ambient, enterFrame, openFrame, outermostFrame, type Frame } from './context.ts'
 import { roughNow } from './deadline.ts'
+import { detection } from './detection.ts'
 import { drain } from './drain.ts'
-import {
-  conclude,
-  releaseAlone,
-  Unwinding,
-  type Finalizer,
-  type Host,
-  type Unwindable,
-} from './finalizers.ts'
+import { scopeClosed, scopeOpened } from './events.ts'
+import { conclude, Unwinding, type Finalizer, type Host, type Unwindable } from './finalizers.ts'
+import { reportOutliving } from './held.ts'
 import type { Holdings } from './holdings.ts'
 import type { Inputs } from './inputs.ts'
-import { reportUnthrown, scopeClosed } from './misuse.ts'
+import { reportUnthrown, scopeClosed as closedError } from './misuse.ts'
 import { Overrides } from './overrides.ts'
+import { releaseAlone } from './release-alone.ts'
 import type { ScopeNode } from './scope.ts'
 import type { Settings } from './settings.ts'
+import { noteClosing } from './sites.ts'
 import type { Tasks } from './tasks.ts'
+import { tellClosed, tellIncomplete, tellOpened, tellUsedAfterClose } from './telling.ts'
 import type { MaybePromise, Scope, ScopeKind, ScopeOptions, ScopeState } from './types.ts'
 import { abandonable } from './waiting.ts'
 
@@ -55,6 +54,8 @@ export class Node implements Unwindable, Host {
   children: Children<ScopeNode> | undefined = undefined
   older: ScopeNode | undefined = undefined
   newer: ScopeNode | undefined = undefined
+  /** How many things that were acquired in it, outside of its list, are still held. */
+  outside = 0
   #onEnd: (() => void)[] | undefined = undefined
   #childClosed: ((child: ScopeNode) => void)[] | undefined = undefined
   readonly #number: number = ++opened
@@ -76,6 +77,7 @@ export class Node implements Unwindable, Host {
     this.unwinding = new Unwinding(this, completion, false)
     if (parent !== undefined) this.#join(parent)
     if (options !== undefined) limit(this.scope, options)
+    if (scopeOpened.hasSubscribers || detection.watching) tellOpened(this.scope)
   }
 
   /** Itself, by its whole type: there is no other heir. */
@@ -162,6 +164,7 @@ export class Node implements Unwindable, Host {
     if (cancellation?.requested === true && completion.status === 'unknown') {
       completion.abort(cancellation.reason)
     }
+    if (completion.status === 'unknown') tellIncomplete(this.scope)
     return drain(this.scope)
   }
 
@@ -176,6 +179,8 @@ export class Node implements Unwindable, Host {
     this.parked = false
     this.frame = outermostFrame
     this.parent?.removeChild(this.scope)
+    if (this.outside > 0) reportOutliving(this.scope)
+    if (scopeClosed.hasSubscribers || detection.followed > 0) this.#tellClosed()
     if (this.#onEnd === undefined) return
     for (const resolve of this.#onEnd) resolve()
     this.#onEnd = undefined
@@ -223,7 +228,8 @@ export class Node implements Unwindable, Host {
   }
 
   closedError(call: string): Error {
-    return scopeClosed(this.scope, call, this.#closedAt)
+    tellUsedAfterClose(this.scope, call)
+    return closedError(this.scope, call, this.#closedAt)
   }
 
   /** Whether closing would wait for the caller: a descendant, a task, or what already runs because it closes. */
@@ -238,12 +244,17 @@ export class Node implements Unwindable, Host {
   }
 
   #conclude<R>(body: ((scope: Scope) => MaybePromise<R>) | undefined): Promise<R | undefined> {
+    if (detection.watching) noteClosing(this.scope, body === undefined)
     return enterFrame(this.frame, this.scope, conclude<ScopeNode, R>, this.scope, body)
   }
 
   #bound<R>(body: (scope: Scope) => MaybePromise<R>, ms: number) {
     const onLate = (error: unknown): void => this.report(error, undefined, true)
     return (scope: Scope): Promise<R> => abandonable(scope, body, ms, onLate)
+  }
+
+  #tellClosed(): void {
+    tellClosed(this.scope, this.unwinding.completion, this.openedAt)
   }
 
   async #leavePark(settle: (completion: Completion) => void): Promise<void> {

@@ -54,3 +54,30 @@ export interface ScopeSnapshot {
   /** Newest first. */
   readonly children: readonly ScopeSnapshot[]
 }
+
+/**
+ * How closely acquisitions are watched.
+ *
+ * - `off`: not at all
+ * - `simple` (default): counters, ages, hold times; no stacks
+ * - `sampled`: a stack and a garbage-collection check for one acquisition in 128
+ * - `full`: for every acquisition
+ */
+export type LeakLevel = 'off' | 'simple' | 'sampled' | 'full'
+
+/** Something that was not given back. Nothing is ever taken away from whoever still uses it. */
+export interface LeakReport {
+  /**
+   * - `age`: held for longer than the threshold, which is only a suspicion
+   * - `scope`: still held when its scope had closed
+   * - `collected`: garbage before it was released
+   */
+  readonly reason: 'age' | 'scope' | 'collected'
+  /** The name of the resource, or what kind of lease it is. */
+  readonly resource: string
+  /** The scope in which it was acquired. */
+  readonly scope: string | undefined
+  readonly heldMs: number
+  /** Where it was acquired, as the lines of a stack; how to see it, where no stack was taken. */
+  readonly site: string
+}

@@ -3,6 +3,7 @@
  */
 import { refuseThenable, SpecAcquisition, type Acquisition } from './acquisition.ts'
 import type { DisposeTimeoutError } from './errors.ts'
+import { acquiring, identityOf, traced } from './events.ts'
 import { generatorAcquisition } from './generator.ts'
 import { callable, checkOptions, expected, flag, milliseconds, oneOf, text } from './options.ts'
 import type {
@@ -14,6 +15,7 @@ import type {
   ResourceOptions,
   ResourceSpec,
 } from './types.ts'
+import { usageOf, type Usage } from './usage.ts'
 
 /** The key to a recipe: shared by every copy of this package, so that one's resources work in another's scopes. */
 const recipe: unique symbol = Symbol.for('unwind.recipe') as never
@@ -31,6 +33,8 @@ export interface Definition<T> {
   readonly fixed: { readonly value: T } | undefined
   /** Provided, not acquired. */
   readonly isInput: boolean
+  /** Shared by all of its name. */
+  readonly usage: Usage
   begin(context: AcquireContext): Acquisition<T>
 }
 
@@ -122,6 +126,7 @@ function define<T>(
     critical,
     fixed,
     isInput: false,
+    usage: usageOf(name),
     begin,
     ...(destroy && { destroy }),
   }
@@ -133,7 +138,14 @@ export function defineInput<T>(name: string): Input<T> {
   const begin = (): never => {
     throw new TypeError(`The input "${name}" is provided, not acquired.`)
   }
-  const base = { name, lifetime: 'scope', critical: true, isInput: true, begin } as const
+  const base = {
+    name,
+    lifetime: 'scope',
+    critical: true,
+    isInput: true,
+    usage: usageOf(name),
+    begin,
+  } as const
   const none = { acquireTimeout: undefined, disposeTimeout: undefined, fixed: undefined }
   return { ...keyTo<T>({ ...base, ...none, ownLifetime: undefined }), input: true }
 }
@@ -156,6 +168,20 @@ export function definitionOf<T>(resource: Resource<T>): Definition<T> {
     )
   }
   return definition
+}
+
+/** Call the recipe, with the tracing channel around it where somebody listens. */
+export function beginAcquisition<T>(
+  definition: Definition<T>,
+  context: AcquireContext,
+): Acquisition<T> {
+  if (!acquiring.hasSubscribers) return definition.begin(context)
+  const { name, lifetime } = definition
+  return traced(
+    { resource: name, lifetime, scope: identityOf(context.scope) },
+    () => definition.begin(context),
+    ({ pending }) => pending,
+  )
 }
 
 function fixedAcquisition<T>(value: T): Acquisition<T> {

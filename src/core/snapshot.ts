@@ -2,10 +2,12 @@
  * A picture of a scope: what it holds, since when, and what is open below it.
  */
 import type { Children } from './children.ts'
-import { roughNow } from './deadline.ts'
+import { elapsed, roughNow } from './deadline.ts'
 import type { Finalizer, Unwinding } from './finalizers.ts'
 import type { Holdings } from './holdings.ts'
 import { Instance } from './instance.ts'
+import { noteOf } from './notes.ts'
+import { heldBy } from './telling.ts'
 import type { ResourceSnapshot, Scope, ScopeSnapshot } from './types.ts'
 
 interface Pictured extends Scope {
@@ -34,7 +36,7 @@ export function snapshotOf(scope: Pictured): ScopeSnapshot {
     name: scope.name,
     kind: scope.kind,
     state: scope.state,
-    ageMs: now - scope.openedAt,
+    ageMs: elapsed(scope.openedAt, now),
     aborted: scope.aborted,
     tasks: scope.tasks?.size ?? 0,
     resources: [...arriving, ...held],
@@ -49,10 +51,13 @@ function picture(
   now: number,
   finalizer?: Finalizer,
 ): ResourceSnapshot {
-  const heldMs = now - since
+  const heldMs = elapsed(since, now)
+  const held = finalizer === undefined ? traits : heldBy(finalizer)
+  const site = held && noteOf(held)?.site
+  const stack = site === undefined ? {} : { stack: site }
   if (traits instanceof Instance) {
     const { name, lifetime } = traits.definition
-    return { name, lifetime, state, heldMs }
+    return { name, lifetime, state, heldMs, ...stack }
   }
-  return { name: finalizer?.name ?? 'value', lifetime: 'value', state, heldMs }
+  return { name: finalizer?.name ?? 'value', lifetime: 'value', state, heldMs, ...stack }
 }

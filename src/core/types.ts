@@ -5,6 +5,8 @@ import type { DisposeTimeoutError } from './errors.ts'
 import type { Lifetime, ScopeKind, ScopeSnapshot, ScopeState, ShutdownReport } from './reports.ts'
 
 export type {
+  LeakLevel,
+  LeakReport,
   Lifetime,
   ResourceSnapshot,
   ScopeKind,

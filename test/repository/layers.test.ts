@@ -9,11 +9,32 @@ import { importsOf, list, read } from '../support/repository.ts'
  * types count like values.
  */
 const core = [
-  ['errors', 'reports', 'types', 'suppressed-error', 'dispose', 'deadline', 'options', 'children'],
-  ['cancellation', 'completion', 'context', 'misuse', 'settings', 'waiting'],
-  ['finalizers', 'dispose-resources', 'stack', 'tasks', 'lease', 'stream'],
+  [
+    'errors',
+    'reports',
+    'types',
+    'events',
+    'suppressed-error',
+    'dispose',
+    'deadline',
+    'options',
+    'children',
+  ],
+  ['detection', 'sites', 'usage', 'sweeping', 'leaks'],
+  [
+    'cancellation',
+    'completion',
+    'context',
+    'misuse',
+    'settings',
+    'waiting',
+    'notes',
+    'telling',
+    'held',
+  ],
+  ['finalizers', 'release-alone', 'dispose-resources', 'stack', 'tasks', 'lease', 'stream'],
   ['acquisition', 'generator', 'resource', 'inputs', 'overrides', 'instance', 'holdings'],
-  ['abort', 'drain', 'snapshot', 'node', 'scope', 'shutdown', 'app', 'ambient'],
+  ['abort', 'drain', 'snapshot', 'node', 'scope', 'shutdown', 'open-apps', 'app', 'ambient'],
 ].flat()
 
 /** Who speaks of a type above it: the life of a scope, of the class that adds the verbs to it. */

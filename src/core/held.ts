@@ -1,0 +1,192 @@
+/**
+ * What is held outside of scopes: leases, transactions and values whose owner has to dispose them. One list, oldest
+ * first, which runs through the tickets themselves. What scopes hold is seen by walking the scopes: see open-apps.ts.
+ */
+import { ambient } from './context.ts'
+import { elapsed, roughNow } from './deadline.ts'
+import { detection } from './detection.ts'
+import {
+  acquired,
+  acquiring,
+  identityOf,
+  released,
+  traced,
+  type ResourceAcquired,
+} from './events.ts'
+import { reportLeak, reportReturn, type Found } from './leaks.ts'
+import { title } from './misuse.ts'
+import { forgetNote, note, watchGarbage, type Note } from './notes.ts'
+import { sweepWith } from './sweeping.ts'
+import type { Scope } from './types.ts'
+import { usageOf, type Usage } from './usage.ts'
+
+/** A scope, which counts what was acquired in it and is owned by somebody else. */
+export interface Around extends Scope {
+  outside: number
+}
+
+export interface TicketOptions {
+  /** The pool that it comes from. */
+  readonly pool?: string
+  /** Milliseconds after which it is suspected; `Infinity` for what lives long by its nature. Default: the threshold. */
+  readonly leakAfter?: number
+}
+
+let oldest: Ticket | undefined
+let newest: Ticket | undefined
+
+/**
+ * One acquisition by somebody who will dispose it, or whose scope will. Asked for at the entry of the acquiring
+ * function, where its caller can still be seen; `undefined` where nothing is to be watched.
+ */
+export function ticketFor(resource: string, options?: TicketOptions): Ticket | undefined {
+  return detection.level === 'off' ? undefined : new Ticket(resource, options ?? {})
+}
+
+/** Everything that is held outside of scopes, oldest first. */
+export function allHeld(): Ticket[] {
+  const all: Ticket[] = []
+  for (let ticket = oldest; ticket !== undefined; ticket = ticket.newer) all.push(ticket)
+  return all
+}
+
+/** `scope` has closed, and some of what was acquired in it is still held. */
+export function reportOutliving(scope: Scope): void {
+  for (const ticket of allHeld()) if (ticket.scope === scope) ticket.leak('scope')
+}
+
+export class Ticket {
+  older: Ticket | undefined = undefined
+  newer: Ticket | undefined = undefined
+  /** The scope in which it was acquired. */
+  readonly scope: Around | undefined
+  readonly pool: string | undefined
+  /** When it was held, on the clock of `roughNow`. */
+  since = 0
+  readonly note: Note | undefined
+  readonly #usage: Usage
+  readonly #asked: number = roughNow()
+  readonly #leakAfter: number | undefined
+  #suspected: Found | undefined = undefined
+  #state: 'asked' | 'held' | 'lent' | 'released' = 'asked'
+  #handle: WeakRef<object> | undefined = undefined
+
+  constructor(resource: string, { pool, leakAfter }: TicketOptions) {
+    const scope = ambient()?.scope
+    // Scopes of every copy of this package count; one that is older does not, and is not counted in.
+    if (scope !== undefined && !scope.disposed && 'outside' in scope) this.scope = scope as Around
+    this.#usage = usageOf(resource)
+    this.pool = pool
+    this.#leakAfter = leakAfter
+    if (detection.watching) this.note = note(this, resource, scope && title(scope))
+  }
+
+  get resource(): string {
+    return this.#usage.name
+  }
+
+  get suspected(): boolean {
+    return this.#suspected !== undefined
+  }
+
+  /** What was acquired, if its acquisition was watched and it is not garbage. */
+  get handle(): object | undefined {
+    return this.#handle?.deref()
+  }
+
+  /** Call `acquire` now, with the tracing channel around it where somebody listens. */
+  trace<T>(acquire: () => Promise<T>): Promise<T> {
+    if (!acquiring.hasSubscribers) return acquire()
+    const { waitMs: _, ...message } = this.#message(0)
+    return traced({ ...message, lifetime: 'owned' }, acquire, (pending) => pending)
+  }
+
+  /** @param handle of our own, never the driver's object: that stays alive in its pool */
+  held(handle: object): void {
+    const now = roughNow()
+    this.since = now
+    this.#state = 'held'
+    add(this)
+    this.#usage.noteAcquired(elapsed(this.#asked, now))
+    if (acquired.hasSubscribers) acquired.publish(this.#message(elapsed(this.#asked, now)))
+    if (this.note === undefined) return
+    this.#handle = new WeakRef(handle)
+    watchGarbage(handle, this.note)
+  }
+
+  /** A scope releases it: it is seen there, and nobody can forget it. */
+  lend(): void {
+    if (this.#state !== 'held') return
+    remove(this)
+    this.#state = 'lent'
+    forgetNote(this)
+  }
+
+  /** Given back, or never got. The second time does nothing. */
+  released(): void {
+    const state = this.#state
+    this.#state = 'released'
+    if (state === 'asked') forgetNote(this)
+    if (state === 'held' || state === 'lent') this.#giveBack(state === 'held')
+  }
+
+  leak(reason: 'age' | 'scope'): void {
+    if (this.#suspected?.reason === 'scope') return
+    const { resource, scope } = this
+    const heldMs = elapsed(this.since, roughNow())
+    const site = this.note?.site
+    this.#suspected = { reason, resource, scope: scope && title(scope), heldMs, site }
+    reportLeak(this.#suspected)
+  }
+
+  /** Whether it is held for too long by now; said once. */
+  isOverdue(now: number): boolean {
+    const limit = this.#leakAfter ?? detection.threshold
+    const told = this.#suspected !== undefined || this.note?.lost === true
+    return !told && now - this.since > limit
+  }
+
+  #giveBack(listed: boolean): void {
+    const heldMs = elapsed(this.since, roughNow())
+    if (listed) remove(this)
+    this.#usage.noteReleased(heldMs)
+    if (this.#suspected !== undefined) reportReturn({ ...this.#suspected, heldMs })
+    forgetNote(this)
+    if (!released.hasSubscribers) return
+    const waitMs = elapsed(this.#asked, this.since)
+    released.publish({ ...this.#message(waitMs), heldMs, releaseMs: 0 })
+  }
+
+  #message(waitMs: number): ResourceAcquired {
+    const { resource, scope, pool } = this
+    const identity = scope && identityOf(scope)
+    const base = { resource, lifetime: 'owned' as const, scope: identity, waitMs }
+    return pool === undefined ? base : { ...base, pool }
+  }
+}
+
+function add(ticket: Ticket): void {
+  if (ticket.scope !== undefined) ticket.scope.outside += 1
+  ticket.older = newest
+  if (newest === undefined) oldest = ticket
+  else newest.newer = ticket
+  newest = ticket
+  sweepWith(sweep)
+}
+
+function remove(ticket: Ticket): void {
+  const { scope, older, newer } = ticket
+  if (scope !== undefined) scope.outside -= 1
+  if (newer === undefined) newest = older
+  else newer.older = older
+  if (older === undefined) oldest = newer
+  else older.newer = newer
+  ticket.newer = undefined
+  ticket.older = undefined
+}
+
+/** Oldest first. Those with a limit of their own may be among the young, so all are looked at. */
+function sweep(now: number): boolean {
+  for (const ticket of allHeld()) if (ticket.isOverdue(now)) ticket.leak('age')
+  return oldest !== undefined
+}

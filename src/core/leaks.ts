@@ -1,0 +1,122 @@
+/**
+ * What is said about a leak: to the process once for each place, to channels and listeners each time. Where nobody knows
+ * the place, the next acquisitions of that name record theirs.
+ */
+import { detection } from './detection.ts'
+import { leaked } from './events.ts'
+import type { LeakReport } from './reports.ts'
+import { usageOf, type Usage } from './usage.ts'
+
+/** Places that are remembered, and the latest leaks. */
+const remembered = 1_000
+const latest = 100
+/** Acquisitions that record where they are, after a leak of which nobody knows. */
+const escalation = 100
+
+/** The leaks of one place. */
+export interface LeakSite extends Pick<LeakReport, 'reason' | 'resource' | 'site'> {
+  count: number
+  /** How many of them came back after all. */
+  returned: number
+}
+
+const sites = new Map<string, LeakSite>()
+const reports: LeakReport[] = []
+
+export interface Found {
+  readonly reason: LeakReport['reason']
+  readonly resource: string
+  /** In words. */
+  readonly scope: string | undefined
+  readonly heldMs: number
+  /** Where it was acquired, if that was recorded. */
+  readonly site: string | undefined
+}
+
+export function reportLeak(found: Found): void {
+  const usage = usageOf(found.resource)
+  usage.leaked += 1
+  const leak = { ...found, site: found.site ?? howToSee(found.resource) }
+  if (found.site === undefined) escalate(usage)
+  reports.push(leak)
+  if (reports.length > latest) reports.shift()
+  const site = siteOf(leak)
+  site.count += 1
+  if (site.count === 1) warn(leak)
+  leaked.publish(leak)
+  detection.tell(leak)
+}
+
+/** What was suspected has been released: a long use, and no leak. */
+export function reportReturn(found: Found): void {
+  const site = siteOf({ ...found, site: found.site ?? howToSee(found.resource) })
+  site.returned += 1
+  if (site.returned > 1) return
+  say(
+    `"${found.resource}"${inScope(found)} was returned after all, after ${seconds(found)}.`,
+    found,
+  )
+}
+
+/** The latest ones, newest first. */
+export function latestLeaks(): LeakReport[] {
+  return reports.toReversed()
+}
+
+export function leakSites(): LeakSite[] {
+  return Array.from(sites.values(), (site) => ({ ...site }))
+}
+
+/** Record where the next acquisitions of this name are. */
+function escalate(usage: Usage): void {
+  if (usage.stacks === 0) detection.escalated += 1
+  usage.stacks = escalation
+  detection.update()
+}
+
+function siteOf({ reason, resource, site }: LeakReport): LeakSite {
+  const key = `${reason} ${resource} ${site}`
+  const known = sites.get(key)
+  if (known !== undefined) return known
+  const [oldest] = sites.size < remembered ? [] : sites.keys()
+  if (oldest !== undefined) sites.delete(oldest)
+  const made = { reason, resource, site, count: 0, returned: 0 }
+  sites.set(key, made)
+  return made
+}
+
+const whatHappened: Readonly<Record<LeakReport['reason'], (found: Found) => string>> = {
+  age: (found) =>
+    `Suspected leak: "${found.resource}"${inScope(found)} is held for ${seconds(found)} now. If that is right, nothing is wrong`,
+  scope: (found) =>
+    `Leak: "${found.resource}" is still held although its scope ${found.scope} has closed, ${seconds(found)} after it was acquired`,
+  collected: (found) =>
+    `Leak: "${found.resource}"${inScope(found)} became garbage before it was released, at most ${seconds(found)} after it was acquired`,
+}
+
+function warn(leak: LeakReport): void {
+  say(
+    `${whatHappened[leak.reason](leak)}. Whoever acquires it has to release it: \`await using\`, or hand it to a scope with use().`,
+    leak,
+  )
+}
+
+function say(message: string, { site }: Pick<Found, 'site'>): void {
+  process.emitWarning(message, {
+    type: 'UnwindWarning',
+    code: 'UNWIND_LEAK',
+    ...(site !== undefined && { detail: `Acquired ${site}` }),
+  })
+}
+
+function howToSee(resource: string): string {
+  return `at an unknown place: the next ${escalation} acquisitions of "${resource}" record theirs, and UNWIND_LEAKS=full records all`
+}
+
+function inScope({ scope }: Found): string {
+  return scope === undefined ? '' : ` of the scope ${scope}`
+}
+
+function seconds({ heldMs }: Found): string {
+  return heldMs < 1_000 ? `${Math.round(heldMs)} ms` : `${(heldMs / 1_000).toFixed(1)} s`
+}

@@ -1,0 +1,108 @@
+/**
+ * What is remembered of an acquisition that is watched: where it was, by whom, and whether it becomes garbage before its
+ * release. Kept beside what it is about, so that whatever is not watched carries nothing.
+ */
+import { elapsed, roughNow } from './deadline.ts'
+import { detection } from './detection.ts'
+import { reportLeak } from './leaks.ts'
+import { siteHere } from './sites.ts'
+import { usageOf } from './usage.ts'
+
+/** With the level `sampled`, one acquisition in this many is watched. */
+const sample = 128
+
+let noted = 0
+
+/** It must not lead to what it is about: the registry keeps it for as long as that lives. */
+export class Note {
+  /** Later ones have higher numbers. */
+  readonly serial: number = ++noted
+  readonly since: number = roughNow()
+  readonly site: string = siteHere()
+  readonly resource: string
+  /** In words. */
+  readonly scope: string | undefined
+  /** It is garbage, and never was released. */
+  lost = false
+  readonly #owner: WeakRef<object> | undefined
+
+  constructor(resource: string, scope: string | undefined) {
+    this.resource = resource
+    this.scope = scope
+    const owner = detection.owner?.()
+    this.#owner = owner && new WeakRef(owner)
+  }
+
+  /** The test in which it was acquired. */
+  get owner(): object | undefined {
+    return this.#owner?.deref()
+  }
+}
+
+const notes = new WeakMap<object, Note>()
+const garbage = new FinalizationRegistry(collected)
+
+/** The number of the latest note. */
+export function latestNote(): number {
+  return noted
+}
+
+/**
+ * Only to be called while `detection.watching`, at the entry of whatever acquires: after a wait the stack is another.
+ * @param held whose note it becomes, until `forgetNote`
+ */
+export function note(held: object, resource: string, scope: string | undefined): Note | undefined {
+  if (!isWanted(resource)) return undefined
+  const made = new Note(resource, scope)
+  notes.set(held, made)
+  detection.followed += 1
+  return made
+}
+
+/** Report it as a leak if `handle` becomes garbage. */
+export function watchGarbage(handle: object, watched: Note): void {
+  if (detection.level === 'full' || detection.level === 'sampled') {
+    garbage.register(handle, watched, watched)
+  }
+}
+
+export function noteOf(held: object): Note | undefined {
+  return notes.get(held)
+}
+
+/** It is released, or was never acquired. */
+export function forgetNote(held: object): void {
+  const known = notes.get(held)
+  if (known === undefined) return
+  notes.delete(held)
+  if (!known.lost) detection.followed -= 1
+  garbage.unregister(known)
+}
+
+function collected(lost: Note): void {
+  const { resource, scope, since, site } = lost
+  lost.lost = true
+  detection.followed -= 1
+  reportLeak({
+    reason: 'collected',
+    resource,
+    scope,
+    heldMs: elapsed(since, roughNow()),
+    site,
+  })
+}
+
+function isWanted(resource: string): boolean {
+  const { level } = detection
+  const usage = usageOf(resource)
+  if (level === 'full') return true
+  if (usage.stacks > 0) {
+    usage.stacks -= 1
+    if (usage.stacks === 0) {
+      detection.escalated -= 1
+      detection.update()
+    }
+    return true
+  }
+  return level === 'sampled' && Math.random() < 1 / sample
+}

@@ -1,0 +1,115 @@
+/**
+ * What a scope tells to those who listen, and notes for those who watch. Called only where somebody does, so that a
+ * scope that nobody looks at pays for nothing but the question.
+ */
+import type { Completion } from './completion.ts'
+import { elapsed, roughNow } from './deadline.ts'
+import { detection } from './detection.ts'
+import {
+  acquired,
+  identityOf,
+  released,
+  scopeClosed,
+  scopeIncomplete,
+  scopeOpened,
+  timedOut,
+  usedAfterClose,
+  type ResourceAcquired,
+} from './events.ts'
+import { reportReturn, type Found } from './leaks.ts'
+import { title } from './misuse.ts'
+import { forgetNote, note, noteOf, watchGarbage } from './notes.ts'
+import type { Lifetime, Scope } from './types.ts'
+
+/** Something that a scope holds. */
+export interface Entry {
+  readonly name: string
+  readonly since: number
+  /** What of it was there before it was acquired: the acquisition of a resource. */
+  readonly traits: { readonly lifetime?: Lifetime; readonly since?: number } | undefined
+}
+
+const suspects = new WeakMap<Entry, Found>()
+
+export function tellOpened(scope: Scope): void {
+  if (scopeOpened.hasSubscribers) {
+    scopeOpened.publish({ ...identityOf(scope), parent: scope.parent?.id })
+  }
+  // An app that holds nothing may be forgotten; its resources and its scopes are noted one by one.
+  if (!detection.watching || scope.kind === 'app') return
+  const made = note(scope, 'scope', title(scope))
+  if (made !== undefined) watchGarbage(scope, made)
+}
+
+export function tellClosed(scope: Scope, { status }: Completion, openedAt: number): void {
+  forgetNote(scope)
+  if (!scopeClosed.hasSubscribers) return
+  const durationMs = elapsed(openedAt, roughNow())
+  scopeClosed.publish({ ...identityOf(scope), outcome: status, durationMs })
+}
+
+export function tellIncomplete(scope: Scope): void {
+  if (scopeIncomplete.hasSubscribers) scopeIncomplete.publish(identityOf(scope))
+}
+
+export function tellUsedAfterClose(scope: Scope, call: string): void {
+  if (usedAfterClose.hasSubscribers) usedAfterClose.publish({ ...identityOf(scope), call })
+}
+
+export function tellAcquired(scope: Scope, entry: Entry): void {
+  if (acquired.hasSubscribers) acquired.publish(messageOf(scope, entry))
+  if (!detection.watching) return
+  const made = noteOf(heldBy(entry)) ?? note(heldBy(entry), entry.name, title(scope))
+  if (made !== undefined) watchGarbage(scope, made)
+}
+
+/** @param begun when its release began */
+export function tellReleased(scope: Scope, entry: Entry, begun: number): void {
+  const heldMs = elapsed(entry.since, begun)
+  const found = suspects.get(entry)
+  if (found !== undefined) clear(entry, { ...found, heldMs })
+  forgetNote(heldBy(entry))
+  if (!released.hasSubscribers) return
+  const releaseMs = elapsed(begun, roughNow())
+  released.publish({ ...messageOf(scope, entry), heldMs, releaseMs })
+}
+
+export function tellTimeout(
+  scope: Scope | undefined,
+  resource: string,
+  phase: 'acquire' | 'release',
+  timeoutMs: number,
+): void {
+  if (!timedOut.hasSubscribers) return
+  timedOut.publish({ resource, scope: scope && identityOf(scope), phase, timeoutMs })
+}
+
+/** It is held for too long, and somebody was told. */
+export function suspect(entry: Entry, found: Found): void {
+  suspects.set(entry, found)
+  detection.followed += 1
+}
+
+export function isSuspected(entry: Entry): boolean {
+  return suspects.has(entry)
+}
+
+/** Whose note it is: that of the acquisition, which began where its caller could be seen. */
+export function heldBy(entry: Entry): object {
+  return entry.traits ?? entry
+}
+
+function clear(entry: Entry, found: Found): void {
+  suspects.delete(entry)
+  detection.followed -= 1
+  reportReturn(found)
+}
+
+function messageOf(scope: Scope, { name, since, traits }: Entry): ResourceAcquired {
+  return {
+    resource: name,
+    lifetime: traits?.lifetime ?? 'value',
+    scope: identityOf(scope),
+    waitMs: elapsed(traits?.since ?? since, since),
+  }
+}

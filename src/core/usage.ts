@@ -1,0 +1,74 @@
+/**
+ * What is counted for each name of a resource: how many are held, how long they were waited for and held, what leaked.
+ * Two additions to a number each time; the buckets are powers of two.
+ */
+
+/** Names that are counted apart. A program that makes up names shares one count among the rest of them. */
+const names = 500
+
+/** Bucket `i` counts times from 2^i up to 2^(i+1) microseconds; the first one begins at 0, the last one has no end. */
+export const buckets = 32
+
+const usages = new Map<string, Usage>()
+
+export class Usage {
+  readonly name: string
+  acquired = 0
+  released = 0
+  leaked = 0
+  /** How many of the next acquisitions record where they were, because one leaked of which nobody knows. */
+  stacks = 0
+  #waits: Uint32Array | undefined = undefined
+  #holds: Uint32Array | undefined = undefined
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  get held(): number {
+    return this.acquired - this.released
+  }
+
+  /** Counts by bucket. */
+  get waits(): readonly number[] {
+    return [...(this.#waits ?? [])]
+  }
+
+  get holds(): readonly number[] {
+    return [...(this.#holds ?? [])]
+  }
+
+  /** @param ms how long it took */
+  noteAcquired(ms: number): void {
+    this.acquired += 1
+    this.#waits ??= new Uint32Array(buckets)
+    count(this.#waits, ms)
+  }
+
+  /** @param ms how long it was held */
+  noteReleased(ms: number): void {
+    this.released += 1
+    this.#holds ??= new Uint32Array(buckets)
+    count(this.#holds, ms)
+  }
+}
+
+export function usageOf(name: string): Usage {
+  const known = usages.get(name)
+  if (known !== undefined) return known
+  const counted = usages.size < names ? name : 'others'
+  const usage = usages.get(counted) ?? new Usage(counted)
+  usages.set(counted, usage)
+  return usage
+}
+
+/** Of this process, in the order in which their names were first heard of. */
+export function allUsages(): Usage[] {
+  return [...usages.values()]
+}
+
+function count(histogram: Uint32Array, ms: number): void {
+  const microseconds = ms > 0 ? Math.min(ms * 1_000, 0xffff_ffff) : 0
+  const bucket = 31 - Math.clz32(microseconds | 1)
+  histogram[bucket] = (histogram[bucket] ?? 0) + 1
+}
