@@ -15,7 +15,7 @@ import {
 import { detection } from './detection.ts'
 import { DisposeTimeoutError } from './errors.ts'
 import { acquired, released } from './events.ts'
-import { tellAcquired, tellReleased, tellTimeout, type Entry } from './telling.ts'
+import { tellAcquired, tellReleased, tellReleasing, tellTimeout, type Entry } from './telling.ts'
 import type { Exit, Lifetime, MaybePromise, Scope } from './types.ts'
 
 /** What a release may say about itself. A resource definition is one. */
@@ -115,8 +115,6 @@ export class Unwinding {
   readonly #host: Host
   readonly #late: boolean
   #exit: ReleaseExit | undefined = undefined
-  /** When the current release began; only where somebody listens. */
-  #begun = 0
 
   /** @param late nobody waits for the result any more: what fails is reported */
   constructor(host: Host, completion: Completion, late: boolean) {
@@ -133,8 +131,8 @@ export class Unwinding {
 
   pop(): Finalizer | undefined {
     const finalizer = this.#head
-    if (finalizer !== undefined) this.#head = finalizer.next
     if (released.hasSubscribers || detection.followed > 0) this.#tellReleased()
+    if (finalizer !== undefined) this.#head = finalizer.next
     this.#current = finalizer
     this.#exit = undefined
     return finalizer
@@ -190,8 +188,8 @@ export class Unwinding {
   #tellReleased(): void {
     const { scope } = this.#host
     if (scope === undefined) return
-    if (this.#current !== undefined) tellReleased(scope, this.#current, this.#begun)
-    this.#begun = roughNow()
+    if (this.#current !== undefined) tellReleased(scope, this.#current)
+    if (this.#head !== undefined) tellReleasing(this.#head)
   }
 
   #reportLate(watched: Watched, name: string): void {

@@ -107,7 +107,6 @@ export class Ticket {
     this.since = now
     this.#state = 'held'
     add(this)
-    this.#usage.noteAcquired(elapsed(this.#asked, now))
     if (acquired.hasSubscribers) acquired.publish(this.#message(elapsed(this.#asked, now)))
     if (this.note === undefined) return
     this.#handle = new WeakRef(handle)
@@ -147,9 +146,10 @@ export class Ticket {
   }
 
   #giveBack(listed: boolean): void {
-    const heldMs = elapsed(this.since, roughNow())
+    const now = roughNow()
+    const heldMs = elapsed(this.since, now)
     if (listed) remove(this)
-    this.#usage.noteReleased(heldMs)
+    this.#usage.count(this.#asked, this.since, now)
     if (this.#suspected !== undefined) reportReturn({ ...this.#suspected, heldMs })
     forgetNote(this)
     if (!released.hasSubscribers) return

@@ -6,7 +6,7 @@ import { types } from 'node:util'
 import type { Acquisition, Release } from './acquisition.ts'
 import { Completion } from './completion.ts'
 import { enterFrame, type Ambient, type Frame } from './context.ts'
-import { after, elapsed, roughNow } from './deadline.ts'
+import { after, roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
 import { AcquireTimeoutError, CircularDependencyError, DisposeTimeoutError } from './errors.ts'
@@ -178,16 +178,10 @@ export class Instance implements Traits {
     }
     this.#settle()
     this.state = 'open'
-    if (finalizer !== undefined) this.#hold(finalizer)
+    if (finalizer !== undefined) this.owner.unwinding.push(finalizer)
     else if (detection.followed > 0) forgetNote(this)
     this.owner.holdings?.arrived(this)
     this.#resolve(value)
-  }
-
-  #hold(finalizer: Finalizer): void {
-    this.owner.unwinding.push(finalizer)
-    if (!detection.counting) return
-    this.definition.usage.noteAcquired(elapsed(this.since, finalizer.since))
   }
 
   async #arriveLate(finalizer: Finalizer | undefined, completion: Completion): Promise<void> {
@@ -279,7 +273,7 @@ function releaseInstance(
   const release = method as unknown as Release
   instance.state = 'released'
   instance.owner.holdings?.forget(instance)
-  if (detection.counting) instance.definition.usage.noteReleased(elapsed(since, roughNow()))
+  if (detection.counting) instance.definition.usage.count(instance.since, since, roughNow())
   if (unwinding.completion.abandoned && instance.destroy !== undefined) {
     // Its type follows from where it comes from, which the compiler does not see.
     return instance.destroy(value as never, new DisposeTimeoutError(instance.name, 0))

@@ -13,6 +13,9 @@ const latest = 100
 /** Acquisitions that record where they are, after a leak of which nobody knows. */
 const escalation = 100
 
+/** What a scope is called that was forgotten itself. */
+export const scopeItself = 'scope'
+
 /** The leaks of one place. */
 export interface LeakSite extends Pick<LeakReport, 'reason' | 'resource' | 'site'> {
   count: number
@@ -52,10 +55,7 @@ export function reportReturn(found: Found): void {
   const site = siteOf({ ...found, site: found.site ?? howToSee(found.resource) })
   site.returned += 1
   if (site.returned > 1) return
-  say(
-    `"${found.resource}"${inScope(found)} was returned after all, after ${seconds(found)}.`,
-    found,
-  )
+  say(`${subject(found)} was returned after all, after ${seconds(found)}.`, found)
 }
 
 /** The latest ones, newest first. */
@@ -87,11 +87,11 @@ function siteOf({ reason, resource, site }: LeakReport): LeakSite {
 
 const whatHappened: Readonly<Record<LeakReport['reason'], (found: Found) => string>> = {
   age: (found) =>
-    `Suspected leak: "${found.resource}"${inScope(found)} is held for ${seconds(found)} now. If that is right, nothing is wrong`,
+    `Suspected leak: ${subject(found)} is held for ${seconds(found)} now. If that is right, nothing is wrong`,
   scope: (found) =>
     `Leak: "${found.resource}" is still held although its scope ${found.scope} has closed, ${seconds(found)} after it was acquired`,
   collected: (found) =>
-    `Leak: "${found.resource}"${inScope(found)} became garbage before it was released, at most ${seconds(found)} after it was acquired`,
+    `Leak: ${subject(found)} became garbage before it was released, ${seconds(found)} after it was acquired or later`,
 }
 
 function warn(leak: LeakReport): void {
@@ -113,8 +113,9 @@ function howToSee(resource: string): string {
   return `at an unknown place: the next ${escalation} acquisitions of "${resource}" record theirs, and UNWIND_LEAKS=full records all`
 }
 
-function inScope({ scope }: Found): string {
-  return scope === undefined ? '' : ` of the scope ${scope}`
+function subject({ resource, scope }: Found): string {
+  if (scope === undefined) return `"${resource}"`
+  return resource === scopeItself ? `the scope ${scope}` : `"${resource}" of the scope ${scope}`
 }
 
 function seconds({ heldMs }: Found): string {

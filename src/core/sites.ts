@@ -63,7 +63,11 @@ function framesOf(stack: string): string {
 }
 
 function isOwn(frame: string): boolean {
-  return frame.includes('(node:internal/') || own.some((folder) => frame.includes(folder))
+  return (
+    frame.includes('(node:internal/') ||
+    frame.includes('(node:async_hooks') ||
+    own.some((folder) => frame.includes(folder))
+  )
 }
 
 /** As a URL and as a path, as stacks have them; nothing where a bundler has put our code among that of the program. */

@@ -16,7 +16,7 @@ import {
   usedAfterClose,
   type ResourceAcquired,
 } from './events.ts'
-import { reportReturn, type Found } from './leaks.ts'
+import { reportReturn, scopeItself, type Found } from './leaks.ts'
 import { title } from './misuse.ts'
 import { forgetNote, note, noteOf, watchGarbage } from './notes.ts'
 import type { Lifetime, Scope } from './types.ts'
@@ -29,6 +29,8 @@ export interface Entry {
   readonly traits: { readonly lifetime?: Lifetime; readonly since?: number } | undefined
 }
 
+/** When releases began. */
+const begun = new WeakMap<Entry, number>()
 const suspects = new WeakMap<Entry, Found>()
 
 export function tellOpened(scope: Scope): void {
@@ -37,7 +39,7 @@ export function tellOpened(scope: Scope): void {
   }
   // An app that holds nothing may be forgotten; its resources and its scopes are noted one by one.
   if (!detection.watching || scope.kind === 'app') return
-  const made = note(scope, 'scope', title(scope))
+  const made = note(scope, scopeItself, title(scope))
   if (made !== undefined) watchGarbage(scope, made)
 }
 
@@ -63,15 +65,19 @@ export function tellAcquired(scope: Scope, entry: Entry): void {
   if (made !== undefined) watchGarbage(scope, made)
 }
 
-/** @param begun when its release began */
-export function tellReleased(scope: Scope, entry: Entry, begun: number): void {
-  const heldMs = elapsed(entry.since, begun)
+export function tellReleasing(entry: Entry): void {
+  begun.set(entry, roughNow())
+}
+
+export function tellReleased(scope: Scope, entry: Entry): void {
+  const now = roughNow()
+  const begin = begun.get(entry) ?? now
+  const heldMs = elapsed(entry.since, begin)
   const found = suspects.get(entry)
   if (found !== undefined) clear(entry, { ...found, heldMs })
   forgetNote(heldBy(entry))
   if (!released.hasSubscribers) return
-  const releaseMs = elapsed(begun, roughNow())
-  released.publish({ ...messageOf(scope, entry), heldMs, releaseMs })
+  released.publish({ ...messageOf(scope, entry), heldMs, releaseMs: elapsed(begin, now) })
 }
 
 export function tellTimeout(

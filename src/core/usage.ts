@@ -1,6 +1,6 @@
 /**
- * What is counted for each name of a resource: how many are held, how long they were waited for and held, what leaked.
- * Two additions to a number each time; the buckets are powers of two.
+ * What is counted for each name of a resource: how many were released, how long they were waited for and held, what
+ * leaked. A few additions each time; the buckets are powers of two.
  */
 
 /** Names that are counted apart. A program that makes up names shares one count among the rest of them. */
@@ -13,7 +13,7 @@ const usages = new Map<string, Usage>()
 
 export class Usage {
   readonly name: string
-  acquired = 0
+  /** How many were released. What is held now is seen where it is held. */
   released = 0
   leaked = 0
   /** How many of the next acquisitions record where they were, because one leaked of which nobody knows. */
@@ -25,10 +25,6 @@ export class Usage {
     this.name = name
   }
 
-  get held(): number {
-    return this.acquired - this.released
-  }
-
   /** Counts by bucket. */
   get waits(): readonly number[] {
     return [...(this.#waits ?? [])]
@@ -38,18 +34,13 @@ export class Usage {
     return [...(this.#holds ?? [])]
   }
 
-  /** @param ms how long it took */
-  noteAcquired(ms: number): void {
-    this.acquired += 1
-    this.#waits ??= new Uint32Array(buckets)
-    count(this.#waits, ms)
-  }
-
-  /** @param ms how long it was held */
-  noteReleased(ms: number): void {
+  /** One that was asked for, acquired and released at these times. */
+  count(asked: number, acquired: number, released: number): void {
     this.released += 1
+    this.#waits ??= new Uint32Array(buckets)
     this.#holds ??= new Uint32Array(buckets)
-    count(this.#holds, ms)
+    add(this.#waits, acquired - asked)
+    add(this.#holds, released - acquired)
   }
 }
 
@@ -67,8 +58,7 @@ export function allUsages(): Usage[] {
   return [...usages.values()]
 }
 
-function count(histogram: Uint32Array, ms: number): void {
-  const microseconds = ms > 0 ? Math.min(ms * 1_000, 0xffff_ffff) : 0
-  const bucket = 31 - Math.clz32(microseconds | 1)
+function add(histogram: Uint32Array, ms: number): void {
+  const bucket = ms > 0.001 ? 31 - Math.clz32(Math.min(ms * 1_000, 0xffff_ffff)) : 0
   histogram[bucket] = (histogram[bucket] ?? 0) + 1
 }
