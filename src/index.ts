@@ -37,6 +37,7 @@ export { override } from './core/overrides.ts'
 export { resource, value } from './core/resource.ts'
 export type {
   AcquireContext,
+  Activity,
   App,
   AppOptions,
   Exit,

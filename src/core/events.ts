@@ -15,11 +15,15 @@ export interface ScopeIdentity {
 }
 
 export interface ScopeOpened extends ScopeIdentity {
+  /** The id of its app; that of an app is its own. */
+  readonly app: string
   /** The id of the scope around it; an app has none. */
   readonly parent: string | undefined
 }
 
 export interface ScopeClosed extends ScopeIdentity {
+  /** The id of its app; that of an app is its own. */
+  readonly app: string
   /** As changed by what failed while releasing. */
   readonly outcome: Outcome['status']
   /** Milliseconds from its opening until everything was released. */

@@ -37,6 +37,16 @@ export interface ResourceSnapshot {
   readonly heldMs: number
   /** Where it was acquired, if that was recorded. */
   readonly stack?: string
+  /** What it is doing, if it can tell: a leased connection can. */
+  readonly activity?: Activity
+}
+
+/** What something held is doing. */
+export interface Activity {
+  /** Of a connection: `running`, `idle`, `idle in transaction` or `failed transaction`. */
+  readonly state: string
+  /** Milliseconds since its last statement began or ended. */
+  readonly sinceMs: number
 }
 
 export interface ScopeSnapshot {

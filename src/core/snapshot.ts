@@ -1,6 +1,7 @@
 /**
  * A picture of a scope: what it holds, since when, and what is open below it.
  */
+import { activityOf } from './activity.ts'
 import type { Children } from './children.ts'
 import { elapsed, roughNow } from './deadline.ts'
 import type { Finalizer, Unwinding } from './finalizers.ts'
@@ -54,10 +55,11 @@ function picture(
   const heldMs = elapsed(since, now)
   const held = finalizer === undefined ? traits : heldBy(finalizer)
   const site = held && noteOf(held)?.site
-  const stack = site === undefined ? {} : { stack: site }
+  const activity = activityOf(finalizer?.value, now)
+  const more = { ...(site !== undefined && { stack: site }), ...(activity && { activity }) }
   if (traits instanceof Instance) {
     const { name, lifetime } = traits.definition
-    return { name, lifetime, state, heldMs, ...stack }
+    return { name, lifetime, state, heldMs, ...more }
   }
-  return { name: finalizer?.name ?? 'value', lifetime: 'value', state, heldMs, ...stack }
+  return { name: finalizer?.name ?? 'value', lifetime: 'value', state, heldMs, ...more }
 }

@@ -35,7 +35,7 @@ const suspects = new WeakMap<Entry, Found>()
 
 export function tellOpened(scope: Scope): void {
   if (scopeOpened.hasSubscribers) {
-    scopeOpened.publish({ ...identityOf(scope), parent: scope.parent?.id })
+    scopeOpened.publish({ ...identityOf(scope), app: appOf(scope), parent: scope.parent?.id })
   }
   // An app that holds nothing may be forgotten; its resources and its scopes are noted one by one.
   if (!detection.watching || scope.kind === 'app') return
@@ -47,7 +47,7 @@ export function tellClosed(scope: Scope, { status }: Completion, openedAt: numbe
   forgetNote(scope)
   if (!scopeClosed.hasSubscribers) return
   const durationMs = elapsed(openedAt, roughNow())
-  scopeClosed.publish({ ...identityOf(scope), outcome: status, durationMs })
+  scopeClosed.publish({ ...identityOf(scope), app: appOf(scope), outcome: status, durationMs })
 }
 
 export function tellIncomplete(scope: Scope): void {
@@ -103,6 +103,12 @@ export function isSuspected(entry: Entry): boolean {
 /** Whose note it is: that of the acquisition, which began where its caller could be seen. */
 export function heldBy(entry: Entry): object {
   return entry.traits ?? entry
+}
+
+function appOf(scope: Scope): string {
+  let root = scope
+  while (root.parent !== undefined) root = root.parent
+  return root.id
 }
 
 function clear(entry: Entry, found: Found): void {

@@ -5,6 +5,7 @@ import type { DisposeTimeoutError } from './errors.ts'
 import type { Lifetime, ScopeKind, ScopeSnapshot, ScopeState, ShutdownReport } from './reports.ts'
 
 export type {
+  Activity,
   LeakLevel,
   LeakReport,
   Lifetime,

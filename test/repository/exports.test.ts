@@ -50,6 +50,7 @@ const entries: Readonly<Record<string, Names>> = {
     ],
     types: [
       'AcquireContext',
+      'Activity',
       'App',
       'AppOptions',
       'Channels',

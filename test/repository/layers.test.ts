@@ -20,7 +20,7 @@ const core = [
     'options',
     'children',
   ],
-  ['detection', 'sites', 'usage', 'sweeping', 'leaks'],
+  ['activity', 'detection', 'sites', 'usage', 'sweeping', 'leaks', 'pools', 'history'],
   [
     'cancellation',
     'completion',
@@ -34,7 +34,18 @@ const core = [
   ],
   ['finalizers', 'release-alone', 'dispose-resources', 'stack', 'tasks', 'lease', 'stream'],
   ['acquisition', 'generator', 'resource', 'inputs', 'overrides', 'instance', 'holdings'],
-  ['abort', 'drain', 'snapshot', 'node', 'scope', 'shutdown', 'open-apps', 'app', 'ambient'],
+  [
+    'abort',
+    'drain',
+    'snapshot',
+    'node',
+    'scope',
+    'shutdown',
+    'open-apps',
+    'looking',
+    'app',
+    'ambient',
+  ],
 ].flat()
 
 /** Who speaks of a type above it: the life of a scope, of the class that adds the verbs to it. */
