@@ -46,6 +46,16 @@ export function openServing(app: App, options?: ScopeOptions): Scope {
   return app instanceof ScopeNode ? app.open('child()', options, true) : app.child(options)
 }
 
+/** The same with a body, as `run` does it. */
+export async function runServing<R>(
+  app: App,
+  options: ScopeOptions,
+  body: (scope: Scope) => MaybePromise<R>,
+): Promise<R> {
+  if (!(app instanceof ScopeNode)) return app.run(options, body)
+  return app.open('run()', options, true).runBody(body)
+}
+
 export class AppNode extends ScopeNode implements App {
   declare readonly kind: 'app'
   override readonly overrides: Overrides

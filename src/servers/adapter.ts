@@ -3,6 +3,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { openServing } from '../core/app.ts'
+import { enterFrame } from '../core/context.ts'
 import {
   callable,
   checkOptions,
@@ -23,8 +24,9 @@ export interface AdapterOptions {
   timeout?: number
   /**
    * When the scope closes, once the handler has settled. `answer`: before the first byte of the answer, so that a failed
-   * commit is an error response; a streamed body keeps the scope open. The default of `handle`. `ended`: when all bytes
-   * were produced or the connection closed. The default of `scoped`, whose handlers commit before they answer.
+   * commit is an error response; a streamed body keeps the scope open. The default wherever the adapter sees the result:
+   * `handle`, `expressHandler`, Fastify, Hono, Koa. `ended`: when all bytes were produced or the connection closed. The
+   * default for handlers that write themselves (`scoped`, Express routes), which commit before they answer.
    */
   closeAt?: 'answer' | 'ended'
   /** Milliseconds a handler may go on after its client left, before its resources are destroyed. Default 5_000. */
@@ -42,8 +44,20 @@ export interface Adapter {
   /** Milliseconds. */
   readonly abandonAfter: number
   readonly closeAt: 'answer' | 'ended'
+  /** What was asked for, for handlers whose result is seen although their adapter sees none. */
+  readonly closeResultAt: 'answer' | 'ended'
+  /** From this status on, an answer whose making was not seen does not complete its scope. */
+  readonly doubtedFrom: number
   readonly onError: OnRequestError | undefined
   readonly name: (request: IncomingMessage) => string
+}
+
+/** What adapters differ in. */
+interface Kind {
+  readonly where: string
+  readonly closeAt: 'answer' | 'ended'
+  /** Default 500. */
+  readonly doubtedFrom?: number
 }
 
 const rules: Readonly<Record<string, Rule>> = {
@@ -52,23 +66,28 @@ const rules: Readonly<Record<string, Rule>> = {
   abandonAfter: milliseconds,
   name: callable,
 }
-const rulesOfHandle: Readonly<Record<string, Rule>> = { ...rules, onError: callable }
 
-/** @throws {TypeError} for an app that is none, and for unknown or wrong options */
+/**
+ * @param more options of this adapter alone
+ * @throws {TypeError} for an app that is none, and for unknown or wrong options
+ */
 export function adapterOf(
-  where: 'scoped()' | 'handle()',
+  { where, closeAt, doubtedFrom = 500 }: Kind,
   app: App,
   options: (AdapterOptions & { onError?: OnRequestError }) | undefined,
+  more?: Readonly<Record<string, Rule>>,
 ): Adapter {
   checkApp(where, app)
-  checkOptions(where, options, where === 'handle()' ? rulesOfHandle : rules)
+  checkOptions(where, options, more === undefined ? rules : { ...rules, ...more })
   const abandonAfter = options?.abandonAfter ?? 5_000
   const timeout = options?.timeout
   return {
     app,
     scope: { kind: 'request', abandonAfter, ...(timeout !== undefined && { timeout }) },
     abandonAfter,
-    closeAt: options?.closeAt ?? (where === 'handle()' ? 'answer' : 'ended'),
+    closeAt: options?.closeAt ?? closeAt,
+    closeResultAt: options?.closeAt ?? 'answer',
+    doubtedFrom,
     onError: options?.onError,
     name: (request) => options?.name?.(request) ?? methodAndPath(request),
   }
@@ -91,6 +110,23 @@ export function openRequest({ app, scope, name }: Adapter, request: IncomingMess
 /** Give what nobody can be told of to the `onError` of `scope`. */
 export function report(scope: Scope, error: unknown): void {
   if (scope instanceof ScopeNode) scope.report(error, undefined, true)
+}
+
+/** Whether closing `scope` ended at once and well, so that there is nothing to wait for and nothing to tell. */
+export function isDone(scope: Scope): boolean {
+  if (!(scope instanceof ScopeNode) || scope.state !== 'closed') return false
+  return !scope.unwinding.completion.failed
+}
+
+/** Whether somebody said that the work is whole. */
+export function isCompleted(scope: Scope): boolean {
+  return scope instanceof ScopeNode && scope.unwinding.completion.status === 'success'
+}
+
+/** Run `body` with `scope` ambient, without a function made for that. */
+export function enter<A, B, R>(scope: Scope, body: (a: A, b: B) => R, a: A, b: B): R {
+  if (scope instanceof ScopeNode) return enterFrame(scope.frame, scope, body, a, b)
+  return scope.enter(() => body(a, b))
 }
 
 function methodAndPath({ method = 'GET', url = '/' }: IncomingMessage): string {

@@ -16,6 +16,7 @@ interface Failed {
   readonly adapter: Adapter
   readonly scope: Scope
   readonly response: ServerResponse
+  readonly refuse?: ((status: number, text: string, error: unknown) => void) | undefined
 }
 
 /**
@@ -34,15 +35,21 @@ export async function tell(failed: Failed, error: unknown, interrupted: boolean)
   }
   if (await isHandled(failed, error)) return
   const status = statusOf(primary) ?? (interrupted ? 503 : 500)
-  refuse(response, status, primary)
+  const text = textOf(status, primary)
+  if (failed.refuse === undefined) refuse(response, status, text)
+  else failed.refuse(status, text, primary)
   const toldInFull = status < 500 && error === primary
   if (!expected && !toldInFull && failed.adapter.onError === undefined) report(scope, error)
 }
 
 /** There is no scope for this request: its app has closed, or its name could not be found. */
 export function refuseUnopened(adapter: Adapter, response: ServerResponse, error: unknown): void {
-  const closed = isObject(error) && 'code' in error && error.code === 'ERR_SCOPE_CLOSED'
-  void tell({ adapter, scope: adapter.app, response }, error, closed)
+  void tell({ adapter, scope: adapter.app, response }, error, isClosed(error))
+}
+
+/** Whether the app has closed, so that no request is served any more. */
+export function isClosed(error: unknown): boolean {
+  return isObject(error) && 'code' in error && error.code === 'ERR_SCOPE_CLOSED'
 }
 
 /** End an answer in the middle, visibly. */
@@ -58,7 +65,7 @@ export function isHttp2(
   return 'stream' in response
 }
 
-function isUntouched(response: ServerResponse): boolean {
+export function isUntouched(response: ServerResponse): boolean {
   return !response.headersSent && !response.writableEnded && !response.destroyed
 }
 
@@ -75,7 +82,7 @@ async function isHandled({ adapter, scope, response }: Failed, error: unknown): 
 }
 
 /** As the libraries that make errors for servers have it: `statusCode` or `status`, 400 to 599. */
-function statusOf(error: unknown): number | undefined {
+export function statusOf(error: unknown): number | undefined {
   if (!isObject(error)) return undefined
   // Of any object: what it has is found out here.
   const { statusCode, status } = error as { statusCode?: unknown; status?: unknown }
@@ -87,15 +94,21 @@ function isErrorStatus(status: unknown): status is number {
 }
 
 /** The message of an error is for its client only where the client is at fault. */
-function refuse(response: ServerResponse, status: number, error: unknown): void {
-  const standard = STATUS_CODES[status] ?? 'Error'
-  const text = (status < 500 && error instanceof Error && error.message) || standard
+export function textOf(status: number, error: unknown): string {
+  return (status < 500 && error instanceof Error && error.message) || standardText(status)
+}
+
+function standardText(status: number): string {
+  return STATUS_CODES[status] ?? 'Error'
+}
+
+function refuse(response: ServerResponse, status: number, text: string): void {
   for (const name of response.getHeaderNames()) {
     if (name !== 'connection') response.removeHeader(name)
   }
   response.statusCode = status
   if (!isHttp2(response)) {
-    response.statusMessage = standard
+    response.statusMessage = standardText(status)
     if (status >= 500) response.setHeader('Connection', 'close')
   }
   response.setHeader('Content-Type', 'text/plain; charset=utf-8')

@@ -8,7 +8,7 @@ import type { App } from '../core/types.ts'
 import { checkApp } from './adapter.ts'
 import type { AnyServer, Connections } from './connections.ts'
 import { attach, closed, deliveryGrace, type Attachment } from './graceful.ts'
-import { scopeOf } from './served.ts'
+import { servedOf } from './serve.ts'
 
 export interface ListenOptions {
   /** `0`: any free one. */
@@ -94,7 +94,7 @@ function abortUnanswered(connections: Connections): void {
   const reason = new ShutdownError(
     `The server closes, and the answer took longer than ${grace} ms.`,
   )
-  for (const answer of connections.unanswered()) scopeOf(answer)?.abort(reason)
+  for (const answer of connections.unanswered()) servedOf(answer)?.scope.abort(reason)
 }
 
 function addressOf(server: AnyServer, host: string | undefined): { port: number; url: string } {

@@ -5,7 +5,8 @@ import type { RequestListener, Server } from 'node:http'
 import { checkFunction } from '../core/options.ts'
 import type { App } from '../core/types.ts'
 import { adapterOf, type AdapterOptions } from './adapter.ts'
-import { serve } from './served.ts'
+import { serve } from './serve.ts'
+import type { Served } from './served.ts'
 
 /**
  * Any Node.js request listener (an Express app, Koa's callback, a GraphQL server, your own), with a request scope
@@ -34,10 +35,13 @@ export function scoped(
   listener: (request: any, response: any) => unknown,
   options?: AdapterOptions,
 ): RequestListener {
-  const adapter = adapterOf('scoped()', app, options)
+  const adapter = adapterOf({ where: 'scoped()', closeAt: 'ended' }, app, options)
   checkFunction('the listener given to scoped()', listener)
   return function listen(this: Server, request, response) {
+    serve(adapter, request, response, call, this)
+  }
+  function call({ request, response }: Served, receiver: Server): unknown {
     // Not listener.call(): an Express app has methods of such names.
-    serve(adapter, request, response, () => Reflect.apply(listener, this, [request, response]))
+    return Reflect.apply(listener, receiver, [request, response])
   }
 }

@@ -1,49 +1,22 @@
 /**
- * One request being served: its scope, and what must have happened before that closes. The listeners are shared by all
- * requests and find their state on the response: closures for each request would triple the cost.
+ * One request being served: its scope, and what must have happened before that closes. One object holds all of its
+ * state, and the listeners of the response (serve.ts) are shared: closures for each request would triple the cost.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { finished, type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { isThenable, primaryError } from '../core/dispose.ts'
-import { AbandonedError, ClientDisconnectedError, ShutdownError } from '../core/errors.ts'
+import { ShutdownError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
-import { openRequest, type Adapter } from './adapter.ts'
-import { cut, isHttp2, refuseUnopened, tell } from './failure.ts'
-import { watchQueued } from './pipelined.ts'
-
-const key: unique symbol = Symbol('unwind.served')
-
-/** A response on which the listeners find what it answers. */
-type Answer = ServerResponse & { [key]?: Served }
+import { enter, isCompleted, isDone, type Adapter } from './adapter.ts'
+import { abandoned, answeredWith, disconnected } from './ends.ts'
+import { cut, tell } from './failure.ts'
+import { Sources } from './sources.ts'
 
 /**
- * `running`: its handler has returned a promise that is pending. `unseen`: its handler returned none, so that the end of
- * the answer is the end of the handler. `settled`: the handler has ended. `closed`: the scope closes or has closed.
+ * `running`: the handler has not ended. `unseen`: it returned no promise, so that the end of the answer is the end of
+ * the handler. `settled`: it has ended. `closed`: the scope closes or has closed.
  */
 type Stage = 'running' | 'unseen' | 'settled' | 'closed'
-
-/** Open a scope for `request`, run `body` in it, and close it once. Whatever fails is answered or reported. */
-export function serve(
-  adapter: Adapter,
-  request: IncomingMessage,
-  response: ServerResponse,
-  body: (served: Served) => unknown,
-): void {
-  let served: Served
-  try {
-    served = new Served(adapter, openRequest(adapter, request), request, response)
-  } catch (error) {
-    refuseUnopened(adapter, response, error)
-    return
-  }
-  served.start(body)
-}
-
-/** The scope of the request that `response` answers, while it is served. */
-export function scopeOf(response: ServerResponse): Scope | undefined {
-  // Others may have answered it.
-  return (response as Answer)[key]?.scope
-}
 
 /** What the handler failed with, and whether that was after somebody else had aborted it. */
 interface Failure {
@@ -56,38 +29,44 @@ export class Served {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly adapter: Adapter
-  /** The handler answers by itself: whatever was to be committed has been, and closing commits nothing. */
-  answersItself = false
-  #stage: Stage = 'running'
+  /** Others write the answer, so the scope waits for its end, even where the handler has ended. */
+  waits = false
+  /** Whether closing completes the scope, where nothing failed. */
+  completes = true
+  /** The result of the handler was seen: a status of 404 or 503 is then no sign of a failure. */
+  seen = false
+  /** Failures of the handler are answered by its framework. */
+  delegated = false
+  /** How its framework answers in the place of the handler. */
+  refuse: ((status: number, text: string, error: unknown) => void) | undefined = undefined
+  /** Of the answer, where others will write it. */
+  status: number | undefined = undefined
+  stage: Stage = 'running'
+  /** Somebody sees the handler, and will say when it has ended. */
+  taken = false
   /** The connection is closed, or the answer was handed to it in full. */
-  #gone = false
+  gone = false
+  /** Called when the handler has ended. */
+  onSettled: (() => void) | undefined = undefined
   /** A deadline or a shutdown was answered in the handler's place, so its result is not wanted any more. */
   #overtaken = false
-  #failure: Failure | undefined = undefined
+  failure: Failure | undefined = undefined
   #abandonment: NodeJS.Timeout | undefined = undefined
-  /** Streams piped into the response that have not ended. */
-  #sources: Set<Readable> | undefined = undefined
+  #sources: Sources | undefined = undefined
 
   constructor(adapter: Adapter, scope: Scope, request: IncomingMessage, response: ServerResponse) {
     this.adapter = adapter
     this.scope = scope
     this.request = request
     this.response = response
-    const answer: Answer = response
-    answer[key] = this
-    answer.on('close', onClose)
-    // The compatibility API of HTTP/2 has no 'prefinish'.
-    answer.on(isHttp2(response) ? 'finish' : 'prefinish', onProduced)
-    answer.on('pipe', onPipe)
-    if (response.socket === null) watchQueued(request, response, () => this.left())
     if (adapter.scope.timeout !== undefined) scope.signal.addEventListener('abort', this)
   }
 
-  start(body: (served: Served) => unknown): void {
+  start<A>(body: (served: Served, a: A) => unknown, a: A): void {
     try {
-      const result = this.scope.enter(() => body(this))
+      const result = enter<Served, A, unknown>(this.scope, body, this, a)
       if (isThenable(result)) void this.#follow(result)
-      else this.#settle('unseen')
+      else if (!this.taken) this.settle('unseen')
     } catch (error) {
       this.fail(error)
     }
@@ -95,11 +74,11 @@ export class Served {
 
   /** Nobody waits for the handler any more. */
   get over(): boolean {
-    return this.#stage === 'closed'
+    return this.stage === 'closed'
   }
 
-  get gone(): boolean {
-    return this.#gone
+  get running(): boolean {
+    return this.stage === 'running'
   }
 
   /** Its deadline passed, or its app closed: the result of the handler is not wanted any more. */
@@ -114,60 +93,86 @@ export class Served {
     throw new ShutdownError(`The app closed while "${this.scope.name}" ran.`)
   }
 
-  /** Close the scope with what is known of its outcome. Rejects with what fails while releasing, or with what had failed. */
+  /**
+   * From here on the handler is seen by somebody who calls `settle` or `fail`. The first byte of its answer is held back
+   * until its scope closed, unless the adapter was told otherwise.
+   */
+  take(): void {
+    this.taken = true
+    this.seen = true
+    if (!this.over) this.stage = 'running'
+  }
+
+  /** Its framework has made an answer, be it of a result or of an error. */
+  see(error: unknown): void {
+    this.seen = true
+    if (error !== undefined) this.fail(error)
+  }
+
+  settle(stage: 'unseen' | 'settled'): void {
+    if (!this.running) return
+    this.stage = stage
+    this.onSettled?.()
+    this.check()
+  }
+
+  /**
+   * Close the scope with what is known of its outcome. Rejects with what fails while releasing, or with what had failed.
+   */
   async close(): Promise<void> {
-    this.#stage = 'closed'
-    clearTimeout(this.#abandonment)
-    if (this.#overtaken) this.scope.fail(this.scope.signal.reason)
-    else if (this.#failure === undefined && !this.answersItself) this.scope.complete()
-    await this.scope.close()
-    if (this.#failure !== undefined) throw this.#failure.error
+    await this.end()
+    if (this.failure !== undefined) throw this.failure.error
+  }
+
+  /** The same, without what had failed. */
+  end(): Promise<void> {
+    this.stage = 'closed'
+    if (this.#abandonment !== undefined) clearTimeout(this.#abandonment)
+    this.#judge()
+    return this.scope.close()
   }
 
   fail(error: unknown): void {
-    if (this.#stage === 'closed') {
+    if (this.over) {
       this.#tell(error)
       return
     }
-    this.#failure ??= { error, interrupted: this.scope.signal.aborted }
+    this.failure ??= { error, interrupted: this.scope.signal.aborted }
     this.scope.fail(error)
     const { response } = this
     const begun = response.headersSent || this.#sources !== undefined
     if (begun && !response.writableEnded) cut(response)
-    this.#settle('settled')
+    if (this.running) this.settle('settled')
+    else this.check()
   }
 
   /** All bytes of the answer were produced. */
   produced(): void {
     // A handler that returned no promise may be in the middle of its last step.
-    if (this.#stage === 'unseen') process.nextTick(check, this)
+    if (this.stage === 'unseen') process.nextTick(check, this)
     else this.check()
   }
 
   /** The response was closed: by the end of the answer, or by that of the connection. */
   left(): void {
-    if (this.#gone) return
-    this.#gone = true
-    if (this.#stage === 'closed') return
+    if (this.gone) return
+    this.gone = true
+    if (this.over) return
     const early = !this.response.writableEnded
-    if (early) this.scope.abort(disconnected(this.scope))
+    if (early) this.#interrupt()
     if (this.#sources !== undefined) process.nextTick(destroyUnread, this.#sources)
     if (early || this.#sources !== undefined) this.#expectEnd()
     this.check()
   }
 
   piped(source: Readable): void {
-    const sources = (this.#sources ??= new Set())
-    sources.add(source)
-    finished(source, { writable: false }, () => {
-      sources.delete(source)
-      this.check()
-    })
+    this.#sources ??= new Sources(() => this.check())
+    this.#sources.add(source)
   }
 
   /** The signal of the scope was aborted: its deadline passed, or the app shuts down. */
   handleEvent(): void {
-    if (this.#gone || this.#failure !== undefined || this.#stage === 'closed') return
+    if (this.gone || this.failure !== undefined || this.over) return
     this.#expectEnd()
     const { response } = this
     if (response.headersSent || response.writableEnded) return
@@ -178,48 +183,72 @@ export class Served {
   }
 
   abandon(): void {
-    if (this.#stage === 'closed') return
+    if (this.over) return
     const error = abandoned(this.scope, this.adapter.abandonAfter)
-    this.#failure = { error, interrupted: false }
+    this.failure = { error, interrupted: false }
+    this.delegated = false
     this.fail(error)
-    void this.#conclude()
+    this.#conclude()
+  }
+
+  /** Close the scope if everything that it waits for has happened. */
+  check(): void {
+    if (this.stage === 'running' || this.stage === 'closed') return
+    if (this.#sources !== undefined && this.#sources.size > 0) return
+    if (this.#isAtItsEnd()) this.#conclude()
+  }
+
+  #isAtItsEnd(): boolean {
+    if (this.response.writableEnded) return true
+    if (this.failure !== undefined && !this.delegated) return true
+    if (this.stage === 'unseen') return this.gone && this.#sources !== undefined
+    return this.gone || (this.adapter.closeAt === 'answer' && !this.waits)
   }
 
   async #follow(result: PromiseLike<unknown>): Promise<void> {
     try {
       await result
-      this.#settle('settled')
+      this.settle('settled')
     } catch (error) {
       this.fail(error)
     }
   }
 
-  #settle(stage: 'unseen' | 'settled'): void {
-    if (this.#stage !== 'running') return
-    this.#stage = stage
-    this.check()
+  /** The client left, or somebody cut the connection, while there was something to answer. */
+  #interrupt(): void {
+    const { scope } = this
+    // What nobody listened to until its end was not completed.
+    if (this.stage === 'settled' || this.#sources !== undefined) this.completes = false
+    scope.abort(disconnected(scope))
   }
 
-  /** Close the scope if everything that it waits for has happened. */
-  check(): void {
-    if (this.#stage === 'running' || this.#stage === 'closed') return
-    if (this.#sources !== undefined && this.#sources.size > 0) return
-    if (this.#isAtItsEnd()) void this.#conclude()
+  #conclude(): void {
+    if (this.over) return
+    const closing = this.end()
+    if (this.failure !== undefined || !isDone(this.scope)) void this.#finish(closing)
   }
 
-  #isAtItsEnd(): boolean {
-    if (this.response.writableEnded || this.#failure !== undefined) return true
-    if (this.#stage === 'unseen') return this.#gone && this.#sources !== undefined
-    return this.#gone || (this.adapter.closeAt === 'answer' && !this.answersItself)
-  }
-
-  async #conclude(): Promise<void> {
-    if (this.#stage === 'closed') return
+  async #finish(closing: Promise<void>): Promise<void> {
+    const failure = this.failure
     try {
-      await this.close()
+      await closing
+      if (failure !== undefined) throw failure.error
     } catch (error) {
-      this.#tell(error)
+      if (!this.delegated || error !== failure?.error) this.#tell(error)
     }
+  }
+
+  /** What is known of the outcome. */
+  #judge(): void {
+    const { scope } = this
+    if (this.#overtaken) {
+      scope.fail(scope.signal.reason)
+      return
+    }
+    if (this.failure !== undefined || !this.completes) return
+    const status = this.status ?? this.response.statusCode
+    if (this.seen || status < this.adapter.doubtedFrom) scope.complete()
+    else if (status >= 500 && !isCompleted(scope)) scope.fail(answeredWith(scope, status))
   }
 
   /** From here on the handler is on borrowed time. */
@@ -228,24 +257,11 @@ export class Served {
   }
 
   #tell(error: unknown): void {
-    const failure = this.#failure
-    const primary = primaryError(error)
+    const failure = this.failure
     const interrupted =
-      this.#overtaken || (failure?.interrupted === true && primary === failure.error)
+      this.#overtaken || (failure?.interrupted === true && primaryError(error) === failure.error)
     void tell(this, error, interrupted)
   }
-}
-
-function onProduced(this: Answer): void {
-  this[key]?.produced()
-}
-
-function onClose(this: Answer): void {
-  this[key]?.left()
-}
-
-function onPipe(this: Answer, source: Readable): void {
-  this[key]?.piped(source)
 }
 
 function check(served: Served): void {
@@ -256,24 +272,8 @@ function abandon(served: Served): void {
   served.abandon()
 }
 
-/** `source.pipe(response)` leaves a source open whose client left: nobody would ever end it. */
-function destroyUnread(sources: Set<Readable>): void {
-  for (const source of sources) {
-    if (source.listenerCount('data') + source.listenerCount('readable') === 0) source.destroy()
-  }
-}
-
-function disconnected(scope: Scope): ClientDisconnectedError {
-  return new ClientDisconnectedError(
-    `The client of "${scope.name}" left before its answer was finished.`,
-  )
-}
-
-function abandoned(scope: Scope, ms: number): AbandonedError {
-  return new AbandonedError(
-    `The handler of "${scope.name}" went on for ${ms} ms after its abort and was abandoned; what it held was taken away. Pass scope.signal to what it waits for.`,
-    { cause: scope.signal.reason },
-  )
+function destroyUnread(sources: Sources): void {
+  sources.destroyUnread()
 }
 
 function ignore(): void {}

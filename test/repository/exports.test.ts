@@ -148,6 +148,10 @@ const entries: Readonly<Record<string, Names>> = {
       'Listening',
     ],
   },
+  './express': { values: ['expressHandler', 'expressScope'], types: ['AdapterOptions'] },
+  './fastify': { values: ['fastifyScope'], types: ['AdapterOptions', 'FastifyScopeOptions'] },
+  './hono': { values: ['honoFetch', 'honoScope'], types: ['AdapterOptions', 'HonoLike'] },
+  './koa': { values: ['koaListener'], types: ['AdapterOptions'] },
   './stack': { values: ['AsyncDisposableStack', 'DisposableStack', 'SuppressedError'], types: [] },
   './node': { values: ['closing', 'exiting', 'finishing', 'shutdownOnSignals'], types: [] },
 }

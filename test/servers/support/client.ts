@@ -9,11 +9,17 @@ export interface Answer {
   readonly body: string
 }
 
+export interface Asked {
+  readonly method?: string | undefined
+  readonly body?: string | undefined
+  readonly headers?: Record<string, string> | undefined
+}
+
 /** One request on a connection of its own. */
 export async function ask(
   { port }: { readonly port: number },
   path: string,
-  options: { method?: string; body?: string; headers?: Record<string, string> } = {},
+  options: Asked = {},
 ): Promise<Answer> {
   const { method = 'GET', body, headers } = options
   const request = send({ host: '127.0.0.1', port, path, method, headers, agent: false })

@@ -7,7 +7,9 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 import { createApp, currentScope, tryCurrentScope, type App, type Exit, type Scope } from 'unwind'
-import { listen } from 'unwind/http'
+import { listen, type AdapterOptions } from 'unwind/http'
+
+import type { Handler, Kind } from './kinds.ts'
 
 /** One scope that a handler ran in. */
 export interface Watched {
@@ -19,23 +21,45 @@ export interface Watched {
 
 export class Site implements AsyncDisposable {
   readonly app: App
-  readonly server: Server
   readonly watched: Watched[] = []
   /** What reached the `onError` of the app. */
   readonly reported: unknown[] = []
   readonly #strangers: string[] = []
+  readonly #unhandled: unknown[] = []
+  #server: Server | undefined
   #listening: AsyncDisposable | undefined
 
-  constructor(make: (site: Site) => RequestListener, server: Server = createServer()) {
+  constructor() {
     this.app = createApp({ name: 'site', onError: (error) => this.reported.push(error) })
-    this.server = server
-    server.on('request', make(this))
+    process.on('unhandledRejection', this.#note)
   }
 
-  static async open(make: (site: Site) => RequestListener, server?: Server): Promise<Site> {
-    const site = new Site(make, server)
-    site.#listening = await listen(site.app, site.server, { port: 0, host: '127.0.0.1', linger: 0 })
+  static async open(
+    make: (site: Site) => RequestListener,
+    server: Server = createServer(),
+  ): Promise<Site> {
+    const site = new Site()
+    server.on('request', make(site))
+    await site.#listen(server)
     return site
+  }
+
+  /** A server of `kind`, each call of whose handler is watched. */
+  static async serve(kind: Kind, handler: Handler, options: AdapterOptions = {}): Promise<Site> {
+    const site = new Site()
+    const watched: Handler = (call) => {
+      site.watch(call.scope)
+      return handler(call)
+    }
+    const { server, stop } = await kind.open(site.app, watched, options)
+    await site.#listen(server)
+    site.app.defer(stop)
+    return site
+  }
+
+  get server(): Server {
+    if (this.#server === undefined) throw new Error('There is no server yet.')
+    return this.#server
   }
 
   get port(): number {
@@ -85,5 +109,16 @@ export class Site implements AsyncDisposable {
     assert.deepEqual(this.app.inspect().children, [], 'scopes are live')
     await this.#listening?.[Symbol.asyncDispose]()
     await this.app.close()
+    process.off('unhandledRejection', this.#note)
+    assert.deepEqual(this.#unhandled, [], 'rejections were not handled')
+  }
+
+  readonly #note = (error: unknown): void => {
+    this.#unhandled.push(error)
+  }
+
+  async #listen(server: Server): Promise<void> {
+    this.#server = server
+    this.#listening = await listen(this.app, server, { port: 0, host: '127.0.0.1', linger: 0 })
   }
 }

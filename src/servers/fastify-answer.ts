@@ -1,0 +1,115 @@
+/**
+ * Seeing the end of a Fastify handler, and holding its answer back until the scope closed. Both are added to every
+ * route: no hook of Fastify tells the end of a handler whose client left.
+ */
+import type { FastifyReply, FastifyRequest, RouteHandlerMethod, onSendHookHandler } from 'fastify'
+import { isObject, isThenable } from '../core/dispose.ts'
+import { statusOf } from './failure.ts'
+import { servedOf } from './serve.ts'
+import { closeForAnswer } from './for-answer.ts'
+import type { Served } from './served.ts'
+
+type Done = Parameters<onSendHookHandler>[3]
+
+const observing = new WeakSet<RouteHandlerMethod>()
+
+/** `handler`, whose end is told to what is served. Fastify makes a second route, for HEAD, of one for GET. */
+export function observed(handler: RouteHandlerMethod): RouteHandlerMethod {
+  if (observing.has(handler)) return handler
+  const observer: RouteHandlerMethod = function observer(request, reply) {
+    const served = servedOf(reply.raw)
+    if (served === undefined) return handler.call(this, request, reply)
+    served.take()
+    return follow(served, reply, () => handler.call(this, request, reply))
+  }
+  observing.add(observer)
+  return observer
+}
+
+function follow(served: Served, reply: FastifyReply, handler: () => unknown): unknown {
+  try {
+    const result = handler()
+    const isReply = result === reply
+    if (isThenable(result) && !isReply) {
+      result.then(
+        (value) => settle(served, value, reply),
+        (error: unknown) => served.fail(error),
+      )
+    } else {
+      // It answers later, with reply.send().
+      if (result === undefined || isReply) served.seen = false
+      served.settle(served.seen ? 'settled' : 'unseen')
+    }
+    return result
+  } catch (error) {
+    served.fail(error)
+    throw error
+  }
+}
+
+/** Without a value the handler has answered by itself. */
+function settle(served: Served, value: unknown, reply: FastifyReply): void {
+  if (value === undefined || value === reply) served.completes = false
+  served.settle('settled')
+}
+
+/** An `onSend` hook. */
+export function holdBack(
+  _request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+  done: Done,
+): void {
+  const served = servedOf(reply.raw)
+  if (served === undefined || served.over || served.adapter.closeAt === 'ended') done()
+  else if (isStream(payload)) done()
+  else if (served.running) void holdUntilLastStep(served, reply, done)
+  else close(served, reply, done)
+}
+
+function close(served: Served, reply: FastifyReply, done: Done): void {
+  served.completes = true
+  const closing = closeForAnswer(served)
+  if (closing === undefined) done()
+  else
+    void closing.then(
+      () => done(),
+      (error: unknown) => refuse(reply, error, done),
+    )
+}
+
+function refuse(reply: FastifyReply, error: unknown, done: Done): void {
+  // Fastify keeps the status that the handler has chosen for its success.
+  if (reply.statusCode < 400) reply.code(statusOf(error) ?? 500)
+  done(error as Error)
+}
+
+/**
+ * The handler has called `reply.send()`. If that was its last step, or it waits for the reply, the answer is its result;
+ * if it goes on working, the scope waits for it, and the answer does not.
+ */
+async function holdUntilLastStep(served: Served, reply: FastifyReply, done: Done): Promise<void> {
+  const waitsForReply = await new Promise<boolean>((resolve) => {
+    watchThen(reply, () => resolve(true))
+    served.onSettled = () => resolve(true)
+    setImmediate(resolve, false)
+  })
+  if (served.failure !== undefined) return
+  if (waitsForReply) close(served, reply, done)
+  else done()
+}
+
+/** `return reply` and `await reply` call its `then`. */
+function watchThen(reply: FastifyReply, called: () => void): void {
+  const then = reply.then.bind(reply)
+  const value: typeof then = (fulfilled, rejected) => {
+    called()
+    then(fulfilled, rejected)
+  }
+  // oxlint-disable-next-line unicorn/no-thenable -- it is one
+  Object.defineProperty(reply, 'then', { value, configurable: true, writable: true })
+}
+
+function isStream(payload: unknown): boolean {
+  return isObject(payload) && ('pipe' in payload || 'getReader' in payload)
+}

@@ -1,0 +1,108 @@
+/**
+ * `unwind/fastify`: one scope for each request of a Fastify 5 server, closed before the first byte of the answer.
+ */
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import { tryCurrentScope } from '../core/ambient.ts'
+import type { Rule } from '../core/options.ts'
+import type { App, Scope } from '../core/types.ts'
+import { adapterOf, enter, type Adapter, type AdapterOptions } from './adapter.ts'
+import { isClosed } from './failure.ts'
+import { holdBack, observed } from './fastify-answer.ts'
+import { open, servedOf } from './serve.ts'
+import type { Served } from './served.ts'
+
+export type { AdapterOptions } from './adapter.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The scope of this request, with `fastifyScope`. */
+    scope: Scope
+  }
+}
+
+export interface FastifyScopeOptions extends AdapterOptions {
+  app: App
+}
+
+/** What `register` itself looks at. */
+const any: Rule = { expected: 'anything', accepts: () => true }
+
+type Done = (error?: Error) => void
+
+/**
+ * `await server.register(fastifyScope, { app })`, before the routes, adds `request.scope`, which is ambient in all hooks
+ * and handlers. The app closes with the server.
+ *
+ * The scope closes once the handler has settled and its value went through the hooks, before the first byte is sent; so a
+ * failed commit goes to the error handler of Fastify, and is a 500. A stream keeps the scope open until it ends. What is
+ * sent with `reply.raw` is committed before.
+ *
+ * @example
+ * ```ts
+ * const server = fastify()
+ * await server.register(fastifyScope, { app })
+ * server.post('/orders', async (request, reply) => {
+ *   const tx = await request.scope.get(db.transaction)
+ *   reply.code(201)
+ *   return tx.query('insert into orders default values returning id')
+ * })
+ * ```
+ */
+export const fastifyScope: FastifyPluginAsync<FastifyScopeOptions> = async (instance, given) => {
+  const { app, ...options } = given
+  const kind = { where: 'fastifyScope', closeAt: 'answer', doubtedFrom: 400 } as const
+  const adapter = adapterOf(kind, app, options, { prefix: any, logLevel: any, logSerializers: any })
+  instance.decorateRequest('scope')
+  instance.addHook('onRequest', (request, reply, done) => {
+    begin(adapter, request, reply, done)
+  })
+  instance.addHook('preValidation', ({ scope }, _reply, done) => {
+    // A parser of the body may have lost it.
+    if (tryCurrentScope() === undefined) enter(scope, proceed, undefined, done)
+    else done()
+  })
+  instance.addHook('onRoute', (route: RouteOptions) => {
+    route.handler = observed(route.handler)
+    // After all others, which may still use the scope.
+    route.onSend = [...[route.onSend ?? []].flat(), holdBack]
+  })
+  instance.addHook('onSend', (request, reply, payload, done) => {
+    // An answer before the handler, or without one.
+    if (servedOf(reply.raw)?.taken === true) done()
+    else holdBack(request, reply, payload, done)
+  })
+  instance.addHook('onClose', async () => {
+    // An app that is already on its way down may be what waits for the server.
+    if (app.state === 'open') await app.close()
+  })
+}
+
+// As fastify-plugin does it: the hooks are for the whole server, and not for this plugin alone.
+Object.assign(fastifyScope, {
+  [Symbol.for('skip-override')]: true,
+  [Symbol.for('fastify.display-name')]: 'unwind',
+  [Symbol.for('plugin-meta')]: { name: 'unwind', fastify: '5.x' },
+})
+
+function begin(adapter: Adapter, request: FastifyRequest, reply: FastifyReply, done: Done): void {
+  let served: Served
+  try {
+    served = servedOf(reply.raw) ?? open(adapter, request.raw, reply.raw)
+  } catch (error) {
+    if (isClosed(error)) reply.code(503)
+    // Fastify passes on whatever it is given.
+    done(error as Error)
+    return
+  }
+  request.scope = served.scope
+  served.delegated = true
+  served.waits = true
+  if (adapter.scope.timeout !== undefined) {
+    served.refuse = (status, _text, error) => void reply.code(status).send(error)
+  }
+  served.start(proceed, done)
+}
+
+function proceed(_: unknown, done: Done): void {
+  done()
+}

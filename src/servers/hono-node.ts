@@ -1,0 +1,99 @@
+/**
+ * A request of Hono on `@hono/node-server`, whose end is that of the Node.js response.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isObject, isThenable } from '../core/dispose.ts'
+import { enter, type Adapter } from './adapter.ts'
+import { isWhole, look, piecesOf, streaming } from './hono-response.ts'
+import { discard } from './reply.ts'
+import { open } from './serve.ts'
+import { closeForAnswer, failForAnswer } from './for-answer.ts'
+import type { Served } from './served.ts'
+
+interface Bindings {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+}
+
+type Fetched = Response | Promise<Response>
+
+/** What `@hono/node-server` passes as the environment. */
+export function bindingsOf(env: unknown): Bindings | undefined {
+  if (!isObject(env) || !('outgoing' in env) || !('incoming' in env)) return undefined
+  // Both together are theirs.
+  return env as Bindings
+}
+
+/** Fails with what should be answered instead. */
+export function runOn(adapter: Adapter, bindings: Bindings, fetch: () => Fetched): Fetched {
+  const served = open(adapter, bindings.incoming, bindings.outgoing)
+  served.taken = true
+  served.delegated = true
+  served.waits = true
+  return adapter.scope.timeout === undefined ? run(served, fetch) : runInTime(served, fetch)
+}
+
+function run(served: Served, fetch: () => Fetched): Fetched {
+  try {
+    const fetched = enter(served.scope, call, fetch, undefined)
+    if (!isThenable(fetched)) return answered(served, fetched)
+    return fetched.then(
+      (response) => answered(served, response),
+      (error: unknown) => failed(served, error),
+    )
+  } catch (error) {
+    return failed(served, error)
+  }
+}
+
+/** At the deadline Hono's answer is not waited for any more. */
+function runInTime(served: Served, fetch: () => Fetched): Promise<Response> {
+  return new Promise((resolve, reject) => {
+    served.refuse = (status, text) => resolve(new Response(text, { status }))
+    Promise.resolve(run(served, fetch)).then(resolve, reject)
+  })
+}
+
+function call(fetch: () => Fetched): Fetched {
+  return fetch()
+}
+
+async function failed(served: Served, error: unknown): Promise<never> {
+  throw await failForAnswer(served, error)
+}
+
+function answered(served: Served, response: Response): Fetched {
+  if (served.overtaken) void discard(response)
+  served.status = response.status
+  const whole = isWhole(response)
+  if (whole === undefined) return answeredAfterLook(served, response)
+  return whole ? held(served, response) : released(served, response)
+}
+
+async function answeredAfterLook(served: Served, response: Response): Promise<Response> {
+  try {
+    const looked = await look(response)
+    if (looked.source === undefined) return await held(served, looked.response)
+    return released(served, streaming(response, piecesOf(looked.source)))
+  } catch (error) {
+    return await failed(served, error)
+  }
+}
+
+/** The scope closes, then the response is sent. */
+function held(served: Served, response: Response): Fetched {
+  const { headersSent, writableEnded } = served.response
+  if (headersSent || writableEnded || response.headers.has('x-hono-already-sent')) {
+    served.completes = false
+    return released(served, response)
+  }
+  if (served.adapter.closeAt === 'ended') return released(served, response)
+  const closing = closeForAnswer(served)
+  return closing === undefined ? response : closing.then(() => response)
+}
+
+/** The response is sent, and the scope closes when it has ended. */
+function released(served: Served, response: Response): Response {
+  served.settle('settled')
+  return response
+}

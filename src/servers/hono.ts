@@ -1,0 +1,109 @@
+/**
+ * `unwind/hono`: one scope for each request of a Hono 4 app, closed before the first byte of the answer; on
+ * `@hono/node-server`, in other runtimes, and in `app.request()` of a test.
+ */
+import type { MiddlewareHandler } from 'hono'
+import { isThenable } from '../core/dispose.ts'
+import type { App, Scope } from '../core/types.ts'
+import { adapterOf, type Adapter, type AdapterOptions } from './adapter.ts'
+import { aloneOf, runAlone } from './hono-alone.ts'
+import { bindingsOf, runOn } from './hono-node.ts'
+import { refusal } from './hono-response.ts'
+import { servedOf } from './serve.ts'
+
+export type { AdapterOptions } from './adapter.ts'
+
+declare module 'hono' {
+  interface ContextVariableMap {
+    /** The scope of this request, with `honoScope`. */
+    scope: Scope
+  }
+}
+
+/** What `new Hono()` has. */
+export interface HonoLike {
+  fetch(request: Request, env?: object, context?: unknown): Response | Promise<Response>
+}
+
+type Fetched = Response | Promise<Response>
+
+/**
+ * `serve({ fetch: honoFetch(app, hono) })`: a scope around each request, ambient in all middlewares and handlers. This is
+ * the fast form, because it adds no middleware; where `c.var.scope` is wanted, add `hono.use(honoScope(app))`.
+ *
+ * The scope closes once Hono has the response, before its first byte is sent; so a failed commit is a 500. A streamed body
+ * keeps the scope open until it ends. Nothing is committed by an answer of 400 or more, unless `honoScope` is there to
+ * tell a handler that threw from one that chose its status.
+ *
+ * @example
+ * ```ts
+ * const hono = new Hono()
+ * hono.get('/orders', async (c) => c.json(await (await inject(orderBook)).list()))
+ * serve({ fetch: honoFetch(app, hono), port: 3000 })
+ * ```
+ * @throws {TypeError} for unknown or wrong options
+ */
+export function honoFetch(
+  app: App,
+  hono: HonoLike,
+  options?: AdapterOptions,
+): (request: Request, env?: object, context?: unknown) => Fetched {
+  const kind = { where: 'honoFetch()', closeAt: 'answer', doubtedFrom: 400 } as const
+  const adapter = adapterOf(kind, app, options)
+  return (request, env, context) => {
+    try {
+      const fetched = runAround(adapter, env, request, () => hono.fetch(request, env, context))
+      if (!isThenable(fetched)) return fetched
+      return fetched.catch((error: unknown) => refusal(app, error))
+    } catch (error) {
+      return refusal(app, error)
+    }
+  }
+}
+
+/**
+ * `hono.use(honoScope(app))`, before everything else, adds `c.var.scope`, and opens the scope where `honoFetch` did not.
+ * A failed commit goes to `hono.onError`, where the scope was opened here.
+ *
+ * @example
+ * ```ts
+ * const hono = new Hono()
+ * hono.use(honoScope(app))
+ * hono.get('/orders', async (c) => c.json(await (await c.var.scope.get(orderBook)).list()))
+ * ```
+ * @throws {TypeError} for unknown or wrong options
+ */
+export function honoScope(app: App, options?: AdapterOptions): MiddlewareHandler {
+  const adapter = adapterOf({ where: 'honoScope()', closeAt: 'answer' }, app, options)
+  return async (c, next) => {
+    const { raw } = c.req
+    const proceed = async (): Promise<Response> => {
+      const around = requestOf(c.env, raw)
+      if (around !== undefined) c.set('scope', around.scope)
+      await next()
+      around?.see(c.error)
+      return c.res
+    }
+    const around = requestOf(c.env, raw)
+    const response = await (around === undefined
+      ? runAround(adapter, c.env, raw, proceed)
+      : proceed())
+    if (response !== c.res) c.res = response
+  }
+}
+
+function runAround(
+  adapter: Adapter,
+  env: unknown,
+  request: Request,
+  fetch: () => Fetched,
+): Fetched {
+  const bindings = bindingsOf(env)
+  if (bindings === undefined) return runAlone(adapter, request, fetch)
+  return runOn(adapter, bindings, fetch)
+}
+
+function requestOf(env: unknown, request: Request) {
+  const bindings = bindingsOf(env)
+  return bindings === undefined ? aloneOf(request) : servedOf(bindings.outgoing)
+}

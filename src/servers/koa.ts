@@ -1,0 +1,90 @@
+/**
+ * `unwind/koa`: one scope for each request of a Koa 3 app, closed before the first byte of the answer.
+ */
+import type { RequestListener } from 'node:http'
+import type Koa from 'koa'
+import type { Middleware } from 'koa'
+import { isObject } from '../core/dispose.ts'
+import { NoScopeError } from '../core/errors.ts'
+import type { App, Scope } from '../core/types.ts'
+import { adapterOf, type AdapterOptions } from './adapter.ts'
+import { serve, servedOf } from './serve.ts'
+import { closeForAnswer, failForAnswer } from './for-answer.ts'
+import type { Served } from './served.ts'
+
+export type { AdapterOptions } from './adapter.ts'
+
+declare module 'koa' {
+  interface DefaultContext {
+    /** The scope of this request, with `koaListener`. */
+    readonly scope: Scope
+  }
+}
+
+/**
+ * `http.createServer(koaListener(app, koa))` adds `ctx.scope`, which is ambient in every middleware and in streamed
+ * bodies.
+ *
+ * The scope closes once all middlewares have settled, before the first byte of the answer is sent; so a failed commit is
+ * an error to Koa, and a 500. A streamed body keeps the scope open until it ends. Nothing is committed by an answer of
+ * 400 or more, because Koa does not tell a middleware that caught an error from one that chose its status; where the
+ * work is whole all the same, call `ctx.scope.complete()`.
+ *
+ * @example
+ * ```ts
+ * const koa = new Koa()
+ * koa.use(async (ctx) => {
+ *   const orders = await ctx.scope.get(orderBook)
+ *   ctx.body = await orders.list()
+ * })
+ * http.createServer(koaListener(app, koa)).listen(3000)
+ * ```
+ * @throws {TypeError} for unknown or wrong options
+ */
+export function koaListener(app: App, koa: Koa, options?: AdapterOptions): RequestListener {
+  const kind = { where: 'koaListener()', closeAt: 'answer', doubtedFrom: 400 } as const
+  const adapter = adapterOf(kind, app, options)
+  Object.defineProperty(koa.context, 'scope', { configurable: true, get: scopeOf })
+  // Around all others, those that are added later too.
+  if (!koa.middleware.includes(holdBack)) koa.middleware.unshift(holdBack)
+  const callback = koa.callback()
+  return function listen(request, response) {
+    serve(adapter, request, response, call, undefined)
+  }
+  function call(served: Served): unknown {
+    served.waits = true
+    return callback(served.request, served.response)
+  }
+}
+
+const holdBack: Middleware = async (ctx, next) => {
+  const served = servedOf(ctx.res)
+  if (served === undefined) {
+    await next()
+    return
+  }
+  served.delegated = true
+  try {
+    await next()
+  } catch (error) {
+    // After headers were sent Koa would leave the answer open until its client leaves.
+    if (ctx.headerSent) served.fail(error)
+    throw ctx.headerSent ? error : await failForAnswer(served, error)
+  }
+  if (served.over || served.adapter.closeAt === 'ended') return
+  if (ctx.respond === false || ctx.res.writableEnded) served.completes = false
+  else if (!isStreamed(ctx.body)) await closeForAnswer(served)
+}
+
+function scopeOf(this: { readonly res: Parameters<typeof servedOf>[0] }): Scope {
+  const scope = servedOf(this.res)?.scope
+  if (scope !== undefined) return scope
+  throw new NoScopeError(
+    'ctx.scope was read in a request without a scope. Serve the app with http.createServer(koaListener(app, koa)).',
+  )
+}
+
+/** A Blob is whole; what the others yield may still be made. */
+function isStreamed(body: unknown): boolean {
+  return isObject(body) && ('pipe' in body || 'getReader' in body || 'bodyUsed' in body)
+}

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { describe, test } from 'node:test'
+
+import { currentScope } from 'unwind'
+
+import { kinds } from './support/kinds.ts'
+import { turn } from './support/scoped-site.ts'
+import { Site } from './support/site.ts'
+
+for (const kind of kinds) {
+  describe(`a request with ${kind.name}`, () => {
+    test('succeeds with its handler, in whose context its scope is', async () => {
+      await using site = await Site.serve(kind, async ({ scope }) => {
+        await turn()
+        return { body: { name: scope.name, ambient: currentScope() === scope } }
+      })
+      const { status, body } = await kind.ask(site, '/orders?full=1')
+      assert.deepEqual([status, JSON.parse(body)], [200, { name: 'GET /orders', ambient: true }])
+      assert.deepEqual(await site.statuses(), ['success'])
+      assert.deepEqual(site.reported, [])
+    })
+
+    test('whose handler fails is answered with 500, and fails', async () => {
+      await using site = await Site.serve(kind, async () => {
+        await turn()
+        throw new Error('the reason')
+      })
+      assert.equal((await kind.ask(site, '/')).status, 500)
+      assert.deepEqual(await site.statuses(), ['failure'])
+    })
+
+    test('keeps its scope open for a stream until that has ended', async () => {
+      const states: string[] = []
+      await using site = await Site.serve(kind, async ({ scope }) => ({
+        body: Readable.from(
+          (async function* pieces() {
+            for (const piece of ['a', 'b', 'c']) {
+              await turn()
+              states.push(scope.state)
+              yield piece
+            }
+          })(),
+        ),
+      }))
+      assert.equal((await kind.ask(site, '/')).body, 'abc')
+      assert.deepEqual(await site.statuses(), ['success'])
+      assert.deepEqual(states, ['open', 'open', 'open'])
+    })
+
+    if (kind.seesResult) {
+      for (const status of [200, 201]) {
+        test(`whose commit fails is answered with 500, and never with its ${status}`, async () => {
+          await using site = await Site.serve(kind, async ({ scope }) => {
+            scope.defer(async ({ status: outcome }) => {
+              await turn()
+              if (outcome === 'success') throw new Error('not committed')
+            })
+            return { status, body: 'done' }
+          })
+          assert.equal((await kind.ask(site, '/')).status, 500)
+          assert.deepEqual(await site.statuses(), ['failure'])
+        })
+      }
+    }
+  })
+}
