@@ -1,5 +1,6 @@
 /**
- * What something held is doing: `running`, `idle in transaction`. Handles that know it say so under one symbol.
+ * What something held is doing: `running`, `idle in transaction`. Classes of handles that can tell say how, once; whatever
+ * else is held is not touched.
  */
 import { isObject } from './dispose.ts'
 import type { Activity } from './reports.ts'
@@ -9,16 +10,19 @@ export interface Doing extends Pick<Activity, 'state'> {
   readonly since: number
 }
 
-/** The method of a handle that tells. */
-export const doing: unique symbol = Symbol('unwind.doing')
+const tellers = new Map<unknown, (handle: never) => Doing | undefined>()
 
-interface Teller {
-  [doing]?: () => Doing
+export function tellsActivity<T extends object>(
+  handles: { readonly prototype: T },
+  doing: (handle: T) => Doing | undefined,
+): void {
+  tellers.set(handles.prototype, doing)
 }
 
 export function activityOf(value: unknown, now: number): Activity | undefined {
   if (!isObject(value)) return undefined
-  // It may be anything, and what is not there is not called.
-  const found = (value as Teller)[doing]?.()
+  const doing = tellers.get(Object.getPrototypeOf(value))
+  // It is an instance of the class that the teller was registered for.
+  const found = doing?.(value as never)
   return found && { state: found.state, sinceMs: Math.max(0, now - found.since) }
 }

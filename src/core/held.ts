@@ -17,6 +17,7 @@ import { reportLeak, reportReturn, type Found } from './leaks.ts'
 import { title } from './misuse.ts'
 import { forgetNote, note, watchGarbage, type Note } from './notes.ts'
 import { sweepWith } from './sweeping.ts'
+import { tellTimeout } from './telling.ts'
 import type { Scope } from './types.ts'
 import { usageOf, type Usage } from './usage.ts'
 
@@ -127,6 +128,14 @@ export class Ticket {
     this.#state = 'released'
     if (state === 'asked') forgetNote(this)
     if (state === 'held' || state === 'lent') this.#giveBack(state === 'held')
+  }
+
+  /** Nothing came of it. */
+  failed(timedOut: boolean): void {
+    this.released()
+    if (!timedOut) return
+    const waited = elapsed(this.#asked, roughNow())
+    tellTimeout(this.scope, this.resource, 'acquire', Math.round(waited), this.pool)
   }
 
   leak(reason: 'age' | 'scope'): void {

@@ -7,10 +7,10 @@ import { DisposedError } from './errors.ts'
 import { usedAfterRelease } from './events.ts'
 import { callWithValue, conclude, Finalizer, Unwinding, type Unwindable } from './finalizers.ts'
 import { ticketFor, type Ticket } from './held.ts'
-import { reportUnthrown } from './misuse.ts'
+import { reportUnthrown, title } from './misuse.ts'
 import { checkOptions, expected, milliseconds, text } from './options.ts'
 import { defaults } from './settings.ts'
-import type { Held } from './types.ts'
+import type { Held, Scope } from './types.ts'
 
 /**
  * Anything with a close, for `await using`. Released once; a second dispose waits for the first.
@@ -46,6 +46,18 @@ export function disposedError(what: string, cause?: unknown): DisposedError {
     `${what} was used after its release. Use it inside the block or scope that holds it, and await everything it started there.`,
     cause === undefined ? undefined : { cause },
   )
+}
+
+/** What disposing something throws that a scope lends. */
+export function lentError(what: string, lender: Scope): TypeError {
+  return new TypeError(
+    `${what} is lent by the scope ${title(lender)}, which releases it when it closes. Do not dispose it; acquire one of your own where it has to end earlier.`,
+  )
+}
+
+/** The same, of a disposal that is waited for. */
+export function refuseLent(what: string, lender: Scope): Promise<never> {
+  return Promise.reject(lentError(what, lender))
 }
 
 /** It may live as long as the program: only its scope says when it should have been released. */

@@ -85,9 +85,11 @@ export function tellTimeout(
   resource: string,
   phase: 'acquire' | 'release',
   timeoutMs: number,
+  pool?: string,
 ): void {
   if (!timedOut.hasSubscribers) return
-  timedOut.publish({ resource, scope: scope && identityOf(scope), phase, timeoutMs })
+  const message = { resource, scope: scope && identityOf(scope), phase, timeoutMs }
+  timedOut.publish(pool === undefined ? message : { ...message, pool })
 }
 
 /** It is held for too long, and somebody was told. */

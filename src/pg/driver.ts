@@ -51,7 +51,13 @@ export interface DriverPool {
   readonly totalCount?: number
   readonly idleCount?: number
   readonly ending?: boolean
-  readonly options?: { readonly max?: number }
+  readonly options?: {
+    readonly max?: number
+    readonly host?: string
+    readonly port?: number | string
+    readonly database?: string
+    readonly connectionString?: string
+  }
   /** Those that are being opened, too. */
   readonly _clients?: readonly DriverClient[]
   connect(

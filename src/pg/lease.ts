@@ -2,8 +2,10 @@
  * A connection that is one's own until it is released. The handle is dead from that moment on, although the pool may
  * have given the connection to somebody else; the connection goes back as the next holder must find it, or not at all.
  */
+import { tellsActivity } from '../core/activity.ts'
 import { ambient } from '../core/context.ts'
-import { disposedError } from '../core/lease.ts'
+import { ticketFor, type Ticket } from '../core/held.ts'
+import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
 import { Children, type Child } from './children.ts'
@@ -23,10 +25,12 @@ import type {
 } from './types.ts'
 
 const done: Promise<void> = Promise.resolve()
+const what = 'The PostgreSQL connection'
 
 export class Lease implements PgLease, AsyncDisposable, Owner {
   /** The scope that releases it. */
   lender: Scope | undefined = undefined
+  readonly #ticket: Ticket | undefined
   /** `undefined` once released. */
   #session: Session | undefined
   /** What is being released. */
@@ -38,8 +42,14 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
   #suspendedBy: Scope | undefined = undefined
   readonly #onReturn: (lease: Lease) => void
 
-  constructor(session: Session, onReturn: (lease: Lease) => void) {
+  static {
+    tellsActivity(this, (lease) => lease.#session?.doing())
+  }
+
+  constructor(session: Session, onReturn: (lease: Lease) => void, ticket: Ticket | undefined) {
     this.#session = session
+    this.#ticket = ticket
+    ticket?.held(this)
     this.#onReturn = onReturn
   }
 
@@ -68,8 +78,11 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
         throw transactionOpen('A transaction was begun')
       }
       // Before the first wait: from here on there is something to roll back.
-      this.#transaction = new Transaction(session, frame, this, undefined, options?.signal)
-      return this.#transaction.start(session)
+      const transaction = new Transaction(session, frame, this, undefined, options?.signal)
+      this.#transaction = transaction
+      transaction.ticket = ticketFor('pg.transaction')
+      transaction.ticket?.held(transaction)
+      return transaction.start(session)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -93,7 +106,14 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    if (this.lender !== undefined) return refuseLent(what, this.lender)
     return this.release()
+  }
+
+  /** `scope` releases it from now on. */
+  lend(scope: Scope): void {
+    this.lender = scope
+    this.#ticket?.lend()
   }
 
   /**
@@ -143,6 +163,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
   }
 
   ended(): void {
+    this.#transaction?.ticket?.released()
     this.#transaction = undefined
   }
 
@@ -154,6 +175,8 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
     this.#session = undefined
     this.#leaving = session
     this.#closedBy = scope
+    this.#ticket?.released()
+    this.#transaction?.ticket?.released()
     this.#transaction?.cut(scope)
     this.#children?.cut(scope)
   }
@@ -181,10 +204,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
 
   #dead(): Error {
     const scope = this.#closedBy ?? this.#suspendedBy
-    return disposedError(
-      'The PostgreSQL connection',
-      scope && scopeClosed(scope, 'query()', undefined),
-    )
+    return disposedError(what, scope && scopeClosed(scope, 'query()', undefined))
   }
 }
 

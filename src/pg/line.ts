@@ -2,6 +2,7 @@
  * The statements of one connection, one at a time and in the order of the calls. While somebody holds the line, only
  * that one's statements are sent.
  */
+import { roughNow } from '../core/deadline.ts'
 import { connectionLost, isServerError } from './errors.ts'
 import type { DriverResult } from './driver.ts'
 import type { Session } from './session.ts'
@@ -46,6 +47,7 @@ export class Line {
     // Before the driver is called: it may answer at once.
     this.running = statement
     session.activity = 'running'
+    session.changed = roughNow()
     statement.sent = true
     try {
       session.client.query(statement.text, statement.values, (error, result) =>

@@ -2,8 +2,11 @@
  * The leases of one pool. Whoever waits for a connection can give up, and is turned away when the pool is disposed; a
  * connection that comes too late goes back. The driver is called outside of every request.
  */
-import { disposedError } from '../core/lease.ts'
+import { ticketFor, type Ticket } from '../core/held.ts'
+import { disposedError, refuseLent } from '../core/lease.ts'
 import { abortSignal, checkOptions, count, expected } from '../core/options.ts'
+import { poolClosed, poolOpened, type PoolSource } from '../core/pools.ts'
+import type { Scope } from '../core/types.ts'
 import { outside, type DriverClient, type DriverPool, type Release } from './driver.ts'
 import { neverAtRest } from './errors.ts'
 import { transactionRules } from './frame.ts'
@@ -11,6 +14,7 @@ import { Lease } from './lease.ts'
 import type { Policy } from './policy.ts'
 import { inTransaction, inTransactions, type Body } from './retry.ts'
 import { sessionOf, type Session } from './session.ts'
+import { poolName } from './pool-name.ts'
 import { parseQuery } from './statement.ts'
 import { within } from './time.ts'
 import type {
@@ -26,10 +30,15 @@ type RetryOptions = PgTransactionOptions & { retry?: number }
 
 const retryRules = { ...transactionRules, retry: count }
 
+const what = 'The PostgreSQL pool'
+
 /** Listened to already: an idle connection that breaks is replaced, and must not end the process. */
 const guarded = new WeakSet<DriverPool>()
 
-export class LeasePool<P> implements PgPool<P>, AsyncDisposable {
+export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
+  readonly system = 'postgresql'
+  /** The app that disposes it. */
+  lender: Scope | undefined = undefined
   readonly #pool: DriverPool
   readonly #own: boolean
   readonly #policy: Policy
@@ -39,6 +48,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable {
   readonly #sessions = new Set<Session>()
   readonly #onReturn = (lease: Lease): void => this.#returned(lease)
   readonly #onGiveUp = (waiter: Waiter): void => void this.#waiters.delete(waiter)
+  #name: string | undefined = undefined
   #onLastReturn: (() => void) | undefined = undefined
   #disposing: Promise<void> | undefined = undefined
 
@@ -51,18 +61,37 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable {
     this.#pool = pool
     this.#own = own
     this.#policy = policy
+    poolOpened(this)
     if (guarded.has(pool)) return
     guarded.add(pool)
     pool.on('error', ignore)
   }
 
   acquire(options?: { signal?: AbortSignal }): Promise<Lease> {
+    const ticket = ticketFor('pg.lease', { pool: this.poolName })
+    return ticket === undefined
+      ? this.#acquire(options, undefined)
+      : ticket.trace(() => this.#acquire(options, ticket))
+  }
+
+  #acquire(
+    options: { signal?: AbortSignal } | undefined,
+    ticket: Ticket | undefined,
+  ): Promise<Lease> {
     return new Promise((resolve, reject) => {
       checkOptions('acquire()', options, { signal: abortSignal })
       options?.signal?.throwIfAborted()
       if (this.#disposing !== undefined) throw this.#dead()
-      this.#connect(new Waiter(resolve, reject, options?.signal, this.#onGiveUp))
+      this.#connect(new Waiter(resolve, reject, options?.signal, this.#onGiveUp, ticket))
     })
+  }
+
+  get poolName(): string {
+    return (this.#name ??= poolName(this.#pool))
+  }
+
+  get limit(): number | undefined {
+    return this.#pool.options?.max
   }
 
   // oxlint-disable-next-line typescript/no-explicit-any -- what a row is, only the statement knows
@@ -106,6 +135,12 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    if (this.lender !== undefined) return refuseLent(what, this.lender)
+    return this.release()
+  }
+
+  /** The same as disposing, for the app that lends it. */
+  release(): Promise<void> {
     this.#disposing ??= this.#dispose()
     return this.#disposing
   }
@@ -113,6 +148,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable {
   /** Close every connection now. */
   destroy(error: Error): void {
     this.#disposing ??= Promise.resolve()
+    poolClosed(this)
     this.#turnAway()
     for (const lease of this.#leases) lease.destroy(error)
     for (const session of this.#sessions) session.destroy(error)
@@ -137,7 +173,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable {
   }
 
   #lend(session: Session, waiter: Waiter): void {
-    const lease = new Lease(session, this.#onReturn)
+    const lease = new Lease(session, this.#onReturn, waiter.ticket)
     this.#leases.add(lease)
     this.#waiters.delete(waiter)
     waiter.resolve(lease)
@@ -170,6 +206,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable {
   }
 
   async #dispose(): Promise<void> {
+    poolClosed(this)
     this.#turnAway()
     await this.#leasesReturned()
     // Whoever still holds one has had the time to give it back.
@@ -203,7 +240,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable {
   }
 
   #dead(): Error {
-    return disposedError('The PostgreSQL pool')
+    return disposedError(what)
   }
 }
 

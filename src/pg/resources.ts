@@ -82,8 +82,8 @@ function poolOf<P extends PgPoolLike<unknown>>(
   return resource<PgPool<P>>({
     name: 'pg.pool',
     lifetime: 'app',
-    acquire: () => pgPool(pool, options),
-    release: dispose,
+    acquire: ({ scope }) => lent(pgPool(pool, options), scope),
+    release: (open) => (open instanceof LeasePool ? open.release() : dispose(open)),
     destroy: (open, why) => {
       if (open instanceof LeasePool) open.destroy(why)
     },
@@ -118,7 +118,12 @@ function transactionOf(
 
 /** Who closes it is what a use after that is told. */
 function lent<T extends object>(handle: T, scope: Scope): T {
-  if (handle instanceof Lease || handle instanceof Transaction) handle.lender = scope
+  if (handle instanceof Lease) handle.lend(scope)
+  if (handle instanceof LeasePool) handle.lender = scope
+  if (handle instanceof Transaction) {
+    handle.lender = scope
+    handle.ticket?.lend()
+  }
   return handle
 }
 

@@ -2,6 +2,8 @@
  * One physical connection: what it is doing, whether its transaction status can be believed, and its way back to the
  * pool. Nothing is sent while a cancel may still be on its way.
  */
+import type { Doing } from '../core/activity.ts'
+import { roughNow } from '../core/deadline.ts'
 import { cancelUntilQuiet, requestCancel } from './cancel.ts'
 import { disconnect } from './disconnect.ts'
 import {
@@ -45,6 +47,8 @@ export class Session {
   readonly line: Line = new Line(this)
   policy: Policy
   activity: Activity = 'quiet'
+  /** When that became so, on the clock of `roughNow`. */
+  changed: number = roughNow()
   /** Settings, temporary tables or locks may be left in it. */
   dirty = false
   /** The driver's client was handed out: what was done with it is not known. */
@@ -95,6 +99,13 @@ export class Session {
     return this.activity === 'quiet' || this.activity === 'lost'
   }
 
+  /** For whoever looks at what its lease is doing. */
+  doing(): Doing {
+    const inTransaction = { I: 'idle', T: 'idle in transaction', E: 'failed transaction' } as const
+    const state = this.activity === 'quiet' ? inTransaction[this.status ?? 'I'] : this.activity
+    return { state, since: this.changed }
+  }
+
   /** The server waits, outside of every transaction. */
   get atRest(): boolean {
     return this.activity === 'quiet' && (this.status === 'I' || this.status === null)
@@ -119,6 +130,7 @@ export class Session {
     this.dirty = false
     this.unsafe = false
     this.failure = undefined
+    this.changed = roughNow()
     this.lookAgain()
   }
 
@@ -257,6 +269,7 @@ export class Session {
 
   #become(activity: 'quiet' | 'lost'): void {
     if (!this.lost) this.activity = activity
+    this.changed = roughNow()
     this.#quiet.open()
     this.#proceed()
   }

@@ -2,7 +2,8 @@
  * A transaction and, by the same rules, a savepoint. Dead from the moment its end begins, so that nothing meant for it
  * runs after it; and what is not committed is rolled back.
  */
-import { disposedError } from '../core/lease.ts'
+import type { Ticket } from '../core/held.ts'
+import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import { expected } from '../core/options.ts'
 import type { Scope } from '../core/types.ts'
@@ -35,6 +36,7 @@ const done: Promise<void> = Promise.resolve()
 export class Transaction implements PgTransaction, AsyncDisposable, Owner {
   /** The scope that ends it. */
   lender: Scope | undefined = undefined
+  ticket: Ticket | undefined = undefined
   readonly #frame: Frame
   readonly #owner: Owner
   readonly #parent: Transaction | undefined
@@ -98,7 +100,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
     if (this.#savepoint !== undefined) {
       return Promise.reject(transactionOpen(`${this.#frame.what} cannot commit`))
     }
-    if (this.#signal?.aborted === true) return rejected(this.#signal)
+    // Whatever it was aborted with is passed on.
+    if (this.#signal?.aborted === true) return Promise.reject(this.#signal.reason as Error)
     this.#phase = 'committing'
     this.#ending = this.#commit(session)
     return this.#ending
@@ -132,6 +135,10 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    return this.lender === undefined ? this.#dispose() : refuseLent(this.#frame.what, this.lender)
+  }
+
+  #dispose(): Promise<void> {
     if (this.#phase === 'open') return this.rollback()
     return this.#session === undefined ? done : this.#ended(this.#session)
   }
@@ -158,12 +165,12 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
   /** For the scope that lent it: until this is over, the connection takes no statement that was meant for it. */
   async end(outcome: 'commit' | 'rollback'): Promise<void> {
     this.#closedBy = this.lender
-    if (this.#phase !== 'open') return this[Symbol.asyncDispose]()
+    if (this.#phase !== 'open') return this.#dispose()
     this.#owner.suspend(this.lender)
     try {
       await this[outcome]()
     } finally {
-      await this[Symbol.asyncDispose]()
+      await this.#dispose()
       this.#owner.suspend(undefined)
     }
   }
@@ -274,7 +281,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
   }
 
   async #rollBackAgain(): Promise<void> {
-    await this[Symbol.asyncDispose]()
+    await this.#dispose()
     if (this.state === 'committed') throw this.#dead()
   }
 
@@ -288,10 +295,6 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
     const cause = this.#closedBy && scopeClosed(this.#closedBy, 'query()', undefined)
     return disposedError(this.#frame.what, cause)
   }
-}
-
-async function rejected(signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted()
 }
 
 function ignore(): void {}

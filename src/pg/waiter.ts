@@ -1,4 +1,5 @@
 /** One call that waits for a connection. It settles once: with a lease, an error, or because it was given up. */
+import type { Ticket } from '../core/held.ts'
 import type { Lease } from './lease.ts'
 
 /** How many connections in the middle of something are replaced for one call. */
@@ -12,6 +13,7 @@ export class Waiter {
   readonly #reject: (error: unknown) => void
   readonly #signal: AbortSignal | undefined
   readonly #onAbort: (() => void) | undefined
+  readonly ticket: Ticket | undefined
 
   /** @param onGiveUp called when the signal aborts */
   constructor(
@@ -19,7 +21,9 @@ export class Waiter {
     reject: (error: unknown) => void,
     signal: AbortSignal | undefined,
     onGiveUp: (waiter: Waiter) => void,
+    ticket: Ticket | undefined,
   ) {
+    this.ticket = ticket
     this.#resolve = resolve
     this.#reject = reject
     this.#signal = signal
@@ -43,6 +47,7 @@ export class Waiter {
   }
 
   reject(error: unknown): void {
+    this.ticket?.failed(isTimeout(error))
     this.#settle()
     this.#reject(error)
   }
@@ -51,4 +56,10 @@ export class Waiter {
     this.settled = true
     if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
   }
+}
+
+/** A deadline, or the `connectionTimeoutMillis` of the driver's pool, which has a message and no code. */
+function isTimeout(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return error.name === 'TimeoutError' || error.message.startsWith('timeout exceeded')
 }
