@@ -3,6 +3,10 @@ import type { Scope } from '../core/types.ts'
 import type { Session } from './session.ts'
 
 export interface Child {
+  /** Where it is kept. */
+  home?: Children | undefined
+  /** Whose it is, where that may be somebody around its owner. */
+  readonly host?: object
   /**
    * Dead from now on, because its owner is released: nothing of it is sent any more.
    * @param scope the one that lent the owner, and closes
@@ -21,6 +25,7 @@ export class Children {
   #leaving: Child[] = []
 
   add(child: Child): void {
+    child.home = this
     this.#open.push(child)
   }
 
@@ -28,6 +33,15 @@ export class Children {
   remove(child: Child): void {
     const at = this.#open.lastIndexOf(child)
     if (at !== -1) this.#open.splice(at, 1)
+  }
+
+  /** Those of somebody around `owner`, which ends well, go on there. */
+  passOn(owner: object, outer: { readonly children: Children }): void {
+    const others = this.#open.filter(({ host }) => host !== undefined && host !== owner)
+    for (const child of others) {
+      this.remove(child)
+      outer.children.add(child)
+    }
   }
 
   cut(scope: Scope | undefined): void {

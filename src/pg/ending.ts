@@ -24,6 +24,14 @@ export async function rollBack(session: Session): Promise<void> {
   if (!session.lost && !session.atRest) session.retire(unfinished())
 }
 
+/**
+ * What was done is done, and the connection can be used for the next.
+ * @throws what the server says
+ */
+export async function commit(session: Session): Promise<void> {
+  await quietWithinGrace(session, session.direct('COMMIT'))
+}
+
 /** Back to where the savepoint was made, in a transaction that can go on. */
 export async function rollBackTo(session: Session, savepoint: string): Promise<void> {
   if (session.lost || session.status === 'I') return

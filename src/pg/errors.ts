@@ -43,6 +43,19 @@ export class PgTransactionOpenError extends UnwindError {
   }
 }
 
+/** `ERR_PG_CURSOR_OPEN`: something was asked of a connection that an open cursor has to itself. */
+export class PgCursorOpenError extends UnwindError {
+  declare readonly code: 'ERR_PG_CURSOR_OPEN'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_PG_CURSOR_OPEN', message, options)
+  }
+
+  static {
+    named(this, 'PgCursorOpenError')
+  }
+}
+
 /** `ERR_PG_CONNECTION_LOST`: a statement was given to a connection that is closed. `cause` is what closed it. */
 export class PgConnectionLostError extends UnwindError {
   declare readonly code: 'ERR_PG_CONNECTION_LOST'
@@ -79,6 +92,12 @@ export function transactionOpen(what: string): PgTransactionOpenError {
 export function neverAtRest(): PgTransactionOpenError {
   return new PgTransactionOpenError(
     "The pool's connections come with a transaction open, or with a statement that does not end. End what runs on its 'connect' event or in its `onConnect`, and what others leave behind in it.",
+  )
+}
+
+export function cursorOpen(): PgCursorOpenError {
+  return new PgCursorOpenError(
+    'A cursor outside of a transaction has the connection to itself until its end, and was not at its end. Begin a transaction and use its cursor(), use another connection meanwhile, or read or dispose the cursor first.',
   )
 }
 

@@ -2,6 +2,7 @@
 export {
   PgCommitUnknownError,
   PgConnectionLostError,
+  PgCursorOpenError,
   PgTransactionOpenError,
   PgTransactionRolledBackError,
 } from './errors.ts'
@@ -9,6 +10,8 @@ export { pgPool } from './open.ts'
 export { pgResources } from './resources.ts'
 export type { PgResources, PgResourcesOptions } from './resources.ts'
 export type {
+  PgCursor,
+  PgCursorOptions,
   PgLease,
   PgPool,
   PgPoolLike,

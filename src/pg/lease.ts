@@ -8,14 +8,17 @@ import { ticketFor, type Ticket } from '../core/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
-import { Children, type Child } from './children.ts'
+import { Children } from './children.ts'
+import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
+import type { CursorArguments } from './cursor-query.ts'
 import { interrupt, quieten, restore } from './ending.ts'
-import { transactionOpen } from './errors.ts'
+import { cursorOpen, transactionOpen } from './errors.ts'
 import { transactionFrame } from './frame.ts'
+import type { Owner } from './owner.ts'
 import type { Policy } from './policy.ts'
 import type { Session } from './session.ts'
 import { query } from './submit.ts'
-import { Transaction, type Owner } from './transaction.ts'
+import { Transaction } from './transaction.ts'
 import type {
   PgLease,
   PgQueryConfig,
@@ -27,7 +30,7 @@ import type {
 const done: Promise<void> = Promise.resolve()
 const what = 'The PostgreSQL connection'
 
-export class Lease implements PgLease, AsyncDisposable, Owner {
+export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost {
   /** The scope that releases it. */
   lender: Scope | undefined = undefined
   readonly #ticket: Ticket | undefined
@@ -38,6 +41,8 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
   #releasing: Promise<void> | undefined = undefined
   #transaction: Transaction | undefined = undefined
   #children: Children | undefined = undefined
+  /** The one that has the connection to itself. */
+  #cursor: Cursor<unknown> | undefined = undefined
   #closedBy: Scope | undefined = undefined
   #suspendedBy: Scope | undefined = undefined
   readonly #onReturn: (lease: Lease) => void
@@ -63,15 +68,19 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
     second?: readonly unknown[] | PgQueryOptions,
     third?: PgQueryOptions,
   ): Promise<PgQueryResult<Row>> {
-    if (this.#session === undefined || this.#suspendedBy !== undefined) {
-      return Promise.reject(this.#dead())
+    if (
+      this.#session === undefined ||
+      this.#suspendedBy !== undefined ||
+      this.#cursor?.over === false
+    ) {
+      return Promise.reject(this.#refusal())
     }
     return query(this.#session, first, second, third, undefined)
   }
 
   begin(options?: PgTransactionOptions): Promise<Transaction> {
     try {
-      const session = this.usable()
+      const session = this.#free()
       const frame = transactionFrame(options)
       options?.signal?.throwIfAborted()
       if (this.#transaction !== undefined || session.inTransaction) {
@@ -86,6 +95,10 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  cursor<Row>(...parameters: CursorArguments): Cursor<Row> {
+    return cursor(this, parameters)
   }
 
   async cancel(): Promise<void> {
@@ -138,7 +151,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
     const session = this.#session ?? this.#leaving
     if (session === undefined) return
     if (this.#session !== undefined) this.#cut(session, this.lender ?? closingScope())
-    session.line.refuse(() => this.#dead())
+    session.line.refuse(() => this.dead())
     session.destroy(error)
     this.#giveBack(session)
   }
@@ -148,18 +161,29 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
    * @throws `ERR_DISPOSED`
    */
   usable(): Session {
-    if (this.#session === undefined || this.#suspendedBy !== undefined) throw this.#dead()
+    if (this.#session === undefined || this.#suspendedBy !== undefined) throw this.dead()
     return this.#session
   }
 
-  /** `child` ends before this does. */
-  open(child: Child): void {
-    this.#children ??= new Children()
-    this.#children.add(child)
+  /** Into the transaction, where one is open. */
+  admit(child: Cursor<unknown>): Admission {
+    const session = this.#free()
+    if (this.#transaction !== undefined) return this.#transaction.admit(child)
+    this.#cursor = child
+    this.children.add(child)
+    return { session, signal: undefined, alone: true }
   }
 
-  closed(child: Child): void {
-    this.#children?.remove(child)
+  /** What a use after its release throws. */
+  dead(): Error {
+    const scope = this.#closedBy ?? this.#suspendedBy
+    return disposedError(what, scope && scopeClosed(scope, 'query()', undefined))
+  }
+
+  /** What ends before this does. */
+  get children(): Children {
+    this.#children ??= new Children()
+    return this.#children
   }
 
   ended(): void {
@@ -182,7 +206,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
   }
 
   async #restore(session: Session, inFlight: Policy['inFlight']): Promise<void> {
-    session.line.refuse(() => this.#dead())
+    session.line.refuse(() => this.dead())
     await session.exclusively(async () => {
       await quieten(session, inFlight)
       await this.#transaction?.leave(session)
@@ -202,9 +226,16 @@ export class Lease implements PgLease, AsyncDisposable, Owner {
     session.giveBack()
   }
 
-  #dead(): Error {
-    const scope = this.#closedBy ?? this.#suspendedBy
-    return disposedError(what, scope && scopeClosed(scope, 'query()', undefined))
+  /** As `usable`, and no cursor has it to itself. */
+  #free(): Session {
+    const session = this.usable()
+    if (this.#cursor?.over === false) throw cursorOpen()
+    return session
+  }
+
+  #refusal(): Error {
+    const alive = this.#session !== undefined && this.#suspendedBy === undefined
+    return alive ? cursorOpen() : this.dead()
   }
 }
 

@@ -7,6 +7,7 @@ import { connectionLost, isServerError } from './errors.ts'
 import type { DriverResult } from './driver.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
+import { Gate } from './time.ts'
 
 export class Line {
   /** The one that was sent. */
@@ -15,6 +16,7 @@ export class Line {
   /** While above zero, nothing is taken from those who wait. */
   #holds = 0
   readonly #session: Session
+  #emptied: Gate | undefined = undefined
 
   constructor(session: Session) {
     this.#session = session
@@ -22,6 +24,18 @@ export class Line {
 
   get held(): boolean {
     return this.#holds > 0
+  }
+
+  /** Nothing runs and nobody waits. */
+  get empty(): boolean {
+    return this.running === undefined && this.#waiting.length === 0
+  }
+
+  /** Resolves when nobody waits any more. */
+  whenEmpty(): Promise<void> {
+    if (this.#waiting.length === 0) return Promise.resolve()
+    this.#emptied ??= new Gate()
+    return this.#emptied.wait()
   }
 
   add(statement: Statement): void {
@@ -33,6 +47,7 @@ export class Line {
   advance(): void {
     if (this.#waiting.length === 0 || this.running !== undefined || this.#holds > 0) return
     const next = this.#waiting.shift()
+    if (this.#waiting.length === 0) this.#emptied?.open()
     if (next !== undefined) this.send(next)
   }
 
@@ -63,6 +78,7 @@ export class Line {
 
   remove(statement: Statement): void {
     this.#waiting = this.#waiting.filter((waiting) => waiting !== statement)
+    if (this.#waiting.length === 0) this.#emptied?.open()
   }
 
   /**
@@ -78,6 +94,7 @@ export class Line {
   rejectAll(error: () => unknown): void {
     if (this.#waiting.length === 0) return
     for (const statement of this.#waiting.splice(0)) statement.reject(error())
+    this.#emptied?.open()
   }
 
   hold(): void {
@@ -98,6 +115,7 @@ export class Line {
       // The server waits for the next statement: it is sent before anybody learns of this one.
       this.advance()
     }
+    statement.succeeded = !error
     if (statement.aborted) return
     if (error) statement.reject(error)
     else statement.resolve(result)

@@ -52,11 +52,15 @@ function changes(command: string, { text }: Statement): boolean {
   if (!tells && !changing.has(command)) return false
   const sql = typeof text === 'string' ? text : text.text
   if (tells) return hidden.test(sql)
+  if (command === 'DECLARE') return holds.test(sql)
   return command !== 'SET' || sql.includes(';') || !transient.test(sql)
 }
 
 /** Ends with its transaction. */
 const transient = /^\s*SET\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)\s/i
+
+/** A cursor without this ends with its transaction. */
+const holds = /\bWITH\s+HOLD\b/i
 
 /** The commands whose text is looked at, because their answer does not show what was called in them. */
 const telling = new Set(['SELECT'])

@@ -17,6 +17,8 @@ export class Statement {
   sent = false
   /** Its signal aborted: what the driver says no longer counts. */
   aborted = false
+  /** The server did it, whatever became of whoever asked. */
+  succeeded = false
   #why: (() => unknown) | undefined = undefined
   #followed: { readonly signal: AbortSignal; readonly onAbort: () => void }[] | undefined =
     undefined

@@ -7,33 +7,23 @@ import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import { expected } from '../core/options.ts'
 import type { Scope } from '../core/types.ts'
-import { Children, type Child } from './children.ts'
+import { Children } from './children.ts'
 import { answeredWithinGrace, callAll, isFinal, limitAfterAbort } from './commit.ts'
+import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
+import type { CursorArguments } from './cursor-query.ts'
 import type { DriverResult } from './driver.ts'
 import { quieten } from './ending.ts'
 import { commitUnknown, isServerError, rolledBack, transactionOpen } from './errors.ts'
 import { savepointFrame, type Frame } from './frame.ts'
+import type { Final, Owner, Phase } from './owner.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
 import { control, query } from './submit.ts'
 import type { PgQueryConfig, PgQueryOptions, PgQueryResult, PgTransaction } from './types.ts'
 
-/** Whose transaction it is: a lease's, or that of the transaction around a savepoint. */
-export interface Owner {
-  /** The next one may begin. */
-  ended(): void
-  /** Refuse statements from now on, because `scope` closes what it had lent; `undefined`: no longer. */
-  suspend(scope: Scope | undefined): void
-  destroy(error: Error): void
-}
-
-/** `unknown`: the connection was lost during COMMIT. */
-type Phase = 'open' | 'committing' | 'rolling back' | Final
-type Final = 'committed' | 'rolled back' | 'unknown'
-
 const done: Promise<void> = Promise.resolve()
 
-export class Transaction implements PgTransaction, AsyncDisposable, Owner {
+export class Transaction implements PgTransaction, AsyncDisposable, Owner, CursorHost {
   /** The scope that ends it. */
   lender: Scope | undefined = undefined
   ticket: Ticket | undefined = undefined
@@ -80,7 +70,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
       throw error
     }
     if (this.#parent === undefined) session.failure = undefined
-    if (this.#phase !== 'open') throw this.#dead()
+    if (this.#phase !== 'open') throw this.dead()
     return this
   }
 
@@ -90,7 +80,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
     second?: readonly unknown[] | PgQueryOptions,
     third?: PgQueryOptions,
   ): Promise<PgQueryResult<Row>> {
-    if (this.#session === undefined || this.#phase !== 'open') return Promise.reject(this.#dead())
+    if (this.#session === undefined || this.#phase !== 'open') return Promise.reject(this.dead())
     return query(this.#session, first, second, third, this.#signal)
   }
 
@@ -125,11 +115,15 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
     return await savepoint.start(session)
   }
 
+  cursor<Row>(...parameters: CursorArguments): Cursor<Row> {
+    return cursor(this, parameters)
+  }
+
   afterCommit(callback: () => unknown): void {
     if (typeof callback !== 'function') {
       throw expected('the argument of afterCommit()', 'a function', callback)
     }
-    if (this.#phase !== 'open') throw this.#dead()
+    if (this.#phase !== 'open') throw this.dead()
     this.#callbacks ??= []
     this.#callbacks.push(callback)
   }
@@ -148,18 +142,28 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
    * @throws `ERR_DISPOSED`
    */
   usable(): Session {
-    if (this.#session === undefined || this.#phase !== 'open') throw this.#dead()
+    if (this.#session === undefined || this.#phase !== 'open') throw this.dead()
     return this.#session
   }
 
-  /** `child` ends before this does. */
-  open(child: Child): void {
-    this.#children ??= new Children()
-    this.#children.add(child)
+  /** Into the innermost savepoint: a rollback to that is the end of the cursor. */
+  admit(child: Cursor<unknown>): Admission {
+    const session = this.usable()
+    if (this.#savepoint !== undefined) return this.#savepoint.admit(child)
+    this.children.add(child)
+    return { session, signal: this.#signal, alone: false }
   }
 
-  closed(child: Child): void {
-    this.#children?.remove(child)
+  /** What a use after its end throws. */
+  dead(): Error {
+    const cause = this.#closedBy && scopeClosed(this.#closedBy, 'query()', undefined)
+    return disposedError(this.#frame.what, cause)
+  }
+
+  /** What ends before this does. */
+  get children(): Children {
+    this.#children ??= new Children()
+    return this.#children
   }
 
   /** For the scope that lent it: until this is over, the connection takes no statement that was meant for it. */
@@ -227,6 +231,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
   }
 
   async #closeChildren(session: Session, children: Children): Promise<void> {
+    if (this.#parent !== undefined) children.passOn(this, this.#parent)
     children.cut(this.#closedBy)
     if (!children.pending) return
     await session.exclusively(async () => {
@@ -254,7 +259,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
   async #rollBack(session: Session): Promise<void> {
     this.#savepoint?.cut(this.#closedBy)
     this.#children?.cut(this.#closedBy)
-    session.line.refuse(() => this.#dead())
+    session.line.refuse(() => this.dead())
     await this.#undo(session)
     this.#finish('rolled back')
   }
@@ -277,23 +282,18 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner {
   /** Asking twice for the same end is one end; for the other, a mistake. */
   #commitAgain(): Promise<void> {
     const committing = this.#phase !== 'rolling back' && this.#phase !== 'rolled back'
-    return committing && this.#ending !== undefined ? this.#ending : Promise.reject(this.#dead())
+    return committing && this.#ending !== undefined ? this.#ending : Promise.reject(this.dead())
   }
 
   async #rollBackAgain(): Promise<void> {
     await this.#dispose()
-    if (this.state === 'committed') throw this.#dead()
+    if (this.state === 'committed') throw this.dead()
   }
 
   #finish(phase: Final): void {
     this.#phase = phase
     this.#session = undefined
     this.#owner.ended()
-  }
-
-  #dead(): Error {
-    const cause = this.#closedBy && scopeClosed(this.#closedBy, 'query()', undefined)
-    return disposedError(this.#frame.what, cause)
   }
 }
 

@@ -92,6 +92,23 @@ export interface PgTransactionOptions {
   signal?: AbortSignal
 }
 
+export interface PgCursorOptions {
+  /** Rows that an iteration fetches at a time. Default 100. */
+  batch?: number
+  /** Aborting cancels the read that runs, and refuses all later ones, with the signal's reason. */
+  signal?: AbortSignal
+}
+
+/**
+ * Rows, fetched in batches: no more of them are in memory than one batch. Leaving the loop closes the cursor. A read
+ * after a failure fails again, and one after the end of the cursor's life rejects with `ERR_DISPOSED`: an empty page
+ * is the end of the rows, and nothing else.
+ */
+export interface PgCursor<Row> extends AsyncIterable<Row> {
+  /** At most `count` rows; an empty array at the end. Do not mix it with a loop, which keeps the rows of its batch. */
+  read(count: number): Promise<Row[]>
+}
+
 /** A lease that somebody owns is `PgLease & AsyncDisposable`; what a scope lends has no disposal. */
 export interface PgLease extends PgQueryable {
   readonly disposed: boolean
@@ -100,6 +117,19 @@ export interface PgLease extends PgQueryable {
    * Rejects with `ERR_PG_TRANSACTION_OPEN` while another one is open.
    */
   begin(options?: PgTransactionOptions): Promise<PgTransaction & AsyncDisposable>
+  /**
+   * A cursor, opened by its first read. In a transaction, other statements may run between its reads. Outside of one it
+   * has a transaction of its own, and the connection to itself from its first read to its end: until then, everything
+   * else that is asked of the lease rejects with `ERR_PG_CURSOR_OPEN`. What reads no rows by itself, such as INSERT …
+   * RETURNING, is run as a whole.
+   * @throws `ERR_DISPOSED`; a TypeError for wrong options
+   */
+  // oxlint-disable-next-line typescript/no-explicit-any -- what a row is, only the statement knows
+  cursor<Row = any>(
+    text: string,
+    values?: readonly unknown[],
+    options?: PgCursorOptions,
+  ): PgCursor<Row> & AsyncDisposable
   /**
    * Cancel what is running, refuse what is queued; resolves when the connection is quiet again, or was destroyed
    * because it did not become so within `grace`.
@@ -133,6 +163,16 @@ export interface PgTransaction extends PgQueryable {
    * `ERR_PG_TRANSACTION_OPEN` while another one is open.
    */
   savepoint(): Promise<PgTransaction & AsyncDisposable>
+  /**
+   * A cursor, opened by its first read and closed with the transaction. Other statements may run between its reads.
+   * @throws `ERR_DISPOSED`; a TypeError for wrong options
+   */
+  // oxlint-disable-next-line typescript/no-explicit-any -- what a row is, only the statement knows
+  cursor<Row = any>(
+    text: string,
+    values?: readonly unknown[],
+    options?: PgCursorOptions,
+  ): PgCursor<Row> & AsyncDisposable
   /**
    * `callback` runs once the commit is known to have succeeded; for a savepoint, that of the whole transaction.
    * @throws `ERR_DISPOSED`

@@ -91,12 +91,15 @@ const entries: Readonly<Record<string, Names>> = {
     values: [
       'PgCommitUnknownError',
       'PgConnectionLostError',
+      'PgCursorOpenError',
       'PgTransactionOpenError',
       'PgTransactionRolledBackError',
       'pgPool',
       'pgResources',
     ],
     types: [
+      'PgCursor',
+      'PgCursorOptions',
       'PgLease',
       'PgPool',
       'PgPoolLike',

@@ -80,7 +80,11 @@ export class Wire implements AsyncDisposable {
 
   #accept(client: Socket): void {
     client.on('error', () => {})
-    if (this.#frozen) return
+    if (this.#frozen) {
+      // Read, or its end is never noticed.
+      client.resume()
+      return
+    }
     client.once('data', (first: Buffer) => {
       if (first.length === 16 && first.readInt32BE(4) === cancelCode) this.#cancel(client, first)
       else this.#link(client, first)

@@ -1,0 +1,267 @@
+/**
+ * Rows in batches, from a cursor that the server keeps. Nothing but statements is sent, so that a cancel, a broken
+ * connection and a release do to it what they do to any statement; and a failure is never an empty page.
+ */
+import { disposedError } from '../core/lease.ts'
+import { expected } from '../core/options.ts'
+import type { Child, Children } from './children.ts'
+import { cursorQuery, declarable, type CursorArguments, type CursorQuery } from './cursor-query.ts'
+import { CursorRows } from './cursor-rows.ts'
+import { commit, quieten, rollBack } from './ending.ts'
+import type { Session } from './session.ts'
+import { Statement } from './statement.ts'
+import { control, submit } from './submit.ts'
+import type { PgCursor, PgQueryConfig, PgQueryResult } from './types.ts'
+
+/** The lease or the transaction that a cursor belongs to. */
+export interface CursorHost {
+  /** @throws `ERR_DISPOSED` */
+  usable(): Session
+  /**
+   * The cursor starts: from here on it ends with what admits it.
+   * @throws where that has ended already, and where another cursor has the connection to itself
+   */
+  admit(cursor: Cursor<unknown>): Admission
+  /** What a use after its end throws. */
+  dead(): Error
+}
+
+export interface Admission {
+  readonly session: Session
+  /** Of the transaction around it. */
+  readonly signal: AbortSignal | undefined
+  /** No transaction is open, and nothing else runs on the connection until the cursor is over. */
+  readonly alone: boolean
+}
+
+/**
+ * - `new`: nothing was sent
+ * - `open`: there may be a cursor on the server
+ * - `done`: all rows were fetched
+ * - `failed`: a statement of it failed, and every read from now on does
+ * - `closed`: left before its end, or ended by its host
+ */
+type State = 'new' | 'open' | 'done' | 'failed' | 'closed'
+
+type Result = PgQueryResult<unknown>
+
+let cursors = 0
+
+export function cursor<Row>(host: CursorHost, parameters: CursorArguments): Cursor<Row> {
+  host.usable()
+  return new Cursor<Row>(host, cursorQuery(parameters))
+}
+
+export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
+  readonly host: CursorHost
+  home: Children | undefined = undefined
+  readonly #query: CursorQuery
+  readonly #name: string
+  #state: State = 'new'
+  #admission: Admission | undefined = undefined
+  #declared = false
+  /** Began a transaction, which ends with it. */
+  #began = false
+  /** What is sent, or waits for its turn. */
+  #statement: Statement | undefined = undefined
+  /** Fetched and not read: the rows of what cannot be declared. */
+  #rows: Row[] = []
+  #failure: unknown = undefined
+  #why: (() => Error) | undefined = undefined
+  #closing: Promise<void> | undefined = undefined
+  /** Those who read take turns. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(host: CursorHost, query: CursorQuery) {
+    cursors += 1
+    this.host = host
+    this.#query = query
+    this.#name = `unwind_cursor_${cursors}`
+  }
+
+  /** Nothing of it is on the connection. */
+  get over(): boolean {
+    return this.#admission === undefined
+  }
+
+  read(count: number): Promise<Row[]> {
+    if (!Number.isSafeInteger(count) || count < 1) {
+      return Promise.reject(expected('the argument of read()', 'a whole number from 1', count))
+    }
+    const reading = this.#turn.then(() => this.#read(count))
+    this.#turn = reading.then(ignore, ignore)
+    return reading
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Row, undefined> {
+    return new CursorRows<Row>(
+      () => this.read(this.#query.batch),
+      () => this.close(),
+    )
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** What it has on the server is gone before the next statement runs. A second call waits for the first. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** What admitted it ends, and with that what it has on the server. */
+  cut(): void {
+    this.#shut(() => this.host.dead())
+    this.#statement?.disown(() => this.#dead())
+    this.#admission = undefined
+  }
+
+  async #read(count: number): Promise<Row[]> {
+    if (this.#state === 'failed') throw this.#failure
+    if (this.#state === 'closed') throw this.#dead()
+    try {
+      if (this.#state === 'new') await this.#open()
+      // The compiler believes in the state that was seen before the wait.
+      return (this.#state as State) === 'open' ? await this.#fetch(count) : this.#take(count)
+    } catch (error) {
+      await this.#fail(error)
+      throw error
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { text, values, format } = this.#query
+    const { session, alone } = (this.#admission = this.host.admit(this))
+    this.#state = 'open'
+    if (!declarable(text)) return this.#runWhole({ ...format, text, ...(values && { values }) })
+    if (alone) await idle(session)
+    if (alone && session.status !== 'T' && session.status !== 'E') {
+      this.#began = true
+      await this.#send('BEGIN')
+    }
+    // The driver sends it as one statement, whatever it holds.
+    const extended = { queryMode: 'extended', ...(values && { values }) }
+    await this.#send({ ...extended, text: `DECLARE ${this.#name} NO SCROLL CURSOR FOR ${text}` })
+    this.#declared = true
+  }
+
+  async #runWhole(config: PgQueryConfig): Promise<void> {
+    const { rows } = await this.#send(config)
+    // What a row is, only the caller knows.
+    this.#rows = rows as Row[]
+    await this.#finish()
+  }
+
+  async #fetch(count: number): Promise<Row[]> {
+    const text = `FETCH ${count} FROM ${this.#name}`
+    const { rows } = await this.#send({ ...this.#query.format, text })
+    if (rows.length < count) await this.#finish()
+    // What a row is, only the caller knows.
+    return rows as Row[]
+  }
+
+  #take(count: number): Row[] {
+    const taken = this.#rows.slice(0, count)
+    this.#rows = this.#rows.slice(count)
+    return taken
+  }
+
+  async #send(text: string | PgQueryConfig): Promise<Result> {
+    const admission = this.#admission
+    if (this.#state !== 'open' || admission === undefined) throw this.#dead()
+    const statement = new Statement(text, undefined, false)
+    this.#statement = statement
+    submit(admission.session, statement, this.#query.signal, admission.signal)
+    try {
+      // One statement, one result.
+      return (await statement.promise) as Result
+    } finally {
+      this.#statement = undefined
+    }
+  }
+
+  /** All rows are here. */
+  async #finish(): Promise<void> {
+    if (this.#state !== 'open') return
+    await this.#endOnServer()
+    // The compiler believes in the state that was seen before the wait.
+    if ((this.#state as State) === 'open') this.#state = 'done'
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    // Where it never started, it may be tried again.
+    if (this.#state === 'new' || this.#state === 'closed') return
+    this.#state = 'failed'
+    this.#failure = error
+    await this.#endOnServer()
+  }
+
+  async #close(): Promise<void> {
+    const { session } = this.#admission ?? {}
+    const statement = this.#statement
+    if (this.#state !== 'failed' && this.#state !== 'done') this.#shut(() => this.#released())
+    if (statement !== undefined && session !== undefined) await this.#withdraw(statement, session)
+    await this.#turn
+    await this.#endOnServer()
+    this.#shut(() => this.#released())
+  }
+
+  /** Whoever reads is told why. */
+  async #withdraw(statement: Statement, session: Session): Promise<void> {
+    statement.disown(() => this.#dead())
+    if (!statement.sent) {
+      session.line.remove(statement)
+      statement.reject(this.#dead())
+    } else if (session.line.running === statement) {
+      await quieten(session, session.policy.inFlight)
+    }
+  }
+
+  async #endOnServer(): Promise<void> {
+    const { session } = this.#admission ?? {}
+    if (session === undefined) return
+    try {
+      if (this.#began) await this.#endTransaction(session)
+      else if (this.#declared && !session.failed) this.#closeInTurn(session)
+    } finally {
+      this.#admission = undefined
+      this.home?.remove(this)
+    }
+  }
+
+  async #endTransaction(session: Session): Promise<void> {
+    if (session.lost) return
+    const failed = this.#state === 'failed' || session.failed
+    await session.exclusively(() => (failed ? rollBack(session) : commit(session)))
+  }
+
+  /** Nobody waits for it: what runs already may take long. Where it fails, its transaction is over. */
+  #closeInTurn(session: Session): void {
+    control(session, `CLOSE ${this.#name}`).promise.catch(ignore)
+  }
+
+  #shut(why: () => Error): void {
+    this.#state = 'closed'
+    this.#rows = []
+    this.#why ??= why
+  }
+
+  #dead(): Error {
+    return this.#why === undefined ? this.host.dead() : this.#why()
+  }
+
+  #released(): Error {
+    return disposedError('The cursor')
+  }
+}
+
+/** Everything that was asked of the connection before is over, and its transaction status is true. */
+async function idle(session: Session): Promise<void> {
+  const { line } = session
+  while (!session.lost && !(session.activity === 'quiet' && line.empty)) {
+    await (session.activity === 'quiet' ? line.whenEmpty() : session.whenQuiet())
+  }
+}
+
+function ignore(): void {}
