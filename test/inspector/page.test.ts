@@ -1,0 +1,315 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
+
+import type { Browser, Page } from 'playwright-core'
+import { createApp, resource, type App, type Scope } from 'unwind'
+import { inspector } from 'unwind/inspector'
+
+import { launch } from '../support/chromium.ts'
+import { Site } from './support/site.ts'
+
+const connection = resource({ name: 'connection', acquire: () => ({}), release() {} })
+
+/** What a page said that it should not have. */
+interface Visit extends AsyncDisposable {
+  readonly site: Site
+  readonly page: Page
+  readonly complaints: string[]
+}
+
+/** Whatever the page evaluates later than at once, its policy forbids: what it shows is asked for again and again. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let left = 600; !(await holds()); left -= 1) {
+    assert.ok(left > 0, 'This did not come true in half a minute.')
+    await setTimeout(50)
+  }
+}
+
+describe('the page in Chromium', () => {
+  let browser: Browser
+
+  before(async () => {
+    browser = await launch()
+  })
+  after(() => browser.close())
+
+  /** A page that looks at `app`. Whatever its console says, and whatever its policy blocks, fails the test. */
+  async function visit(app: App = createApp({ name: 'shop' }), look: object = {}): Promise<Visit> {
+    const site = await Site.open({}, app)
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...look })
+    const page = await context.newPage()
+    const complaints: string[] = []
+    page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`))
+    page.on('pageerror', (error) => complaints.push(String(error)))
+    page.on('requestfailed', (request) => {
+      // The stream ends in the middle whenever nobody looks any more.
+      if (!request.url().endsWith('/events')) complaints.push(`${request.url()} failed`)
+    })
+    await page.goto(site.look.url(site.base))
+    await page.locator('body.live').waitFor()
+    return {
+      site,
+      page,
+      complaints,
+      async [Symbol.asyncDispose]() {
+        await context.close()
+        await site[Symbol.asyncDispose]()
+        assert.deepEqual(complaints, [])
+      },
+    }
+  }
+
+  /** The texts of a row of a table. */
+  async function row(page: Page, table: string, name: string): Promise<string[]> {
+    const found = page
+      .getByRole('table', { name: table })
+      .getByRole('row')
+      .filter({ hasText: name })
+    return found.locator('th,td').allInnerTexts()
+  }
+
+  test('is there after one visit of the printed URL, whose token is gone from the address', async () => {
+    await using seen = await visit()
+    const { page, site } = seen
+    assert.equal(page.url(), `${site.base}/__unwind/`)
+    assert.equal(await page.title(), '0 held · shop')
+    assert.equal(await page.locator('h1').innerText(), 'shop')
+    assert.equal(await page.evaluate('document.cookie'), '')
+    await page.reload()
+    await page.locator('body.live').waitFor()
+  })
+
+  test('shows open scopes and what is held as tables with headers, oldest first', async () => {
+    const app = createApp({ name: 'shop' })
+    const request = app.child({ name: 'POST /orders' })
+    await request.get(connection)
+    const block = request.child({ name: 'block' })
+    block.defer(function flush() {})
+    app.child({ name: 'GET /', kind: 'request' }).abort()
+    await using seen = await visit(app)
+    const { page } = seen
+    const scopes = page.getByRole('table', { name: 'Open scopes' })
+    assert.deepEqual(await scopes.getByRole('rowheader').allInnerTexts(), [
+      'shop',
+      'POST /orders',
+      'block',
+      'GET /',
+    ])
+    assert.deepEqual((await row(page, 'Open scopes', 'GET /')).slice(0, 2), ['GET /', 'aborted'])
+    const drawing = scopes.getByRole('row').filter({ hasText: 'POST /orders' }).getByRole('img')
+    assert.equal(await drawing.getAttribute('aria-label'), 'holds connection')
+    const [name, scope, state, age] = await row(page, 'Held now', 'connection')
+    assert.deepEqual([name, scope, state], ['connection', 'POST /orders', 'held'])
+    assert.match(age ?? '', /^\d+(?:\.\d)? (?:µs|ms|s)$/)
+    for (const table of ['Open scopes', 'Held now']) {
+      const headers = page.getByRole('table', { name: table }).getByRole('columnheader')
+      for (const text of await headers.allTextContents()) assert.notEqual(text.trim(), '')
+    }
+  })
+
+  test('follows: what is acquired, released and closed is seen without a reload', async () => {
+    const app = createApp({ name: 'shop' })
+    await using seen = await visit(app)
+    const { page } = seen
+    const gate = Promise.withResolvers<object>()
+    const slow = resource({ name: 'slow', acquire: () => gate.promise, release() {} })
+    const scope = app.child({ name: 'POST /orders' })
+    const arriving = scope.get(slow)
+    const held = page
+      .getByRole('table', { name: 'Held now' })
+      .getByRole('row')
+      .filter({ hasText: 'slow' })
+    await held.getByText('acquiring').waitFor()
+    assert.equal(await page.locator('#waiting dd').first().innerText(), '1')
+    gate.resolve({})
+    await arriving
+    await held.getByText('held', { exact: true }).waitFor()
+    await until(async () => (await page.title()) === '1 held · shop')
+    await scope.close()
+    await held.waitFor({ state: 'detached' })
+    await page.getByText('Nothing is held.').waitFor()
+    await until(async () => (await page.title()) === '0 held · shop')
+  })
+
+  test('shows hostile names as the text that they are', async () => {
+    const hostile = [
+      '<img src=x onerror=alert(1)>',
+      '<script>alert(2)</script>',
+      '"><svg onload=alert(3)>',
+      '\u202e\u0000{{7*7}}`${1}`',
+    ]
+    const app = createApp({ name: '<b>shop</b>' })
+    for (const name of hostile) {
+      const scope = app.child({ name })
+      await scope.get(resource({ name: `in ${name}`, acquire: () => ({}), release() {} }))
+    }
+    await using seen = await visit(app)
+    const { page } = seen
+    page.on('dialog', () => seen.complaints.push('A name was run.'))
+    assert.equal(await page.locator('h1').innerText(), '<b>shop</b>')
+    assert.equal(await page.locator('main :is(img, script, b)').count(), 0)
+    const names = await page.locator('#scopes th').allTextContents()
+    assert.deepEqual(names.slice(1), hostile)
+    const held = await page.locator('#helds th').allTextContents()
+    assert.deepEqual(held.toSorted(), hostile.map((name) => `in ${name}`).toSorted())
+  })
+
+  test('could not run markup if it wanted to', async () => {
+    await using seen = await visit()
+    const { page, complaints } = seen
+    const blocked = await page.evaluate(
+      "try { document.body.innerHTML = '<p>'; 'written' } catch (error) { error.name }",
+    )
+    assert.equal(blocked, 'TypeError')
+    assert.ok(complaints.length > 0)
+    complaints.length = 0
+  })
+
+  test('keeps 500 scopes in their places: a second of age changes texts, and no element', async () => {
+    const app = createApp({ name: 'shop' })
+    const scopes: Scope[] = []
+    for (let i = 0; i < 600; i += 1) {
+      const scope = app.child({ name: `request ${i}` })
+      await scope.get(connection)
+      scopes.push(scope)
+    }
+    await using seen = await visit(app)
+    const { page } = seen
+    assert.equal(await page.locator('#scopes tr').count(), 500)
+    assert.equal(await page.locator('#helds tr').count(), 500)
+    assert.equal(await page.locator('#scopes-note').innerText(), 'the oldest 500 of 601')
+    const changed = await page.evaluate(`new Promise((resolve) => {
+      const ages = () => document.querySelector('#scopes td:nth-child(3)').textContent
+      const before = ages()
+      const moved = []
+      new MutationObserver((records) => {
+        for (const { addedNodes, removedNodes } of records)
+          for (const node of [...addedNodes, ...removedNodes]) if (node.nodeType === 1) moved.push(node.outerHTML)
+        if (ages() !== before) requestAnimationFrame(() => resolve(moved.length))
+      }).observe(document.querySelector('#scopes'), { childList: true, subtree: true, characterData: true })
+    })`)
+    assert.equal(changed, 0)
+    await page.evaluate(
+      "document.querySelectorAll('#scopes tr').forEach((row, i) => (row.mark = i))",
+    )
+    await scopes[0]?.close()
+    await page.getByRole('rowheader', { name: 'request 499', exact: true }).waitFor()
+    const marks = await page.evaluate(
+      "Array.from(document.querySelectorAll('#scopes tr'), (row) => row.mark ?? 'new')",
+    )
+    assert.deepEqual(marks, [0, ...Array.from({ length: 498 }, (_, i) => i + 2), 'new'])
+  })
+
+  test('shows only what is looked for, by scope and by resource', async () => {
+    const app = createApp({ name: 'shop' })
+    await app.child({ name: 'POST /orders' }).get(connection)
+    app.child({ name: 'GET /stock' })
+    await using seen = await visit(app)
+    const { page } = seen
+    const looked = page.getByRole('searchbox', { name: 'Show only' })
+    await looked.fill('STOCK')
+    assert.deepEqual(await page.locator('#scopes th').allInnerTexts(), ['GET /stock'])
+    await page.getByText('Nothing matches.').waitFor()
+    await looked.fill('connec')
+    assert.deepEqual(await page.locator('#scopes th').allInnerTexts(), ['POST /orders'])
+    assert.equal(await page.locator('#helds tr').count(), 1)
+    await looked.fill('')
+    assert.equal(await page.locator('#scopes tr').count(), 3)
+  })
+
+  test('stands still while it is paused, and asks for nothing', async () => {
+    const app = createApp({ name: 'shop' })
+    await using seen = await visit(app)
+    const { page } = seen
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await page.getByRole('status').getByText('Paused').waitFor()
+    app.child({ name: 'GET /late' })
+    assert.equal(await page.locator('#scopes tr').count(), 1)
+    await page.getByRole('button', { name: 'Resume' }).click()
+    await page.getByRole('rowheader', { name: 'GET /late' }).waitFor()
+    await page.getByRole('status').getByText('Live').waitFor()
+  })
+
+  test('says that the program was restarted, without a word of it before', async () => {
+    await using seen = await visit()
+    const { page, site, complaints } = seen
+    await page.evaluate(`window.said = []
+      new MutationObserver(() => said.push(document.querySelector('#status').textContent)).observe(
+        document.querySelector('#status'), { childList: true, subtree: true, characterData: true })`)
+    const ages = page.locator('#scopes td').nth(1)
+    const before = await ages.innerText()
+    await until(async () => (await ages.innerText()) !== before)
+    assert.deepEqual(await page.evaluate('said'), [])
+    const next = inspector(site.app)
+    site.server.removeAllListeners('request')
+    site.server.on('request', (request, response) => void next.handler(request, response))
+    await site.look[Symbol.asyncDispose]()
+    await page.getByRole('status').getByText('The program was restarted.').waitFor()
+    await next[Symbol.asyncDispose]()
+    // That it was turned away is what the browser itself remarks.
+    assert.ok(complaints.splice(0).every((complaint) => /401|failed/.test(complaint)))
+  })
+
+  test('can be used with the keyboard alone', async () => {
+    await using seen = await visit()
+    const { page } = seen
+    const focused = () =>
+      page.evaluate(
+        "document.activeElement.id || document.activeElement.className || document.activeElement.getAttribute('aria-labelledby')",
+      )
+    const stops: unknown[] = []
+    for (let i = 0; i < 4; i += 1) {
+      await page.keyboard.press('Tab')
+      stops.push(await focused())
+    }
+    assert.deepEqual(stops, ['skip', 'filter', 'pause', 'scroll'])
+    const outline = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')
+    assert.equal(outline, 'solid')
+    await page.locator('.skip').focus()
+    await page.keyboard.press('Enter')
+    assert.equal(await focused(), 'main')
+  })
+
+  test('follows the dark and the light of its reader, and moves nothing for those who ask for that', async () => {
+    const colours: unknown[] = []
+    for (const colorScheme of ['dark', 'light']) {
+      await using seen = await visit(undefined, { colorScheme, reducedMotion: 'reduce' })
+      colours.push(await seen.page.evaluate('getComputedStyle(document.body).backgroundColor'))
+      await seen.page.locator('body.beat').waitFor()
+      const moving = await seen.page.evaluate('document.getAnimations().length')
+      assert.equal(moving, 0)
+    }
+    assert.deepEqual(colours, ['rgb(15, 16, 19)', 'rgb(245, 245, 242)'])
+  })
+
+  test('fits a narrow window', async () => {
+    const app = createApp({ name: 'shop' })
+    await app.child({ name: `POST /${'long/'.repeat(20)}` }).get(connection)
+    await using seen = await visit(app, { viewport: { width: 360, height: 700 } })
+    const over = await seen.page.evaluate('document.documentElement.scrollWidth - innerWidth')
+    assert.equal(over, 0)
+  })
+})
+
+test('the whole page is under 12 kB, compressed', async () => {
+  await using site = await Site.open()
+  const headers = await site.enter()
+  const sizes = new Map<string, number>()
+  const load = async (name: string): Promise<void> => {
+    if (sizes.has(name)) return
+    sizes.set(name, 0)
+    const { status, body } = await site.ask(`/__unwind/${name}`, { headers })
+    assert.equal(status, 200, name)
+    sizes.set(name, gzipSync(body).length)
+    const links = body.matchAll(
+      /(?:from|import|src=|href=)\s*["'](?:\.\/)?([\w.-]+\.(?:js|css))["']/g,
+    )
+    for (const [, link = ''] of links) await load(link)
+  }
+  await load('')
+  assert.ok(sizes.size > 3, [...sizes.keys()].join())
+  const total = [...sizes.values()].reduce((sum, size) => sum + size, 0)
+  assert.ok(total < 12_000, `${total} bytes: ${JSON.stringify([...sizes])}`)
+})

@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+
+import { createApp, resource, type App } from 'unwind'
+import { snapshot } from 'unwind/inspector'
+
+import type { Seen } from './support/events.ts'
+import { Site } from './support/site.ts'
+
+async function pictureOf(app: App): Promise<Seen & { readonly text: string }> {
+  const look = await Site.open({}, app)
+  const { body, status } = await look.ask('/__unwind/snapshot.json', {
+    headers: await look.enter(),
+  })
+  await look.look[Symbol.asyncDispose]()
+  look.server.close()
+  assert.equal(status, 200)
+  // What the server says is what the tests are about.
+  return { ...(JSON.parse(body) as Seen), text: body }
+}
+
+const lock = resource({ name: 'lock', acquire: () => ({}), release() {} })
+const lamp = resource({
+  name: 'lamp',
+  lifetime: 'app',
+  acquire: () => ({}),
+  release() {},
+})
+
+describe('the JSON twin', () => {
+  test('names every open scope below the one that it was opened in, and what each holds', async () => {
+    await using app = createApp({ name: 'shop' })
+    await app.get(lamp)
+    const request = app.child({ name: 'POST /orders' })
+    await request.get(lock)
+    const block = request.child({ name: 'block' })
+    block.defer(function flush() {})
+    app.child({ name: 'GET /' })
+    const { scopes, held, counts } = await pictureOf(app)
+    assert.deepEqual(
+      scopes.map(({ name, depth }) => [name, depth]),
+      [
+        ['shop', 0],
+        ['POST /orders', 1],
+        ['block', 2],
+        ['GET /', 1],
+      ],
+    )
+    assert.deepEqual(held.map(({ resource: name, scope }) => `${name} in ${scope}`).toSorted(), [
+      'flush in block',
+      'lamp in shop',
+      'lock in POST /orders',
+    ])
+    assert.deepEqual(counts, { scopes: 4, acquiring: 0, open: 3, releasing: 0, leaks: 0 })
+  })
+
+  test('tells what is being acquired, what is held and what is being released', async () => {
+    await using app = createApp({ name: 'shop' })
+    const gate = Promise.withResolvers<object>()
+    const slow = resource({ name: 'slow', acquire: () => gate.promise })
+    const stuck = resource({ name: 'stuck', acquire: () => ({}), release: () => gate.promise })
+    const waiting = app.child({ name: 'waiting' })
+    const asked = waiting.get(slow)
+    const leaving = app.child({ name: 'leaving' })
+    await leaving.get(lock)
+    await leaving.get(stuck)
+    const closing = leaving.close()
+    const { text } = await pictureOf(app)
+    const states = (JSON.parse(text) as { held: { resource: string; state: string }[] }).held
+    assert.deepEqual(states.map(({ resource: name, state }) => `${name} ${state}`).toSorted(), [
+      'lock open',
+      'slow acquiring',
+      'stuck releasing',
+    ])
+    gate.resolve({})
+    await Promise.all([asked, closing])
+  })
+
+  test('is what the page answers to whoever asks for JSON', async () => {
+    await using site = await Site.open()
+    const headers = { ...(await site.enter()), accept: 'application/json' }
+    const { headers: sent, body } = await site.ask('/__unwind/', { headers })
+    assert.match(sent['content-type'] ?? '', /^application\/json/)
+    assert.equal((JSON.parse(body) as Seen).app, 'shop')
+    const browser = { ...headers, accept: 'text/html,application/json' }
+    assert.match((await site.ask('/__unwind/', { headers: browser })).body, /^<!doctype html>/)
+  })
+
+  test('has at most 500 scopes and 500 held, the oldest, and counts them all', async () => {
+    await using app = createApp({ name: 'shop' })
+    for (let i = 0; i < 600; i += 1) app.child({ name: `request ${i}` }).defer(() => {})
+    const { scopes, held, counts } = await pictureOf(app)
+    assert.equal(scopes.length, 500)
+    assert.equal(held.length, 500)
+    assert.equal(counts.scopes, 601)
+    assert.equal(counts.open, 600)
+    assert.deepEqual(
+      scopes.map(({ name }) => name),
+      ['shop', ...Array.from({ length: 499 }, (_, i) => `request ${i}`)],
+    )
+  })
+
+  test('shows no password of a URL, no query of a path, and no name without an end', async () => {
+    await using app = createApp({ name: 'shop' })
+    const scope = app.child({ name: 'GET /login?token=verysecret&x=1 again' })
+    const url = resource({
+      name: 'postgres://user:verysecret@db:5432/shop?password=verysecret',
+      acquire: () => ({}),
+      release() {},
+    })
+    await scope.get(url)
+    app.child({ name: 'y'.repeat(100_000) })
+    const { scopes, held, text } = await pictureOf(app)
+    assert.doesNotMatch(text, /verysecret/)
+    assert.equal(scopes[1]?.name, 'GET /login again')
+    assert.equal(held[0]?.resource, 'postgres://db:5432/shop')
+    assert.equal(scopes[2]?.name.length, 120)
+    assert.ok(text.length < 5_000)
+  })
+})
+
+describe('snapshot()', () => {
+  test('is the whole tree, with its time', async () => {
+    await using app = createApp({ name: 'shop' })
+    for (let i = 0; i < 600; i += 1) app.child()
+    const before = Date.now()
+    const { at, scopes, leaks } = snapshot(app)
+    assert.ok(at >= before && at <= Date.now())
+    assert.equal(scopes.name, 'shop')
+    assert.equal(scopes.children.length, 600)
+    assert.deepEqual(leaks, [])
+  })
+
+  test('wants an app', () => {
+    // An argument that the types forbid.
+    const loose = snapshot as (app: unknown) => unknown
+    for (const wrong of [undefined, null, {}, createApp().child()]) {
+      assert.throws(() => loose(wrong), /first argument of snapshot\(\) to be an app/)
+    }
+  })
+})
