@@ -11,7 +11,7 @@ export const help = `The unwind shop: orders, stock and a live feed, all of it o
   --sockets N       sockets to open (default 200)
   --database PATH   the SQLite file (default shop.db); a second run goes on with the same books
   --port N          where to listen on 127.0.0.1 (default: any free port)
-  --serve           keep serving after the traffic; the printed URL shows the feed and what is held
+  --serve           keep serving after the traffic; its URLs show the feed, and what is held
   --help            this text
 
 With DATABASE_URL=postgres://… in the environment the shop runs on PostgreSQL, in tables named

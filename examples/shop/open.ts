@@ -5,6 +5,7 @@
 import type { Server } from 'node:http'
 import { createApp, type App } from 'unwind'
 import { listen, type Listening } from 'unwind/http'
+import { inspector, type Inspector } from 'unwind/inspector'
 import { serveSockets } from 'unwind/ws'
 import { WebSocketServer } from 'ws'
 
@@ -74,22 +75,35 @@ async function lookAround({ app, store, wanted, interruption: { signal } }: Day)
 /** From the opening of the doors to their closing. */
 async function trade(day: Day): Promise<{ memory: Memory; cutShort: boolean }> {
   const { app, shop, wanted, interruption } = day
-  const server = createShopServer(app, shop)
+  const look = wanted.serve ? lookInto(app) : null
+  const server = createShopServer(app, shop, look)
   await using doors = await openDoors(app, server, wanted.port)
+  // Before the doors: they wait for whoever is still being answered.
+  await using _looking = look
   const upgrades = new WebSocketServer({ server, path: '/feed', maxPayload: 65_536 })
   await using _feed = serveSockets(app, upgrades, (socket, scope, request) =>
     serveCustomer(shop, socket, scope, request),
   )
-  if (wanted.serve) say(`  ${doors.url} is open.\n`)
+  if (wanted.serve) say(`  ${doors.url} is open.\n${placeOf(look, doors)}`)
   const { memory } = await letCustomersIn(day, doors.url)
   const cutShort = interruption.signal.aborted
   if (wanted.serve && !cutShort) {
     await settle(day, memory, forCustomers)
-    say(`\n  Serving ${doors.url} until Ctrl-C.\n`)
+    say(`\n  Serving ${doors.url} until Ctrl-C.\n${placeOf(look, doors)}`)
     await interruption.wait()
     say('  Closing: who is being served is served, nobody new comes in.\n')
   }
   return { memory, cutShort }
+}
+
+/** Each time with a new token: it lets one browser in. */
+function placeOf(look: Inspector | null, doors: Listening): string {
+  return look === null ? '' : `  What it holds: ${look.url(doors.url)}\n`
+}
+
+/** The live page of what is held; it is not for production. */
+function lookInto(app: App): Inspector | null {
+  return process.env['NODE_ENV'] === 'production' ? null : inspector(app)
 }
 
 async function openDoors(app: App, server: Server, port: number): Promise<Listening> {

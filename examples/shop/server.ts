@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { App, Scope } from 'unwind'
 import { handle } from 'unwind/http'
+import type { Inspector } from 'unwind/inspector'
 
 import { page } from './page.ts'
 import { placeOrder, readJson, readOrder, Refusal, type Shop } from './shop.ts'
@@ -9,7 +10,7 @@ import { placeOrder, readJson, readOrder, Refusal, type Shop } from './shop.ts'
 /** Milliseconds for an order, and for an express order: answered by then, or taken back. */
 export const patience = { order: 10_000, express: 30 } as const
 
-export function createShopServer(app: App, shop: Shop): Server {
+export function createShopServer(app: App, shop: Shop, look: Inspector | null): Server {
   const order = (request: IncomingMessage, response: ServerResponse, scope: Scope) =>
     answerOrder(shop, request, response, scope)
   const routes: Record<string, ReturnType<typeof handle>> = {
@@ -25,6 +26,7 @@ export function createShopServer(app: App, shop: Shop): Server {
     throw new Refusal(404, 'There is nothing here.')
   })
   return createServer((request, response) => {
+    if (look?.handler(request, response) === true) return
     const [path] = (request.url ?? '/').split('?')
     const route = routes[`${request.method} ${path}`] ?? lost
     route(request, response)

@@ -7,7 +7,7 @@ import type { Content } from './answer.ts'
 import { document } from './document.ts'
 import { style } from './style.ts'
 
-const modules = ['main', 'charts', 'dom', 'stream', 'tables', 'timeline'] as const
+const modules = ['main', 'charts', 'dom', 'tables', 'timeline'] as const
 
 let files: ReadonlyMap<string, Content> | undefined
 
@@ -24,12 +24,15 @@ function readAll(): ReadonlyMap<string, Content> {
   ])
   return new Map<string, Content>([
     ['', { type: 'text/html; charset=utf-8', body: flushLeft(document) }],
-    ['style.css', { type: 'text/css; charset=utf-8', body: flushLeft(style) }],
+    [
+      'style.css',
+      { type: 'text/css; charset=utf-8', body: flushLeft(style).replaceAll(/ ?([{};:,]) /g, '$1') },
+    ],
     ...scripts,
   ])
 }
 
-/** Without the indentation, which nobody reads there. */
+/** Without the spaces that only people need. */
 function flushLeft(text: string): string {
   return text.replaceAll(/^\s+/gm, '')
 }

@@ -55,7 +55,7 @@ ${figure('open', 'Open scopes')}${figure('held', 'Held')}${figure('waiting', 'Wa
 ${section('leaks', 'Leaks by site', table('leaks', columns('Resource', 'Why', 'Times', 'Longest', 'Acquired at')))}
 ${section('scopes', 'Open scopes', table('scopes', `${columns('Scope', 'State', 'Open for')}<th scope="col"><span class="hidden">Timeline, now at its right end</span><div class="axis" id="axis" aria-hidden="true"></div></th>`), legend)}
 ${section('helds', 'Held now', table('helds', columns('Resource', 'Scope', 'State', 'Held for', 'Last used', 'Acquired at')))}
-${section('closed', 'Closed last', table('closed', columns('Outcome', 'Scope', 'Took', 'Ago', 'Held')))}
+${section('closed', 'Closed last', table('closed', columns('Outcome', 'Scope', 'Took', 'Ago', 'What it held')))}
 </div>
 <div class="right">
 ${section('pools', 'Pools', table('pools', columns('Pool', 'Leased', 'Idle', 'Waiting')))}

@@ -3,6 +3,7 @@
  * here mounts, listens or prints by itself.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { keepLooking } from '../core/looking.ts'
 import { checkOptions, expected, flag, type Rule } from '../core/options.ts'
 import type { App } from '../core/types.ts'
 import { answer, redirect, refuse } from './answer.ts'
@@ -40,12 +41,12 @@ export interface Inspector extends AsyncDisposable {
 
 const rules: Readonly<Record<string, Rule>> = {
   path: {
-    expected: "a path such as '/__unwind', of letters, digits, '-', '_', '.' and '/'",
+    expected: 'a path like `/__unwind`, of letters, digits, `-`, `_`, `.` and `/`',
     accepts: (path) => typeof path === 'string' && /^(?:\/|(?:\/[\w-][\w.-]*)+)$/.test(path),
   },
   allowProduction: flag,
   hosts: {
-    expected: "an array of host names such as 'dev.example', with or without a port",
+    expected: 'an array of host names like `dev.example`, with or without a port',
     accepts: (hosts) => Array.isArray(hosts) && hosts.every(isHost),
   },
 }
@@ -53,7 +54,8 @@ const rules: Readonly<Record<string, Rule>> = {
 /**
  * The live page: what is open, held, waited for and leaked, as it changes; for people at this machine. It answers to
  * loopback alone, under a known host name, to whoever has opened `url()`; it is only read, and runs under a strict
- * content security policy. Pictures are made once a second, while somebody looks.
+ * content security policy. Pictures are made once a second, while somebody looks; what closed last is remembered from now
+ * on, so that it is there when they come.
  *
  * @example
  * ```ts
@@ -89,6 +91,8 @@ class PageOf implements Inspector {
   readonly #hosts: readonly string[]
   readonly #pass = new Pass()
   readonly #feed: Feed
+  /** What closes before somebody looks is what they come to see. */
+  readonly #stopLooking: () => void = keepLooking()
   readonly #onDraining = (): void => this.#feed.end()
   #disposed = false
 
@@ -126,6 +130,7 @@ class PageOf implements Inspector {
     this.#disposed = true
     this.#app.draining.removeEventListener('abort', this.#onDraining)
     this.#feed.end()
+    this.#stopLooking()
     return Promise.resolve()
   }
 

@@ -1,111 +1,54 @@
 /**
- * The picture of an app that the page shows: the tree of scopes as rows, everything held as rows, both oldest first and
- * with an end, whatever the program does.
+ * The picture of an app that the page shows: the core's, as rows, each list with an end, whatever the program does.
  */
 import { performance } from 'node:perf_hooks'
-import type { App, ResourceSnapshot, ScopeSnapshot } from '../core/types.ts'
-import { cleanName, cleanSite } from './clean.ts'
-import type { Bar, HeldRow, Picture, ScopeRow } from './page/picture.ts'
+import { pictureOf as seen, type Picture as Seen } from '../core/looking.ts'
+import type { App } from '../core/types.ts'
+import { cleanName } from './clean.ts'
+import { heldIn, scopesIn } from './held-rows.ts'
+import { closedRow, holdTimes, leakRows } from './past-rows.ts'
+import type { Picture, PoolRow } from './page/picture.ts'
 
 /** Rows of a table: more cannot be read, and would cost more than they tell. */
 export const mostRows = 500
-/** Bars of one scope. */
-const mostBars = 6
-
-/** A scope in the tree, and how many are around it. */
-interface Placed {
-  readonly scope: ScopeSnapshot
-  readonly depth: number
-}
-
-interface Taken {
-  readonly key: string
-  readonly scope: ScopeSnapshot
-  readonly resource: ResourceSnapshot
-}
+/** Rows of the smaller lists. */
+const most = 50
 
 export function pictureOf(app: App): Picture {
-  const placed = placedIn(app.inspect())
-  const taken = placed.flatMap(({ scope }) => takenBy(scope))
-  const stateCount = (state: ResourceSnapshot['state']): number =>
-    taken.filter(({ resource }) => resource.state === state).length
+  const picture = seen(app)
+  const scopes = scopesIn(picture.scopes, mostRows)
+  const { rows, ...counts } = heldIn(scopes.all, picture.held, mostRows)
+  const leaks = picture.sites.reduce((sum, { count, returned }) => sum + count - returned, 0)
   return {
-    at: Date.now(),
+    at: picture.at,
     app: cleanName(app.name),
     pid: process.pid,
     node: process.version,
     upMs: Math.round(performance.now()),
-    level: 'simple',
-    counts: {
-      scopes: placed.length,
-      acquiring: stateCount('acquiring'),
-      open: stateCount('open'),
-      releasing: stateCount('releasing'),
-      leaks: 0,
-    },
-    scopes: oldest(placed, ({ scope }) => scope.ageMs).map(scopeRow),
-    held: oldest(taken, ({ resource }) => resource.heldMs)
-      .map(heldRow)
-      .toSorted((a, b) => b.heldMs - a.heldMs),
-    pools: [],
-    holdTimes: [],
-    closed: [],
-    leaks: [],
+    level: picture.level,
+    counts: { scopes: scopes.all.length, ...counts, leaks },
+    scopes: scopes.rows,
+    held: rows,
+    pools: poolRows(picture.pools.slice(0, most)),
+    holdTimes: holdTimes(picture.usage),
+    closed: picture.closed.slice(0, most).map((scope) => closedRow(scope, picture.at)),
+    leaks: leakRows(picture, most),
   }
 }
 
-/** Parents before their children, older siblings before younger ones. */
-function placedIn(scope: ScopeSnapshot, depth = 0): Placed[] {
-  const children = scope.children.toReversed()
-  return [{ scope, depth }, ...children.flatMap((child) => placedIn(child, depth + 1))]
-}
-
-/** In the order of acquisition, which makes a key that stays: what is older is released later. */
-function takenBy(scope: ScopeSnapshot): Taken[] {
-  return scope.resources.toReversed().map((resource, i) => {
-    const arriving = resource.state === 'acquiring' ? 'a' : ''
-    return { key: `${scope.id}-${arriving}${i}`, scope, resource }
+/** Two pools of one database have one name: the second is called so. */
+function poolRows(pools: Seen['pools']): PoolRow[] {
+  const times = new Map<string, number>()
+  return pools.map(({ name, total, leased, idle, waiting, limit }) => {
+    const nth = (times.get(name) ?? 0) + 1
+    times.set(name, nth)
+    const row = {
+      name: cleanName(nth === 1 ? name : `${name} (${nth})`),
+      total,
+      leased,
+      idle,
+      waiting,
+    }
+    return limit === undefined ? row : { ...row, limit }
   })
-}
-
-/** The oldest rows, in the order in which they stood. A parent is never younger than its children, and stands before them. */
-function oldest<T>(rows: readonly T[], age: (row: T) => number): T[] {
-  if (rows.length <= mostRows) return [...rows]
-  const chosen = new Set(rows.toSorted((a, b) => age(b) - age(a)).slice(0, mostRows))
-  return rows.filter((row) => chosen.has(row))
-}
-
-function scopeRow({ scope, depth }: Placed): ScopeRow {
-  const { id, name, kind, state, ageMs, aborted, tasks, resources } = scope
-  const bars = takenBy(scope).slice(0, mostBars).map(bar)
-  return {
-    id,
-    name: cleanName(name),
-    kind,
-    state,
-    ageMs: Math.round(ageMs),
-    aborted,
-    tasks,
-    depth,
-    holds: resources.length,
-    bars,
-  }
-}
-
-function bar({ key, resource: { name, state, heldMs } }: Taken): Bar {
-  return { key, name: cleanName(name), state, heldMs: Math.round(heldMs) }
-}
-
-function heldRow({ key, scope, resource }: Taken): HeldRow {
-  const { name, lifetime, state, heldMs, stack } = resource
-  return {
-    key,
-    resource: cleanName(name),
-    lifetime,
-    scope: cleanName(scope.name),
-    ofApp: scope.kind === 'app',
-    state,
-    heldMs: Math.round(heldMs),
-    ...(stack !== undefined && { site: cleanSite(stack) }),
-  }
 }

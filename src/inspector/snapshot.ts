@@ -1,5 +1,6 @@
 /** What the page shows, for programs: a health check, a log line at shutdown, a test. */
-import type { App, ScopeSnapshot } from '../core/types.ts'
+import { latestLeaks } from '../core/leaks.ts'
+import type { App, LeakReport, ScopeSnapshot } from '../core/types.ts'
 import { checkApp } from './inspector.ts'
 
 export interface Snapshot {
@@ -7,7 +8,8 @@ export interface Snapshot {
   readonly at: number
   /** The whole tree, without a cap. */
   readonly scopes: ScopeSnapshot
-  readonly leaks: readonly unknown[]
+  /** The latest 100 of this process, newest first. */
+  readonly leaks: readonly LeakReport[]
 }
 
 /**
@@ -17,5 +19,5 @@ export interface Snapshot {
  */
 export function snapshot(app: App): Snapshot {
   checkApp('snapshot()', app)
-  return { at: Date.now(), scopes: app.inspect(), leaks: [] }
+  return { at: Date.now(), scopes: app.inspect(), leaks: latestLeaks() }
 }

@@ -88,7 +88,7 @@ tbody tr:hover { background: color-mix(in srgb, var(--open) 7%, transparent) }
 tbody th, .mono, .site { font-family: var(--mono); font-size: 12px }
 .number { text-align: right }
 .site { color: var(--soft) }
-td.site, #leaks td:last-child { white-space: pre }
+td.site { white-space: pre }
 
 .state::before { content: ""; display: inline-block; width: 7px; height: 7px; margin-right: 7px; border-radius: 50%; background: var(--tone, var(--soft)) }
 .state.open, .key.open, .bar.open { --tone: var(--open) }
@@ -119,7 +119,6 @@ thead th:last-child:has(.axis) { padding-left: 0 }
 .bar { position: relative; height: 16px; margin-left: calc(var(--at, 0) * 1%); border-left: 3px solid var(--tone); border-radius: 3px;
   background: color-mix(in oklab, var(--tone) 30%, var(--panel)); font: 11px/16px var(--mono) }
 .bar + .bar { margin-top: 2px }
-.bar::before { content: ""; position: absolute; inset: 0 auto 0 0; width: calc(var(--wait, 0) * 1%); background: repeating-linear-gradient(135deg, var(--acquiring) 0 2px, transparent 2px 5px) }
 .bar.acquiring, .key.acquiring { background: repeating-linear-gradient(135deg, color-mix(in srgb, var(--tone) 55%, transparent) 0 3px, color-mix(in srgb, var(--tone) 18%, transparent) 3px 6px) }
 .bar.releasing, .key.releasing { background: linear-gradient(90deg, color-mix(in oklab, var(--tone) 45%, var(--panel)), color-mix(in oklab, var(--tone) 12%, var(--panel))) }
 .key.open { background: color-mix(in oklab, var(--tone) 55%, var(--panel)) }
@@ -134,6 +133,11 @@ thead th:last-child:has(.axis) { padding-left: 0 }
 #closed-table :is(th, td):nth-child(1) { width: 106px; font: inherit }
 #closed-table :is(th, td):nth-child(2) { font-family: var(--mono) }
 #closed-table :is(th, td):is(:nth-child(3), :nth-child(4)) { width: 84px; text-align: right }
+#closed-table :is(th, td):nth-child(5) { width: 38% }
+.past { padding: 2px 0; background: color-mix(in srgb, var(--soft) 9%, transparent); border-radius: 3px }
+.past:empty { padding: 5px 0 }
+.past i { display: block; height: 5px; min-width: 2px; margin: 1px 0 1px calc(var(--at) * 1%); width: calc(var(--size) * 1%); border-radius: 2px; background: linear-gradient(90deg,
+  var(--acquiring) calc(var(--wait) * 1%), var(--open) 0 calc(var(--held) * 1%), var(--releasing) 0) }
 #leaks-table :is(th, td):nth-child(1) { width: 18% }
 #leaks-table :is(th, td):nth-child(2) { width: 190px }
 #leaks-table :is(th, td):is(:nth-child(3), :nth-child(4)) { width: 80px; text-align: right }

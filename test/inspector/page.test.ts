@@ -27,7 +27,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
   }
 }
 
-describe('the page in Chromium', () => {
+describe('the page in Chromium', { concurrency: 3 }, () => {
   let browser: Browser
 
   before(async () => {

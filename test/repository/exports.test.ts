@@ -155,6 +155,10 @@ const entries: Readonly<Record<string, Names>> = {
   './fastify': { values: ['fastifyScope'], types: ['AdapterOptions', 'FastifyScopeOptions'] },
   './hono': { values: ['honoFetch', 'honoScope'], types: ['AdapterOptions', 'HonoLike'] },
   './koa': { values: ['koaListener'], types: ['AdapterOptions'] },
+  './inspector': {
+    values: ['InspectorInProductionError', 'inspector', 'snapshot'],
+    types: ['Inspector', 'InspectorOptions', 'Snapshot'],
+  },
   './stack': { values: ['AsyncDisposableStack', 'DisposableStack', 'SuppressedError'], types: [] },
   './node': { values: ['closing', 'exiting', 'finishing', 'shutdownOnSignals'], types: [] },
 }

@@ -81,7 +81,7 @@ export function showTimes({ holdTimes }: Picture): void {
   const high = Math.max(...holdTimes.map((times) => times.first + times.buckets.length))
   if (holdTimes.length > 0 && (low !== first || high !== last)) {
     first = low
-    last = Math.max(high, low + 8)
+    last = Math.max(high, low + 6)
     drawAxis()
   }
   lines.show(holdTimes)
@@ -117,7 +117,7 @@ function timesLine(): Line<HoldTimes> {
 
 /** Milliseconds at the upper end of a bucket. */
 function limitOf(bucket: number): number {
-  return 2 ** (bucket / 2) / 1_000
+  return 2 ** (bucket + 1) / 1_000
 }
 
 function quantile(times: HoldTimes, part: number): number {
@@ -142,7 +142,7 @@ function shapeOf(times: HoldTimes): string {
 function drawAxis(): void {
   const decades = [0.001, 0.01, 0.1, 1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000]
   const labels = decades
-    .map((ms) => ({ ms, at: (Math.log2(ms * 1_000) * 2 - first) / (last - first) }))
+    .map((ms) => ({ ms, at: (Math.log2(ms * 1_000) - first) / (last - first) }))
     .filter(({ at }) => at >= 0.04 && at <= 0.96)
     .map(({ ms, at }) => {
       const text = make('span', '', round(ms))

@@ -1,10 +1,14 @@
-/** The page: every picture that comes is shown, part by part, in the next frame. */
+/**
+ * The page: pictures as long as somebody looks, each shown in the next frame. A hidden or paused page asks for nothing,
+ * and one that was turned away finds out why.
+ */
 import { showFigures, showTimes } from './charts.ts'
 import { duration, find, write } from './dom.ts'
 import type { Picture } from './picture.ts'
-import { Stream, type Status } from './stream.ts'
 import { showClosed, showHeld, showLeaks, showPools } from './tables.ts'
 import { showScopes } from './timeline.ts'
+
+type Status = 'connecting' | 'live' | 'paused' | 'lost' | 'full' | 'stranger'
 
 const words: Readonly<Record<Status, string>> = {
   connecting: 'Connecting …',
@@ -57,12 +61,49 @@ function tell(status: Status): void {
   write(find('status'), words[status])
 }
 
-const stream = new Stream(receive, tell)
+let source: EventSource | undefined
+let paused = false
+
+/** Begin to follow, or stop, as things are now. */
+function look(): void {
+  source?.close()
+  source = undefined
+  if (paused) tell('paused')
+  else if (document.visibilityState === 'visible') follow()
+}
+
+function follow(): void {
+  const opened = new EventSource('events')
+  source = opened
+  opened.addEventListener('message', ({ data }: MessageEvent<string>) => {
+    tell('live')
+    // It comes from the server of this very page.
+    receive(JSON.parse(data) as Picture)
+  })
+  opened.addEventListener('error', () => {
+    // The browser tries again by itself, unless it was refused.
+    if (opened.readyState !== EventSource.CLOSED) tell('lost')
+    else void askWhy(opened)
+  })
+}
+
+async function askWhy(refused: EventSource): Promise<void> {
+  const status = await fetch('snapshot.json').then(
+    (answer) => (answer.ok ? 'full' : answer.status === 401 ? 'stranger' : 'lost'),
+    () => 'lost' as const,
+  )
+  if (source !== refused) return
+  tell(status)
+  setTimeout(() => {
+    if (source === refused) look()
+  }, 3_000)
+}
 
 const pause = find('pause')
 pause.addEventListener('click', () => {
-  stream.pause(!stream.paused)
-  write(pause, stream.paused ? 'Resume' : 'Pause')
+  paused = !paused
+  write(pause, paused ? 'Resume' : 'Pause')
+  look()
 })
 
 const input = find('filter')
@@ -70,3 +111,6 @@ input.addEventListener('input', () => {
   filter = input instanceof HTMLInputElement ? input.value.trim().toLowerCase() : ''
   show()
 })
+
+document.addEventListener('visibilitychange', look)
+look()

@@ -12,12 +12,8 @@ export interface Bar {
   readonly key: string
   readonly name: string
   readonly state: HeldState
-  /** Since the acquisition began, where that is known. */
-  readonly askedMs?: number
   /** Since it was acquired; while it is being acquired, since that began. */
   readonly heldMs: number
-  /** Since its release began. */
-  readonly releasingMs?: number
 }
 
 export interface ScopeRow {
@@ -39,18 +35,22 @@ export interface ScopeRow {
 export interface HeldRow {
   readonly key: string
   readonly resource: string
+  /** `owned`: acquired outside of scopes, by somebody who has to dispose it. */
   readonly lifetime: string
+  /** Empty where there is none. */
   readonly scope: string
+  /** Held by the app itself, so meant to stay. */
+  readonly ofApp: boolean
   readonly state: HeldState
   readonly heldMs: number
   /** Where it was acquired, if that was recorded: one call a line. */
   readonly site?: string
-  /** Since it was last used, if that is known. */
+  /** What it does, if it can tell: `idle in transaction`. */
+  readonly doing?: string
+  /** Since it was last used, if it can tell. */
   readonly idleMs?: number
-  /** Held by the app itself, so meant to stay. */
-  readonly ofApp: boolean
   /** Held after its scope closed, or for too long. */
-  readonly suspect?: boolean
+  readonly suspected: boolean
 }
 
 export interface PoolRow {
@@ -63,13 +63,23 @@ export interface PoolRow {
   readonly limit?: number
 }
 
-/** How long one kind of resource was held. Bucket `i` counts what took at most 2^(i/2) microseconds. */
+/** How long one kind of resource was held. Bucket `i` counts times from 2^i up to 2^(i+1) microseconds. */
 export interface HoldTimes {
   readonly resource: string
   readonly count: number
-  /** The first bucket that is not empty; the others follow. */
+  /** The first bucket that is not empty; the others follow, up to the last that is not. */
   readonly first: number
   readonly buckets: readonly number[]
+}
+
+/** What one resource of a closed scope went through, one after the other. */
+export interface PastBar {
+  readonly name: string
+  /** From the opening of the scope until it was asked for. */
+  readonly startMs: number
+  readonly waitMs: number
+  readonly heldMs: number
+  readonly releaseMs: number
 }
 
 export interface ClosedRow {
@@ -81,16 +91,20 @@ export interface ClosedRow {
   readonly agoMs: number
   /** From its opening to its end. */
   readonly tookMs: number
-  readonly held: readonly string[]
+  /** In the order of their release. */
+  readonly bars: readonly PastBar[]
 }
 
 export interface LeakRow {
   readonly resource: string
   readonly reason: 'age' | 'scope' | 'collected'
-  readonly scope: string
   readonly site: string
   readonly count: number
-  /** The longest of them. */
+  /** How many of them came back after all. */
+  readonly returned: number
+  /** The scope of the latest, if that is known. */
+  readonly scope: string
+  /** Of the latest, when it was noticed. */
   readonly heldMs: number
 }
 
@@ -109,6 +123,7 @@ export interface Picture {
     readonly acquiring: number
     readonly open: number
     readonly releasing: number
+    /** Without those that came back. */
     readonly leaks: number
   }
   /** Each below the one that it was opened in. */
@@ -116,8 +131,10 @@ export interface Picture {
   /** Oldest first. */
   readonly held: readonly HeldRow[]
   readonly pools: readonly PoolRow[]
+  /** Of those that were released most often. */
   readonly holdTimes: readonly HoldTimes[]
   /** Latest first. */
   readonly closed: readonly ClosedRow[]
+  /** The most frequent ones. */
   readonly leaks: readonly LeakRow[]
 }

@@ -4,6 +4,7 @@ import {
   dress,
   duration,
   find,
+  label,
   Lines,
   make,
   note,
@@ -59,11 +60,12 @@ const held = new Lines<HeldRow>(
     (cell, { resource }) => long(cell, resource),
     (cell, { scope }) => {
       dress(cell, 'mono')
-      long(cell, scope)
+      long(cell, scope || '–')
     },
-    (cell, { state, suspect }) => {
-      dress(cell, `state ${suspect === true ? 'leak' : state}`)
-      write(cell, suspect === true ? 'leak?' : stateWords[state])
+    (cell, { state, suspected, doing }) => {
+      const waits = doing?.startsWith('idle in') === true
+      dress(cell, `state ${suspected ? 'leak' : waits ? 'draining' : state}`)
+      long(cell, suspected ? 'leak?' : (doing ?? stateWords[state]))
     },
     (cell, { heldMs }) => write(cell, duration(heldMs)),
     (cell, { idleMs }) => write(cell, idleMs === undefined ? '–' : duration(idleMs)),
@@ -96,17 +98,42 @@ const closed = new Lines<ClosedRow>(
     (cell, { name }) => long(cell, name),
     (cell, { tookMs }) => write(cell, duration(tookMs)),
     (cell, { agoMs }) => write(cell, duration(agoMs)),
-    (cell, row) => {
-      dress(cell, 'site')
-      long(cell, row.held.join(', ') || '–')
-    },
+    (cell, row) => drawPast(cell, row),
   ),
 )
+
+/** What each resource went through, one below the other, as long as the scope was open. */
+function drawPast(cell: HTMLElement, { bars, tookMs }: ClosedRow): void {
+  // A scope that has closed stays as it is.
+  if (cell.firstChild !== null) return
+  const words = bars.map(
+    ({ name, waitMs, heldMs, releaseMs }) =>
+      `${name}: waited ${duration(waitMs)}, held ${duration(heldMs)}, released in ${duration(releaseMs)}`,
+  )
+  const drawn = bars.map(({ startMs, waitMs, heldMs, releaseMs }) => {
+    const all = waitMs + heldMs + releaseMs
+    const line = make('i')
+    set(line, '--at', (100 * startMs) / (tookMs || 1))
+    set(line, '--size', (100 * all) / (tookMs || 1))
+    set(line, '--wait', (100 * waitMs) / (all || 1))
+    set(line, '--held', (100 * (waitMs + heldMs)) / (all || 1))
+    return line
+  })
+  const drawing = make('div', 'past', ...drawn)
+  drawing.title = words.join('\n')
+  drawing.setAttribute('role', 'img')
+  label(drawing, words.join('; ') || 'held nothing')
+  cell.append(drawing)
+}
 
 export function showClosed(picture: Picture, wanted: Wanted): void {
   const rows = picture.closed.filter(({ name, outcome }) => wanted(`${name} ${outcome}`))
   closed.show(rows)
-  note('closed', '', rows.length === 0 ? 'None yet.' : '')
+  note(
+    'closed',
+    '',
+    rows.length > 0 ? '' : picture.closed.length > 0 ? 'Nothing matches.' : 'None yet.',
+  )
 }
 
 const leaks = new Lines<LeakRow>(
@@ -119,9 +146,15 @@ const leaks = new Lines<LeakRow>(
       write(cell, reasonWords[reason])
       cell.title = scope
     },
-    (cell, row) => write(cell, count(row.count)),
+    (cell, row) => {
+      write(cell, count(row.count))
+      cell.title = `${count(row.returned)} came back`
+    },
     (cell, { heldMs }) => write(cell, duration(heldMs)),
-    (cell, row) => site(cell, row.site),
+    (cell, row) => {
+      dress(cell, 'site')
+      write(cell, row.site)
+    },
   ),
 )
 

@@ -66,9 +66,9 @@ function scopeLine(): Line<ScopeRow> {
       label(life, wordsFor(scope))
       bars.show(scope.bars.slice(0, mostBars).map((bar) => [bar, scope] as const))
       const others = scope.holds - Math.min(scope.bars.length, mostBars)
-      write(more, others > 0 ? `and ${others} more` : '')
-      if (others > 0) life.append(more)
-      else more.remove()
+      write(more, `and ${others} more`)
+      if (others === 0) more.remove()
+      else if (!more.isConnected) life.append(more)
     },
   }
 }
@@ -78,15 +78,13 @@ function barLine(): Line<readonly [Bar, ScopeRow]> {
   const bar = make('div', '', name)
   return {
     element: bar,
-    update([{ name: text, state, heldMs, askedMs = heldMs }, scope]) {
+    update([{ name: text, state, heldMs }, scope]) {
       const left = placeOf(scope.ageMs)
-      const from = placeOf(askedMs)
-      const width = 100 - left || 1
+      const from = placeOf(heldMs)
       write(name, text)
       // Near the right end there is no room in the bar for its name.
       dress(bar, `bar ${state}${from > 72 ? ' late' : ''}`)
-      set(bar, '--at', (100 * Math.max(0, from - left)) / width)
-      set(bar, '--wait', (100 * (placeOf(heldMs) - from)) / (100 - from || 1))
+      set(bar, '--at', (100 * Math.max(0, from - left)) / (100 - left || 1))
     },
   }
 }
