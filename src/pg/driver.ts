@@ -47,6 +47,12 @@ export interface DriverClient {
 
 export type Release = (error?: Error) => void
 
+export type OnConnect = (
+  error: Error | undefined,
+  client: DriverClient | undefined,
+  release: Release,
+) => void
+
 export interface DriverPool {
   readonly totalCount?: number
   readonly idleCount?: number
@@ -60,13 +66,7 @@ export interface DriverPool {
   }
   /** Those that are being opened, too. */
   readonly _clients?: readonly DriverClient[]
-  connect(
-    callback: (
-      error: Error | undefined,
-      client: DriverClient | undefined,
-      release: Release,
-    ) => void,
-  ): void
+  connect(this: DriverPool, callback: OnConnect): void
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
 }
@@ -77,6 +77,15 @@ export interface DriverPool {
  */
 export function outside<A extends unknown[], R>(call: (...args: A) => R, ...args: A): R {
   return outermostFrame.runInAsyncScope(call, undefined, ...args)
+}
+
+/** The same for what every lease does: an array of arguments less. */
+export function releaseOutside(release: Release): void {
+  outermostFrame.runInAsyncScope(release)
+}
+
+export function connectOutside(pool: DriverPool, callback: OnConnect): void {
+  outermostFrame.runInAsyncScope(pool.connect, pool, callback)
 }
 
 /** A reader of the transaction status, for every version of the driver; `null` where it cannot be known. */

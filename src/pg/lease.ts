@@ -8,6 +8,7 @@ import { ticketFor, type Ticket } from '../core/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
+import type { Link } from './chain.ts'
 import { Children } from './children.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
@@ -30,7 +31,14 @@ import type {
 const done: Promise<void> = Promise.resolve()
 const what = 'The PostgreSQL connection'
 
-export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost {
+/** Whom it is told to that a lease is over. */
+export interface Lessor {
+  returned(lease: Lease): void
+}
+
+export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, Link<Lease> {
+  next: Lease | undefined = undefined
+  previous: Lease | undefined = undefined
   /** The scope that releases it. */
   lender: Scope | undefined = undefined
   readonly #ticket: Ticket | undefined
@@ -45,17 +53,17 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost {
   #cursor: Cursor<unknown> | undefined = undefined
   #closedBy: Scope | undefined = undefined
   #suspendedBy: Scope | undefined = undefined
-  readonly #onReturn: (lease: Lease) => void
+  readonly #lessor: Lessor
 
   static {
     tellsActivity(this, (lease) => lease.#session?.doing())
   }
 
-  constructor(session: Session, onReturn: (lease: Lease) => void, ticket: Ticket | undefined) {
+  constructor(session: Session, lessor: Lessor, ticket: Ticket | undefined) {
     this.#session = session
     this.#ticket = ticket
     ticket?.held(this)
-    this.#onReturn = onReturn
+    this.#lessor = lessor
   }
 
   get disposed(): boolean {
@@ -222,7 +230,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost {
   #giveBack(session: Session): void {
     if (this.#leaving === undefined) return
     this.#leaving = undefined
-    this.#onReturn(this)
+    this.#lessor.returned(this)
     session.giveBack()
   }
 

@@ -7,10 +7,18 @@ import { disposedError, refuseLent } from '../core/lease.ts'
 import { abortSignal, checkOptions, count, expected } from '../core/options.ts'
 import { poolClosed, poolOpened, type PoolSource } from '../core/pools.ts'
 import type { Scope } from '../core/types.ts'
-import { outside, type DriverClient, type DriverPool, type Release } from './driver.ts'
+import { Chain } from './chain.ts'
+import {
+  connectOutside,
+  outside,
+  releaseOutside,
+  type DriverClient,
+  type DriverPool,
+  type Release,
+} from './driver.ts'
 import { neverAtRest } from './errors.ts'
 import { transactionRules } from './frame.ts'
-import { Lease } from './lease.ts'
+import { Lease, type Lessor } from './lease.ts'
 import type { Policy } from './policy.ts'
 import { inTransaction, inTransactions, type Body } from './retry.ts'
 import { sessionOf, type Session } from './session.ts'
@@ -35,19 +43,18 @@ const what = 'The PostgreSQL pool'
 /** Listened to already: an idle connection that breaks is replaced, and must not end the process. */
 const guarded = new WeakSet<DriverPool>()
 
-export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
+export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Lessor {
   readonly system = 'postgresql'
   /** The app that disposes it. */
   lender: Scope | undefined = undefined
   readonly #pool: DriverPool
   readonly #own: boolean
   readonly #policy: Policy
-  readonly #leases = new Set<Lease>()
-  readonly #waiters = new Set<Waiter>()
+  readonly #leases = new Chain<Lease>()
+  readonly #waiters = new Chain<Waiter>()
   /** The connections seen so far, until their sockets are closed. */
   readonly #sessions = new Set<Session>()
-  readonly #onReturn = (lease: Lease): void => this.#returned(lease)
-  readonly #onGiveUp = (waiter: Waiter): void => void this.#waiters.delete(waiter)
+  readonly #onGiveUp = (waiter: Waiter): void => this.#waiters.remove(waiter)
   #name: string | undefined = undefined
   #onLastReturn: (() => void) | undefined = undefined
   #disposing: Promise<void> | undefined = undefined
@@ -145,21 +152,27 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
     return this.#disposing
   }
 
+  /** For its leases. */
+  returned(lease: Lease): void {
+    this.#leases.remove(lease)
+    if (this.#leases.size === 0) this.#onLastReturn?.()
+  }
+
   /** Close every connection now. */
   destroy(error: Error): void {
     this.#disposing ??= Promise.resolve()
     poolClosed(this)
     this.#turnAway()
-    for (const lease of this.#leases) lease.destroy(error)
+    for (const lease of this.#leases.toArray()) lease.destroy(error)
     for (const session of this.#sessions) session.destroy(error)
   }
 
   #connect(waiter: Waiter): void {
     this.#waiters.add(waiter)
-    outside(connect, this.#pool, (error, client, release) => {
+    connectOutside(this.#pool, (error, client, release) => {
       if (client === undefined)
         this.#fail(waiter, error ?? new Error('The pool gave no connection.'))
-      else if (waiter.settled) outside(release)
+      else if (waiter.settled) releaseOutside(release)
       else this.#hand(client, release, waiter)
     })
   }
@@ -173,9 +186,9 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
   }
 
   #lend(session: Session, waiter: Waiter): void {
-    const lease = new Lease(session, this.#onReturn, waiter.ticket)
+    const lease = new Lease(session, this, waiter.ticket)
     this.#leases.add(lease)
-    this.#waiters.delete(waiter)
+    this.#waiters.remove(waiter)
     waiter.resolve(lease)
   }
 
@@ -190,7 +203,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
   }
 
   #fail(waiter: Waiter, error: Error): void {
-    this.#waiters.delete(waiter)
+    this.#waiters.remove(waiter)
     if (!waiter.settled) waiter.reject(error)
   }
 
@@ -200,24 +213,18 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
     void session.ended.then(() => this.#sessions.delete(session))
   }
 
-  #returned(lease: Lease): void {
-    this.#leases.delete(lease)
-    if (this.#leases.size === 0) this.#onLastReturn?.()
-  }
-
   async #dispose(): Promise<void> {
     poolClosed(this)
     this.#turnAway()
     await this.#leasesReturned()
     // Whoever still holds one has had the time to give it back.
-    await Promise.all(Array.from(this.#leases, (lease) => lease.release(undefined, 'cancel')))
+    await Promise.all(this.#leases.toArray().map((lease) => lease.release(undefined, 'cancel')))
     if (this.#own) await this.#end()
   }
 
   /** The driver would never answer those who wait when it is ended. */
   #turnAway(): void {
-    for (const waiter of this.#waiters) waiter.reject(this.#dead())
-    this.#waiters.clear()
+    for (const waiter of this.#waiters.toArray()) this.#fail(waiter, this.#dead())
   }
 
   async #leasesReturned(): Promise<void> {
@@ -242,10 +249,6 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
   #dead(): Error {
     return disposedError(what)
   }
-}
-
-function connect(pool: DriverPool, callback: Parameters<DriverPool['connect']>[0]): void {
-  pool.connect(callback)
 }
 
 function end(pool: DriverPool): Promise<void> {

@@ -8,6 +8,7 @@ import { cancelUntilQuiet, requestCancel } from './cancel.ts'
 import { disconnect } from './disconnect.ts'
 import {
   outside,
+  releaseOutside,
   statusReader,
   type DriverClient,
   type DriverResult,
@@ -139,7 +140,7 @@ export class Session {
     if (release === undefined) return
     this.#forget()
     if (this.lost) outside(release, this.loss ?? new Error('The connection was closed.'))
-    else outside(release)
+    else releaseOutside(release)
   }
 
   /** Close the connection now. Without a cancel the server would go on with what runs. */

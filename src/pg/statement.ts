@@ -33,10 +33,11 @@ export class Statement {
     this.text = text
     this.values = values
     this.control = control
-    this.promise = new Promise<DriverResult>((resolve, reject) => {
+    const promise = new Promise<DriverResult>((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
-    }).catch(retrace)
+    })
+    this.promise = control ? promise : promise.catch(retrace)
   }
 
   /** Call `onAbort` when `signal` aborts, until the statement settles. */
@@ -122,7 +123,7 @@ function checkSignal(options: unknown): AbortSignal | undefined {
 }
 
 /** The driver's errors are made where the socket was read; this stack leads to whoever waits. */
-function retrace(error: unknown): never {
+export function retrace(error: unknown): never {
   if (isServerError(error)) Error.captureStackTrace(error, retrace)
   throw error
 }

@@ -1,11 +1,14 @@
 /** One call that waits for a connection. It settles once: with a lease, an error, or because it was given up. */
 import type { Ticket } from '../core/held.ts'
+import type { Link } from './chain.ts'
 import type { Lease } from './lease.ts'
 
 /** How many connections in the middle of something are replaced for one call. */
 const patience = 20
 
-export class Waiter {
+export class Waiter implements Link<Waiter> {
+  next: Waiter | undefined = undefined
+  previous: Waiter | undefined = undefined
   #looks = 0
   /** Nobody waits any more: what comes now goes back. */
   settled = false

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type pg from 'pg'
 import { pgPool, type PgLease, type PgPool, type PgPoolOptions } from 'unwind/pg'
 
 import { backendOf, deferred, newPool, Observer } from './support/database.ts'
@@ -13,10 +14,15 @@ interface State {
   readonly title: string
   readonly outcome: 'kept' | 'destroyed'
   readonly options?: PgPoolOptions
-  enter(lease: PgLease, observer: Observer): Promise<unknown>
+  /** Of the driver's pool. */
+  readonly config?: pg.PoolConfig
+  enter(lease: PgLease, observer: Observer, wire: Wire): Promise<unknown>
 }
 
 const grace = 250
+
+/** The driver takes it for prepared as long as the connection lives. */
+const named = { name: 'survivor', text: 'select 1 as one' }
 
 const states: State[] = [
   {
@@ -33,6 +39,131 @@ const states: State[] = [
     title: 'with changed settings',
     outcome: 'kept',
     enter: (lease) => lease.query("set statement_timeout = '7s'"),
+  },
+  {
+    title: 'with a role, a lock, a channel, a cursor and a table of its own left behind',
+    outcome: 'kept',
+    async enter(lease) {
+      await lease.query('set role pg_monitor')
+      await lease.query('reset role; select pg_advisory_lock(7); listen leftovers')
+      await lease.query('begin; declare leftover cursor with hold for select 1; commit')
+      await lease.query('create temp table leftover (v int)')
+      await lease.query('set role pg_monitor')
+    },
+  },
+  {
+    title: 'with statements pipelined by the driver',
+    outcome: 'kept',
+    config: { pipeline: true },
+    async enter(lease, observer) {
+      const pid = await backendOf(lease)
+      const client = lease.unsafeClient() as pg.ClientBase
+      for (const _n of [1, 2]) client.query('select pg_sleep(60)').catch(() => {})
+      await observer.untilRunning(pid, 'pg_sleep')
+    },
+  },
+  {
+    title: 'in an open transaction of the pipelining driver, with a statement in flight',
+    outcome: 'kept',
+    config: { pipeline: true },
+    async enter(lease) {
+      const tx = await lease.begin()
+      void tx.query('select pg_sleep(60)')
+      void tx.query('select 1')
+    },
+  },
+  {
+    title: 'with a COMMIT on its way',
+    outcome: 'kept',
+    async enter(lease) {
+      const tx = await lease.begin()
+      void tx.commit().catch(() => {})
+    },
+  },
+  {
+    title: 'with a ROLLBACK on its way',
+    outcome: 'kept',
+    async enter(lease) {
+      const tx = await lease.begin()
+      await tx.query('create temp table leftover (v int)')
+      void tx.rollback()
+    },
+  },
+  {
+    title: 'with the end of a failed statement still to come',
+    outcome: 'kept',
+    options: { grace: 10_000 },
+    async enter(lease, _observer, wire) {
+      const tx = await lease.begin()
+      wire.holds = ({ type }) => type === 'Z'
+      await assert.rejects(tx.query('select 1/0'), { code: '22012' })
+      setTimeout(() => wire.letGo(), 20)
+    },
+  },
+  {
+    title: 'in an open transaction, when the server fell silent',
+    outcome: 'destroyed',
+    async enter(lease, _observer, wire) {
+      await lease.begin()
+      wire.freeze()
+    },
+  },
+  {
+    title: 'with a statement in flight, when the server fell silent',
+    outcome: 'destroyed',
+    async enter(lease, observer, wire) {
+      const pid = await backendOf(lease)
+      lease.query('select pg_sleep(60)').catch(() => {})
+      await observer.untilRunning(pid, 'pg_sleep')
+      wire.freeze()
+      wire.onCancel = 'lose'
+    },
+  },
+  {
+    title: 'with a COMMIT on its way, when the server fell silent',
+    outcome: 'destroyed',
+    async enter(lease, _observer, wire) {
+      const tx = await lease.begin()
+      wire.freeze()
+      void assert.rejects(tx.commit(), { code: 'ERR_PG_COMMIT_UNKNOWN' })
+    },
+  },
+  {
+    title: 'with a BEGIN on its way, when the server fell silent',
+    outcome: 'destroyed',
+    async enter(lease, _observer, wire) {
+      wire.freeze()
+      lease.begin().catch(() => {})
+    },
+  },
+  {
+    title: 'when its settings were changed and the server fell silent',
+    outcome: 'destroyed',
+    async enter(lease, _observer, wire) {
+      await lease.query("set statement_timeout = '7s'")
+      wire.freeze()
+    },
+  },
+  {
+    title: 'reset by the network',
+    outcome: 'destroyed',
+    async enter(lease, _observer, wire) {
+      const tx = await lease.begin()
+      const broken = assert.rejects(tx.query('select pg_sleep(60)'))
+      wire.cut('reset')
+      await broken
+    },
+  },
+  {
+    title: 'broken while nothing ran on it',
+    outcome: 'destroyed',
+    async enter(lease, observer) {
+      const pid = await backendOf(lease)
+      const client = lease.unsafeClient() as pg.ClientBase
+      const noticed = new Promise((resolve) => client.once('end', resolve))
+      await observer.terminate(pid)
+      await noticed
+    },
   },
   {
     title: 'in an open transaction',
@@ -213,13 +344,18 @@ for (const state of states) {
   for (const [way, dispose] of Object.entries(ways)) {
     test(`a connection that is released ${state.title}, ${way}, is ${state.outcome}`, async () => {
       await using observer = await Observer.start()
-      await using pool = pgPool(() => newPool(), { grace, ...state.options })
+      await using wire = await Wire.start()
+      const config = { connectionString: wire.url, ...state.config }
+      await using pool = pgPool(() => newPool(config), { grace, ...state.options })
       const lease = await pool.acquire()
       const pid = await backendOf(lease)
-      await state.enter(lease, observer)
+      await lease.query(named)
+      await state.enter(lease, observer, wire)
 
       const waiting = pool.acquire()
       await dispose(lease)
+      assert.equal(lease.disposed, true)
+      await assert.rejects(lease.query('select 1'), { code: 'ERR_DISPOSED' })
       assert.ok(pool.stats().leased <= 1, 'nobody but the one who waits')
       await using next = await waiting
       assert.equal((await backendOf(next)) === pid, state.outcome === 'kept')
@@ -301,12 +437,18 @@ function wirePool(wire: Wire): PgPool & AsyncDisposable {
 
 /** What the next holder must find, whatever the one before did. */
 async function assertClean(lease: PgLease): Promise<void> {
-  const { rows } = await lease.query<{ temp: unknown; timeout: string; xact: boolean }>(
+  const { rows } = await lease.query(
     `select to_regclass('pg_temp.leftover') as temp,
             current_setting('statement_timeout') as timeout,
-            (select xact_start = query_start from pg_stat_activity where pid = pg_backend_pid()) as xact`,
+            (select xact_start = query_start from pg_stat_activity where pid = pg_backend_pid()) as xact,
+            current_user = session_user as role,
+            (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks,
+            (select count(*)::int from pg_listening_channels()) as channels,
+            (select count(*)::int from pg_cursors where name = 'leftover') as cursors`,
   )
-  assert.deepEqual(rows, [{ temp: null, timeout: '0', xact: true }])
+  const clean = { temp: null, timeout: '0', xact: true, role: true, locks: 0, channels: 0 }
+  assert.deepEqual(rows, [{ ...clean, cursors: 0 }])
   // Refused inside of a transaction.
   await lease.query('vacuum pg_largeobject_metadata')
+  assert.deepEqual((await lease.query(named)).rows, [{ one: 1 }])
 }
