@@ -39,7 +39,10 @@ export class Line {
   }
 
   add(statement: Statement): void {
-    if (this.#session.ready && this.running === undefined && this.#holds === 0) this.send(statement)
+    const { activity } = this.#session
+    const free = activity === 'quiet' && this.running === undefined && this.#holds === 0
+    // Where the connection is lost, it is refused.
+    if (free || activity === 'lost') this.send(statement)
     else this.#waiting.push(statement)
   }
 
