@@ -66,7 +66,7 @@ export interface DriverPool {
   }
   /** Those that are being opened, too. */
   readonly _clients?: readonly DriverClient[]
-  connect(this: DriverPool, callback: OnConnect): void
+  connect(callback: OnConnect): void
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
 }
@@ -85,7 +85,11 @@ export function releaseOutside(release: Release): void {
 }
 
 export function connectOutside(pool: DriverPool, callback: OnConnect): void {
-  outermostFrame.runInAsyncScope(pool.connect, pool, callback)
+  outermostFrame.runInAsyncScope(connect, undefined, pool, callback)
+}
+
+function connect(pool: DriverPool, callback: OnConnect): void {
+  pool.connect(callback)
 }
 
 /** A reader of the transaction status, for every version of the driver; `null` where it cannot be known. */

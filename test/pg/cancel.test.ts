@@ -217,7 +217,7 @@ async function cancelAgainAndAgain(
     controller.abort(reason)
     await statement.then(
       () => (seen.finished += 1),
-      (error) => {
+      (error: unknown) => {
         assert.equal(error, reason)
         seen.cancelled += 1
       },
@@ -230,7 +230,7 @@ async function cancelAgainAndAgain(
 /** As one would write it by hand: the driver's own way, which tells nothing of its end. */
 async function requestPlainly(client: pg.Client, wire: Wire): Promise<void> {
   const { processID, secretKey } = client as unknown as { processID: number; secretKey: number }
-  const messenger = new pg.Connection({ ssl: false } as never) as unknown as {
+  const messenger = new pg.Connection({ ssl: false }) as unknown as {
     connect(port: number, host: string): void
     cancel(processID: number, secretKey: number): void
     on(event: string, listener: () => void): void
