@@ -31,6 +31,7 @@ export type {
   ScopeOpened,
   ScopeUsedAfterClose,
 } from './core/events.ts'
+export { formatError } from './core/format.ts'
 export { input } from './core/inputs.ts'
 export { hold } from './core/lease.ts'
 export { override } from './core/overrides.ts'

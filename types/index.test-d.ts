@@ -13,6 +13,7 @@ import {
   currentScope,
   DisposedError,
   DisposeTimeoutError,
+  formatError,
   hold,
   inject,
   input,
@@ -630,6 +631,7 @@ for (const errorClass of [
 }
 
 expectType<(error: unknown) => unknown>(primaryError)
+expectType<(error: unknown) => string>(formatError)
 
 // --- The shapes that users write down ----------------------------------------------------------------------
 

@@ -57,9 +57,11 @@ export class Cancellation {
     if (unfollow !== undefined) this.#undo.push(unfollow)
   }
 
-  /** No timer and no listener stays behind. */
+  /** No timer and no listener stays behind, nor what listens to a signal that will say nothing more. */
   release(): void {
     for (const undo of this.#undo.splice(0)) undo()
+    this.#controller = undefined
+    this.#draining = undefined
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { isSuppressedError, primaryError, suppress } from './dispose.ts'
 import { ScopeIncompleteError, UnwindError } from './errors.ts'
+import { rememberOrigin } from './origin.ts'
 import type { Exit, Outcome } from './types.ts'
 
 export class Completion {
@@ -36,13 +37,17 @@ export class Completion {
     this.#throws = thrown
   }
 
-  /** What a release threw, outside of what came before, or in its place. */
-  add(thrown: unknown): void {
+  /**
+   * What a release threw, outside of what came before, or in its place.
+   * @param release the name of what was released, where it has one
+   */
+  add(thrown: unknown, release?: string): void {
     if (thrown instanceof Additions) {
-      for (const part of thrown.parts) this.add(part)
+      for (const part of thrown.parts) this.add(part, release)
     } else if (thrown instanceof Translation) {
       this.fail(this.error === thrown.original ? thrown.error : this.#outside(thrown.error), true)
     } else {
+      if (release !== undefined && thrown !== this.error) rememberOrigin(thrown, release)
       this.fail(this.#outside(thrown), true)
     }
   }

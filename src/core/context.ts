@@ -27,10 +27,8 @@ export function ambient(): Ambient | undefined {
 /** A place to come back to: the context of the moment at which it was made. */
 export type Frame = AsyncResource
 
-const manual = { requireManualDestroy: true }
-
 export function openFrame(): Frame {
-  return new AsyncResource('UnwindScope', manual)
+  return new AsyncResource('UnwindScope')
 }
 
 /** The context in which this module was loaded: of no request. */

@@ -3,6 +3,8 @@
  * `await using`: the newest error outside, the body's innermost.
  */
 import { inspect } from 'node:util'
+import { recordOf } from './error-json.ts'
+import { formatError } from './format.ts'
 import { isSuppressedError, newSuppressedError } from './suppressed-error.ts'
 
 export { isSuppressedError }
@@ -48,9 +50,35 @@ export function describe(value: unknown): string {
   return inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
 }
 
-/** An error while an earlier one was on its way. */
+/**
+ * An error while an earlier one was on its way. Node.js shows neither of the two, in the console, in a crash or in JSON,
+ * so that this one's own stack says what it holds.
+ */
 export function suppress(error: unknown, suppressed: unknown): SuppressedError {
-  return newSuppressedError(error, suppressed)
+  const made = newSuppressedError(error, suppressed)
+  Object.defineProperty(made, 'stack', {
+    get: () => formatError(made),
+    set: (value: unknown) => {
+      Object.defineProperty(made, 'stack', { value, writable: true, configurable: true })
+    },
+    configurable: true,
+  })
+  return recorded(made)
+}
+
+/** Several errors that nobody ranked. */
+export function aggregate(errors: readonly unknown[], message: string): AggregateError {
+  return recorded(new AggregateError(errors, message))
+}
+
+/** What is not ours gets the form for logs as a property of its own. */
+function recorded<E extends Error>(error: E): E {
+  const toJSON = (): object => recordOf(error)
+  return Object.defineProperty(error, 'toJSON', {
+    value: toJSON,
+    writable: true,
+    configurable: true,
+  })
 }
 
 /**

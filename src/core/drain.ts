@@ -4,7 +4,7 @@
  */
 import type { Children, Sibling } from './children.ts'
 import type { Completion } from './completion.ts'
-import { isEcho } from './dispose.ts'
+import { aggregate, isEcho } from './dispose.ts'
 import type { Holdings } from './holdings.ts'
 import { scopeClosed } from './misuse.ts'
 import type { Settings } from './settings.ts'
@@ -88,9 +88,6 @@ function addFailures({ tasks, unwinding: { completion } }: Drainable): void {
   const { error, failed } = completion
   const bodyHasNews = failed && !failures.some((failure) => isEcho(error, failure))
   const errors = bodyHasNews ? [error, ...failures] : failures
-  completion.fail(errors.length === 1 ? errors[0] : aggregate(errors), true)
-}
-
-function aggregate(errors: readonly unknown[]): AggregateError {
-  return new AggregateError(errors, `${errors.length} parts of the scope failed.`)
+  const several = `${errors.length} parts of the scope failed.`
+  completion.fail(errors.length === 1 ? errors[0] : aggregate(errors, several), true)
 }

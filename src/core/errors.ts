@@ -2,6 +2,7 @@
  * Every error of the core. Each has a stable `code`, and a text that says what happened, to which named scope or
  * resource, and what to do. `docs/errors.md` has a heading for each code.
  */
+import { recordOf, type ErrorRecord } from './error-json.ts'
 
 /** What all errors of this package have in common. Recognise one by its `code`. */
 export class UnwindError extends Error {
@@ -10,6 +11,11 @@ export class UnwindError extends Error {
   constructor(code: string, message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code
+  }
+
+  /** For logs: name, message, code and the other fields, and the causes; no stacks. */
+  toJSON(): ErrorRecord {
+    return recordOf(this)
   }
 
   static {

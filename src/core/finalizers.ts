@@ -201,7 +201,7 @@ export class Unwinding {
     if (this.#late || finalizer.traits?.critical === false) {
       this.#host.report(plain(error), finalizer.name, this.#late)
     } else {
-      this.completion.add(error)
+      this.completion.add(error, finalizer.name)
     }
   }
 

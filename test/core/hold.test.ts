@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DisposedError, DisposeTimeoutError, hold } from 'unwind'
 import { setUp } from './support/app.ts'
-import { chain, errorsOf } from './support/chain.ts'
+import { errorsOf } from './support/chain.ts'
 import { isPending, quiet, rejection, thrown, within } from './support/promises.ts'
 import { script } from './support/script.ts'
 
@@ -147,5 +147,5 @@ test('what is held inside a scope of its own closes in the order of the blocks',
     })
     await using _inner = hold(2, () => events.push('inner'))
   }
-  assert.equal(chain(events.join(' ')), 'inner outer')
+  assert.deepEqual(events, ['inner', 'outer'])
 })

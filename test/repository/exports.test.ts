@@ -38,6 +38,7 @@ const entries: Readonly<Record<string, Names>> = {
       'createApp',
       'currentScope',
       'detectLeaks',
+      'formatError',
       'hold',
       'inject',
       'input',

@@ -9,17 +9,8 @@ import { importsOf, list, read } from '../support/repository.ts'
  * types count like values.
  */
 const core = [
-  [
-    'errors',
-    'reports',
-    'types',
-    'events',
-    'suppressed-error',
-    'dispose',
-    'deadline',
-    'options',
-    'children',
-  ],
+  ['suppressed-error', 'origin', 'format', 'error-json'],
+  ['errors', 'reports', 'types', 'events', 'dispose', 'deadline', 'options', 'children'],
   ['activity', 'detection', 'sites', 'usage', 'sweeping', 'leaks', 'pools', 'history'],
   [
     'cancellation',

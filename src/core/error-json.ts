@@ -1,0 +1,59 @@
+/**
+ * Errors as a record for logs: `JSON.stringify` of an error gives only its enumerable fields, which is to say nothing.
+ * Stacks are left out, and of foreign errors everything but their names, messages, codes and causes.
+ */
+import { inspect } from 'node:util'
+import { originOf } from './origin.ts'
+import { isSuppressedError } from './suppressed-error.ts'
+
+/** What our errors, and chains of them, look like in JSON. */
+export interface ErrorRecord {
+  readonly name: string
+  readonly message: string
+  readonly [field: string]: unknown
+}
+
+/** The `toJSON` of our errors and of the chains we make: what it began with first, and all fields of its own. */
+export function recordOf(error: Error): ErrorRecord {
+  return Object.assign({}, record(error, new Set()), error)
+}
+
+function record(error: Error, above: ReadonlySet<unknown>): ErrorRecord {
+  const { name, message } = error
+  if (above.has(error)) return { name, message, circular: true }
+  const path = new Set(above).add(error)
+  if (isSuppressedError(error)) return { name, message, ...takenApart(error, path) }
+  const fields: Record<string, unknown> = {}
+  if ('code' in error) fields['code'] = converted(error.code, path)
+  if (error.cause !== undefined) fields['cause'] = converted(error.cause, path)
+  if (error instanceof AggregateError) fields['errors'] = converted(error.errors, path)
+  return { name, message, ...fields }
+}
+
+/** What failed while releasing, oldest first, with the name of its resource where that is known. */
+function takenApart(chain: SuppressedError, path: Set<unknown>): object {
+  const whileReleasing: unknown[] = []
+  let primary: unknown = chain
+  while (isSuppressedError(primary)) {
+    path.add(primary)
+    const release = originOf(primary.error)
+    const failure = converted(primary.error, path)
+    whileReleasing.unshift(release === undefined ? failure : { release, ...named(failure) })
+    if (path.has(primary.suppressed)) break
+    primary = primary.suppressed
+  }
+  return { primary: converted(primary, path), whileReleasing }
+}
+
+/** What no record was made of, because it was no error. */
+function named(failure: unknown): object {
+  return typeof failure === 'object' && failure !== null ? failure : { thrown: failure }
+}
+
+/** Only what JSON can say: anything else would make `JSON.stringify` throw, or tell too much. */
+function converted(part: unknown, path: ReadonlySet<unknown>): unknown {
+  if (Array.isArray(part)) return part.map((one) => converted(one, path))
+  if (part instanceof Error) return record(part, path)
+  if (part === null || ['string', 'number', 'boolean'].includes(typeof part)) return part
+  return inspect(part, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
+}

@@ -1,0 +1,203 @@
+/** What is closed leaves nothing behind: no child, no listener, no timer, no value. */
+import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
+import { test } from 'node:test'
+import {
+  createApp,
+  input,
+  resource,
+  type AcquireContext,
+  type App,
+  type Resource,
+  type Scope,
+} from 'unwind'
+import { collectedUntil, usedHeap } from './support/gc.ts'
+import { quiet } from './support/promises.ts'
+
+const requests = 100_000
+
+type Act = () => Promise<unknown>
+
+/** Bytes that each of many calls of `act` left behind. */
+async function growth(count: number, act: Act): Promise<number> {
+  for (let round = 0; round < 2_000; round++) await act()
+  const before = await usedHeap()
+  for (let round = 0; round < count; round++) await act()
+  return ((await usedHeap()) - before) / count
+}
+
+/** What is left behind is left behind each time; what somebody else allocated meanwhile is not. */
+async function leavesBehind(bytes: number, count: number, act: Act): Promise<void> {
+  let left = Infinity
+  for (let attempt = 0; attempt < 3 && left >= bytes; attempt++) left = await growth(count, act)
+  assert.ok(left < bytes, `${left} bytes for each, ${bytes} allowed`)
+}
+
+test('a closed request is removed from its app: a hundred thousand leave nothing', async () => {
+  await using app = createApp()
+  const lease = resource({ acquire: () => ({}), release: () => {} })
+  await leavesBehind(8, requests, () =>
+    app.run(async (scope) => {
+      scope.defer(() => {})
+      await scope.get(lease)
+      await scope.run(() => {})
+    }),
+  )
+})
+
+test('an explicit child that was closed is removed from its parent', async () => {
+  await using app = createApp()
+  const parent = app.child()
+  await leavesBehind(8, 20_000, () => parent.child().close())
+})
+
+test('a failed or aborted request leaves nothing either', async () => {
+  await using app = createApp({ onError: () => {} })
+  await leavesBehind(16, 20_000, async () => {
+    await app.run(() => Promise.reject(new Error('B'))).catch(() => {})
+    await app.run((scope) => scope.abort()).catch(() => {})
+  })
+})
+
+test('no listener stays on a long-lived signal', async () => {
+  await using app = createApp()
+  const server = new AbortController()
+  const { signal } = server
+  const lease = resource({ acquire: () => 1 })
+  for (let round = 0; round < 1_000; round++) {
+    await app.run({ signal }, async (scope) => {
+      await scope.get(lease, { signal })
+    })
+    await app.child({ signal }).close()
+  }
+  assert.deepEqual(getEventListeners(signal, 'abort'), [])
+})
+
+test('requests that follow a composite of a long-lived signal leave nothing', async () => {
+  await using app = createApp()
+  const server = new AbortController()
+  const client = new AbortController()
+  const composite = (): AbortSignal => AbortSignal.any([server.signal, client.signal])
+  const listener = (): void => {}
+  // The platform keeps some bytes for each composite, whoever listened to it.
+  const alone = async (): Promise<void> => {
+    const signal = composite()
+    signal.addEventListener('abort', listener)
+    signal.removeEventListener('abort', listener)
+  }
+  const platform = Math.max(await growth(20_000, alone), await growth(20_000, alone))
+  await leavesBehind(platform + 16, 20_000, () =>
+    app.run({ signal: composite() }, (scope) => void scope.signal),
+  )
+})
+
+test('no timer stays: not of a deadline, an acquireTimeout, a disposeTimeout or an abandonAfter', async () => {
+  await using app = createApp()
+  const lease = resource({
+    acquireTimeout: 600_000,
+    disposeTimeout: 600_000,
+    acquire: quiet,
+    release: quiet,
+  })
+  const timers = (): number =>
+    process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const before = timers()
+  for (let round = 0; round < 50; round++) {
+    await app.run({ timeout: 600_000, abandonAfter: 600_000 }, (scope) => scope.get(lease))
+    const aborted = app.run({ abandonAfter: 600_000 }, (scope) => scope.abort())
+    await aborted
+    const child = app.child({ timeout: 600_000 })
+    child.abort()
+    await child.close()
+  }
+  assert.ok(timers() <= before, 'a timer for each request')
+})
+
+const keep = (): void => {}
+
+/** In functions of their own, because closures of one function keep each other's variables. */
+function holding(value: object): Resource<object> {
+  return resource({ acquire: () => value, release: () => {} })
+}
+function keeping(value: object): () => object {
+  return () => value
+}
+
+async function closedWithin(app: App): Promise<{ scope: Scope; values: WeakRef<object>[] }> {
+  const acquired = {}
+  const adopted = {}
+  const deferred = {}
+  const listening = {}
+  const provided = {}
+  const tenant = input<object>('tenant')
+  let scope: Scope | undefined
+  await app.run(async (opened) => {
+    scope = opened
+    opened.provide(tenant, provided)
+    await opened.get(holding(acquired))
+    opened.adopt(adopted, keep)
+    opened.defer(keeping(deferred))
+    opened.signal.addEventListener('abort', keeping(listening))
+    opened.draining.addEventListener('abort', keeping(listening))
+  })
+  assert.ok(scope !== undefined)
+  const values = [acquired, adopted, deferred, listening, provided]
+  return { scope, values: values.map((value) => new WeakRef(value)) }
+}
+
+test('a closed scope that somebody keeps holds nothing of what was in it', async () => {
+  await using app = createApp()
+  const { scope, values } = await closedWithin(app)
+  const gone = await collectedUntil(() => values.every((value) => value.deref() === undefined))
+  assert.equal(gone, true)
+  assert.equal(scope.state, 'closed')
+})
+
+async function timerWithin(app: App): Promise<{ timer: NodeJS.Timeout; value: WeakRef<object> }> {
+  const value = {}
+  const timer = await app.run(async (scope) => {
+    await scope.get(holding(value))
+    return setInterval(keep, 600_000)
+  })
+  return { timer, value: new WeakRef(value) }
+}
+
+test('a timer that outlives its request does not keep what the request held', async () => {
+  await using app = createApp()
+  const { timer, value } = await timerWithin(app)
+  assert.equal(await collectedUntil(() => value.deref() === undefined), true)
+  clearInterval(timer)
+})
+
+function abandoned(app: App): { child: WeakRef<Scope>; parent: Scope } {
+  const parent = app.child()
+  const child = parent.child()
+  void child.close()
+  return { child: new WeakRef(child), parent }
+}
+
+test('a closed scope can be collected while its parent lives', async () => {
+  await using app = createApp()
+  const { child, parent } = abandoned(app)
+  assert.equal(await collectedUntil(() => child.deref() === undefined), true)
+  assert.equal(parent.state, 'open')
+})
+
+test('an open resource that asks for others again and again keeps none of them', async () => {
+  await using app = createApp()
+  const contexts: AcquireContext[] = []
+  const worker = resource({
+    name: 'worker',
+    acquire: (context) => {
+      contexts.push(context)
+      return {}
+    },
+  })
+  const job = resource({ name: 'job', lifetime: 'transient', acquire: async () => ({}) })
+  await app.run(async (scope) => {
+    await scope.get(worker)
+    const [context] = contexts
+    assert.ok(context !== undefined)
+    await leavesBehind(16, 20_000, () => context.get(job))
+  })
+})
