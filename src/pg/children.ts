@@ -17,6 +17,8 @@ export interface Child {
    * and the line is held: send with `session.direct`. Never rejects.
    */
   leave?(session: Session): Promise<void> | undefined
+  /** A transaction of the owner is over, and the owner goes on. */
+  transactionEnded?(): void
 }
 
 export class Children {
@@ -50,9 +52,27 @@ export class Children {
     for (const child of leaving) child.cut(scope)
   }
 
+  transactionEnded(): void {
+    for (const child of [...this.#open]) child.transactionEnded?.()
+  }
+
   /** Whether somebody still has something to do on the connection. */
   get pending(): boolean {
     return this.#leaving.some((child) => child.leave !== undefined)
+  }
+
+  get empty(): boolean {
+    return this.#open.length === 0
+  }
+
+  /** While the owner goes on to its commit. */
+  async close(session: Session, scope: Scope | undefined): Promise<void> {
+    this.cut(scope)
+    if (!this.pending) return
+    await session.exclusively(async () => {
+      await session.whenQuiet()
+      await this.leave(session)
+    })
   }
 
   async leave(session: Session): Promise<void> {

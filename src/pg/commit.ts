@@ -1,5 +1,6 @@
 /** What is known of a COMMIT: that it succeeded, that it failed, or neither. */
 import { suppress } from '../core/dispose.ts'
+import { checkFunction } from '../core/options.ts'
 import { isServerError } from './errors.ts'
 import type { Session } from './session.ts'
 import { within } from './time.ts'
@@ -11,8 +12,28 @@ export async function isFinal(session: Session, error: unknown): Promise<boolean
   return answered && !session.lost
 }
 
+/** What runs once a commit is known to have succeeded. */
+export class AfterCommit {
+  readonly #callbacks: (() => unknown)[] = []
+
+  /** @throws {TypeError} for what is no function */
+  add(callback: () => unknown): void {
+    checkFunction('the argument of afterCommit()', callback)
+    this.#callbacks.push(callback)
+  }
+
+  /** After a savepoint, the commit is that of the transaction around it. */
+  passOn(outer: { readonly callbacks: AfterCommit }): void {
+    outer.callbacks.#callbacks.push(...this.#callbacks)
+  }
+
+  run(): Promise<void> {
+    return callAll(this.#callbacks)
+  }
+}
+
 /** One after another; a failing one does not stop the others. */
-export async function callAll(callbacks: readonly (() => unknown)[]): Promise<void> {
+async function callAll(callbacks: readonly (() => unknown)[]): Promise<void> {
   let failure: { error: unknown } | undefined
   for (const callback of callbacks) {
     try {
@@ -31,7 +52,7 @@ export async function answeredWithinGrace(
 ): Promise<void> {
   const { grace } = session.policy
   if (await within(grace, answer.catch(ignore))) return
-  session.destroy(new Error(`The server did not answer a COMMIT within the grace of ${grace} ms.`))
+  session.destroy(new Error(`The server did not answer within the grace of ${grace} ms.`))
 }
 
 /**

@@ -2,6 +2,8 @@
  * The errors of PostgreSQL leases. What the server or the driver reports is passed on as it is; these are for what
  * they report as a success, or cannot know.
  */
+import { inspect } from 'node:util'
+
 import { named, UnwindError } from '../core/errors.ts'
 
 /** `ERR_PG_ROLLED_BACK`: COMMIT of a failed transaction; the server rolled back. `cause` is what had failed in it. */
@@ -40,6 +42,19 @@ export class PgTransactionOpenError extends UnwindError {
 
   static {
     named(this, 'PgTransactionOpenError')
+  }
+}
+
+/** `ERR_PG_LOCK_NOT_AVAILABLE`: an advisory lock did not come in time, or was gone before it was given back. */
+export class PgLockNotAvailableError extends UnwindError {
+  declare readonly code: 'ERR_PG_LOCK_NOT_AVAILABLE'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_PG_LOCK_NOT_AVAILABLE', message, options)
+  }
+
+  static {
+    named(this, 'PgLockNotAvailableError')
   }
 }
 
@@ -98,6 +113,25 @@ export function neverAtRest(): PgTransactionOpenError {
 export function cursorOpen(): PgCursorOpenError {
   return new PgCursorOpenError(
     'A cursor outside of a transaction has the connection to itself until its end, and was not at its end. Begin a transaction and use its cursor(), use another connection meanwhile, or read or dispose the cursor first.',
+  )
+}
+
+export function lockTimedOut(key: unknown, ms: number): PgLockNotAvailableError {
+  return new PgLockNotAvailableError(
+    `The advisory lock ${inspect(key)} was not available within its timeout of ${ms} ms: another session holds it. Try again later, or with a longer timeout.`,
+  )
+}
+
+export function lockNotHeld(key: unknown): PgLockNotAvailableError {
+  return new PgLockNotAvailableError(
+    `The advisory lock ${inspect(key)} was not held any more when it was given back: something else on its connection had given it back, such as pg_advisory_unlock_all() or DISCARD ALL. Others may have had it meanwhile.`,
+  )
+}
+
+export function lockLost(key: unknown, cause: unknown): PgConnectionLostError {
+  return new PgConnectionLostError(
+    `The advisory lock ${inspect(key)} may be held by somebody else by now, because the connection that held it is closed. Stop what it protects.`,
+    { cause },
   )
 }
 

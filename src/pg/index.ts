@@ -3,6 +3,7 @@ export {
   PgCommitUnknownError,
   PgConnectionLostError,
   PgCursorOpenError,
+  PgLockNotAvailableError,
   PgTransactionOpenError,
   PgTransactionRolledBackError,
 } from './errors.ts'
@@ -13,6 +14,9 @@ export type {
   PgCursor,
   PgCursorOptions,
   PgLease,
+  PgLock,
+  PgLockKey,
+  PgLockOptions,
   PgPool,
   PgPoolLike,
   PgPoolOptions,

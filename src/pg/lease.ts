@@ -15,6 +15,8 @@ import type { CursorArguments } from './cursor-query.ts'
 import { interrupt, quieten, restore } from './ending.ts'
 import { cursorOpen, transactionOpen } from './errors.ts'
 import { transactionFrame } from './frame.ts'
+import { advisoryLock, tryAdvisoryLock, type Lock, type LockHost } from './lock.ts'
+import type { LockArguments } from './lock-wait.ts'
 import type { Owner } from './owner.ts'
 import type { Policy } from './policy.ts'
 import type { Session } from './session.ts'
@@ -36,7 +38,7 @@ export interface Lessor {
   returned(lease: Lease): void
 }
 
-export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, Link<Lease> {
+export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockHost, Link<Lease> {
   next: Lease | undefined = undefined
   previous: Lease | undefined = undefined
   /** The scope that releases it. */
@@ -88,7 +90,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, Link<
 
   begin(options?: PgTransactionOptions): Promise<Transaction> {
     try {
-      const session = this.#free()
+      const session = this.free()
       const frame = transactionFrame(options)
       options?.signal?.throwIfAborted()
       if (this.#transaction !== undefined || session.inTransaction) {
@@ -107,6 +109,14 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, Link<
 
   cursor<Row>(...parameters: CursorArguments): Cursor<Row> {
     return cursor(this, parameters)
+  }
+
+  advisoryLock(...parameters: LockArguments): Promise<Lock> {
+    return advisoryLock(this, parameters)
+  }
+
+  tryAdvisoryLock(...parameters: LockArguments): Promise<Lock | undefined> {
+    return tryAdvisoryLock(this, parameters)
   }
 
   async cancel(): Promise<void> {
@@ -175,7 +185,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, Link<
 
   /** Into the transaction, where one is open. */
   admit(child: Cursor<unknown>): Admission {
-    const session = this.#free()
+    const session = this.free()
     if (this.#transaction !== undefined) return this.#transaction.admit(child)
     this.#cursor = child
     this.children.add(child)
@@ -188,6 +198,17 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, Link<
     return disposedError(what, scope && scopeClosed(scope, 'query()', undefined))
   }
 
+  /** As `usable`, and no cursor has it to itself. */
+  free(): Session {
+    const session = this.usable()
+    if (this.#cursor?.over === false) throw cursorOpen()
+    return session
+  }
+
+  get inTransaction(): boolean {
+    return this.#transaction !== undefined
+  }
+
   /** What ends before this does. */
   get children(): Children {
     this.#children ??= new Children()
@@ -197,6 +218,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, Link<
   ended(): void {
     this.#transaction?.ticket?.released()
     this.#transaction = undefined
+    this.#children?.transactionEnded()
   }
 
   suspend(scope: Scope | undefined): void {
@@ -232,13 +254,6 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, Link<
     this.#leaving = undefined
     this.#lessor.returned(this)
     session.giveBack()
-  }
-
-  /** As `usable`, and no cursor has it to itself. */
-  #free(): Session {
-    const session = this.usable()
-    if (this.#cursor?.over === false) throw cursorOpen()
-    return session
   }
 
   #refusal(): Error {

@@ -118,7 +118,7 @@ export class Line {
       // The server waits for the next statement: it is sent before anybody learns of this one.
       this.advance()
     }
-    statement.succeeded = !error
+    if (!error) statement.result = result
     if (statement.aborted) return
     if (error) statement.reject(error)
     else statement.resolve(result)

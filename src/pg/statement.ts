@@ -17,8 +17,8 @@ export class Statement {
   sent = false
   /** Its signal aborted: what the driver says no longer counts. */
   aborted = false
-  /** The server did it, whatever became of whoever asked. */
-  succeeded = false
+  /** What the server answered, whatever became of whoever asked. */
+  result: DriverResult | undefined = undefined
   #why: (() => unknown) | undefined = undefined
   #followed: { readonly signal: AbortSignal; readonly onAbort: () => void }[] | undefined =
     undefined

@@ -5,16 +5,16 @@
 import type { Ticket } from '../core/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
-import { expected } from '../core/options.ts'
 import type { Scope } from '../core/types.ts'
 import { Children } from './children.ts'
-import { answeredWithinGrace, callAll, isFinal, limitAfterAbort } from './commit.ts'
+import { AfterCommit, answeredWithinGrace, isFinal, limitAfterAbort } from './commit.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
 import type { DriverResult } from './driver.ts'
 import { quieten } from './ending.ts'
 import { commitUnknown, isServerError, rolledBack, transactionOpen } from './errors.ts'
 import { savepointFrame, type Frame } from './frame.ts'
+import { lockWanted, takeLock, tryLock, type Asking, type LockArguments } from './lock-wait.ts'
 import type { Final, Owner, Phase } from './owner.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
@@ -22,6 +22,7 @@ import { control, query } from './submit.ts'
 import type { PgQueryConfig, PgQueryOptions, PgQueryResult, PgTransaction } from './types.ts'
 
 const done: Promise<void> = Promise.resolve()
+const locks = ['pg_advisory_xact_lock', 'pg_try_advisory_xact_lock'] as const
 
 export class Transaction implements PgTransaction, AsyncDisposable, Owner, CursorHost {
   /** The scope that ends it. */
@@ -31,12 +32,14 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   readonly #owner: Owner
   readonly #parent: Transaction | undefined
   readonly #signal: AbortSignal | undefined
-  #callbacks: (() => unknown)[] | undefined = undefined
+  /** For its commit, or for that of the transaction around it. */
+  readonly callbacks: AfterCommit = new AfterCommit()
   #session: Session | undefined
   #phase: Phase = 'open'
   #ending: Promise<void> | undefined = undefined
   #savepoint: Transaction | undefined = undefined
-  #children: Children | undefined = undefined
+  /** What ends before this does. */
+  readonly children: Children = new Children()
   #closedBy: Scope | undefined = undefined
 
   constructor(
@@ -120,12 +123,16 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   }
 
   afterCommit(callback: () => unknown): void {
-    if (typeof callback !== 'function') {
-      throw expected('the argument of afterCommit()', 'a function', callback)
-    }
-    if (this.#phase !== 'open') throw this.dead()
-    this.#callbacks ??= []
-    this.#callbacks.push(callback)
+    this.usable()
+    this.callbacks.add(callback)
+  }
+
+  async advisoryLock(...parameters: LockArguments): Promise<void> {
+    await takeLock(lockWanted(parameters, 'advisoryLock()'), this.#asking())
+  }
+
+  async tryAdvisoryLock(...parameters: LockArguments): Promise<boolean> {
+    return await tryLock(lockWanted(parameters, 'tryAdvisoryLock()'), this.#asking())
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -160,12 +167,6 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     return disposedError(this.#frame.what, cause)
   }
 
-  /** What ends before this does. */
-  get children(): Children {
-    this.#children ??= new Children()
-    return this.#children
-  }
-
   /** For the scope that lent it: until this is over, the connection takes no statement that was meant for it. */
   async end(outcome: 'commit' | 'rollback'): Promise<void> {
     this.#closedBy = this.lender
@@ -187,7 +188,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   /** Its connection is released: whoever does that rolls back. */
   cut(scope: Scope | undefined): void {
     this.#savepoint?.cut(scope)
-    this.#children?.cut(scope)
+    this.children.cut(scope)
     this.#closedBy = scope
     if (this.#phase !== 'open') return
     this.#phase = 'rolled back'
@@ -197,7 +198,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   /** What was open in it ends on the connection; nothing runs, and the line is held. */
   async leave(session: Session): Promise<void> {
     await this.#savepoint?.leave(session)
-    await this.#children?.leave(session)
+    await this.children.leave(session)
   }
 
   ended(): void {
@@ -209,7 +210,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   }
 
   async #commit(session: Session): Promise<void> {
-    if (this.#children !== undefined) await this.#closeChildren(session, this.#children)
+    if (this.#parent !== undefined) this.children.passOn(this, this.#parent)
+    if (!this.children.empty) await this.children.close(session, this.#closedBy)
     const statement = control(session, this.#frame.commit)
     const forget = this.#signal && limitAfterAbort(session, statement.promise, this.#signal)
     let result: DriverResult
@@ -225,19 +227,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
       throw rolledBack(this.#frame.what, session.failure)
     }
     this.#finish('committed')
-    if (this.#callbacks === undefined) return
-    if (this.#parent === undefined) await callAll(this.#callbacks)
-    else (this.#parent.#callbacks ??= []).push(...this.#callbacks)
-  }
-
-  async #closeChildren(session: Session, children: Children): Promise<void> {
-    if (this.#parent !== undefined) children.passOn(this, this.#parent)
-    children.cut(this.#closedBy)
-    if (!children.pending) return
-    await session.exclusively(async () => {
-      await session.whenQuiet()
-      await children.leave(session)
-    })
+    if (this.#parent === undefined) await this.callbacks.run()
+    else this.callbacks.passOn(this.#parent)
   }
 
   /** @returns what to throw */
@@ -258,7 +249,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
 
   async #rollBack(session: Session): Promise<void> {
     this.#savepoint?.cut(this.#closedBy)
-    this.#children?.cut(this.#closedBy)
+    this.children.cut(this.#closedBy)
     session.line.refuse(() => this.dead())
     await this.#undo(session)
     this.#finish('rolled back')
@@ -277,6 +268,10 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     const ending = (this.#ending ?? done).catch(ignore)
     if (this.#phase === 'committing') await answeredWithinGrace(session, ending)
     await ending
+  }
+
+  #asking(): Asking {
+    return { session: this.usable(), outer: this.#signal, inTransaction: true, functions: locks }
   }
 
   /** Asking twice for the same end is one end; for the other, a mistake. */

@@ -109,6 +109,24 @@ export interface PgCursor<Row> extends AsyncIterable<Row> {
   read(count: number): Promise<Row[]>
 }
 
+/** A whole number of 64 bits, or a text, which is hashed to one: see `docs/drivers.md`. */
+export type PgLockKey = number | bigint | string
+
+export interface PgLockOptions {
+  /** With others who share it, and with nobody who does not. Default `false`. */
+  shared?: boolean
+  /** Aborting stops the wait, as it cancels a query. */
+  signal?: AbortSignal
+  /** Milliseconds, the wait for earlier statements included; then `ERR_PG_LOCK_NOT_AVAILABLE`. Default: none. */
+  timeout?: number
+}
+
+/** A session-level advisory lock. Disposing it gives it back, once for each time that it was taken. */
+export interface PgLock {
+  /** Aborts when the lock may have been lost: its connection broke, or its lease was released. Made on first read. */
+  readonly signal: AbortSignal
+}
+
 /** A lease that somebody owns is `PgLease & AsyncDisposable`; what a scope lends has no disposal. */
 export interface PgLease extends PgQueryable {
   readonly disposed: boolean
@@ -130,6 +148,23 @@ export interface PgLease extends PgQueryable {
     values?: readonly unknown[],
     options?: PgCursorOptions,
   ): PgCursor<Row> & AsyncDisposable
+  /**
+   * Take an advisory lock of the session: the same one as often as you like. It is given back by its dispose, in a failed
+   * transaction as soon as that has ended, and with the lease. Rejects with `ERR_PG_LOCK_NOT_AVAILABLE` after `timeout`,
+   * which leaves an open transaction as it was, and with the signal's reason.
+   *
+   * @example
+   * ```ts
+   * await using lock = await lease.advisoryLock('nightly report', { timeout: 5_000 })
+   * await makeReport({ signal: lock.signal })
+   * ```
+   */
+  advisoryLock(key: PgLockKey, options?: PgLockOptions): Promise<PgLock & AsyncDisposable>
+  /** `undefined` where somebody else holds it. */
+  tryAdvisoryLock(
+    key: PgLockKey,
+    options?: { shared?: boolean },
+  ): Promise<(PgLock & AsyncDisposable) | undefined>
   /**
    * Cancel what is running, refuse what is queued; resolves when the connection is quiet again, or was destroyed
    * because it did not become so within `grace`.
@@ -173,6 +208,13 @@ export interface PgTransaction extends PgQueryable {
     values?: readonly unknown[],
     options?: PgCursorOptions,
   ): PgCursor<Row> & AsyncDisposable
+  /**
+   * Take an advisory lock that ends with the transaction. Rejects with `ERR_PG_LOCK_NOT_AVAILABLE` after `timeout`, which
+   * leaves the transaction as it was, and with the signal's reason.
+   */
+  advisoryLock(key: PgLockKey, options?: PgLockOptions): Promise<void>
+  /** `false` where somebody else holds it. */
+  tryAdvisoryLock(key: PgLockKey, options?: { shared?: boolean }): Promise<boolean>
   /**
    * `callback` runs once the commit is known to have succeeded; for a savepoint, that of the whole transaction.
    * @throws `ERR_DISPOSED`

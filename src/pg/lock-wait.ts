@@ -1,0 +1,134 @@
+/** Waiting for an advisory lock: with a bound, and without harm to the transaction in which it is asked for. */
+import { abortSignal, checkOptions, flag, milliseconds } from '../core/options.ts'
+import type { DriverResult } from './driver.ts'
+import { rollBackTo } from './ending.ts'
+import { lockTimedOut } from './errors.ts'
+import { lockNumber } from './lock-key.ts'
+import type { Session } from './session.ts'
+import { Statement } from './statement.ts'
+import { control, submit } from './submit.ts'
+import type { PgLockKey, PgLockOptions } from './types.ts'
+
+const rules = { shared: flag, signal: abortSignal, timeout: milliseconds }
+const tryRules = { shared: flag }
+
+export type LockArguments = [key: PgLockKey, options?: PgLockOptions]
+
+/** What is asked for, checked. */
+export interface Wanted {
+  readonly key: PgLockKey
+  readonly signal: AbortSignal | undefined
+  readonly timeout: number | undefined
+  /** The statement that calls this function of PostgreSQL. */
+  readonly sql: (name: string) => string
+}
+
+/** @throws {TypeError} for what is no key, and for wrong options */
+export function lockWanted(
+  [key, options]: LockArguments,
+  where: 'advisoryLock()' | 'tryAdvisoryLock()',
+): Wanted {
+  checkOptions(where, options, where === 'advisoryLock()' ? rules : tryRules)
+  const { shared = false, signal, timeout } = options ?? {}
+  const number = lockNumber(key)
+  const sql = (name: string): string =>
+    `SELECT ${name}${shared ? '_shared' : ''}('${number}'::bigint) AS yes`
+  return { key, signal, timeout, sql }
+}
+
+/** Where and how it is asked for. */
+export interface Asking {
+  readonly session: Session
+  /** Of the transaction around it. */
+  readonly outer?: AbortSignal | undefined
+  /** The lock is asked for in a transaction, which is to go on when it does not come. */
+  readonly inTransaction: boolean
+  /** The functions that wait for it and that try. */
+  readonly functions: readonly [wait: string, attempt: string]
+  /** What gives it back, for the one that came when nobody wanted it any more. */
+  readonly undo?: string
+}
+
+/** Rejects with `ERR_PG_LOCK_NOT_AVAILABLE` after the timeout, and with the reason of a signal. */
+export async function takeLock(want: Wanted, asking: Asking): Promise<void> {
+  const { key, timeout } = want
+  if (timeout === 0) {
+    if (!(await tryLock(want, asking))) throw lockTimedOut(key, timeout)
+  } else {
+    const [wait] = asking.functions
+    await ask(want, asking, want.sql(wait))
+  }
+}
+
+export async function tryLock(want: Wanted, asking: Asking): Promise<boolean> {
+  const [, attempt] = asking.functions
+  const sql = want.sql(attempt)
+  return saysYes(await ask({ ...want, timeout: undefined }, asking, sql))
+}
+
+/** Of what waits, the answer is empty; of what tries or gives back, it is yes or no. */
+export function saysYes(result: DriverResult): boolean {
+  if (!('command' in result)) return true
+  const [row] = result.rows
+  return !(typeof row === 'object' && row !== null && 'yes' in row && row.yes === false)
+}
+
+let savepoints = 0
+
+async function ask(
+  { key, signal, timeout }: Wanted,
+  { session, outer, inTransaction, undo }: Asking,
+  sql: string,
+): Promise<DriverResult> {
+  savepoints += 1
+  const savepoint = inTransaction && timeout !== undefined ? `unwind_lock_${savepoints}` : undefined
+  // In one message: nothing else gets in between.
+  const text = savepoint ? `SAVEPOINT ${savepoint}; ${sql}; RELEASE ${savepoint}` : sql
+  const statement = new Statement(text, undefined, false)
+  submit(session, statement, signal, outer)
+  const stop =
+    timeout === undefined
+      ? undefined
+      : after(timeout, () => giveUp(session, statement, savepoint, lockTimedOut(key, timeout)))
+  try {
+    return await statement.promise
+  } catch (error) {
+    const { result } = statement
+    if (result !== undefined && undo !== undefined && saysYes(result)) {
+      control(session, undo).promise.catch(ignore)
+    }
+    throw error
+  } finally {
+    stop?.()
+  }
+}
+
+function after(ms: number, work: () => Promise<void>): () => void {
+  const timer = setTimeout(() => void work(), ms)
+  return () => clearTimeout(timer)
+}
+
+/** The line is held from the first moment on: nothing is sent into a transaction that has failed because of this. */
+async function giveUp(
+  session: Session,
+  statement: Statement,
+  savepoint: string | undefined,
+  error: Error,
+): Promise<void> {
+  await session.exclusively(async () => {
+    if (!statement.sent) {
+      session.line.remove(statement)
+    } else if (session.line.running === statement) {
+      statement.aborted = true
+      await session.interrupt()
+      if (savepoint !== undefined && statement.result === undefined) {
+        await rollBackTo(session, savepoint)
+      }
+    }
+    // It came at the last moment.
+    if (statement.result !== undefined) statement.resolve(statement.result)
+    else statement.reject(error)
+  })
+}
+
+function ignore(): void {}

@@ -1,0 +1,191 @@
+/**
+ * The advisory locks of a session. Each is entered with its lease before it is asked for, so that whatever happens
+ * meanwhile, the next holder of the connection does not hold it too.
+ */
+import { disposedError } from '../core/lease.ts'
+import type { Child, Children } from './children.ts'
+import { answeredWithinGrace } from './commit.ts'
+import type { DriverResult } from './driver.ts'
+import { isServerError, lockLost, lockNotHeld } from './errors.ts'
+import {
+  lockWanted,
+  saysYes,
+  takeLock,
+  tryLock,
+  type Asking,
+  type LockArguments,
+  type Wanted,
+} from './lock-wait.ts'
+import type { Session } from './session.ts'
+import type { Statement } from './statement.ts'
+import { control } from './submit.ts'
+import { within } from './time.ts'
+import type { PgLock } from './types.ts'
+
+/** The lease whose session holds it. */
+export interface LockHost {
+  /** @throws where nothing can be asked of it */
+  free(): Session
+  readonly children: Children
+  readonly inTransaction: boolean
+}
+
+const functions = ['pg_advisory_lock', 'pg_try_advisory_lock'] as const
+const release = 'pg_advisory_unlock'
+
+export async function advisoryLock(host: LockHost, parameters: LockArguments): Promise<Lock> {
+  const lock = new Lock(host, lockWanted(parameters, 'advisoryLock()'))
+  await lock.take(async (want, asking) => {
+    await takeLock(want, asking)
+    return true
+  })
+  return lock
+}
+
+export async function tryAdvisoryLock(
+  host: LockHost,
+  parameters: LockArguments,
+): Promise<Lock | undefined> {
+  const lock = new Lock(host, lockWanted(parameters, 'tryAdvisoryLock()'))
+  return (await lock.take(tryLock)) ? lock : undefined
+}
+
+/**
+ * - `wanted`: it may be held or not
+ * - `deferred`: its transaction has failed, and takes no statement; it is given back after that
+ * - `over`: not held by this any more
+ */
+type State = 'wanted' | 'held' | 'deferred' | 'over'
+
+export class Lock implements PgLock, AsyncDisposable, Child {
+  home: Children | undefined = undefined
+  readonly #session: Session
+  readonly #want: Wanted
+  readonly #inTransaction: boolean
+  #state: State = 'wanted'
+  /** Its lease is released. */
+  #cut = false
+  #controller: AbortController | undefined = undefined
+  #unwatch: (() => void) | undefined = undefined
+  #releasing: Promise<void> | undefined = undefined
+
+  constructor(host: LockHost, want: Wanted) {
+    this.#session = host.free()
+    this.#inTransaction = host.inTransaction
+    this.#want = want
+    host.children.add(this)
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= this.#watch()
+    return this.#controller.signal
+  }
+
+  async take(ask: (want: Wanted, asking: Asking) => Promise<boolean>): Promise<boolean> {
+    const { sql } = this.#want
+    const session = this.#session
+    const inTransaction = this.#inTransaction
+    let taken = false
+    try {
+      taken = await ask(this.#want, { session, inTransaction, functions, undo: sql(release) })
+      if (this.#cut) throw disposedError('The PostgreSQL connection')
+      if (taken) this.#state = 'held'
+    } finally {
+      if (!taken) this.#end()
+    }
+    return taken
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#releasing ??= this.#release()
+    return this.#releasing
+  }
+
+  cut(): void {
+    this.#cut = true
+    this.#unwatch?.()
+    if (this.#state === 'held') this.#controller?.abort(disposedError('The advisory lock'))
+  }
+
+  async leave(session: Session): Promise<void> {
+    if (this.#state === 'over') return
+    this.#state = 'over'
+    const { reset, grace } = session.policy
+    if (reset.joins && reset.when !== 'never') {
+      // The statements that follow give back every lock.
+      session.dirty = true
+      return
+    }
+    const failed = session.status === 'E'
+    const sql = this.#want.sql(release)
+    const left = session.direct(failed ? `ROLLBACK; ${sql}` : sql).then(succeeded, failing)
+    if (!(await within(grace, left)) || !(await left)) session.retire(notGivenBack())
+  }
+
+  /** The one that had failed is over. */
+  transactionEnded(): void {
+    if (this.#state === 'deferred') this.#giveBack().catch(ignore)
+  }
+
+  async #release(): Promise<void> {
+    if (this.#state === 'held') await this.#giveBack()
+  }
+
+  async #giveBack(): Promise<void> {
+    const session = this.#session
+    if (this.#cut || this.#state === 'over') return
+    if (session.lost) return this.#end()
+    if (session.failed) {
+      this.#state = 'deferred'
+      return
+    }
+    const alone = session.ready && !session.line.held
+    const statement = control(session, this.#want.sql(release))
+    if (alone) void answeredWithinGrace(session, statement.promise)
+    let result: DriverResult
+    try {
+      result = await statement.promise
+    } catch (error) {
+      return this.#notGivenBack(statement, error)
+    }
+    this.#end()
+    if (!saysYes(result)) throw lockNotHeld(this.#want.key)
+  }
+
+  async #notGivenBack({ sent }: Statement, error: unknown): Promise<void> {
+    if (this.#cut || this.#session.lost) return
+    if (isServerError(error) && error.code === '25P02') this.#state = 'deferred'
+    else if (sent) throw error
+    // Refused by cancel(), which is not meant for it.
+    else await this.#giveBack()
+  }
+
+  #watch(): AbortController {
+    const controller = new AbortController()
+    const abort = (): void => controller.abort(lockLost(this.#want.key, this.#session.loss))
+    if (this.#cut) controller.abort(disposedError('The advisory lock'))
+    else if (this.#state !== 'over' && this.#session.lost) abort()
+    else if (this.#state !== 'over') this.#unwatch = this.#session.onLoss(abort)
+    return controller
+  }
+
+  #end(): void {
+    this.#state = 'over'
+    this.#unwatch?.()
+    this.home?.remove(this)
+  }
+}
+
+function succeeded(): boolean {
+  return true
+}
+
+function failing(): boolean {
+  return false
+}
+
+function notGivenBack(): Error {
+  return new Error('An advisory lock could not be given back.')
+}
+
+function ignore(): void {}

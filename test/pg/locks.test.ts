@@ -1,0 +1,407 @@
+/** Advisory locks: held by one at a time, given back in every state, and never by accident the next holder's. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pgPool, type PgLease, type PgPool, type PgPoolOptions } from 'unwind/pg'
+
+import { backendOf, deferred, newPool, Observer } from './support/database.ts'
+
+const disposed = { code: 'ERR_DISPOSED' }
+const notAvailable = { name: 'PgLockNotAvailableError', code: 'ERR_PG_LOCK_NOT_AVAILABLE' }
+
+let keys = process.pid * 1_000
+
+/** Nobody else's. */
+function newKey(): number {
+  keys += 1
+  return keys
+}
+
+/** Two connections that do not know each other. */
+function newPools(options?: PgPoolOptions): PgPool & AsyncDisposable {
+  return pgPool(() => newPool({ max: 3 }), options)
+}
+
+async function isFree(pool: PgPool, key: number | bigint | string): Promise<boolean> {
+  await using other = await pool.acquire()
+  await using lock = await other.tryAdvisoryLock(key)
+  return lock !== undefined
+}
+
+async function locksOf(lease: PgLease): Promise<number> {
+  const { rows } = await lease.query(
+    "select count(*)::int as n from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
+  )
+  return rows[0].n
+}
+
+test('a lock is held by one session at a time, and given back by its dispose', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  const key = newKey()
+  const lock = await lease.advisoryLock(key)
+  assert.equal(await isFree(pool, key), false)
+  await Promise.all([lock[Symbol.asyncDispose](), lock[Symbol.asyncDispose]()])
+  await lock[Symbol.asyncDispose]()
+  assert.equal(await isFree(pool, key), true)
+  assert.equal(await locksOf(lease), 0)
+})
+
+test('a lock that is taken twice is free when it was given back twice', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  const key = newKey()
+  const first = await lease.advisoryLock(key)
+  const second = await lease.tryAdvisoryLock(key)
+  assert.ok(second)
+  await first[Symbol.asyncDispose]()
+  await first[Symbol.asyncDispose]()
+  assert.equal(await isFree(pool, key), false)
+  await second[Symbol.asyncDispose]()
+  assert.equal(await isFree(pool, key), true)
+})
+
+test('a shared lock is held with those who share it, and by nobody else', async () => {
+  await using pool = newPools()
+  await using one = await pool.acquire()
+  await using two = await pool.acquire()
+  const key = newKey()
+  const first = await one.advisoryLock(key, { shared: true })
+  const second = await two.tryAdvisoryLock(key, { shared: true })
+  assert.ok(second)
+  assert.equal(await isFree(pool, key), false)
+  await first[Symbol.asyncDispose]()
+  assert.equal(await isFree(pool, key), false)
+  await second[Symbol.asyncDispose]()
+  assert.equal(await isFree(pool, key), true)
+})
+
+test('whoever waits gets the lock when it is given back', async () => {
+  await using observer = await Observer.start()
+  await using pool = newPools()
+  await using holder = await pool.acquire()
+  await using waiter = await pool.acquire()
+  const pid = await backendOf(waiter)
+  const key = newKey()
+  const lock = await holder.advisoryLock(key)
+  const waiting = waiter.advisoryLock(key, { timeout: 60_000 })
+  await observer.untilRunning(pid, 'pg_advisory_lock')
+  await lock[Symbol.asyncDispose]()
+  await using _taken = await waiting
+  assert.equal(await locksOf(waiter), 1)
+})
+
+test('after the timeout the wait ends, and the connection and its transaction go on', async () => {
+  await using pool = newPools()
+  await using holder = await pool.acquire()
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  const key = newKey()
+  await using _lock = await holder.advisoryLock(key)
+  for (const timeout of [0, 1, 50]) {
+    await assert.rejects(lease.advisoryLock(key, { timeout }), notAvailable)
+    await assert.rejects(
+      lease.advisoryLock('text', { timeout: 0 }).then(() => lease.advisoryLock(key, { timeout })),
+      notAvailable,
+    )
+    await using tx = await lease.begin()
+    const before = tx.query('select 1 as n')
+    const attempt = assert.rejects(tx.advisoryLock(key, { timeout }), notAvailable)
+    const after = tx.query('select 2 as n')
+    await attempt
+    assert.deepEqual((await before).rows, [{ n: 1 }])
+    assert.deepEqual((await after).rows, [{ n: 2 }], 'what waited behind it is none the worse')
+    await assert.rejects(lease.advisoryLock(key, { timeout }), notAvailable)
+    assert.equal(tx.state, 'open')
+    await tx.advisoryLock(newKey(), { timeout: 60_000 })
+    await tx.commit()
+  }
+  assert.equal(await backendOf(lease), pid)
+})
+
+test('the time that earlier statements take counts', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  const key = newKey()
+  const earlier = lease.query('select pg_sleep(0.3)')
+  await assert.rejects(lease.advisoryLock(key, { timeout: 20 }), notAvailable)
+  await earlier
+  assert.equal(await isFree(pool, key), true)
+})
+
+test('a signal ends the wait with its reason, and a lock that came all the same is given back', async () => {
+  await using observer = await Observer.start()
+  await using pool = newPools()
+  await using holder = await pool.acquire()
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  const key = newKey()
+  const reason = new Error('enough')
+  {
+    await using _lock = await holder.advisoryLock(key)
+    const controller = new AbortController()
+    const waiting = lease.advisoryLock(key, { signal: controller.signal, timeout: 60_000 })
+    await observer.untilRunning(pid, 'pg_advisory_lock')
+    controller.abort(reason)
+    await assert.rejects(waiting, (error) => error === reason)
+  }
+  await assert.rejects(
+    lease.advisoryLock(key, { signal: AbortSignal.abort(reason) }),
+    (error) => error === reason,
+  )
+  // Before, during and after the answer of the server.
+  for (let turns = 0; turns < 30; turns += 1) {
+    const controller = new AbortController()
+    const asked = lease.advisoryLock(key, { signal: controller.signal })
+    for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate)
+    controller.abort(reason)
+    const lock = await asked.catch((error: unknown) => assert.equal(error, reason))
+    await lock?.[Symbol.asyncDispose]()
+    assert.equal(await locksOf(lease), 0)
+  }
+  assert.equal(await backendOf(lease), pid)
+})
+
+test('the lock of a transaction ends with it, and a try says whether it was taken', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  await using other = await pool.acquire()
+  const key = newKey()
+  for (const end of ['commit', 'rollback'] as const) {
+    const tx = await lease.begin()
+    const result = await tx.advisoryLock(key)
+    assert.equal(result, undefined)
+    assert.equal(await isFree(pool, key), false)
+    await using otherTx = await other.begin()
+    assert.equal(await otherTx.tryAdvisoryLock(key), false)
+    assert.equal(await otherTx.tryAdvisoryLock(key, { shared: true }), false)
+    assert.equal(await otherTx.tryAdvisoryLock(newKey()), true)
+    await tx[end]()
+    assert.equal(await otherTx.tryAdvisoryLock(key), true)
+    await assert.rejects(tx.advisoryLock(key), disposed)
+    await assert.rejects(tx.tryAdvisoryLock(key), disposed)
+  }
+  await using tx = await lease.begin()
+  await tx.advisoryLock(key, { shared: true })
+  await using shared = await other.begin()
+  await shared.advisoryLock(key, { shared: true })
+})
+
+test('the lock of a savepoint is given back when that is rolled back', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  await using tx = await lease.begin()
+  const key = newKey()
+  {
+    await using savepoint = await tx.savepoint()
+    await savepoint.advisoryLock(key, { timeout: 60_000 })
+    assert.equal(await isFree(pool, key), false)
+  }
+  assert.equal(await isFree(pool, key), true)
+})
+
+test('the end of an outer block gives back what an inner one holds', async () => {
+  await using pool = newPools()
+  const key = newKey()
+  const other = newKey()
+  {
+    await using lease = await pool.acquire()
+    await using _lock = await lease.advisoryLock(key)
+    await using tx = await lease.begin()
+    await tx.advisoryLock(other)
+    await using _inside = await lease.advisoryLock(key)
+  }
+  assert.equal(await isFree(pool, key), true)
+  assert.equal(await isFree(pool, other), true)
+})
+
+for (const reset of ['auto', 'always', 'never', { sql: 'discard temp' }] as const) {
+  test(`with reset ${JSON.stringify(reset)}, a released lease holds no lock, whatever was going on with it`, async () => {
+    await using observer = await Observer.start()
+    await using pool = newPools({ reset })
+    await using blocker = await pool.acquire()
+    const blocked = newKey()
+    await using _blocked = await blocker.advisoryLock(blocked)
+    let pid = 0
+    const states: Record<string, (lease: PgLease, key: number) => Promise<unknown>> = {
+      held: (lease, key) => lease.advisoryLock(key),
+      'held twice': async (lease, key) => [
+        await lease.advisoryLock(key),
+        await lease.advisoryLock(key, { shared: true }),
+      ],
+      'just asked for': async (lease, key) => void lease.advisoryLock(key).catch(() => {}),
+      'just asked for, with a timeout': async (lease, key) =>
+        void lease.advisoryLock(key, { timeout: 60_000 }).catch(() => {}),
+      'asked for behind something else': async (lease, key) => {
+        void lease.query('select pg_sleep(60)').catch(() => {})
+        void lease.advisoryLock(key).catch(() => {})
+      },
+      'waited for': async (lease) => {
+        void lease.advisoryLock(blocked).catch(() => {})
+        await observer.untilRunning(pid, 'pg_advisory_lock')
+      },
+      'held in an open transaction': async (lease, key) => {
+        await lease.begin()
+        await lease.advisoryLock(key)
+      },
+      'held in a failed transaction': async (lease, key) => {
+        const tx = await lease.begin()
+        await lease.advisoryLock(key)
+        await assert.rejects(tx.query('select 1/0'))
+      },
+      'disposed in a failed transaction': async (lease, key) => {
+        const tx = await lease.begin()
+        const lock = await lease.advisoryLock(key)
+        await assert.rejects(tx.query('select 1/0'))
+        await lock[Symbol.asyncDispose]()
+      },
+      'being given back': async (lease, key) => {
+        const lock = await lease.advisoryLock(key)
+        void lock[Symbol.asyncDispose]()
+      },
+    }
+    for (const [state, enter] of Object.entries(states)) {
+      const lease = await pool.acquire()
+      pid = await backendOf(lease)
+      const key = newKey()
+      const result = await enter(lease, key)
+      await lease[Symbol.asyncDispose]()
+      await using next = await pool.acquire()
+      assert.equal(await backendOf(next), pid, state)
+      assert.equal(await locksOf(next), 0, state)
+      assert.equal(await isFree(pool, key), true, state)
+      for (const lock of [result].flat() as Partial<AsyncDisposable>[]) {
+        await lock?.[Symbol.asyncDispose]?.()
+      }
+      await assert.rejects(lease.advisoryLock(key), disposed)
+      await assert.rejects(lease.tryAdvisoryLock(key), disposed)
+    }
+  })
+}
+
+test('a lock that is disposed in a failed transaction is given back when that has ended, and the lease goes on', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  const key = newKey()
+  for (const early of [true, false]) {
+    const tx = await lease.begin()
+    const lock = await lease.advisoryLock(key)
+    const failing = assert.rejects(tx.query('select 1/0'))
+    if (early) await failing
+    await lock[Symbol.asyncDispose]()
+    await failing
+    assert.equal(await isFree(pool, key), false)
+    await tx.rollback()
+    await lease.query('select 1')
+    assert.equal(await isFree(pool, key), true)
+  }
+})
+
+test('a lock outlives the transaction in which it was taken', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  const key = newKey()
+  const tx = await lease.begin()
+  const lock = await lease.advisoryLock(key, { timeout: 1_000 })
+  await tx.rollback()
+  assert.equal(await isFree(pool, key), false)
+  await lock[Symbol.asyncDispose]()
+  assert.equal(await isFree(pool, key), true)
+})
+
+test("the lock's signal aborts when its connection breaks, and its dispose does not mind", async () => {
+  await using observer = await Observer.start()
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  const key = newKey()
+  await using lock = await lease.advisoryLock(key)
+  await using unread = await lease.advisoryLock(key)
+  assert.equal(lock.signal.aborted, false)
+  const aborted = deferred()
+  lock.signal.addEventListener('abort', () => aborted.resolve())
+  await observer.terminate(pid)
+  await aborted.promise
+  assert.equal(lock.signal.reason.code, 'ERR_PG_CONNECTION_LOST')
+  assert.ok(lock.signal.reason.cause instanceof Error)
+  assert.equal(unread.signal.aborted, true, 'also where it is first read afterwards')
+  assert.equal(await isFree(pool, key), true)
+})
+
+test("the lock's signal aborts with its lease, and not with its own dispose", async () => {
+  await using pool = newPools()
+  const lease = await pool.acquire()
+  const kept = await lease.advisoryLock(newKey())
+  const released = await lease.advisoryLock(newKey())
+  const { signal } = released
+  assert.equal(kept.signal.aborted, false)
+  await released[Symbol.asyncDispose]()
+  await lease[Symbol.asyncDispose]()
+  assert.equal(kept.signal.aborted, true)
+  assert.equal(kept.signal.reason.code, 'ERR_DISPOSED')
+  assert.equal(signal.aborted, false)
+})
+
+test('a lock that was gone when it was given back says so: others may have had it', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  const lock = await lease.advisoryLock(newKey())
+  await lease.query('select pg_advisory_unlock_all()')
+  await assert.rejects(async () => lock[Symbol.asyncDispose](), notAvailable)
+})
+
+test('cancel() of the lease does not keep a lock from being given back', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  const key = newKey()
+  const lock = await lease.advisoryLock(key)
+  const running = assert.rejects(lease.query('select pg_sleep(60)'), { code: '57014' })
+  const given = lock[Symbol.asyncDispose]()
+  await lease.cancel()
+  await Promise.all([running, given])
+  assert.equal(await isFree(pool, key), true)
+})
+
+test('a key is any whole number of 64 bits, or a text with the number that SQL gives it', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  const numbers = [0, -1, Number.MAX_SAFE_INTEGER, 2n ** 63n - 1n, -(2n ** 63n), BigInt(newKey())]
+  for (const key of numbers) {
+    await using _lock = await lease.advisoryLock(key)
+    const { rows } = await lease.query(
+      "select (classid::bigint << 32 | objid::bigint)::text as key from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
+    )
+    assert.deepEqual(rows, [{ key: String(key) }])
+  }
+  for (const text of ['', 'nightly report', 'Schlüssel ✓', "quote ' and \\"]) {
+    await using _lock = await lease.advisoryLock(text)
+    const { rows } = await lease.query(
+      `select ('x' || left(encode(sha256(convert_to($1, 'UTF8')), 'hex'), 16))::bit(64)::bigint
+            = (classid::bigint << 32 | objid::bigint) as same
+       from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()`,
+      [text],
+    )
+    assert.deepEqual(rows, [{ same: true }], text)
+  }
+})
+
+test('what is no key, and a wrong option, is a TypeError that names it', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  await using tx = await lease.begin()
+  for (const key of [1.5, Number.NaN, 2 ** 60, 2n ** 63n, undefined, null, {}] as never[]) {
+    for (const ask of [
+      () => lease.advisoryLock(key),
+      () => lease.tryAdvisoryLock(key),
+      () => tx.advisoryLock(key),
+      () => tx.tryAdvisoryLock(key),
+    ]) {
+      await assert.rejects(ask(), { name: 'TypeError', message: /key of an advisory lock/ })
+    }
+  }
+  await assert.rejects(lease.advisoryLock(1, { timeout: -1 }), /`timeout` of advisoryLock\(\)/)
+  await assert.rejects(
+    lease.tryAdvisoryLock(1, { timeout: 1 } as never),
+    /`timeout` of tryAdvisoryLock\(\)/,
+  )
+  assert.equal(tx.state, 'open')
+})
