@@ -62,20 +62,22 @@ function framesOf(stack: string): string {
     .join('\n')
 }
 
+/** Ours, those of Node.js, and those that stand for no line of any file. */
+const ofNobody = /node:internal\/|\(node:async_hooks|\(<anonymous>\)$|\(index \d+\)$/
+
 function isOwn(frame: string): boolean {
-  return (
-    frame.includes('(node:internal/') ||
-    frame.includes('(node:async_hooks') ||
-    own.some((folder) => frame.includes(folder))
-  )
+  return ofNobody.test(frame) || own.some((folder) => frame.includes(folder))
 }
 
-/** As a URL and as a path, as stacks have them; nothing where a bundler has put our code among that of the program. */
+/**
+ * As URLs and as paths, as stacks have them, compiled and, by way of source maps, as it was written; nothing where a
+ * bundler has put our code among that of the program.
+ */
 function ownFolders(): string[] {
   const { url } = import.meta
   if (!/\/core\/sites\.[jt]s$/.test(url)) return []
-  const folder = new URL('..', url)
-  return [folder.href, fileURLToPath(folder)]
+  const folders = ['../../dist/', '../../src/'].map((folder) => new URL(folder, url))
+  return folders.flatMap((folder) => [folder.href, fileURLToPath(folder)])
 }
 
 function interned(text: string): string {

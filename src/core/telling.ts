@@ -37,10 +37,10 @@ export function tellOpened(scope: Scope): void {
   if (scopeOpened.hasSubscribers) {
     scopeOpened.publish({ ...identityOf(scope), app: appOf(scope), parent: scope.parent?.id })
   }
-  // An app that holds nothing may be forgotten; its resources and its scopes are noted one by one.
-  if (!detection.watching || scope.kind === 'app') return
+  if (!detection.watching) return
   const made = note(scope, scopeItself, title(scope))
-  if (made !== undefined) watchGarbage(scope, made)
+  // An app that holds nothing may be forgotten; what it holds is watched for itself.
+  if (made !== undefined && scope.kind !== 'app') watchGarbage(scope, made)
 }
 
 export function tellClosed(scope: Scope, { status }: Completion, openedAt: number): void {

@@ -165,6 +165,10 @@ const entries: Readonly<Record<string, Names>> = {
     types: ['Inspector', 'InspectorOptions', 'Snapshot'],
   },
   './stack': { values: ['AsyncDisposableStack', 'DisposableStack', 'SuppressedError'], types: [] },
+  './testing': {
+    values: ['allowLeak', 'assertNoLeaks', 'fakeResource', 'noLeaks', 'watchTests'],
+    types: ['FakeRecord'],
+  },
   './node': { values: ['closing', 'exiting', 'finishing', 'shutdownOnSignals'], types: [] },
 }
 

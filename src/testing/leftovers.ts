@@ -1,0 +1,97 @@
+/**
+ * What is still held, as a test would be told: each thing once, the outermost one where things hold each other. Only what
+ * was acquired while everything is watched is known; see current-test.ts for whose it is.
+ */
+import { allHeld } from '../core/held.ts'
+import { Instance } from '../core/instance.ts'
+import { title } from '../core/misuse.ts'
+import { noteOf, type Note } from '../core/notes.ts'
+import { openApps, scopesIn } from '../core/open-apps.ts'
+import type { ScopeNode } from '../core/scope.ts'
+import { mayStay } from './allowed.ts'
+
+export interface Leftover {
+  /** In words, for a message. */
+  readonly what: string
+  readonly note: Note
+  /** Give it back, as far as that can still be done. */
+  release(): unknown
+}
+
+/** What was told already: nobody hears of it twice. */
+const told = new WeakSet<Note>()
+
+export function tell(left: readonly Leftover[]): void {
+  for (const { note } of left) told.add(note)
+}
+
+/** Everything that is left of what `isAskedFor` chooses. */
+export function leftovers(isAskedFor: (note: Note) => boolean): Leftover[] {
+  const apps = openApps()
+  const all = [...apps.flatMap((app) => leftOf(app)), ...leftOutside(heldIn(apps))]
+  return all.filter(({ note }) => !told.has(note) && isAskedFor(note))
+}
+
+/** An app that holds nothing, and has no open scope, is no loss. */
+function leftOf(app: ScopeNode): Leftover[] {
+  const note = noteOf(app)
+  const children = app.children?.all() ?? []
+  const below = children.flatMap((child) => leftScope(child))
+  const holds = namesIn(app)
+  if (note === undefined || holds.length === 0 || mayStay(app)) return below
+  const what = `the app ${title(app)}, which holds ${holds.join(', ')}`
+  return [{ what, note, release: () => app.close() }, ...below]
+}
+
+function leftScope(scope: ScopeNode): Leftover[] {
+  const note = noteOf(scope)
+  if (note === undefined || mayStay(scope)) return []
+  const holds = [...namesIn(scope), ...(scope.children?.all() ?? []).map(named)]
+  const what = `the scope ${title(scope)}${holds.length === 0 ? '' : `, which holds ${holds.join(', ')}`}`
+  return [{ what, note, release: () => scope.close() }]
+}
+
+function named(scope: ScopeNode): string {
+  return `the scope ${title(scope)}`
+}
+
+function namesIn(scope: ScopeNode): string[] {
+  const names: string[] = []
+  for (const { finalizer } of scope.unwinding.entries()) {
+    const { traits, value } = finalizer
+    const definition = traits instanceof Instance ? traits.definition : undefined
+    if (!mayStay(value) && !mayStay(definition)) names.push(`"${finalizer.name}"`)
+  }
+  return names
+}
+
+/** The values that open scopes will release. */
+function heldIn(apps: readonly ScopeNode[]): Set<unknown> {
+  const entries = apps.flatMap((app) => [...scopesIn(app)]).flatMap(entriesOf)
+  return new Set(entries.map(({ finalizer }) => finalizer.value))
+}
+
+function entriesOf(scope: ScopeNode): ReturnType<ScopeNode['unwinding']['entries']> {
+  return scope.unwinding.entries()
+}
+
+/** What was acquired for an app lives as long as that. */
+function leftOutside(inScopes: ReadonlySet<unknown>): Leftover[] {
+  const left: Leftover[] = []
+  for (const ticket of allHeld()) {
+    const { note, handle, resource, scope } = ticket
+    const app = scope?.kind === 'app' ? scope : undefined
+    const whose = app === undefined ? note : noteOf(app)
+    if (note === undefined || whose === undefined) continue
+    if (mayStay(handle) || (handle !== undefined && inScopes.has(handle))) continue
+    const where = note.scope === undefined ? '' : ` of the scope ${note.scope}`
+    left.push({ what: `"${resource}"${where}`, note: whose, release: () => dispose(handle) })
+  }
+  return left
+}
+
+function dispose(handle: object | undefined): unknown {
+  // What is owned has a disposer of one kind or the other.
+  const owned = (handle ?? {}) as Partial<AsyncDisposable & Disposable>
+  return (owned[Symbol.asyncDispose] ?? owned[Symbol.dispose])?.call(owned)
+}

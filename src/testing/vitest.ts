@@ -1,0 +1,37 @@
+/**
+ * The same for Vitest, by `setupFiles: ['unwind/testing']`. Its hooks belong to the file that is being collected, so they
+ * are registered while the setup file is loaded.
+ */
+import { detectLeaks } from '../core/detection.ts'
+import { latestNote } from '../core/notes.ts'
+import { giveBack, leakError, settledLeftovers } from './verdict.ts'
+
+interface Context {
+  readonly task: { readonly name: string; readonly result?: { readonly state?: string } }
+  onTestFinished(check: () => Promise<void>): void
+}
+
+/** The part of the framework that is used: described here, because it is not there when this is compiled into a program. */
+interface Vitest {
+  beforeEach(hook: (context: Context) => void): void
+}
+
+export async function watchVitest(): Promise<void> {
+  // Not a literal, or its types would become ours.
+  const name: string = 'vitest'
+  const vitest = (await import(name)) as Vitest
+  detectLeaks({ level: 'full' })
+  vitest.beforeEach((context) => {
+    const mark = latestNote()
+    // Registered first, and called last: behind all hooks, and behind what the test registers.
+    context.onTestFinished(() => judge(context, mark))
+  })
+}
+
+async function judge({ task }: Context, mark: number): Promise<void> {
+  const left = await settledLeftovers(({ serial }) => serial > mark)
+  if (left.length === 0) return
+  const error = leakError(left, `by "${task.name}"`)
+  await giveBack(left)
+  if (task.result?.state !== 'fail') throw error
+}
