@@ -7,7 +7,7 @@ import type { Content } from './answer.ts'
 import { document } from './document.ts'
 import { style } from './style.ts'
 
-const modules = ['main', 'charts', 'dom', 'tables', 'timeline'] as const
+const modules = ['main', 'dom', 'drawings', 'tables'] as const
 
 let files: ReadonlyMap<string, Content> | undefined
 

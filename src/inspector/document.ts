@@ -3,8 +3,14 @@
  * screen reader can walk them; the only live regions are the two lines that speak of the connection and of new leaks.
  */
 
+/** Those of numbers begin with `#`. */
 const columns = (...names: string[]): string =>
-  names.map((name) => `<th scope="col">${name}</th>`).join('')
+  names
+    .map(
+      (name) =>
+        `<th scope="col"${name[0] === '#' ? ' class="n"' : ''}>${name.replace('#', '')}</th>`,
+    )
+    .join('')
 
 /** A table that scrolls by itself, and can be reached and scrolled with the keyboard. */
 const table = (id: string, head: string): string => `
@@ -24,7 +30,7 @@ const legend = `<ul class="legend" aria-label="Colours">
 </ul>`
 
 const figure = (id: string, name: string): string => `
-<div class="figure" id="${id}"><dt>${name}</dt><dd></dd><dd class="soft"></dd></div>`
+<div class="figure" id="${id}"><dt>${name}</dt><dd class="big"></dd><dd class="soft"></dd></div>`
 
 export const document: string = `<!doctype html>
 <html lang="en">
@@ -52,13 +58,13 @@ export const document: string = `<!doctype html>
 ${figure('open', 'Open scopes')}${figure('held', 'Held')}${figure('waiting', 'Waiting')}${figure('longest', 'Longest held')}${figure('leaked', 'Leaks')}
 </dl>
 <div class="left">
-${section('leaks', 'Leaks by site', table('leaks', columns('Resource', 'Why', 'Times', 'Longest', 'Acquired at')))}
-${section('scopes', 'Open scopes', table('scopes', `${columns('Scope', 'State', 'Open for')}<th scope="col"><span class="hidden">Timeline, now at its right end</span><div class="axis" id="axis" aria-hidden="true"></div></th>`), legend)}
-${section('helds', 'Held now', table('helds', columns('Resource', 'Scope', 'State', 'Held for', 'Last used', 'Acquired at')))}
-${section('closed', 'Closed last', table('closed', columns('Outcome', 'Scope', 'Took', 'Ago', 'What it held')))}
+${section('leaks', 'Leaks by site', table('leaks', columns('Resource', 'Why', '#Times', '#Noticed after', 'Acquired at')))}
+${section('scopes', 'Open scopes', table('scopes', `${columns('Scope', 'State', '#Open for')}<th scope="col"><span class="hidden">Timeline, now at its right end</span><div class="axis" id="axis" aria-hidden="true"></div></th>`), legend)}
+${section('helds', 'Held now', table('helds', columns('Resource', 'Scope', 'State', '#Held for', '#Last used', 'Acquired at')))}
+${section('closed', 'Closed last', table('closed', columns('Outcome', 'Scope', '#Took', '#Ago', 'What it held')))}
 </div>
 <div class="right">
-${section('pools', 'Pools', table('pools', columns('Pool', 'Leased', 'Idle', 'Waiting')))}
+${section('pools', 'Pools', table('pools', columns('Pool', '#Leased', '#Idle', '#Waiting')))}
 ${section('times', 'Held for how long', '<ul id="times" class="times"></ul><div class="axis" id="times-axis" aria-hidden="true"></div>')}
 </div>
 </main>

@@ -15,7 +15,7 @@ export const style: string = `
   --releasing: light-dark(oklch(.56 .16 305), oklch(.75 .13 305));
   --good: light-dark(oklch(.52 .12 155), oklch(.76 .13 158));
   --bad: light-dark(oklch(.54 .19 25), oklch(.73 .16 22));
-  --mono: ui-monospace, "SF Mono", "Cascadia Code", "JetBrains Mono", Menlo, Consolas, monospace;
+  --mono: ui-monospace, Menlo, Consolas, monospace;
   font: 13px/1.45 system-ui, sans-serif;
 }
 * { box-sizing: border-box }
@@ -58,15 +58,15 @@ main { display: grid; grid-template-columns: minmax(0, 1fr) 330px; gap: 14px; ma
 .figures { grid-column: 1/-1; display: grid; grid-template-columns: repeat(5, 1fr); gap: 14px }
 .figure { position: relative; overflow: hidden; padding: 12px 14px 40px }
 .figure dt { color: var(--soft) }
-.figure dd:nth-of-type(1) { font-size: 30px; line-height: 1.15; font-weight: 340; letter-spacing: -.025em; white-space: nowrap }
-.figure dd:nth-of-type(2) { position: absolute; inset: auto 14px 12px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
+.figure .big { font-size: 30px; line-height: 1.15; font-weight: 340; letter-spacing: -.025em; white-space: nowrap }
+.figure dd.soft { position: absolute; inset: auto 14px 12px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 .figure svg { position: absolute; inset: auto 0 0; width: 100%; height: 34px; color: var(--open) }
 .figure path { fill: color-mix(in srgb, currentColor 13%, transparent); stroke: currentColor; stroke-width: 1.5; vector-effect: non-scaling-stroke; stroke-linejoin: round }
 #waiting svg { color: var(--acquiring) }
 #open svg { color: var(--soft) }
-#waiting.some dd:nth-of-type(1) { color: var(--acquiring) }
+#waiting.some .big { color: var(--acquiring) }
 #leaked.some { border-color: var(--bad) }
-#leaked.some dd:nth-of-type(1) { color: var(--bad) }
+#leaked.some .big { color: var(--bad) }
 
 .head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 10px; padding: 11px 14px 9px }
 .legend { display: flex; gap: 14px; margin-left: auto; color: var(--soft); font-size: 12px }
@@ -82,11 +82,9 @@ tbody :is(th, td) { padding: 4px 8px; height: 27px; overflow: hidden; text-overf
 tbody tr:last-child > * { border-bottom: 0 }
 tr > :first-child { padding-left: 14px }
 tr > :last-child { padding-right: 14px }
-tbody tr { transition: opacity .3s }
-@starting-style { tbody tr { opacity: 0 } }
 tbody tr:hover { background: color-mix(in srgb, var(--open) 7%, transparent) }
 tbody th, .mono, .site { font-family: var(--mono); font-size: 12px }
-.number { text-align: right }
+.n { width: 84px; text-align: right }
 .site { color: var(--soft) }
 td.site { white-space: pre }
 
@@ -101,9 +99,8 @@ td.site { white-space: pre }
 .state.aborted::before, .state.acquiring::before { border-radius: 1px; rotate: 45deg }
 .state.failure::before, .state.leak::before { border-radius: 1px }
 
-#scopes-table :is(th, td):nth-child(1) { width: 25% }
-#scopes-table :is(th, td):nth-child(2) { width: 92px }
-#scopes-table :is(th, td):nth-child(3) { width: 84px; text-align: right }
+#scopes-table th:nth-child(1) { width: 25% }
+#scopes-table th:nth-child(2) { width: 92px }
 #scopes th { padding-left: calc(14px + var(--depth, 0) * 16px) }
 #scopes th::before { content: ""; display: inline-block; width: 7px; height: 7px; margin-right: 8px; border-radius: 50%; background: var(--soft) }
 #scopes .app th::before { border-radius: 2px; background: var(--ink) }
@@ -112,9 +109,9 @@ td.site { white-space: pre }
 .axis span { position: absolute; translate: -50%; white-space: nowrap }
 .axis span:last-child { translate: -100% }
 thead .axis span { line-height: 26px }
-#scopes .track { position: relative; padding: 4px 0; overflow: hidden; background: var(--grid) content-box; padding-right: 14px }
+#scopes .track { position: relative; padding: 0 14px 0 0; overflow: hidden; background: var(--grid) content-box }
 thead th:last-child:has(.axis) { padding-left: 0 }
-.life { position: relative; min-height: 18px; margin-left: calc(var(--at, 0) * 1%); padding: 1px 0;
+.life { position: relative; min-height: 18px; margin: 4px 0 4px calc(var(--at, 0) * 1%); padding: 1px 0;
   background: color-mix(in srgb, var(--soft) 9%, transparent); border-left: 2px solid color-mix(in srgb, var(--soft) 65%, transparent); border-radius: 3px }
 .bar { position: relative; height: 16px; margin-left: calc(var(--at, 0) * 1%); border-left: 3px solid var(--tone); border-radius: 3px;
   background: color-mix(in oklab, var(--tone) 30%, var(--panel)); font: 11px/16px var(--mono) }
@@ -126,26 +123,23 @@ thead th:last-child:has(.axis) { padding-left: 0 }
 .bar.late span { left: auto; right: calc(100% + 8px) }
 .more { font-size: 11px; color: var(--soft); padding-left: 5px }
 
-#helds-table :is(th, td):nth-child(1) { width: 20% }
-#helds-table :is(th, td):nth-child(3) { width: 108px }
-#helds-table :is(th, td):is(:nth-child(4), :nth-child(5)) { width: 84px; text-align: right }
-#helds-table :is(th, td):nth-child(6) { width: 32% }
-#closed-table :is(th, td):nth-child(1) { width: 106px; font: inherit }
-#closed-table :is(th, td):nth-child(2) { font-family: var(--mono) }
-#closed-table :is(th, td):is(:nth-child(3), :nth-child(4)) { width: 84px; text-align: right }
-#closed-table :is(th, td):nth-child(5) { width: 38% }
+#helds-table th:nth-child(1) { width: 20% }
+#helds-table th:nth-child(3) { width: 142px }
+#helds-table th:nth-child(6) { width: 32% }
+#closed-table th:first-child { width: 106px; font: inherit }
+#closed-table th:nth-child(5) { width: 38% }
 .past { padding: 2px 0; background: color-mix(in srgb, var(--soft) 9%, transparent); border-radius: 3px }
 .past:empty { padding: 5px 0 }
 .past i { display: block; height: 5px; min-width: 2px; margin: 1px 0 1px calc(var(--at) * 1%); width: calc(var(--size) * 1%); border-radius: 2px; background: linear-gradient(90deg,
   var(--acquiring) calc(var(--wait) * 1%), var(--open) 0 calc(var(--held) * 1%), var(--releasing) 0) }
-#leaks-table :is(th, td):nth-child(1) { width: 18% }
-#leaks-table :is(th, td):nth-child(2) { width: 190px }
-#leaks-table :is(th, td):is(:nth-child(3), :nth-child(4)) { width: 80px; text-align: right }
-#leaks-section { border-color: color-mix(in srgb, var(--bad) 55%, var(--line)) }
+#leaks-table th:nth-child(1) { width: 18% }
+#leaks-table th:nth-child(2) { width: 190px }
+#leaks-table th:nth-child(4) { width: 110px }
 thead th { font-family: inherit !important }
 
-#pools-table :is(th, td):nth-child(n+2) { width: 62px; text-align: right }
+#pools-table .n { width: 60px }
 #pools th { padding-bottom: 18px; position: relative }
+#pools th span { display: block; overflow: hidden; text-overflow: ellipsis }
 .meter { position: absolute; inset: auto 8px 8px 14px; height: 6px; border-radius: 3px; overflow: hidden; background: color-mix(in srgb, var(--soft) 16%, transparent) }
 .meter i { position: absolute; inset: 0 auto 0 0; width: calc(var(--idle, 0) * 1%); background: color-mix(in srgb, var(--open) 35%, transparent); transition: width .4s }
 .meter i + i { width: calc(var(--leased, 0) * 1%); background: var(--open) }
@@ -156,7 +150,7 @@ thead th { font-family: inherit !important }
 .times p { display: flex; justify-content: space-between; gap: 8px; white-space: nowrap }
 .times p span:first-child { overflow: hidden; text-overflow: ellipsis; font: 12px var(--mono) }
 .times svg { display: block; width: 100%; height: 34px; margin-top: 3px; border-bottom: 1px solid var(--line) }
-.times path { fill: var(--open) }
+.times path { fill: color-mix(in oklab, var(--open) 72%, var(--panel)) }
 #times-axis { height: 24px; margin: -2px 14px 6px; color: var(--soft); font-size: 11px }
 
 @media (width < 1080px) { main { grid-template-columns: minmax(0, 1fr) } }
@@ -167,11 +161,13 @@ thead th { font-family: inherit !important }
   label, input { flex: 1; width: 100% }
   main, .left, .right, .figures { gap: 10px }
   .figures { grid-template-columns: 1fr 1fr }
-  .figure dd:nth-of-type(1) { font-size: 24px }
-  #scopes-table :is(th, td):nth-child(1) { width: 44% }
-  #scopes-table :is(th, td):nth-child(2), #helds-table :is(th, td):is(:nth-child(5), :nth-child(6)), #closed-table :is(th, td):is(:nth-child(4), :nth-child(5)), #leaks-table :is(th, td):is(:nth-child(2)) { display: none }
-  #helds-table :is(th, td):nth-child(1) { width: 32% }
+  .figure .big { font-size: 24px }
+  #scopes-table th:nth-child(1) { width: 44% }
+  #scopes-table :is(th, td):nth-child(2), #helds-table :is(th, td):is(:nth-child(5), :nth-child(6)), #closed-table :is(th, td):is(:nth-child(4), :nth-child(5)), #leaks-table :is(th, td):is(:nth-child(2), :nth-child(4)) { display: none }
+  #helds-table th:nth-child(1) { width: 32% }
   .legend { margin-left: 0 }
+  #axis span:nth-last-child(even) { display: none }
+  #leaks-table th:nth-child(1) { width: 34% }
 }
 @media (prefers-reduced-motion: reduce) { *, ::before { animation: none !important; transition: none !important } }
 @media (forced-colors: active) { .bar, .key, .meter i, .mark i, .state::before { forced-color-adjust: none } }

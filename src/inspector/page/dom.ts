@@ -88,14 +88,12 @@ export class Lines<T> {
   }
 }
 
-/** A row of a table: its header, and so many cells. */
-export function tableRow(cells: number): { row: HTMLElement; cells: HTMLElement[] } {
-  const row = make('tr')
-  const header = make('th')
-  header.setAttribute('scope', 'row')
-  const all = [header, ...Array.from({ length: cells - 1 }, () => make('td'))]
-  row.append(...all)
-  return { row, cells: all }
+/** A row of the table with that body, dressed like its headers. */
+export function tableRow(id: string): { row: HTMLElement; cells: HTMLElement[] } {
+  const headers = find(`${id}-table`).querySelectorAll('thead th')
+  const cells = Array.from(headers, ({ className }, i) => make(i === 0 ? 'th' : 'td', className))
+  cells[0]?.setAttribute('scope', 'row')
+  return { row: make('tr', '', ...cells), cells }
 }
 
 /** Says how much there is, and what there is not. */

@@ -2,11 +2,10 @@
  * The page: pictures as long as somebody looks, each shown in the next frame. A hidden or paused page asks for nothing,
  * and one that was turned away finds out why.
  */
-import { showFigures, showTimes } from './charts.ts'
 import { duration, find, write } from './dom.ts'
+import { showFigures, showScopes, showTimes } from './drawings.ts'
 import type { Picture } from './picture.ts'
 import { showClosed, showHeld, showLeaks, showPools } from './tables.ts'
-import { showScopes } from './timeline.ts'
 
 type Status = 'connecting' | 'live' | 'paused' | 'lost' | 'full' | 'stranger'
 
@@ -37,6 +36,16 @@ function show(): void {
   showClosed(picture, wanted)
   showPools(picture)
   showTimes(picture)
+  boxes.forEach(settle)
+}
+
+const boxes = document.querySelectorAll<HTMLElement>('.left .scroll')
+
+/** A box that grew shrinks only little by little: what stands below it would dance with every request. */
+function settle(box: HTMLElement): void {
+  const height = (box.firstElementChild as HTMLElement | null)?.offsetHeight ?? 0 // It is its table.
+  const before = Number.parseFloat(box.style.minHeight) || 0
+  box.style.minHeight = `${Math.min(Math.max(height, before - 3), innerHeight * 0.5)}px`
 }
 
 function receive(next: Picture): void {

@@ -12,7 +12,6 @@ import {
   several,
   tableRow,
   write,
-  type Line,
 } from './dom.ts'
 import type { ClosedRow, HeldRow, LeakRow, Picture, PoolRow } from './picture.ts'
 
@@ -25,19 +24,19 @@ const reasonWords = {
   collected: 'lost, then collected',
 } as const
 
-/** A line of cells, each with the function that fills it. */
-function lineOf<T>(
-  ...fill: ((cell: HTMLElement, row: T, line: HTMLElement) => void)[]
-): () => Line<T> {
-  return () => {
-    const { row: element, cells } = tableRow(fill.length)
+type Fill<T> = (cell: HTMLElement, row: T, line: HTMLElement) => void
+
+/** The lines of the table with that body: for each column the function that fills its cell. */
+function tableOf<T>(id: string, key: (row: T) => string, ...columns: Fill<T>[]): Lines<T> {
+  return new Lines<T>(find(id), key, () => {
+    const { row: element, cells } = tableRow(id)
     return {
       element,
       update(row) {
-        for (const [i, cell] of cells.entries()) fill[i]?.(cell, row, element)
+        for (const [i, cell] of cells.entries()) columns[i]?.(cell, row, element)
       },
     }
-  }
+  })
 }
 
 /** Text that may be too long for its cell. */
@@ -46,31 +45,32 @@ function long(cell: HTMLElement, text: string): void {
   if (cell.title !== text) cell.title = text
 }
 
+/** `at read (src/orders.ts:8:3)` is `orders.ts:8 read`: what is cut off at the end is not where it is. */
 function site(cell: HTMLElement, text: string | undefined): void {
+  const [, name = '', file, line] =
+    /^at (?:(.*) \()?(?:.*\/)?(.+?):(\d+):\d+\)?$/m.exec(text ?? '') ?? []
   dress(cell, 'site')
-  write(cell, text?.split('\n')[0]?.trim() ?? '–')
+  write(cell, file === undefined ? (text ?? '–') : `${file}:${line} ${name}`)
   const all = text ?? ''
   if (cell.title !== all) cell.title = all
 }
 
-const held = new Lines<HeldRow>(
-  find('helds'),
+const held = tableOf<HeldRow>(
+  'helds',
   ({ key }) => key,
-  lineOf(
-    (cell, { resource }) => long(cell, resource),
-    (cell, { scope }) => {
-      dress(cell, 'mono')
-      long(cell, scope || '–')
-    },
-    (cell, { state, suspected, doing }) => {
-      const waits = doing?.startsWith('idle in') === true
-      dress(cell, `state ${suspected ? 'leak' : waits ? 'draining' : state}`)
-      long(cell, suspected ? 'leak?' : (doing ?? stateWords[state]))
-    },
-    (cell, { heldMs }) => write(cell, duration(heldMs)),
-    (cell, { idleMs }) => write(cell, idleMs === undefined ? '–' : duration(idleMs)),
-    (cell, row) => site(cell, row.site),
-  ),
+  (cell, { resource }) => long(cell, resource),
+  (cell, { scope }) => {
+    dress(cell, 'mono')
+    long(cell, scope || '–')
+  },
+  (cell, { state, suspected, doing }) => {
+    const waits = doing?.startsWith('idle in') === true
+    dress(cell, `state ${suspected ? 'leak' : waits ? 'draining' : state}`)
+    long(cell, suspected ? 'leak?' : (doing ?? stateWords[state]))
+  },
+  (cell, { heldMs }) => write(cell, duration(heldMs)),
+  (cell, { idleMs }) => write(cell, idleMs === undefined ? '–' : duration(idleMs)),
+  (cell, row) => site(cell, row.site),
 )
 
 export function showHeld(picture: Picture, wanted: Wanted): void {
@@ -87,19 +87,17 @@ export function showHeld(picture: Picture, wanted: Wanted): void {
   note('helds', `${hidden}${count(total)}, oldest first${hint}`, rows.length === 0 ? empty : '')
 }
 
-const closed = new Lines<ClosedRow>(
-  find('closed'),
+const closed = tableOf<ClosedRow>(
+  'closed',
   ({ id }) => id,
-  lineOf(
-    (cell, { outcome }) => {
-      dress(cell, `state ${outcome}`)
-      write(cell, outcome)
-    },
-    (cell, { name }) => long(cell, name),
-    (cell, { tookMs }) => write(cell, duration(tookMs)),
-    (cell, { agoMs }) => write(cell, duration(agoMs)),
-    (cell, row) => drawPast(cell, row),
-  ),
+  (cell, { outcome }) => {
+    dress(cell, `state ${outcome}`)
+    write(cell, outcome)
+  },
+  (cell, { name }) => long(cell, name),
+  (cell, { tookMs }) => write(cell, duration(tookMs)),
+  (cell, { agoMs }) => write(cell, duration(agoMs)),
+  (cell, row) => drawPast(cell, row),
 )
 
 /** What each resource went through, one below the other, as long as the scope was open. */
@@ -136,26 +134,24 @@ export function showClosed(picture: Picture, wanted: Wanted): void {
   )
 }
 
-const leaks = new Lines<LeakRow>(
-  find('leaks'),
+const leaks = tableOf<LeakRow>(
+  'leaks',
   (row) => `${row.reason} ${row.resource} ${row.site}`,
-  lineOf(
-    (cell, { resource }) => long(cell, resource),
-    (cell, { reason, scope }) => {
-      dress(cell, 'state leak')
-      write(cell, reasonWords[reason])
-      cell.title = scope
-    },
-    (cell, row) => {
-      write(cell, count(row.count))
-      cell.title = `${count(row.returned)} came back`
-    },
-    (cell, { heldMs }) => write(cell, duration(heldMs)),
-    (cell, row) => {
-      dress(cell, 'site')
-      write(cell, row.site)
-    },
-  ),
+  (cell, { resource }) => long(cell, resource),
+  (cell, { reason, scope }) => {
+    dress(cell, `state ${reason === 'age' ? 'draining' : 'leak'}`)
+    write(cell, reasonWords[reason])
+    cell.title = scope
+  },
+  (cell, row) => {
+    write(cell, count(row.count))
+    cell.title = `${count(row.returned)} came back`
+  },
+  (cell, { heldMs }) => write(cell, duration(heldMs)),
+  (cell, row) => {
+    dress(cell, 'site')
+    write(cell, row.site)
+  },
 )
 
 let announced = 0
@@ -169,25 +165,26 @@ export function showLeaks(picture: Picture): void {
   announced = total
 }
 
-const pools = new Lines<PoolRow>(
-  find('pools'),
+const pools = tableOf<PoolRow>(
+  'pools',
   ({ name }) => name,
-  lineOf(
-    (cell, { name, total, leased, idle, limit = total, waiting }, line) => {
-      const meter = cell.lastElementChild ?? make('div', 'meter', make('i'), make('i'))
-      if (cell.lastElementChild === null) cell.append(make('span'), meter)
-      write(cell.firstElementChild, name)
-      const full = Math.max(limit, 1)
-      // What `make` gave above, or before.
-      set(meter as HTMLElement, '--leased', (100 * leased) / full)
-      set(meter as HTMLElement, '--idle', (100 * (leased + idle)) / full)
-      dress(line, waiting > 0 || leased >= full ? 'full' : '')
-    },
-    (cell, { leased, limit }) =>
-      write(cell, limit === undefined ? count(leased) : `${leased}/${limit}`),
-    (cell, { idle }) => write(cell, count(idle)),
-    (cell, { waiting }) => write(cell, count(waiting)),
-  ),
+  (cell, { name, total, leased, idle, limit = total, waiting }, line) => {
+    if (cell.firstChild === null) {
+      // `host:port/database`
+      const [host = '', database] = name.split(/\/(?=[^/]*$)/)
+      cell.append(make('span', '', database ?? host), make('div', 'meter', make('i'), make('i')))
+      if (database !== undefined) cell.firstElementChild?.after(make('span', 'soft', host))
+    }
+    cell.title = name
+    const full = Math.max(limit, 1)
+    set(cell, '--leased', (100 * leased) / full)
+    set(cell, '--idle', (100 * (leased + idle)) / full)
+    dress(line, waiting > 0 || leased >= full ? 'full' : '')
+  },
+  (cell, { leased, limit }) =>
+    write(cell, limit === undefined ? count(leased) : `${leased}/${limit}`),
+  (cell, { idle }) => write(cell, count(idle)),
+  (cell, { waiting }) => write(cell, count(waiting)),
 )
 
 export function showPools(picture: Picture): void {
