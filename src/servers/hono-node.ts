@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { enter, type Adapter } from './adapter.ts'
-import { isWhole, look, piecesOf, streaming } from './hono-response.ts'
+import { bodyOf, isWhole, look, piecesOf, streaming } from './hono-response.ts'
 import { discard } from './reply.ts'
 import { open } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
@@ -66,18 +66,24 @@ function answered(served: Served, response: Response): Fetched {
   if (served.overtaken) void discard(response)
   served.status = response.status
   const whole = isWhole(response)
-  if (whole === undefined) return answeredAfterLook(served, response)
-  return whole ? held(served, response) : released(served, response)
+  if (whole === true) return held(served, response)
+  return whole === undefined ? answeredAfterLook(served, response) : streamed(served, response)
 }
 
 async function answeredAfterLook(served: Served, response: Response): Promise<Response> {
   try {
     const looked = await look(response)
     if (looked.source === undefined) return await held(served, looked.response)
-    return released(served, streaming(response, piecesOf(looked.source)))
+    return streamed(served, response, looked.source)
   } catch (error) {
     return await failed(served, error)
   }
+}
+
+/** What the body is made from has ended before anything is released. */
+function streamed(served: Served, response: Response, source = bodyOf(response)): Response {
+  if (source === undefined) return released(served, response)
+  return released(served, streaming(response, piecesOf(source, served.sources.begin())))
 }
 
 /** The scope closes, then the response is sent. */

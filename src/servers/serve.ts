@@ -63,5 +63,5 @@ function onClose(this: Answer): void {
 }
 
 function onPipe(this: Answer, source: Readable): void {
-  this[key]?.piped(source)
+  this[key]?.sources.pipe(source)
 }

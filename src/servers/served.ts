@@ -3,7 +3,6 @@
  * state, and the listeners of the response (serve.ts) are shared: closures for each request would triple the cost.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Readable } from 'node:stream'
 import { isThenable, primaryError } from '../core/dispose.ts'
 import { ShutdownError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
@@ -165,9 +164,10 @@ export class Served {
     this.check()
   }
 
-  piped(source: Readable): void {
-    this.#sources ??= new Sources(() => this.check())
-    this.#sources.add(source)
+  /** What the answer is made from while it is sent. */
+  get sources(): Sources {
+    this.#sources ??= new Sources(() => this.#sourceEnded())
+    return this.#sources
   }
 
   /** The signal of the scope was aborted: its deadline passed, or the app shuts down. */
@@ -214,12 +214,23 @@ export class Served {
     }
   }
 
-  /** The client left, or somebody cut the connection, while there was something to answer. */
+  #sourceEnded(): void {
+    const failure = this.#sources?.failure
+    if (failure?.unheard === true && !this.gone) this.fail(failure.error)
+    else this.check()
+  }
+
+  /** The connection was closed while there was something to answer: by the client, or because that broke. */
   #interrupt(): void {
     const { scope } = this
     // What nobody listened to until its end was not completed.
     if (this.stage === 'settled' || this.#sources !== undefined) this.completes = false
-    scope.abort(disconnected(scope))
+    const broken = this.#sources?.failure
+    if (broken === undefined) scope.abort(disconnected(scope))
+    else if (this.failure === undefined) {
+      this.failure = { error: broken.error, interrupted: false }
+      scope.fail(broken.error)
+    }
   }
 
   #conclude(): void {

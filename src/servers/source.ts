@@ -7,7 +7,7 @@ import { finished } from 'node:stream/promises'
 import { isObject } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 
-type Step = IteratorResult<unknown, unknown>
+export type Step = IteratorResult<unknown, unknown>
 
 export interface Source {
   readonly next: () => Promise<Step>

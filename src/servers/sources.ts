@@ -1,11 +1,21 @@
 /**
- * Streams that are piped into a response. The scope of the request stays open until the last has ended, because what
- * they read from is held by it.
+ * What an answer is made from while it is sent. The scope of the request stays open until the last of it has ended,
+ * because what it reads from is held by that.
  */
 import { finished, type Readable } from 'node:stream'
 
+/** What a source failed with. */
+export interface SourceFailure {
+  readonly error: unknown
+  /** Nobody else was told, so the answer would never end. */
+  readonly unheard: boolean
+}
+
 export class Sources {
-  readonly #open = new Set<Readable>()
+  /** Of the first that failed. */
+  failure: SourceFailure | undefined = undefined
+  readonly #piped = new Set<Readable>()
+  #others = 0
   readonly #onEnd: () => void
 
   /** @param onEnd called whenever one has ended */
@@ -14,20 +24,35 @@ export class Sources {
   }
 
   get size(): number {
-    return this.#open.size
+    return this.#piped.size + this.#others
   }
 
-  add(source: Readable): void {
-    this.#open.add(source)
-    finished(source, { writable: false }, () => {
-      this.#open.delete(source)
+  /** A stream that is piped into the response. */
+  pipe(source: Readable): void {
+    this.#piped.add(source)
+    finished(source, { writable: false }, (error) => {
+      this.#piped.delete(source)
+      const destroyed = error?.code === 'ERR_STREAM_PREMATURE_CLOSE'
+      // One listener is that of `finished`.
+      const unheard = source.listenerCount('error') <= 1
+      if (error && !destroyed) this.failure ??= { error, unheard }
       this.#onEnd()
     })
   }
 
+  /** Anything else. @returns what is to be called once, when it has ended */
+  begin(): (failure?: SourceFailure) => void {
+    this.#others += 1
+    return (failure) => {
+      this.#others -= 1
+      this.failure ??= failure
+      this.#onEnd()
+    }
+  }
+
   /** `source.pipe(response)` leaves a source open whose client left: nobody would ever end it. */
   destroyUnread(): void {
-    for (const source of this.#open) {
+    for (const source of this.#piped) {
       if (source.listenerCount('data') + source.listenerCount('readable') === 0) source.destroy()
     }
   }

@@ -1,6 +1,5 @@
 /** The suite's handlers as routes of Express: one that answers by itself, and one whose result is sent. */
 import { createServer } from 'node:http'
-import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 
 import express, { type Express, type Request, type Response } from 'express'
@@ -8,14 +7,15 @@ import type { App, Scope } from 'unwind'
 import { expressHandler, expressScope } from 'unwind/express'
 import type { AdapterOptions } from 'unwind/http'
 
-import { opened, type Call, type Handler, type Opened } from './kinds.ts'
+import { opened, streamOf, type Call, type Handler, type Opened } from './kinds.ts'
 
 export function expressed(app: App, handler: Handler, options: AdapterOptions): Opened {
   return serve(app, options, (server) => {
     server.use(async (request: Request, response: Response) => {
       const { status = 200, body = '' } = await handler(callOf(request, response, request.scope))
       response.status(status)
-      if (body instanceof Readable) body.pipe(response)
+      const stream = streamOf(body)
+      if (stream !== undefined) stream.pipe(response)
       else if (typeof body === 'string') response.send(body)
       else response.json(body)
     })

@@ -4,7 +4,7 @@ import type { App } from 'unwind'
 import { fastifyScope } from 'unwind/fastify'
 import type { AdapterOptions } from 'unwind/http'
 
-import type { Call, Handler, Opened } from './kinds.ts'
+import { streamOf, type Call, type Handler, type Opened } from './kinds.ts'
 
 type Route = (request: FastifyRequest, reply: FastifyReply) => unknown
 
@@ -12,7 +12,7 @@ export function fastified(app: App, handler: Handler, options: AdapterOptions): 
   return serve(app, options, async (request, reply) => {
     const { status = 200, body = '' } = await handler(callOf(request, reply))
     reply.code(status)
-    return body
+    return streamOf(body) ?? body
   })
 }
 
@@ -23,7 +23,7 @@ export function fastifiedByReply(
 ): Promise<Opened> {
   return serve(app, options, (request, reply) => {
     handler(callOf(request, reply)).then(
-      ({ status = 200, body = '' }) => reply.code(status).send(body),
+      ({ status = 200, body = '' }) => reply.code(status).send(streamOf(body) ?? body),
       (error: unknown) => reply.send(error),
     )
   })

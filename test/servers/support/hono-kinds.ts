@@ -1,6 +1,5 @@
 /** The suite's handlers as routes of Hono: with a scope around `fetch`, and with one opened by the middleware. */
 import { createServer } from 'node:http'
-import { Readable } from 'node:stream'
 
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
@@ -9,7 +8,7 @@ import { currentScope, type App } from 'unwind'
 import { honoFetch, honoScope } from 'unwind/hono'
 import type { AdapterOptions } from 'unwind/http'
 
-import { opened, type Handler, type Opened } from './kinds.ts'
+import { opened, type Handler, type Opened, type Reply } from './kinds.ts'
 
 type Env = { Bindings: HttpBindings }
 
@@ -46,7 +45,17 @@ function served(hono: Hono<Env>, handler: Handler): Hono<Env> {
   })
 }
 
-function answer(c: Context<Env>, status: ContentfulStatusCode, body: string | object): Response {
-  if (body instanceof Readable) return c.body(Readable.toWeb(body) as ReadableStream, status)
+function answer(
+  c: Context<Env>,
+  status: ContentfulStatusCode,
+  body: Exclude<Reply['body'], undefined>,
+): Response {
+  if (typeof body === 'object' && Symbol.asyncIterator in body) {
+    return c.body(ReadableStream.from<Uint8Array>(bytesOf(body)), status)
+  }
   return typeof body === 'string' ? c.body(body, status) : c.json(body, status)
+}
+
+async function* bytesOf(pieces: AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) yield Buffer.from(piece)
 }

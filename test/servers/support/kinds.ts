@@ -33,7 +33,7 @@ export interface Reply {
   /** Default 200. */
   readonly status?: number
   /** A string, an object for JSON, or what is streamed. */
-  readonly body?: string | Readable | { readonly [key: string]: unknown }
+  readonly body?: string | AsyncGenerator<string> | Readable | { readonly [key: string]: unknown }
 }
 
 export type Handler = (call: Call) => Promise<Reply>
@@ -86,6 +86,12 @@ export const kinds: readonly Kind[] = [
 /** Those to which a `Peer` can speak. */
 export const plainKinds: readonly Kind[] = kinds.filter(({ plain }) => plain)
 
+/** The body as a stream of Node.js, if it is one that is streamed. */
+export function streamOf(body: Exclude<Reply['body'], undefined>): Readable | undefined {
+  if (body instanceof Readable) return body
+  return typeof body === 'object' && Symbol.asyncIterator in body ? Readable.from(body) : undefined
+}
+
 export function opened(server: Server): Opened {
   const stop = async (): Promise<void> => {
     await new Promise((resolve) => server.close(resolve))
@@ -109,7 +115,8 @@ function opener(make: () => Server) {
 
 async function send({ status = 200, body = '' }: Reply, response: ServerResponse): Promise<void> {
   response.statusCode = status
-  if (body instanceof Readable) await pipeline(body, response)
+  const stream = streamOf(body)
+  if (stream !== undefined) await pipeline(stream, response)
   else response.end(typeof body === 'string' ? body : JSON.stringify(body))
 }
 

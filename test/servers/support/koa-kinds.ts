@@ -7,7 +7,7 @@ import type { App } from 'unwind'
 import type { AdapterOptions } from 'unwind/http'
 import { koaListener } from 'unwind/koa'
 
-import { opened, type Handler, type Opened } from './kinds.ts'
+import { opened, streamOf, type Handler, type Opened } from './kinds.ts'
 
 export function koaed(app: App, handler: Handler, options: AdapterOptions): Opened {
   const koa = new Koa()
@@ -20,7 +20,7 @@ export function koaed(app: App, handler: Handler, options: AdapterOptions): Open
       response: ctx.res,
       body: () => text(ctx.req),
     })
-    ctx.body = body
+    ctx.body = streamOf(body) ?? body
     ctx.status = status
   })
   return opened(createServer(koaListener(app, koa, options)))

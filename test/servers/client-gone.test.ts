@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { describe, test } from 'node:test'
+
+import { tryCurrentScope, type Scope } from 'unwind'
+
+import { Peer } from './support/client.ts'
+import { plainKinds } from './support/kinds.ts'
+import { turn } from './support/scoped-site.ts'
+import { Site } from './support/site.ts'
+
+/** How a client can leave. */
+const ways: readonly [string, (peer: Peer) => unknown][] = [
+  ['with a FIN', (peer) => peer.socket.end()],
+  ['with a reset', (peer) => peer.reset()],
+]
+
+/** Resolves with the reason when `scope` is aborted, and with the scope that is ambient then. */
+async function aborted(scope: Scope): Promise<{ reason: unknown; ambient: Scope | undefined }> {
+  return new Promise((resolve) => {
+    scope.signal.addEventListener('abort', () => {
+      resolve({ reason: scope.signal.reason, ambient: tryCurrentScope() })
+    })
+  })
+}
+
+for (const kind of plainKinds) {
+  describe(`a request with ${kind.name} whose client leaves`, () => {
+    for (const [how, leave] of ways) {
+      for (const method of ['GET', 'POST']) {
+        test(`${how} in the middle of a ${method} is aborted in its own context, and closes once its handler has settled`, async () => {
+          const running = Promise.withResolvers<void>()
+          const seen = Promise.withResolvers<unknown>()
+          await using site = await Site.serve(kind, async ({ scope, body }) => {
+            if (method === 'POST') assert.equal(await body(), 'read')
+            const abort = aborted(scope)
+            running.resolve()
+            const { reason, ambient } = await abort
+            await turn()
+            seen.resolve({
+              code: (reason as { code: string }).code,
+              own: ambient === scope,
+              state: scope.state,
+            })
+            throw reason
+          })
+          using peer = await Peer.connect(site)
+          if (method === 'POST') peer.post('/', 'read')
+          else peer.get('/')
+          await running.promise
+          leave(peer)
+          assert.deepEqual(await seen.promise, {
+            code: 'ERR_CLIENT_DISCONNECTED',
+            own: true,
+            state: 'open',
+          })
+          assert.deepEqual(await site.statuses(), ['aborted'])
+          assert.deepEqual(site.reported, [])
+        })
+      }
+    }
+
+    test('succeeds where its handler fulfils all the same', async () => {
+      const running = Promise.withResolvers<void>()
+      await using site = await Site.serve(kind, async ({ scope }) => {
+        const abort = aborted(scope)
+        running.resolve()
+        await abort
+        return { body: 'for nobody' }
+      })
+      using peer = await Peer.connect(site)
+      peer.get('/')
+      await running.promise
+      peer.reset()
+      assert.deepEqual(await site.statuses(), ['success'])
+      assert.deepEqual(site.reported, [])
+    })
+
+    test('and whose handler goes on for ever is abandoned; what it held is destroyed, and that is reported', async () => {
+      const running = Promise.withResolvers<void>()
+      const options = { abandonAfter: 20 }
+      await using site = await Site.serve(
+        kind,
+        () => {
+          running.resolve()
+          return new Promise(() => {})
+        },
+        options,
+      )
+      using peer = await Peer.connect(site)
+      peer.get('/')
+      await running.promise
+      peer.reset()
+      const [exit] = await site.outcomes()
+      assert.equal(exit?.status, 'aborted')
+      assert.match(
+        String(site.reported),
+        /^AbandonedError: The handler of "GET \/" went on for 20 ms/,
+      )
+      assert.equal(site.reported.length, 1)
+    })
+  })
+
+  describe(`the signal of a request with ${kind.name}`, () => {
+    test('is not aborted by the end of a body, nor by that of the answer', async () => {
+      const signals: AbortSignal[] = []
+      await using site = await Site.serve(kind, async ({ scope, request, body }) => {
+        signals.push(scope.signal)
+        await body()
+        if (!request.closed) await once(request, 'close')
+        await turn()
+        signals.push(scope.signal)
+        return { body: String(scope.signal.aborted) }
+      })
+      assert.equal((await kind.ask(site, '/', { method: 'POST', body: 'some' })).body, 'false')
+      assert.deepEqual(await site.statuses(), ['success'])
+      await turn()
+      assert.deepEqual(
+        signals.map(({ aborted }) => aborted),
+        [false, false],
+      )
+    })
+  })
+}
