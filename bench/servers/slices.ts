@@ -1,0 +1,143 @@
+/**
+ * How the price of a request is taken: one server under constant load, whose way of serving changes every few
+ * milliseconds in random order. The price is the CPU time of this process per request; a ratio is taken within one block,
+ * in which every variant had its slice and the baseline two.
+ */
+// oxlint-disable no-await-in-loop -- one after the other is what is timed
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+import { median } from '../harness.ts'
+
+export interface Variant {
+  readonly name: string
+  readonly serve: (request: IncomingMessage, response: ServerResponse) => unknown
+  /** How many resources were released so far; each request acquires and releases one, or none. */
+  readonly released?: () => number
+}
+
+export interface Suite extends AsyncDisposable {
+  readonly question: string
+  /** The first is the baseline. */
+  readonly variants: readonly Variant[]
+}
+
+export interface Effort {
+  readonly blocks: number
+  /** Milliseconds. */
+  readonly slice: number
+}
+
+export const full: Effort = { blocks: 60, slice: 80 }
+export const quick: Effort = { blocks: 8, slice: 60 }
+
+export interface Price {
+  readonly name: string
+  /** Median of the ratios to the baseline; of the baseline itself, that of its two slices. */
+  readonly ratio: number
+  /** Half of the ratios lie between these. */
+  readonly quartiles: readonly [number, number]
+  /** Microseconds of CPU time. */
+  readonly microseconds: number
+}
+
+interface Measured {
+  readonly variant: Variant
+  readonly ratios: number[]
+  readonly microseconds: number[]
+}
+
+export async function measure({ variants }: Suite, { blocks, slice }: Effort): Promise<Price[]> {
+  const [baseline, ...others] = variants
+  if (baseline === undefined) throw new Error('A suite has a baseline.')
+  let current = baseline
+  let served = 0
+  const server = createServer((request, response) => {
+    served += 1
+    current.serve(request, response)
+  })
+  server.keepAliveTimeout = 0
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const load = fork(new URL('load.ts', import.meta.url), [String(port), '16'], {
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  })
+  const sample = async (variant: Variant, ms: number): Promise<number> => {
+    current = variant
+    // What the last one has begun ends on its account.
+    await sleep(2)
+    const [before, from] = [process.cpuUsage(), served]
+    const releasedBefore = variant.released?.()
+    await sleep(ms)
+    const { user, system } = process.cpuUsage(before)
+    const count = served - from
+    checkReleases(variant, releasedBefore, count)
+    return (user + system) / count
+  }
+  try {
+    const measured: Measured[] = variants.map((variant) => ({
+      variant,
+      ratios: [],
+      microseconds: [],
+    }))
+    for (const variant of variants) await sample(variant, slice * 8)
+    for (let block = 0; block < blocks; block += 1) {
+      const drawn = new Map<Variant, number[]>()
+      for (const variant of shuffled([baseline, baseline, ...others])) {
+        const price = await sample(variant, slice)
+        drawn.set(variant, [...(drawn.get(variant) ?? []), price])
+      }
+      enter(measured, drawn)
+    }
+    return measured.map((one) => priceOf(one))
+  } finally {
+    load.disconnect()
+    await once(load, 'exit')
+    server.close()
+    server.closeAllConnections()
+  }
+}
+
+/** All but the few that are in progress at either end. */
+function checkReleases(
+  { name, released }: Variant,
+  before: number | undefined,
+  count: number,
+): void {
+  if (released === undefined || before === undefined) return
+  const missing = Math.abs(released() - before - count)
+  if (missing > 64)
+    throw new Error(`"${name}" served ${count} requests, ${missing} of them without a release.`)
+}
+
+function enter(measured: readonly Measured[], drawn: ReadonlyMap<Variant, number[]>): void {
+  const [baseline] = measured
+  const [first = NaN, second = NaN] = (baseline && drawn.get(baseline.variant)) ?? []
+  for (const one of measured) {
+    const [price = NaN] = drawn.get(one.variant) ?? []
+    one.microseconds.push(price)
+    one.ratios.push(one === baseline ? first / second : (price * 2) / (first + second))
+  }
+}
+
+function priceOf({ variant, ratios, microseconds }: Measured): Price {
+  const sorted = ratios.toSorted((a, b) => a - b)
+  const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? NaN
+  return {
+    name: variant.name,
+    ratio: median(ratios),
+    quartiles: [at(0.25), at(0.75)],
+    microseconds: median(microseconds),
+  }
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, rank: Math.random() }))
+    .toSorted((a, b) => a.rank - b.rank)
+    .map(({ item }) => item)
+}
