@@ -46,6 +46,17 @@ export function openServing(app: App, options?: ScopeOptions): Scope {
   return app instanceof ScopeNode ? app.open('child()', options, true) : app.child(options)
 }
 
+/** The same for many scopes, which differ in nothing but their names: the options are looked at once. */
+export function servingOpener(app: App, options: ScopeOptions): (name: string) => Scope {
+  if (!(app instanceof ScopeNode)) return (name) => app.child({ ...options, name })
+  const settings = inherit(app.settings, options)
+  const { kind = 'request', timeout } = options
+  return (name) => {
+    app.admitWork('child()')
+    return new ScopeNode(app, kind, settings, timeout === undefined ? { name } : { name, timeout })
+  }
+}
+
 /** The same with a body, as `run` does it. */
 export async function runServing<R>(
   app: App,

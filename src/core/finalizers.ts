@@ -123,6 +123,10 @@ export class Unwinding {
     this.#late = late
   }
 
+  get empty(): boolean {
+    return this.#head === undefined && this.#current === undefined
+  }
+
   push(finalizer: Finalizer): void {
     finalizer.next = this.#head
     this.#head = finalizer

@@ -117,6 +117,16 @@ export class Node implements Unwindable, Host {
     return this.#conclude<void>(undefined)
   }
 
+  /** Close at once, where there is nothing to release and nobody to wait for. @returns whether there was not */
+  concludeEmpty(): boolean {
+    if (this.state !== 'open' || !this.unwinding.empty) return false
+    if (this.tasks !== undefined || this.children?.newest !== undefined) return false
+    if (this.holdings?.quiet === false) return false
+    void this.drain()
+    this.finish()
+    return true
+  }
+
   settle(failure: { readonly error: unknown } | undefined): Promise<void> | undefined {
     if (this.state !== 'open') return this.ended()
     if (failure === undefined) this.unwinding.completion.succeed()

@@ -2,7 +2,7 @@
  * What an adapter is told once and does for every request: how its scopes are named, bounded and closed.
  */
 import type { IncomingMessage } from 'node:http'
-import { openServing } from '../core/app.ts'
+import { servingOpener } from '../core/app.ts'
 import { enterFrame } from '../core/context.ts'
 import {
   callable,
@@ -50,6 +50,8 @@ export interface Adapter {
   readonly doubtedFrom: number
   readonly onError: OnRequestError | undefined
   readonly name: (request: IncomingMessage) => string
+  /** A scope of that name, even while the app shuts down. */
+  readonly open: (name: string) => Scope
 }
 
 /** What adapters differ in. */
@@ -81,15 +83,21 @@ export function adapterOf(
   checkOptions(where, options, more === undefined ? rules : { ...rules, ...more })
   const abandonAfter = options?.abandonAfter ?? 5_000
   const timeout = options?.timeout
+  const scope = {
+    kind: 'request',
+    abandonAfter,
+    ...(timeout !== undefined && { timeout }),
+  } as const
   return {
     app,
-    scope: { kind: 'request', abandonAfter, ...(timeout !== undefined && { timeout }) },
+    scope,
+    open: servingOpener(app, scope),
     abandonAfter,
     closeAt: options?.closeAt ?? closeAt,
     closeResultAt: options?.closeAt ?? 'answer',
     doubtedFrom,
     onError: options?.onError,
-    name: (request) => options?.name?.(request) ?? methodAndPath(request),
+    name: options?.name === undefined ? methodAndPath : nameBy(options),
   }
 }
 
@@ -103,8 +111,8 @@ export function checkApp(where: string, app: App): void {
  * The scope of one request.
  * @throws `ERR_SCOPE_CLOSED` once the app has closed
  */
-export function openRequest({ app, scope, name }: Adapter, request: IncomingMessage): Scope {
-  return openServing(app, { ...scope, name: name(request) })
+export function openRequest({ open, name }: Adapter, request: IncomingMessage): Scope {
+  return open(name(request))
 }
 
 /** Give what nobody can be told of to the `onError` of `scope`. */
@@ -112,10 +120,12 @@ export function report(scope: Scope, error: unknown): void {
   if (scope instanceof ScopeNode) scope.report(error, undefined, true)
 }
 
-/** Whether closing `scope` ended at once and well, so that there is nothing to wait for and nothing to tell. */
-export function isDone(scope: Scope): boolean {
-  if (!(scope instanceof ScopeNode) || scope.state !== 'closed') return false
-  return !scope.unwinding.completion.failed
+/** Close `scope`. `undefined`: that is done, without anything to wait for or to tell. */
+export function close(scope: Scope): Promise<void> | undefined {
+  if (!(scope instanceof ScopeNode)) return scope.close()
+  if (scope.concludeEmpty()) return undefined
+  const closing = scope.close()
+  return scope.state === 'closed' && !scope.unwinding.completion.failed ? undefined : closing
 }
 
 /** Whether somebody said that the work is whole. */
@@ -127,6 +137,10 @@ export function isCompleted(scope: Scope): boolean {
 export function enter<A, B, R>(scope: Scope, body: (a: A, b: B) => R, a: A, b: B): R {
   if (scope instanceof ScopeNode) return enterFrame(scope.frame, scope, body, a, b)
   return scope.enter(() => body(a, b))
+}
+
+function nameBy(options: AdapterOptions): Adapter['name'] {
+  return (request) => options.name?.(request) ?? methodAndPath(request)
 }
 
 function methodAndPath({ method = 'GET', url = '/' }: IncomingMessage): string {

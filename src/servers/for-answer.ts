@@ -3,7 +3,7 @@
  * handler, or with what it makes of a failure.
  */
 import { primaryError } from '../core/dispose.ts'
-import { isDone, report } from './adapter.ts'
+import { report } from './adapter.ts'
 import type { Served } from './served.ts'
 
 /**
@@ -12,7 +12,7 @@ import type { Served } from './served.ts'
 export function closeForAnswer(served: Served): Promise<void> | undefined {
   if (served.over) return undefined
   const closing = served.end()
-  return isDone(served.scope) ? undefined : settle(served, closing)
+  return closing && settle(served, closing)
 }
 
 /** The handler failed, and others answer that once everything is released. @returns what they should answer */

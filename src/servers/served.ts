@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isThenable, primaryError } from '../core/dispose.ts'
 import { ShutdownError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
-import { enter, isCompleted, isDone, type Adapter } from './adapter.ts'
+import { close, enter, isCompleted, type Adapter } from './adapter.ts'
 import { abandoned, answeredWith, disconnected } from './ends.ts'
 import { cut, tell } from './failure.ts'
 import { Sources } from './sources.ts'
@@ -119,16 +119,17 @@ export class Served {
    * Close the scope with what is known of its outcome. Rejects with what fails while releasing, or with what had failed.
    */
   async close(): Promise<void> {
-    await this.end()
+    const closing = this.end()
+    if (closing !== undefined) await closing
     if (this.failure !== undefined) throw this.failure.error
   }
 
-  /** The same, without what had failed. */
-  end(): Promise<void> {
+  /** The same, without what had failed. `undefined`: that is done. */
+  end(): Promise<void> | undefined {
     this.stage = 'closed'
     if (this.#abandonment !== undefined) clearTimeout(this.#abandonment)
     this.#judge()
-    return this.scope.close()
+    return close(this.scope)
   }
 
   fail(error: unknown): void {
@@ -236,10 +237,10 @@ export class Served {
   #conclude(): void {
     if (this.over) return
     const closing = this.end()
-    if (this.failure !== undefined || !isDone(this.scope)) void this.#finish(closing)
+    if (this.failure !== undefined || closing !== undefined) void this.#finish(closing)
   }
 
-  async #finish(closing: Promise<void>): Promise<void> {
+  async #finish(closing: Promise<void> | undefined): Promise<void> {
     const failure = this.failure
     try {
       await closing
