@@ -5,7 +5,7 @@
 import type { FastifyReply, FastifyRequest, RouteHandlerMethod, onSendHookHandler } from 'fastify'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { statusOf } from './failure.ts'
-import { servedOf } from './serve.ts'
+import { servedOf } from './hearing.ts'
 import { closeForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
 
@@ -20,36 +20,39 @@ export function observed(handler: RouteHandlerMethod): RouteHandlerMethod {
     const served = servedOf(reply.raw)
     if (served === undefined) return handler.call(this, request, reply)
     served.take()
-    return follow(served, reply, () => handler.call(this, request, reply))
+    try {
+      const result: unknown = handler.call(this, request, reply)
+      follow(served, reply, result)
+      return result
+    } catch (error) {
+      served.fail(error)
+      throw error
+    }
   }
   observing.add(observer)
   return observer
 }
 
-function follow(served: Served, reply: FastifyReply, handler: () => unknown): unknown {
-  try {
-    const result = handler()
-    const isReply = result === reply
-    if (isThenable(result) && !isReply) {
-      result.then(
-        (value) => settle(served, value, reply),
-        (error: unknown) => served.fail(error),
-      )
-    } else {
-      // It answers later, with reply.send().
-      if (result === undefined || isReply) served.seen = false
-      served.settle(served.seen ? 'settled' : 'unseen')
-    }
-    return result
-  } catch (error) {
-    served.fail(error)
-    throw error
+function follow(served: Served, reply: FastifyReply, result: unknown): void {
+  const isReply = result === reply
+  if (isThenable(result) && !isReply) {
+    result.then(
+      (value) => settle(served, value, reply),
+      (error: unknown) => served.fail(error),
+    )
+    return
   }
+  // It answers later, with reply.send().
+  if (result === undefined || isReply) served.seen = false
+  served.settle(served.seen ? 'settled' : 'unseen')
 }
 
 /** Without a value the handler has answered by itself. */
 function settle(served: Served, value: unknown, reply: FastifyReply): void {
-  if (value === undefined || value === reply) served.completes = false
+  if (value === undefined || value === reply) {
+    served.completes = false
+    served.release()
+  }
   served.settle('settled')
 }
 
@@ -61,8 +64,8 @@ export function holdBack(
   done: Done,
 ): void {
   const served = servedOf(reply.raw)
-  if (served === undefined || served.over || served.adapter.closeAt === 'ended') done()
-  else if (isStream(payload)) done()
+  if (served === undefined || served.over) done()
+  else if (served.adapter.closeAt === 'ended' || isStream(payload)) release(served, done)
   else if (served.running) void holdUntilLastStep(served, reply, done)
   else close(served, reply, done)
 }
@@ -76,6 +79,11 @@ function close(served: Served, reply: FastifyReply, done: Done): void {
       () => done(),
       (error: unknown) => refuse(reply, error, done),
     )
+}
+
+function release(served: Served, done: Done): void {
+  served.release()
+  done()
 }
 
 function refuse(reply: FastifyReply, error: unknown, done: Done): void {
@@ -96,7 +104,7 @@ async function holdUntilLastStep(served: Served, reply: FastifyReply, done: Done
   })
   if (served.failure !== undefined) return
   if (waitsForReply) close(served, reply, done)
-  else done()
+  else release(served, done)
 }
 
 /** `return reply` and `await reply` call its `then`. */

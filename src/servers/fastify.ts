@@ -8,7 +8,8 @@ import type { App, Scope } from '../core/types.ts'
 import { adapterOf, enter, type Adapter, type AdapterOptions } from './adapter.ts'
 import { isClosed } from './failure.ts'
 import { holdBack, observed } from './fastify-answer.ts'
-import { open, servedOf } from './serve.ts'
+import { servedOf } from './hearing.ts'
+import { open, start } from './serve.ts'
 import type { Served } from './served.ts'
 
 export type { AdapterOptions } from './adapter.ts'
@@ -97,10 +98,11 @@ function begin(adapter: Adapter, request: FastifyRequest, reply: FastifyReply, d
   request.scope = served.scope
   served.delegated = true
   served.waits = true
+  served.held = true
   if (adapter.scope.timeout !== undefined) {
     served.refuse = (status, _text, error) => void reply.code(status).send(error)
   }
-  served.start(proceed, done)
+  start(served, proceed, done)
 }
 
 function proceed(_: unknown, done: Done): void {

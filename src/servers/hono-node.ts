@@ -4,8 +4,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { enter, type Adapter } from './adapter.ts'
-import { bodyOf, isWhole, look, piecesOf, streaming } from './hono-response.ts'
+import { bodyOf, isEmpty, isWhole, look, piecesOf, streaming } from './hono-response.ts'
 import { discard } from './reply.ts'
+import { hearClose, hearPipes } from './hearing.ts'
 import { open } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
@@ -30,13 +31,15 @@ export function runOn(adapter: Adapter, bindings: Bindings, fetch: () => Fetched
   served.taken = true
   served.delegated = true
   served.waits = true
+  served.held = true
   return adapter.scope.timeout === undefined ? run(served, fetch) : runInTime(served, fetch)
 }
 
 function run(served: Served, fetch: () => Fetched): Fetched {
   try {
     const fetched = enter(served.scope, call, fetch, undefined)
-    if (!isThenable(fetched)) return answered(served, fetched)
+    if (!isThenable(fetched)) return answeredAtOnce(served, fetched)
+    hear(served)
     return fetched.then(
       (response) => answered(served, response),
       (error: unknown) => failed(served, error),
@@ -54,12 +57,23 @@ function runInTime(served: Served, fetch: () => Fetched): Promise<Response> {
   })
 }
 
+function hear(served: Served): void {
+  hearPipes(served.response)
+  hearClose(served.request, served.response, served)
+}
+
 function call(fetch: () => Fetched): Fetched {
   return fetch()
 }
 
 async function failed(served: Served, error: unknown): Promise<never> {
   throw await failForAnswer(served, error)
+}
+
+function answeredAtOnce(served: Served, response: Response): Fetched {
+  const answer = answered(served, response)
+  if (!served.over) hear(served)
+  return answer
 }
 
 function answered(served: Served, response: Response): Fetched {
@@ -88,18 +102,25 @@ function streamed(served: Served, response: Response, source = bodyOf(response))
 
 /** The scope closes, then the response is sent. */
 function held(served: Served, response: Response): Fetched {
-  const { headersSent, writableEnded } = served.response
-  if (headersSent || writableEnded || response.headers.has('x-hono-already-sent')) {
-    served.completes = false
-    return released(served, response)
-  }
-  if (served.adapter.closeAt === 'ended') return released(served, response)
+  if (isAlreadySent(served, response)) served.completes = false
+  else if (served.adapter.closeAt === 'answer') return closed(served, response)
+  return released(served, response)
+}
+
+function closed(served: Served, response: Response): Fetched {
   const closing = closeForAnswer(served)
   return closing === undefined ? response : closing.then(() => response)
 }
 
+/** Somebody wrote to the response of Node.js, and says so by an empty one with a header. */
+function isAlreadySent(served: Served, response: Response): boolean {
+  if (served.response.headersSent) return true
+  return isEmpty(response) && response.headers.has('x-hono-already-sent')
+}
+
 /** The response is sent, and the scope closes when it has ended. */
 function released(served: Served, response: Response): Response {
+  served.held = false
   served.settle('settled')
   return response
 }

@@ -1,7 +1,7 @@
 /**
  * The Fetch standard's `Response`: whether its body is whole, and the one that says what failed.
  */
-import { primaryError } from '../core/dispose.ts'
+import { isObject, primaryError } from '../core/dispose.ts'
 import type { App } from '../core/types.ts'
 import { report } from './adapter.ts'
 import { isClosed, statusOf, textOf } from './failure.ts'
@@ -14,10 +14,10 @@ export interface Looked {
   readonly source: Source | undefined
 }
 
-/** The part of a response of `@hono/node-server` that it sends without making a real `Response`. */
-type Cached = readonly [status: number, body: unknown, headers: unknown]
+/** A response of `@hono/node-server`, with what it sends without making a real `Response`: status, body and headers. */
+type Lightweight = Response & { readonly [key: symbol]: readonly unknown[] | undefined }
 
-let cacheKey: symbol | undefined = undefined
+let cacheKey = Symbol('not found yet')
 
 /**
  * Whether all bytes are known; `undefined` where only reading can tell. Asking a response of `@hono/node-server` for its
@@ -26,19 +26,24 @@ let cacheKey: symbol | undefined = undefined
 export function isWhole(response: Response): boolean | undefined {
   const body = cachedBody(response)
   if (body === undefined) return response.body === null ? true : undefined
-  return body === null || typeof body === 'string' || !('getReader' in Object(body))
+  return typeof body === 'string' || !isObject(body) || !('getReader' in body)
+}
+
+export function isEmpty(response: Response): boolean {
+  const body = cachedBody(response)
+  return body === undefined ? response.body === null : body === null
 }
 
 function cachedBody(response: Response): unknown {
-  if (cacheKey === undefined || !(cacheKey in response)) {
-    cacheKey = Object.getOwnPropertySymbols(response).find(
-      ({ description }) => description === 'cache',
-    )
+  // Whatever is kept there is looked at before it is believed.
+  const lightweight = response as Lightweight
+  if (!(cacheKey in lightweight)) {
+    const found = Object.getOwnPropertySymbols(response).find((key) => key.description === 'cache')
+    if (found === undefined) return undefined
+    cacheKey = found
   }
-  if (cacheKey === undefined) return undefined
-  const cached: unknown = Reflect.get(response, cacheKey)
-  // What is kept there is not ours.
-  return Array.isArray(cached) ? (cached as unknown as Cached)[1] : undefined
+  const cached = lightweight[cacheKey]
+  return Array.isArray(cached) ? cached[1] : undefined
 }
 
 /** Read what is there: a body that has ended by then is whole. Rejects with what reading fails with. */

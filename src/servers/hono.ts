@@ -9,7 +9,7 @@ import { adapterOf, type Adapter, type AdapterOptions } from './adapter.ts'
 import { aloneOf, runAlone } from './hono-alone.ts'
 import { bindingsOf, runOn } from './hono-node.ts'
 import { refusal } from './hono-response.ts'
-import { servedOf } from './serve.ts'
+import { servedOf } from './hearing.ts'
 
 export type { AdapterOptions } from './adapter.ts'
 

@@ -8,7 +8,7 @@ import type { App } from '../core/types.ts'
 import { checkApp } from './adapter.ts'
 import type { AnyServer, Connections } from './connections.ts'
 import { attach, closed, deliveryGrace, type Attachment } from './graceful.ts'
-import { servedOf } from './serve.ts'
+import { servedOf } from './hearing.ts'
 
 export interface ListenOptions {
   /** `0`: any free one. */

@@ -9,6 +9,7 @@ import type { Scope } from '../core/types.ts'
 import { close, enter, isCompleted, type Adapter } from './adapter.ts'
 import { abandoned, answeredWith, disconnected } from './ends.ts'
 import { cut, tell } from './failure.ts'
+import { hearProduced } from './hearing.ts'
 import { Sources } from './sources.ts'
 
 /**
@@ -30,6 +31,8 @@ export class Served {
   readonly adapter: Adapter
   /** Others write the answer, so the scope waits for its end, even where the handler has ended. */
   waits = false
+  /** Others will close before they write, or say that they do not by `release`. */
+  held = false
   /** Whether closing completes the scope, where nothing failed. */
   completes = true
   /** The result of the handler was seen: a status of 404 or 503 is then no sign of a failure. */
@@ -108,11 +111,18 @@ export class Served {
     if (error !== undefined) this.fail(error)
   }
 
+  /** The answer is sent, and what is not over closes at its end. */
+  release(): void {
+    this.held = false
+    if (!this.running && !this.over) hearProduced(this.response)
+  }
+
   settle(stage: 'unseen' | 'settled'): void {
     if (!this.running) return
     this.stage = stage
     this.onSettled?.()
     this.check()
+    if (!this.over && !this.held) hearProduced(this.response)
   }
 
   /**

@@ -1,0 +1,57 @@
+/**
+ * Hearing of the end of an answer. The listeners are the same few functions for all responses, which find there what
+ * they answer: closures for each request would triple the cost. Each is added when there is something to hear.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
+import { isHttp2 } from './failure.ts'
+import { watchQueued } from './pipelined.ts'
+import type { Served } from './served.ts'
+
+const key: unique symbol = Symbol('unwind.served')
+
+/** A response on which the listeners find what it answers. */
+type Answer = ServerResponse & { [key]?: Served }
+
+/** What `response` answers, where an adapter of this package opened it. */
+export function servedOf(response: ServerResponse): Served | undefined {
+  // Others may have answered it.
+  return (response as Answer)[key]
+}
+
+export function answers(response: ServerResponse, served: Served): void {
+  // It is one from here on.
+  ;(response as Answer)[key] = served
+}
+
+/** Before the handler runs, which may pipe at once. */
+export function hearPipes(response: ServerResponse): void {
+  response.on('pipe', onPipe)
+}
+
+/** Where the answer has not ended with the handler's call. */
+export function hearClose(
+  request: IncomingMessage,
+  response: ServerResponse,
+  served: Served,
+): void {
+  response.on('close', onClose)
+  if (response.socket === null) watchQueued(request, response, () => served.left())
+}
+
+/** Where the answer has not ended with its handler. The compatibility API of HTTP/2 has no 'prefinish'. */
+export function hearProduced(response: ServerResponse): void {
+  response.on(isHttp2(response) ? 'finish' : 'prefinish', onProduced)
+}
+
+function onProduced(this: Answer): void {
+  this[key]?.produced()
+}
+
+function onClose(this: Answer): void {
+  this[key]?.left()
+}
+
+function onPipe(this: Answer, source: Readable): void {
+  this[key]?.sources.pipe(source)
+}
