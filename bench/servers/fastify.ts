@@ -8,7 +8,7 @@ import { fastify, type FastifyInstance } from 'fastify'
 import { createApp } from 'unwind'
 import { fastifyScope } from 'unwind/fastify'
 
-import { acquire, release, released, session, Session } from './session.ts'
+import { acquire, release, released, session, type Session } from './session.ts'
 import type { Suite } from './slices.ts'
 
 const answer = { hello: 'world' }

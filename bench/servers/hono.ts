@@ -10,9 +10,12 @@ import type { Suite } from './slices.ts'
 
 const answer = { hello: 'world' }
 
+function plain(): Hono {
+  return new Hono().get('/*', (c) => c.json(answer))
+}
+
 export function open(): Suite {
   const app = createApp()
-  const plain = (): Hono => new Hono().get('/*', (c) => c.json(answer))
   const variants = [
     { name: 'bare', serve: getRequestListener(plain().fetch) },
     { name: 'honoFetch', serve: getRequestListener(honoFetch(app, plain())) },

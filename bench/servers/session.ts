@@ -11,13 +11,13 @@ export class Session {
 }
 
 export async function acquire(): Promise<Session> {
-  await undefined
+  await Promise.resolve()
   counts.acquired += 1
   return new Session()
 }
 
 export async function release(session: Session): Promise<void> {
-  await undefined
+  await Promise.resolve()
   if (!session.open) throw new Error('Released twice.')
   session.open = false
   counts.released += 1

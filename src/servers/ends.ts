@@ -1,8 +1,32 @@
 /**
- * Why a request ended early, in words.
+ * How a request ended: what its answer says of the outcome, and in words why it ended early.
  */
+import type { ServerResponse } from 'node:http'
 import { AbandonedError, ClientDisconnectedError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
+import { isCompleted, type Adapter } from './adapter.ts'
+
+interface Answered {
+  readonly scope: Scope
+  readonly adapter: Pick<Adapter, 'doubtedFrom'>
+  readonly response: ServerResponse
+  /** Of the answer, where others will write it. */
+  readonly status: number | undefined
+  /** The result of the handler was seen: a status of 404 or 503 is then no sign of a failure. */
+  readonly seen: boolean
+}
+
+/** Nothing is known to have failed. */
+export function judge({
+  scope,
+  adapter,
+  response,
+  status = response.statusCode,
+  seen,
+}: Answered): void {
+  if (seen || status < adapter.doubtedFrom) scope.complete()
+  else if (status >= 500 && !isCompleted(scope)) scope.fail(answeredWith(scope, status))
+}
 
 export function disconnected(scope: Scope): ClientDisconnectedError {
   return new ClientDisconnectedError(

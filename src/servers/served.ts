@@ -6,8 +6,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isThenable, primaryError } from '../core/dispose.ts'
 import { ShutdownError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
-import { close, enter, isCompleted, type Adapter } from './adapter.ts'
-import { abandoned, answeredWith, disconnected } from './ends.ts'
+import { close, enter, type Adapter } from './adapter.ts'
+import { abandoned, disconnected, judge } from './ends.ts'
 import { cut, tell } from './failure.ts'
 import { hearProduced } from './hearing.ts'
 import { Sources } from './sources.ts'
@@ -263,14 +263,8 @@ export class Served {
   /** What is known of the outcome. */
   #judge(): void {
     const { scope } = this
-    if (this.#overtaken) {
-      scope.fail(scope.signal.reason)
-      return
-    }
-    if (this.failure !== undefined || !this.completes) return
-    const status = this.status ?? this.response.statusCode
-    if (this.seen || status < this.adapter.doubtedFrom) scope.complete()
-    else if (status >= 500 && !isCompleted(scope)) scope.fail(answeredWith(scope, status))
+    if (this.#overtaken) scope.fail(scope.signal.reason)
+    else if (this.failure === undefined && this.completes) judge(this)
   }
 
   /** From here on the handler is on borrowed time. */
