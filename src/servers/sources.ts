@@ -30,12 +30,13 @@ export class Sources {
   /** A stream that is piped into the response. */
   pipe(source: Readable): void {
     this.#piped.add(source)
-    finished(source, { writable: false }, (error) => {
+    finished(source, { writable: false }, () => {
       this.#piped.delete(source)
-      const destroyed = error?.code === 'ERR_STREAM_PREMATURE_CLOSE'
+      // One that was destroyed without an error has none.
+      const error: unknown = source.errored
       // One listener is that of `finished`.
       const unheard = source.listenerCount('error') <= 1
-      if (error && !destroyed) this.failure ??= { error, unheard }
+      if (error) this.failure ??= { error, unheard }
       this.#onEnd()
     })
   }
