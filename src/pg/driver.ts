@@ -54,6 +54,8 @@ export type OnConnect = (
 ) => void
 
 export interface DriverPool {
+  /** The class of its connections. */
+  readonly Client?: unknown
   readonly totalCount?: number
   readonly idleCount?: number
   readonly ending?: boolean
@@ -63,6 +65,8 @@ export interface DriverPool {
     readonly port?: number | string
     readonly database?: string
     readonly connectionString?: string
+    /** Zero: none. */
+    readonly connectionTimeoutMillis?: number
   }
   /** Those that are being opened, too. */
   readonly _clients?: readonly DriverClient[]

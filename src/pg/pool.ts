@@ -22,10 +22,13 @@ import { Lease, type Lessor } from './lease.ts'
 import type { Policy } from './policy.ts'
 import { inTransaction, inTransactions, type Body } from './retry.ts'
 import { sessionOf, type Session } from './session.ts'
+import { Subscriptions } from './listen.ts'
 import { poolName } from './pool-name.ts'
 import { parseQuery } from './statement.ts'
+import type { Subscription } from './subscription.ts'
 import { within } from './time.ts'
 import type {
+  PgListenOptions,
   PgPool,
   PgQueryConfig,
   PgQueryOptions,
@@ -55,6 +58,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
   /** The connections seen so far, until their sockets are closed. */
   readonly #sessions = new Set<Session>()
   readonly #onGiveUp = (waiter: Waiter): void => this.#waiters.remove(waiter)
+  readonly #subscriptions: Subscriptions
   #name: string | undefined = undefined
   #onLastReturn: (() => void) | undefined = undefined
   #disposing: Promise<void> | undefined = undefined
@@ -68,6 +72,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     this.#pool = pool
     this.#own = own
     this.#policy = policy
+    this.#subscriptions = new Subscriptions(pool, policy)
     poolOpened(this)
     if (guarded.has(pool)) return
     guarded.add(pool)
@@ -130,6 +135,14 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     return inTransactions(this, options, retry, second)
   }
 
+  async listen(channel: string, options?: PgListenOptions): Promise<Subscription> {
+    if (this.#disposing !== undefined) throw this.#dead()
+    const subscription = await this.#subscriptions.listen(channel, options, this.poolName)
+    if (this.#disposing === undefined) return subscription
+    await subscription.end()
+    throw this.#dead()
+  }
+
   stats(): { total: number; idle: number; leased: number; waiting: number } {
     const { totalCount = this.#sessions.size, idleCount = totalCount - this.#leases.size } =
       this.#pool
@@ -163,6 +176,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     this.#disposing ??= Promise.resolve()
     poolClosed(this)
     this.#turnAway()
+    void this.#subscriptions.end()
     for (const lease of this.#leases.toArray()) lease.destroy(error)
     for (const session of this.#sessions) session.destroy(error)
   }
@@ -216,9 +230,11 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
   async #dispose(): Promise<void> {
     poolClosed(this)
     this.#turnAway()
+    const ended = this.#subscriptions.end()
     await this.#leasesReturned()
     // Whoever still holds one has had the time to give it back.
     await Promise.all(this.#leases.toArray().map((lease) => lease.release(undefined, 'cancel')))
+    await ended
     if (this.#own) await this.#end()
   }
 

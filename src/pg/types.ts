@@ -222,6 +222,25 @@ export interface PgTransaction extends PgQueryable {
   afterCommit(callback: () => unknown): void
 }
 
+export interface PgListenOptions {
+  /** Aborting ends the subscription, and the loops that read it. */
+  signal?: AbortSignal
+  /** Notifications kept while nobody reads. Default 1_000; beyond it the oldest are dropped and a gap is reported. */
+  maxQueue?: number
+  /** Milliseconds between probes of the connection, and at most for an answer to one. Default 30_000. */
+  heartbeat?: number
+}
+
+/** A gap: notifications were missed here; `dropped` is how many, where that is known. */
+export type PgNotification =
+  { readonly payload: string } | { readonly gap: true; readonly dropped: number | undefined }
+
+/**
+ * What is sent to a channel. Leaving a loop does not end it: another one goes on where that stopped. It ends with its
+ * dispose, its signal or its pool, and so do the loops then.
+ */
+export interface PgSubscription extends AsyncIterable<PgNotification> {}
+
 declare const driver: unique symbol
 
 /** The class name contains `Pool` on purpose: query builders look for it. */
@@ -239,6 +258,23 @@ export interface PgPool<out P = unknown> extends PgQueryable {
     options: PgTransactionOptions & { /** Default 0. */ retry?: number },
     body: (tx: PgTransaction) => R | PromiseLike<R>,
   ): Promise<R>
+  /**
+   * Listen to `channel`, on a connection of its own beside those of the pool. A connection that breaks, or does not answer
+   * within `heartbeat`, is replaced for as long as it takes; what may have been missed meanwhile is a `gap`, told once
+   * the new one listens. The name is taken as it is: `listen('Orders')` hears `NOTIFY "Orders"`.
+   *
+   * Rejects where the first connection fails, with the signal's reason, and with `ERR_DISPOSED`.
+   *
+   * @example
+   * ```ts
+   * await using orders = await pool.listen('orders')
+   * for await (const message of orders) {
+   *   if ('gap' in message) await lookForOrders()
+   *   else await process(message.payload)
+   * }
+   * ```
+   */
+  listen(channel: string, options?: PgListenOptions): Promise<PgSubscription & AsyncDisposable>
   stats(): {
     /** Connections that are open or being opened. */
     readonly total: number

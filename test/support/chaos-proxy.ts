@@ -27,6 +27,8 @@ export class Wire implements AsyncDisposable {
   pieces: number | undefined = undefined
   /** Milliseconds, at most, between two pieces, or two messages. */
   delay = 0
+  /** So many of the next connections are closed at once. */
+  refusals = 0
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   readonly #links = new Set<Link>()
@@ -91,6 +93,11 @@ export class Wire implements AsyncDisposable {
 
   #accept(client: Socket): void {
     this.#keep(client)
+    if (this.refusals > 0) {
+      this.refusals -= 1
+      client.destroy()
+      return
+    }
     client.once('data', (first: Buffer) => {
       if (first.length === 16 && first.readInt32BE(4) === cancelCode) this.#cancel(client, first)
       else this.#link(client, first)

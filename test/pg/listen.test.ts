@@ -1,0 +1,250 @@
+/** LISTEN: a connection beside the pool's, replaced where it breaks, and a gap where something may have been missed. */
+import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { closing } from 'unwind/node'
+import { pgPool, type PgNotification, type PgSubscription } from 'unwind/pg'
+
+import { newPool, Observer } from './support/database.ts'
+import { Wire } from './support/proxy.ts'
+
+let channels = 0
+
+function newChannel(): string {
+  channels += 1
+  return `Channel ${process.pid} "${channels}"`
+}
+
+/** Leaves the loop, and the subscription open. */
+async function take(subscription: PgSubscription, count: number): Promise<PgNotification[]> {
+  const taken: PgNotification[] = []
+  for await (const notification of subscription) {
+    taken.push(notification)
+    if (taken.length === count) break
+  }
+  return taken
+}
+
+async function notify(observer: Observer, channel: string, ...payloads: string[]): Promise<void> {
+  for (const payload of payloads) {
+    await observer.query('select pg_notify($1, $2)', [channel, payload])
+  }
+}
+
+/** The connections that listen, whatever else they may be. */
+async function listeners(observer: Observer, label: string): Promise<number[]> {
+  const { rows } = await observer.query(
+    "select pid from pg_stat_activity where application_name = $1 and (query like 'LISTEN%' or query = 'SELECT 1')",
+    [label],
+  )
+  return rows.map((row: { pid: number }) => row.pid)
+}
+
+async function untilGone(observer: Observer, label: string): Promise<void> {
+  for (let attempt = 0; (await listeners(observer, label)).length > 0; attempt += 1) {
+    assert.ok(attempt < 500, 'The connection is still open.')
+    await pause(10)
+  }
+}
+
+const gap = { gap: true, dropped: undefined }
+
+test('what is sent to the channel arrives in order, on a connection beside those of the pool', async () => {
+  await using observer = await Observer.start()
+  await using pool = pgPool(() => newPool({ max: 1 }))
+  const channel = newChannel()
+  await using lease = await pool.acquire()
+  await using subscription = await pool.listen(channel)
+  assert.deepEqual(pool.stats(), { total: 1, idle: 0, leased: 1, waiting: 0 })
+  await notify(observer, channel, 'a', 'b', '')
+  await notify(observer, `${channel}!`, 'for others')
+  await lease.query('select pg_notify($1, $2)', [channel, 'c'])
+  const taken = await take(subscription, 4)
+  assert.deepEqual(taken, [{ payload: 'a' }, { payload: 'b' }, { payload: '' }, { payload: 'c' }])
+})
+
+test('a loop that is left goes on where it stopped', async () => {
+  await using observer = await Observer.start()
+  await using pool = pgPool(() => newPool())
+  const channel = newChannel()
+  await using subscription = await pool.listen(channel)
+  await notify(observer, channel, '1', '2', '3')
+  assert.deepEqual(await take(subscription, 1), [{ payload: '1' }])
+  assert.deepEqual(await take(subscription, 2), [{ payload: '2' }, { payload: '3' }])
+})
+
+for (const [name, end] of Object.entries({
+  'its dispose': ({ subscription }) => subscription[Symbol.asyncDispose](),
+  'its signal': async ({ controller }) => controller.abort(),
+  'the dispose of its pool': ({ pool }) => pool[Symbol.asyncDispose](),
+} satisfies Record<string, (all: Ends) => PromiseLike<void>>)) {
+  test(`${name} ends a subscription, the loops that wait for it, and its connection`, async () => {
+    await using observer = await Observer.start()
+    const raw = newPool()
+    await using pool = pgPool(() => raw)
+    const controller = new AbortController()
+    await using subscription = await pool.listen(newChannel(), { signal: controller.signal })
+    assert.equal((await listeners(observer, raw.label)).length, 1)
+    const waiting = [take(subscription, 1), take(subscription, 1)]
+    await new Promise(setImmediate)
+    await end({ subscription, controller, pool })
+    assert.deepEqual(await Promise.all(waiting), [[], []])
+    assert.deepEqual(await take(subscription, 1), [])
+    await subscription[Symbol.asyncDispose]()
+    await subscription[Symbol.asyncDispose]()
+    await untilGone(observer, raw.label)
+  })
+}
+
+interface Ends {
+  readonly subscription: AsyncDisposable
+  readonly controller: AbortController
+  readonly pool: AsyncDisposable
+}
+
+test('a backend that is killed is replaced, and a gap says that something may have been missed', async () => {
+  await using observer = await Observer.start()
+  const raw = newPool()
+  await using pool = pgPool(() => raw)
+  const channel = newChannel()
+  await using subscription = await pool.listen(channel)
+  for (const payload of ['one', 'two']) {
+    const [pid] = await listeners(observer, raw.label)
+    assert.ok(pid)
+    await notify(observer, channel, 'before')
+    assert.deepEqual(await take(subscription, 1), [{ payload: 'before' }])
+    await observer.terminate(pid)
+    assert.deepEqual(await take(subscription, 1), [gap])
+    // The gap is told once the new connection listens.
+    await notify(observer, channel, payload)
+    assert.deepEqual(await take(subscription, 1), [{ payload }])
+  }
+})
+
+test('a server that is away for a while is waited for', async () => {
+  await using observer = await Observer.start()
+  await using wire = await Wire.start()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }))
+  const channel = newChannel()
+  await using subscription = await pool.listen(channel)
+  wire.refusals = 3
+  wire.cut()
+  assert.deepEqual(await take(subscription, 1), [gap])
+  assert.equal(wire.refusals, 0)
+  await notify(observer, channel, 'here again')
+  assert.deepEqual(await take(subscription, 1), [{ payload: 'here again' }])
+})
+
+test('a network that falls silent is noticed by the heartbeat, and the connection replaced', async () => {
+  await using observer = await Observer.start()
+  await using wire = await Wire.start()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }))
+  const channel = newChannel()
+  await using subscription = await pool.listen(channel, { heartbeat: 100 })
+  await notify(observer, channel, 'first')
+  assert.deepEqual(await take(subscription, 1), [{ payload: 'first' }])
+  wire.freeze()
+  assert.deepEqual(await take(subscription, 1), [gap])
+  await notify(observer, channel, 'second')
+  assert.deepEqual(await take(subscription, 1), [{ payload: 'second' }])
+})
+
+test('a quiet channel is not a broken one: probes go by unnoticed', async () => {
+  await using observer = await Observer.start()
+  const raw = newPool()
+  await using pool = pgPool(() => raw)
+  const channel = newChannel()
+  await using subscription = await pool.listen(channel, { heartbeat: 50 })
+  const [pid] = await listeners(observer, raw.label)
+  for (;;) {
+    const { rowCount } = await observer.query(
+      "select 1 from pg_stat_activity where pid = $1 and query = 'SELECT 1' and state = 'idle'",
+      [pid],
+    )
+    if (rowCount === 1) break
+  }
+  await notify(observer, channel, 'still here')
+  assert.deepEqual(await take(subscription, 1), [{ payload: 'still here' }])
+  assert.deepEqual(await listeners(observer, raw.label), [pid])
+})
+
+test('beyond maxQueue the oldest are dropped, and a gap in their place says how many', async () => {
+  await using observer = await Observer.start()
+  await using pool = pgPool(() => newPool())
+  const channel = newChannel()
+  await using subscription = await pool.listen(channel, { maxQueue: 3 })
+  await using other = await pool.listen(channel)
+  const payloads = Array.from({ length: 10 }, (_, index) => String(index))
+  await notify(observer, channel, ...payloads)
+  assert.equal((await take(other, 10)).length, 10)
+  // The other connection may be behind.
+  await notify(observer, channel, 'last')
+  assert.equal((await take(other, 1)).length, 1)
+  let taken = await take(subscription, 4)
+  while (!taken.some((one) => 'payload' in one && one.payload === 'last')) {
+    taken = [...taken, ...(await take(subscription, 1))]
+  }
+  const dropped = taken.reduce((sum, one) => sum + ('gap' in one ? (one.dropped ?? NaN) : 0), 0)
+  const read = taken.filter((one) => 'payload' in one).length
+  assert.ok('gap' in (taken[0] ?? {}), 'in front of what was kept')
+  assert.equal(dropped + read, 11)
+  assert.ok(dropped >= 7, `${dropped} dropped`)
+})
+
+test('whoever reads does so in its own context, and the connection keeps nobody else’s', async () => {
+  await using observer = await Observer.start()
+  await using pool = pgPool(() => newPool())
+  const channel = newChannel()
+  const storage = new AsyncLocalStorage<string>()
+  await using subscription = await storage.run('opener', () => pool.listen(channel))
+  const seen = storage.run('reader', async () => {
+    for await (const _ of subscription) return storage.getStore()
+    return 'nothing came'
+  })
+  await notify(observer, channel, 'x')
+  assert.equal(await seen, 'reader')
+})
+
+test('listen() rejects where it cannot listen: no server, an abort, a pool that is disposed', async () => {
+  const reason = new Error('enough')
+  const silent = createServer((socket) => socket.on('error', () => {}).resume())
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  await using _silent = closing(silent)
+  const { port } = silent.address() as AddressInfo
+  const nobody = { connectionString: undefined, host: '127.0.0.1' }
+  await using pool = pgPool(() => newPool({ ...nobody, port }), { grace: 200 })
+  await assert.rejects(pool.listen('a', { signal: AbortSignal.abort(reason) }), (e) => e === reason)
+
+  const controller = new AbortController()
+  const aborted = pool.listen('a', { signal: controller.signal })
+  const inVain = pool.listen('a', { heartbeat: 100 })
+  await new Promise(setImmediate)
+  controller.abort(reason)
+  await assert.rejects(aborted, (error) => error === reason)
+  await assert.rejects(inVain, /200 ms/)
+
+  await using refused = pgPool(() => newPool({ ...nobody, port: 1 }))
+  await assert.rejects(refused.listen('a'), { code: 'ECONNREFUSED' })
+
+  const disposed = pgPool(() => newPool())
+  const connecting = disposed.listen('a')
+  const result = assert.rejects(connecting, { code: 'ERR_DISPOSED' })
+  await disposed[Symbol.asyncDispose]()
+  await result
+  await assert.rejects(disposed.listen('a'), { code: 'ERR_DISPOSED' })
+})
+
+test('a channel that PostgreSQL would cut, and a wrong option, is a TypeError that names it', async () => {
+  await using pool = pgPool(() => newPool())
+  for (const channel of ['', 'x'.repeat(64), 'ü'.repeat(32), 'a\0b', 7 as never]) {
+    await assert.rejects(pool.listen(channel), { name: 'TypeError', message: /channel of listen/ })
+  }
+  await assert.rejects(pool.listen('a', { maxQueue: -1 }), /`maxQueue` of listen\(\)/)
+  await assert.rejects(pool.listen('a', { size: 1 } as never), /`size` of listen\(\)/)
+  await using longest = await pool.listen('x'.repeat(63))
+  assert.ok(longest)
+})
