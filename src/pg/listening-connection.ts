@@ -16,6 +16,11 @@ export interface OwnClient extends DriverClient {
   ): unknown
 }
 
+/** Milliseconds: the least that an answer is waited for. */
+const shortest = 50
+
+type Callback = (error?: Error | null) => void
+
 export class ListeningConnection {
   /** Resolves when it brings nothing any more. */
   readonly lost: Promise<void>
@@ -55,9 +60,9 @@ export class ListeningConnection {
       if (message.channel === channel && !this.#closed) onNotification(message.payload ?? '')
     })
     try {
-      await inTime(ms, 'connecting', (done) => client.connect(done))
+      await this.#inTime(ms, 'connecting', (done) => client.connect(done))
       const listen = `LISTEN "${channel.replaceAll('"', '""')}"`
-      await inTime(ms, 'LISTEN', (done) => client.query(listen, undefined, done))
+      await this.#inTime(ms, 'LISTEN', (done) => client.query(listen, undefined, done))
     } catch (error) {
       void this.close(false)
       throw error
@@ -84,28 +89,27 @@ export class ListeningConnection {
     try {
       // A heartbeat of a millisecond is no reason to give up a server that needs two.
       const ms = Math.max(this.#heartbeat, shortest)
-      await inTime(ms, 'SELECT 1', (done) => this.#client.query('SELECT 1', undefined, done))
+      await this.#inTime(ms, 'SELECT 1', (done) => this.#client.query('SELECT 1', undefined, done))
       this.#askLater()
     } catch {
       this.#lose()
     }
   }
-}
 
-/** Milliseconds: the least that an answer is waited for. */
-const shortest = 50
-
-async function inTime(
-  ms: number,
-  what: string,
-  start: (done: (error?: Error | null) => void) => unknown,
-): Promise<void> {
-  const answer = new Promise<void>((resolve, reject) => {
-    start((error) => (error ? reject(error) : resolve()))
-  })
-  answer.catch(ignore)
-  if (await within(ms, answer)) return
-  throw new Error(`PostgreSQL did not answer within ${ms} ms (${what}).`)
+  /** @throws where that takes longer, and where the connection is lost or closed meanwhile */
+  async #inTime(ms: number, what: string, start: (done: Callback) => unknown): Promise<void> {
+    let answered = false
+    const answer = new Promise<void>((resolve, reject) => {
+      start((error) => {
+        answered = true
+        if (error) reject(error)
+        else resolve()
+      })
+    })
+    const inTime = await within(ms, Promise.race([answer, this.lost]))
+    if (!inTime) throw new Error(`PostgreSQL did not answer within ${ms} ms (${what}).`)
+    if (!answered) throw new Error(`The connection was closed meanwhile (${what}).`)
+  }
 }
 
 function ignore(): void {}

@@ -19,7 +19,7 @@ export interface Listening {
   readonly heartbeat: number
   /** Milliseconds for each step of a connection. */
   readonly patience: number
-  open(): OwnClient
+  readonly open: () => OwnClient
 }
 
 /** Milliseconds, at most, before the second attempt to connect; twice as long after each that fails, up to `longest`. */
