@@ -51,7 +51,15 @@ export class Instance implements Traits {
     this.definition = definition
     this.owner = owner
     this.#dependent = dependent
-    this.promise = new Promise<unknown>((resolve, reject) => {
+    // On Node.js 22 a promise keeps the context in which it was made: an app must not keep its first request's.
+    this.promise =
+      definition.lifetime === 'app'
+        ? owner.frame.runInAsyncScope(() => this.#promise())
+        : this.#promise()
+  }
+
+  #promise(): Promise<unknown> {
+    return new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })

@@ -94,7 +94,9 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
       checkOptions('acquire()', options, { signal: abortSignal })
       options?.signal?.throwIfAborted()
       if (this.#disposing !== undefined) throw this.#dead()
-      this.#connect(new Waiter(resolve, reject, options?.signal, this.#onGiveUp, ticket))
+      const waiter = new Waiter(resolve, reject, options?.signal, this.#onGiveUp, ticket)
+      this.#waiters.add(waiter)
+      this.#connect(waiter)
     })
   }
 
@@ -182,7 +184,6 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
   }
 
   #connect(waiter: Waiter): void {
-    this.#waiters.add(waiter)
     connectOutside(this.#pool, (error, client, release) => {
       if (client === undefined)
         this.#fail(waiter, error ?? new Error('The pool gave no connection.'))

@@ -1,4 +1,7 @@
-/** One call that waits for a connection. It settles once: with a lease, an error, or because it was given up. */
+/**
+ * One call that waits for a connection. It settles once: with a lease, an error, or because it was given up. The driver
+ * keeps whom it called back for as long as the connection lives: nothing of the call is left in here by then.
+ */
 import type { Ticket } from '../core/held.ts'
 import type { Link } from './chain.ts'
 import type { Lease } from './lease.ts'
@@ -9,14 +12,12 @@ const patience = 20
 export class Waiter implements Link<Waiter> {
   next: Waiter | undefined = undefined
   previous: Waiter | undefined = undefined
+  ticket: Ticket | undefined
   #looks = 0
-  /** Nobody waits any more: what comes now goes back. */
-  settled = false
-  readonly #resolve: (lease: Lease) => void
-  readonly #reject: (error: unknown) => void
-  readonly #signal: AbortSignal | undefined
-  readonly #onAbort: (() => void) | undefined
-  readonly ticket: Ticket | undefined
+  #resolve: ((lease: Lease) => void) | undefined
+  #reject: ((error: unknown) => void) | undefined
+  #signal: AbortSignal | undefined
+  #onAbort: (() => void) | undefined = undefined
 
   /** @param onGiveUp called when the signal aborts */
   constructor(
@@ -44,20 +45,29 @@ export class Waiter implements Link<Waiter> {
     return this.#looks < patience
   }
 
+  /** Nobody waits any more: what comes now goes back. */
+  get settled(): boolean {
+    return this.#resolve === undefined
+  }
+
   resolve(lease: Lease): void {
-    this.#settle()
-    this.#resolve(lease)
+    this.#resolve?.(lease)
+    this.#forget()
   }
 
   reject(error: unknown): void {
     this.ticket?.failed(isTimeout(error))
-    this.#settle()
-    this.#reject(error)
+    this.#reject?.(error)
+    this.#forget()
   }
 
-  #settle(): void {
-    this.settled = true
+  #forget(): void {
     if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#resolve = undefined
+    this.#reject = undefined
+    this.#signal = undefined
+    this.#onAbort = undefined
+    this.ticket = undefined
   }
 }
 

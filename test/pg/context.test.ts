@@ -1,0 +1,178 @@
+/** The async context of a request: its connection neither keeps it nor shows it to another. */
+import assert from 'node:assert/strict'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type pg from 'pg'
+import { createApp } from 'unwind'
+import { pgPool, pgResources, type PgPool } from 'unwind/pg'
+
+import { backendOf, newPool, Observer } from './support/database.ts'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+interface Store {
+  readonly request: string
+}
+
+const storage = new AsyncLocalStorage<Store>()
+
+/** What a request may do with a connection, each in a way that the pool goes on with afterwards. */
+const requests: Record<string, (pool: PgPool) => Promise<unknown>> = {
+  'opens the connection': (pool) => pool.query('select 1'),
+  'releases an open transaction': async (pool) => {
+    await using lease = await pool.acquire()
+    await lease.begin()
+  },
+  'changes settings': (pool) => pool.query("set statement_timeout = '7s'"),
+  'fails in a transaction': (pool) =>
+    assert.rejects(pool.transaction((tx) => tx.query('select 1/0'))),
+  'runs a transaction': (pool) => pool.transaction((tx) => tx.query('select 1')),
+  'has a statement cancelled': (pool) =>
+    assert.rejects(pool.query('select pg_sleep(60)', [], { signal: AbortSignal.timeout(10) })),
+  'leaves a statement running': async (pool) => {
+    await using lease = await pool.acquire()
+    void lease.query('select pg_sleep(60)')
+  },
+  'gives up waiting': async (pool) => {
+    await using _lease = await pool.acquire()
+    await assert.rejects(pool.acquire({ signal: AbortSignal.timeout(10) }))
+  },
+  'waits for its turn': async (pool) => {
+    const lease = await pool.acquire()
+    const next = pool.acquire()
+    await lease[Symbol.asyncDispose]()
+    await (await next)[Symbol.asyncDispose]()
+  },
+}
+
+for (const [does, request] of Object.entries(requests)) {
+  test(`a request that ${does} is not kept alive by its connection`, async () => {
+    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    const store = await serve(pool, request)
+    await untilCollected(store)
+    assert.equal(pool.stats().total, 1, 'the connection is still open')
+    assert.ok(await backendOf(pool))
+  })
+}
+
+test("the driver's own pool keeps the request that opened a connection: the test can fail", async () => {
+  const raw = newPool()
+  const store = await storage.run({ request: 'the one' }, async () => {
+    await raw.query('select 1')
+    return watch(storage.getStore() as Store)
+  })
+  await assert.rejects(untilCollected(store), /still kept/)
+  await raw.end()
+})
+
+test('a pool that a request was the first to need does not keep that request alive', async () => {
+  const app = createApp()
+  const resources = pgResources(() => newPool())
+  const store = await storage.run({ request: 'the first' }, async () => {
+    await app.run(async (scope) => {
+      await (await scope.get(resources.transaction)).query('select 1')
+    })
+    return watch(storage.getStore() as Store)
+  })
+  await untilCollected(store)
+  await app.run(async (scope) => {
+    assert.equal((await scope.get(resources.pool)).stats().total, 1)
+  })
+  await app.close()
+})
+
+test('what the driver calls back sees no request, neither the first one nor the one that asked', async () => {
+  await using observer = await Observer.start()
+  const seen: string[] = []
+  const see = (event: string) => (): void => {
+    seen.push(`${event}: ${storage.getStore()?.request ?? 'nobody'}`)
+  }
+  const raw = newPool()
+  raw.on('connect', see('connect'))
+  raw.on('acquire', see('acquire'))
+  raw.on('release', see('release'))
+  await using pool = pgPool(() => raw)
+  await storage.run({ request: 'first' }, async () => {
+    await using lease = await pool.acquire()
+    const client = lease.unsafeClient() as pg.ClientBase
+    client.on('notice', see('notice'))
+    client.on('notification', see('notification'))
+    client.on('drain', see('drain'))
+    await lease.query('select 1')
+  })
+  await storage.run({ request: 'second' }, async () => {
+    await using lease = await pool.acquire()
+    await lease.query("do $$ begin raise notice 'hear'; end $$")
+    await lease.query('listen hear')
+    await observer.query('notify hear')
+    await lease.query('select 1')
+  })
+  assert.deepEqual(
+    new Set(seen),
+    new Set(
+      ['connect', 'acquire', 'release', 'drain', 'notice', 'notification'].map(
+        (event) => `${event}: nobody`,
+      ),
+    ),
+  )
+})
+
+test('what a request awaits goes on in its own context', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await pool.query('select 1')
+  await Promise.all(
+    ['one', 'two', 'three'].map((request) =>
+      storage.run({ request }, async () => {
+        const name = (): string | undefined => storage.getStore()?.request
+        await using lease = await pool.acquire()
+        assert.equal(name(), request)
+        await lease.query('select 1')
+        assert.equal(name(), request)
+        await using tx = await lease.begin()
+        assert.equal(name(), request)
+        tx.afterCommit(() => assert.equal(name(), request))
+        await assert.rejects(
+          tx.query('select pg_sleep(60)', [], { signal: AbortSignal.timeout(5) }),
+        )
+        assert.equal(name(), request)
+      }),
+    ),
+  )
+})
+
+/** In a function of its own, so that nothing of it stands on the stack of the test. */
+async function serve(pool: PgPool, request: (pool: PgPool) => Promise<unknown>): Promise<Watched> {
+  return await storage.run({ request: 'the one' }, async () => {
+    await request(pool)
+    return watch(storage.getStore() as Store)
+  })
+}
+
+interface Watched {
+  collected: boolean
+}
+
+const watched = new FinalizationRegistry<Watched>((one) => {
+  one.collected = true
+})
+
+/** Not a WeakRef: each look into one keeps what it refers to for a while. */
+function watch(store: Store): Watched {
+  const one = { collected: false }
+  watched.register(store, one)
+  return one
+}
+
+async function untilCollected(store: Watched): Promise<void> {
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    await new Promise(setImmediate)
+    collectGarbage()
+    // The registry is told in a task of its own.
+    await new Promise(setImmediate)
+    if (store.collected) return
+  }
+  assert.fail('The context of the request is still kept.')
+}
