@@ -6,6 +6,7 @@ const names = ['SIGINT', 'SIGTERM'] as const
 
 export class Interruption implements Disposable {
   readonly #controller = new AbortController()
+  readonly #shell: NodeJS.Timeout | undefined = watchShell(() => this.#interrupt('SIGTERM'))
   /** What a shell expects of a program that a signal ended; 0 before. */
   exitCode = 0
 
@@ -23,13 +24,24 @@ export class Interruption implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    clearInterval(this.#shell)
     for (const name of names) process.off(name, this.#interrupt)
   }
 
   readonly #interrupt = (name: NodeJS.Signals): void => {
+    clearInterval(this.#shell)
     this.exitCode = 128 + constants.signals[name]
     // oxlint-disable-next-line unicorn/no-process-exit -- somebody wants it to end now
     if (this.signal.aborted) process.exit(this.exitCode)
     this.#controller.abort()
   }
+}
+
+/** Whoever ends `npm start` with SIGTERM ends npm and the shell in which it runs its scripts, but not what that started. */
+function watchShell(onEnd: () => void): NodeJS.Timeout | undefined {
+  if (process.env['npm_lifecycle_event'] !== 'start') return undefined
+  const { ppid } = process
+  return setInterval(() => {
+    if (process.ppid !== ppid) onEnd()
+  }, 200).unref()
 }
