@@ -6,7 +6,7 @@ import { after } from './deadline.ts'
 import { ShutdownError } from './errors.ts'
 import { abortSignal, milliseconds, type Rule } from './options.ts'
 import type { ScopeNode } from './scope.ts'
-import type { ScopeSnapshot, ShutdownReport } from './types.ts'
+import type { App, ScopeSnapshot, ShutdownReport } from './types.ts'
 
 export interface ShutdownOptions {
   lameDuck?: number
@@ -22,6 +22,34 @@ export const shutdownRules: Readonly<Record<keyof ShutdownOptions, Rule>> = {
   signal: abortSignal,
 }
 
+/** The apps that have announced their end and go on accepting, and who wants to know when they do not any more. */
+const lameDucks = new WeakMap<object, Set<() => void>>()
+
+/**
+ * For servers: call `close` once, when the app takes no new work any more. That is when its shutdown or its closing
+ * begins, or at the end of its lame duck. Call the result to be left alone.
+ */
+export function whenDoorsClose(app: App, close: () => void): () => void {
+  const { draining } = app
+  const begin = (): void => {
+    const waiting = lameDucks.get(app)
+    if (waiting === undefined) close()
+    else waiting.add(close)
+  }
+  draining.addEventListener('abort', begin, { once: true })
+  if (draining.aborted) begin()
+  return () => {
+    draining.removeEventListener('abort', begin)
+    lameDucks.get(app)?.delete(close)
+  }
+}
+
+function closeDoors(app: ScopeNode): void {
+  const waiting = lameDucks.get(app) ?? []
+  lameDucks.delete(app)
+  for (const close of waiting) close()
+}
+
 /** Never rejects: what failed is in the report. */
 export async function shutDown(
   app: ScopeNode,
@@ -29,9 +57,11 @@ export async function shutDown(
 ): Promise<ShutdownReport> {
   if (app.state !== 'open') return await alreadyClosed(app)
   const reason = new ShutdownError(`The app "${app.name}" shuts down.`)
+  if (lameDuck > 0) lameDucks.set(app, new Set())
   announceDrain(app, reason)
   if (lameDuck > 0) await waitAtMost(lameDuck, signal, () => {})
   app.state = 'draining'
+  closeDoors(app)
   let drained = 0
   let aborted = 0
   app.whenChildCloses((child) => {

@@ -4,6 +4,7 @@
 import { ScopeClosedError } from '../core/errors.ts'
 import { checkOptions, milliseconds } from '../core/options.ts'
 import { resource } from '../core/resource.ts'
+import { whenDoorsClose } from '../core/shutdown.ts'
 import type { App } from '../core/types.ts'
 import { checkApp } from './adapter.ts'
 import { Connections, type AnyServer } from './connections.ts'
@@ -41,10 +42,16 @@ export interface Attachment extends AsyncDisposable {
 export function attach(call: string, app: App, server: AnyServer, linger: number): Attachment {
   if (app.state === 'closing' || app.state === 'closed') throw closedApp(call, app)
   const connections = new Connections(server, linger)
-  const undo = onDrain(app, connections, () => stopAccepting(server))
+  const { draining } = app
+  const announce = (): void => connections.announceEnd()
+  draining.addEventListener('abort', announce, { once: true })
+  const undo = whenDoorsClose(app, () => stopAccepting(server))
+  // Announced before it was attached: a server that begins to listen in a lame duck.
+  if (draining.aborted) announce()
   let attached = true
   const detach = (): void => {
     attached = false
+    draining.removeEventListener('abort', announce)
     undo()
     connections.detach()
   }
@@ -72,35 +79,6 @@ export function closed(server: AnyServer): Promise<void> {
     // The 'close' of a server that has closed, or never listened, does not come any more.
     else server.getConnections((_error, count) => count === 0 && done())
   })
-}
-
-/** Milliseconds between two looks at an app that is about to shut down. */
-const glance = 20
-
-/**
- * Call `stop` when the app takes no new work any more. It says when its shutdown begins, and goes on accepting for as
- * long as it is a lame duck; nothing says when that ends.
- */
-function onDrain(app: App, connections: Connections, stop: () => void): () => void {
-  let timer: NodeJS.Timeout | undefined
-  const look = (): void => {
-    if (app.state === 'open') return
-    clearInterval(timer)
-    stop()
-  }
-  const begin = (): void => {
-    connections.announceEnd()
-    timer = setInterval(look, glance).unref()
-    // The state changes right after the signal, unless there is a lame duck.
-    queueMicrotask(look)
-  }
-  const { draining } = app
-  draining.addEventListener('abort', begin, { once: true })
-  if (draining.aborted) begin()
-  return () => {
-    clearInterval(timer)
-    draining.removeEventListener('abort', begin)
-  }
 }
 
 function stopAccepting(server: AnyServer): void {

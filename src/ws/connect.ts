@@ -2,11 +2,11 @@
  * The client's side: a socket that is open when it is handed out, or an error that says why it is not.
  */
 import { outermostFrame } from '../core/context.ts'
-import { abortSignal, callable, checkOptions, type Rule } from '../core/options.ts'
+import { abortSignal, callable, checkOptions, expected, type Rule } from '../core/options.ts'
 import { brokenError, Connection } from './connection.ts'
 import { SocketConnectError } from './errors.ts'
 import { socketRules, type Socket, type SocketOptions } from './socket.ts'
-import { webSocketOf } from './web-socket.ts'
+import { webSocketOf, type WebSocketLike } from './web-socket.ts'
 
 export interface ConnectOptions extends SocketOptions {
   /** Gives up connecting; once the socket is open it has no effect. */
@@ -35,7 +35,7 @@ const handshakeTimeout = 30_000
  * await using feed = await connect('ws://localhost:3000/orders', { signal })
  * for await (const message of feed) console.log(message)
  * ```
- * @throws {TypeError} for unknown or wrong options
+ * @throws {TypeError} for a URL that is none, and for unknown or wrong options
  */
 export async function connect(
   url: string | URL,
@@ -43,14 +43,27 @@ export async function connect(
 ): Promise<Socket & AsyncDisposable> {
   checkOptions('connect()', options, rules)
   const { signal, WebSocket: given } = options
+  if (!URL.canParse(String(url)))
+    throw expected('the URL given to connect()', 'a ws: or wss: URL', url)
   signal?.throwIfAborted()
   const WebSocketClass = given ?? (await import('ws')).WebSocket
   // What the connection creates keeps its context for as long as it lives, so that is not the caller's request.
   const make = (): object => new WebSocketClass(url)
-  const webSocket = webSocketOf('connect()', outermostFrame.runInAsyncScope(make))
+  const webSocket = ofDriver(outermostFrame.runInAsyncScope(make))
   const connection = new Connection(webSocket, options, brokenError)
   await opening(connection, url, signal)
   return connection
+}
+
+/** @throws {TypeError} for one of another kind, which is not left connecting */
+function ofDriver(webSocket: object): WebSocketLike {
+  try {
+    return webSocketOf('connect()', webSocket)
+  } catch (error) {
+    // Most kinds have this method, also those that have nothing else of what is needed.
+    ;(webSocket as { close?(): void }).close?.()
+    throw error
+  }
 }
 
 async function opening(
@@ -61,10 +74,10 @@ async function opening(
   const giveUp = (): void => void connection.close()
   const timer = setTimeout(giveUp, handshakeTimeout)
   signal?.addEventListener('abort', giveUp, { once: true })
-  await connection.opened()
+  const opened = await connection.opened()
   clearTimeout(timer)
   signal?.removeEventListener('abort', giveUp)
-  if (connection.state === 'open') return
+  if (opened && signal?.aborted !== true) return
   signal?.throwIfAborted()
   const cause = connection.error?.cause
   throw new SocketConnectError(`Connecting to ${String(url)} failed: ${wordsOf(cause)}`, { cause })

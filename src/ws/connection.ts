@@ -10,6 +10,7 @@ import type { Socket, SocketClose, SocketOptions } from './socket.ts'
 import {
   abnormal,
   closed,
+  closing,
   connecting,
   normal,
   open,
@@ -67,8 +68,11 @@ export class Connection implements Socket, AsyncDisposable {
     if (webSocket.readyState === closed) this.#closedBefore()
   }
 
+  /** No event tells that the peer has begun to close. */
   get state(): Socket['state'] {
-    return this.#state
+    return this.#state === 'open' && this.#webSocket.readyState === closing
+      ? 'closing'
+      : this.#state
   }
 
   get signal(): AbortSignal {
@@ -109,16 +113,16 @@ export class Connection implements Socket, AsyncDisposable {
     return this.dispose(normal)
   }
 
-  /** Resolves once the handshake that opens the connection is over, one way or the other. */
-  opened(): Promise<void> {
+  /** Resolves once the handshake that opens the connection is over: whether it was opened. */
+  opened(): Promise<boolean> {
     const webSocket = this.#webSocket
-    if (webSocket.readyState !== connecting) return Promise.resolve()
+    if (webSocket.readyState !== connecting) return Promise.resolve(this.#state === 'open')
     return new Promise((resolve) => {
-      const done = (): void => {
+      const done = (opened: boolean): void => {
         stop()
-        resolve()
+        resolve(opened)
       }
-      const stop = listen(webSocket, { open: done, close: done })
+      const stop = listen(webSocket, { open: () => done(true), close: () => done(false) })
     })
   }
 
@@ -138,14 +142,16 @@ export class Connection implements Socket, AsyncDisposable {
     await this.#hand(data)
   }
 
-  /** Not every implementation calls back for what was under way when the connection ended. */
+  /** What was under way when the connection ended is rejected then: not every implementation calls back for it. */
   #hand(data: string | Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#unsent.add(reject)
       this.#webSocket.send(data, (error) => {
+        // What it was is known when the connection has ended, which follows.
+        if (error) return
         this.#unsent.delete(reject)
-        if (error) reject(this.#error ?? closedError({ cause: error }))
-        else resolve()
+        this.#heartbeat.sent()
+        resolve()
       })
     })
   }
@@ -225,10 +231,9 @@ function listen(
   }
 }
 
-function closedError(options?: ErrorOptions): SocketClosedError {
+function closedError(): SocketClosedError {
   return new SocketClosedError(
     'The socket was closed. Send before it closes; its signal and the end of its messages say when that is.',
-    options,
   )
 }
 

@@ -17,6 +17,9 @@ export class Heartbeat {
   readonly #listener: Listener
   #timer: NodeJS.Timeout | undefined = undefined
   #awaiting = false
+  /** At the last beat, data waited for the peer to read; and some of it has left since. */
+  #crowded = false
+  #moving = false
 
   /** @param ms milliseconds between pings; `0`: none */
   constructor(webSocket: WebSocketLike, ms: number, listener: Listener) {
@@ -33,6 +36,11 @@ export class Heartbeat {
     this.#awaiting = false
   }
 
+  /** Data has left this process. */
+  sent(): void {
+    this.#moving = true
+  }
+
   stop(): void {
     clearInterval(this.#timer)
   }
@@ -41,11 +49,30 @@ export class Heartbeat {
     const { readyState } = this.#webSocket
     if (readyState === closing) this.#listener.closing()
     if (readyState !== open) return
-    if (this.#awaiting && !this.#listener.paused()) {
-      this.#listener.missed(this.#ms)
-      return
-    }
+    const excused = this.#isReading()
+    if (!this.#isMissing()) this.#ping()
+    // Where this process was late, the answer may have come: it is read before this.
+    else if (!excused) setImmediate(() => this.#judge())
+  }
+
+  #ping(): void {
     this.#awaiting = true
     this.#webSocket.ping()
+  }
+
+  #judge(): void {
+    if (this.#isMissing() && this.#webSocket.readyState === open) this.#listener.missed(this.#ms)
+  }
+
+  #isMissing(): boolean {
+    return this.#awaiting && !this.#listener.paused()
+  }
+
+  /** A peer that reads slowly what stands in front of the ping is alive. */
+  #isReading(): boolean {
+    const reading = this.#crowded && this.#moving
+    this.#crowded = this.#webSocket.bufferedAmount > 0
+    this.#moving = false
+    return reading
   }
 }

@@ -6,6 +6,7 @@ import type { IncomingMessage } from 'node:http'
 import { openServing } from '../core/app.ts'
 import { ClientDisconnectedError, ShutdownError } from '../core/errors.ts'
 import { checkFunction, checkOptions, expected } from '../core/options.ts'
+import { whenDoorsClose } from '../core/shutdown.ts'
 import type { App, Scope } from '../core/types.ts'
 import { Connection, type Broken } from './connection.ts'
 import { abandonAfter, settled } from './handler.ts'
@@ -57,16 +58,14 @@ export function serveSockets(
   }
   checkFunction('the handler given to serveSockets()', handler)
   const service = new Service(app, server, handler, options)
-  const close = (): void => void service.close()
   app.defer(() => service.close())
   server.on('connection', (webSocket: object, request: IncomingMessage) => {
     service.accept(webSocket, request)
   })
-  app.draining.addEventListener('abort', close, { once: true })
-  if (app.draining.aborted) close()
+  const undo = whenDoorsClose(app, () => void service.close())
   return {
     [Symbol.asyncDispose]: () => {
-      app.draining.removeEventListener('abort', close)
+      undo()
       return service.close()
     },
   }
@@ -147,14 +146,19 @@ class Service {
       // An error says that the server had been closed before.
       this.#server.close(() => resolve())
     })
-    await Promise.all([...this.#server.clients].map((client) => this.#dismiss(client)))
+    await Promise.all([...this.#clients()].map((client) => this.#dismiss(client)))
     const timer = setTimeout(() => this.#abort(), handlerGrace)
     await Promise.all([...this.#serving.values()].map((serving) => serving.ended))
     clearTimeout(timer)
     await ended
   }
 
-  /** Also those that were connected before anybody served them. */
+  /** Also those that were connected before anybody served them, unless the server keeps no list of them. */
+  #clients(): Set<unknown> {
+    const { clients } = this.#server as Partial<WebSocketServerLike>
+    return new Set([...(clients ?? []), ...this.#serving.keys()])
+  }
+
   async #dismiss(client: unknown): Promise<void> {
     const serving = this.#serving.get(client)
     if (serving !== undefined) await serving.connection.dispose(goingAway)

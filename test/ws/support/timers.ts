@@ -1,0 +1,19 @@
+/** Which timers exist, those that do not hold the process included. */
+import { createHook } from 'node:async_hooks'
+
+/** Counts the timers that were made after this call and are still set. */
+export function watchTimers(): Disposable & { readonly alive: number } {
+  const alive = new Set<number>()
+  const hook = createHook({
+    init: (id, type) => {
+      if (type === 'Timeout') alive.add(id)
+    },
+    destroy: (id) => alive.delete(id),
+  }).enable()
+  return {
+    get alive() {
+      return alive.size
+    },
+    [Symbol.dispose]: () => hook.disable(),
+  }
+}

@@ -1,0 +1,78 @@
+/** A server and a client in two network namespaces, and a cable between them that is pulled. */
+import { spawnSync } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+
+const root = dirname(fileURLToPath(import.meta.resolve('unwind/package.json')))
+
+/** Why this machine cannot do it; false where it can. */
+export function vanishingNeeds(): string | false {
+  const script = 'ip link add v0 type veth peer name v1 && ip link set v0 up'
+  const { status } = spawnSync('unshare', ['-n', 'sh', '-c', script], { timeout: 10_000 })
+  return status === 0 ? false : 'needs network namespaces, which this machine does not allow'
+}
+
+/**
+ * The lines that `source` prints. It exports `serve(raw, cut)`, which is given the server's end of a connection whose
+ * client says 'hello', and `cut`, which takes the link between them down without a word to either.
+ */
+export async function vanished(source: string): Promise<string[]> {
+  // Beside the package: it is imported by its name.
+  const folder = await mkdtemp(join(root, 'build', 'vanished-'))
+  try {
+    await writeFile(join(folder, 'serve.mjs'), source)
+    await writeFile(join(folder, 'client.mjs'), client)
+    await writeFile(join(folder, 'main.mjs'), main)
+    const { stdout } = await promisify(execFile)(
+      'unshare',
+      ['-n', process.execPath, join(folder, 'main.mjs')],
+      { timeout: 40_000 },
+    )
+    return stdout.split('\n').filter((line) => line !== '')
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+const main = `
+import { execFileSync as run, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { WebSocketServer } from 'ws'
+import { serve } from './serve.mjs'
+
+const client = fileURLToPath(new URL('client.mjs', import.meta.url))
+const child = spawn('unshare', ['-n', process.execPath, client], { stdio: ['pipe', 'pipe', 'inherit'] })
+await once(child.stdout, 'data')
+run('ip', ['link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1'])
+run('ip', ['link', 'set', 'v1', 'netns', String(child.pid)])
+run('ip', ['addr', 'add', '10.9.0.1/24', 'dev', 'v0'])
+run('ip', ['link', 'set', 'v0', 'up'])
+const server = new WebSocketServer({ port: 9000, host: '10.9.0.1' })
+server.on('connection', async (raw) => {
+  await serve(raw, () => run('ip', ['link', 'set', 'v0', 'down']))
+  child.kill('SIGKILL')
+  process.exit()
+})
+await once(server, 'listening')
+child.stdin.write('go')
+`
+
+const client = `
+import { execFileSync as run } from 'node:child_process'
+import { once } from 'node:events'
+import { WebSocket } from 'ws'
+
+console.log('in a namespace of its own')
+process.stdin.on('end', () => process.exit())
+await once(process.stdin, 'data')
+run('ip', ['addr', 'add', '10.9.0.2/24', 'dev', 'v1'])
+run('ip', ['link', 'set', 'v1', 'up'])
+const socket = new WebSocket('ws://10.9.0.1:9000')
+socket.on('error', () => {})
+socket.on('open', () => socket.send('hello'))
+`
