@@ -56,6 +56,9 @@ export function serveSockets(
   if (app?.kind !== 'app') {
     throw expected('the first argument of serveSockets()', 'an app, made by createApp()', app)
   }
+  if (typeof server?.on !== 'function' || typeof server.close !== 'function') {
+    throw expected('the second argument of serveSockets()', 'a WebSocketServer', server)
+  }
   checkFunction('the handler given to serveSockets()', handler)
   const service = new Service(app, server, handler, options)
   app.defer(() => service.close())

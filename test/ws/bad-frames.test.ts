@@ -68,18 +68,13 @@ const served = `
     }, options)`
 
 const frames: [name: string, hex: string, code: string, close: number][] = [
-  ['longer than maxPayload', `82fe0401${'00000000'}`, 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 1009],
+  ['longer than maxPayload', '82fe040100000000', 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 1009],
   ['that is not masked', '810161', 'WS_ERR_EXPECTED_MASK', 1002],
-  ['with a reserved bit', 'b18100000000' + '61', 'WS_ERR_UNEXPECTED_RSV_2_3', 1002],
-  ['with an unknown opcode', '838100000000' + '61', 'WS_ERR_INVALID_OPCODE', 1002],
-  ['that is no UTF-8', '818100000000' + 'ff', 'WS_ERR_INVALID_UTF8', 1007],
-  ['that goes on with nothing', '808100000000' + '61', 'WS_ERR_INVALID_OPCODE', 1002],
-  [
-    'that closes with a code that is none',
-    '888200000000' + '03e7',
-    'WS_ERR_INVALID_CLOSE_CODE',
-    1002,
-  ],
+  ['with a reserved bit', 'b1810000000061', 'WS_ERR_UNEXPECTED_RSV_2_3', 1002],
+  ['with an unknown opcode', '83810000000061', 'WS_ERR_INVALID_OPCODE', 1002],
+  ['that is no UTF-8', '818100000000ff', 'WS_ERR_INVALID_UTF8', 1007],
+  ['that goes on with nothing', '80810000000061', 'WS_ERR_INVALID_OPCODE', 1002],
+  ['that closes with a code that is none', '88820000000003e7', 'WS_ERR_INVALID_CLOSE_CODE', 1002],
 ]
 
 for (const [name, hex, code, close] of frames) {

@@ -101,26 +101,26 @@ test('a peer that reads slowly what waits in front of the ping is not missed', a
   there.pause()
   const tick = fakeIntervals(t)
   const held = socket(here, { heartbeat: 10 })
-  let sent = 0
+  const feed = { sent: 0 }
   const sending = (async () => {
     for (;;) {
       await held.send(Buffer.alloc(1024 * 1024))
-      sent += 1
+      feed.sent += 1
     }
   })()
   const stopped = rejection(sending)
   // What fills the buffers of the system says nothing about the peer.
   for (let before = -1; before < sent;) {
-    before = sent
+    before = feed.sent
     for (let i = 0; i < 50; i += 1) await quiet()
   }
   for (let beat = 0; beat < 8; beat += 1) {
     tick(10)
     await quiet()
     assert.equal(held.state, 'open')
-    const before = sent
+    const before = feed.sent
     there.resume()
-    while (sent === before && held.state === 'open') await quiet()
+    while (feed.sent === before && held.state === 'open') await quiet()
     there.pause()
   }
   for (let beat = 0; beat < 4; beat += 1) {

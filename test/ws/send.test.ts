@@ -155,10 +155,11 @@ test('a send() that nobody looks at is no unhandled rejection', async () => {
 
 test('two ends talk with each other in both directions at once', async (t) => {
   const server = await openServer(t)
-  server.on('connection', async (raw) => {
+  const echo = async (raw: WebSocket): Promise<void> => {
     await using peer = socket(raw)
     for await (const message of peer) await peer.send(message)
-  })
+  }
+  server.on('connection', (raw) => void echo(raw))
   await using held = await connect(urlOf(server))
   const messages = Array.from({ length: 500 }, (_, i) => `${i} `.repeat(i + 1))
   const talking = (async () => {

@@ -1,10 +1,8 @@
 /** A server and a client in two network namespaces, and a cable between them that is pulled. */
-import { spawnSync } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-
-import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 
 const root = dirname(fileURLToPath(import.meta.resolve('unwind/package.json')))
@@ -22,6 +20,7 @@ export function vanishingNeeds(): string | false {
  */
 export async function vanished(source: string): Promise<string[]> {
   // Beside the package: it is imported by its name.
+  await mkdir(join(root, 'build'), { recursive: true })
   const folder = await mkdtemp(join(root, 'build', 'vanished-'))
   try {
     await writeFile(join(folder, 'serve.mjs'), source)
