@@ -110,7 +110,7 @@ test('a peer that reads slowly what waits in front of the ping is not missed', a
   })()
   const stopped = rejection(sending)
   // What fills the buffers of the system says nothing about the peer.
-  for (let before = -1; before < sent;) {
+  for (let before = -1; before < feed.sent;) {
     before = feed.sent
     for (let i = 0; i < 50; i += 1) await quiet()
   }
