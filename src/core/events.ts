@@ -41,6 +41,8 @@ export interface ResourceAcquired {
   readonly pool?: string
   /** Milliseconds that its acquisition took. */
   readonly waitMs: number
+  /** A new connection was opened for it. */
+  readonly opened?: boolean
 }
 
 export interface ResourceReleased extends ResourceAcquired {

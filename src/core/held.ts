@@ -10,6 +10,7 @@ import {
   acquiring,
   identityOf,
   released,
+  timedOut,
   traced,
   type ResourceAcquired,
 } from './events.ts'
@@ -41,7 +42,12 @@ let newest: Ticket | undefined
  * function, where its caller can still be seen; `undefined` where nothing is to be watched.
  */
 export function ticketFor(resource: string, options?: TicketOptions): Ticket | undefined {
-  return detection.level === 'off' ? undefined : new Ticket(resource, options ?? {})
+  return detection.counting || isListenedTo() ? new Ticket(resource, options ?? {}) : undefined
+}
+
+function isListenedTo(): boolean {
+  const channels = [acquired, released, acquiring, timedOut]
+  return channels.some(({ hasSubscribers }) => hasSubscribers)
 }
 
 /** Everything that is held outside of scopes, oldest first. */
@@ -64,6 +70,8 @@ export class Ticket {
   readonly pool: string | undefined
   /** When it was held, on the clock of `roughNow`. */
   since = 0
+  /** Something new was opened for it. */
+  opened = false
   readonly note: Note | undefined
   readonly #usage: Usage
   readonly #asked: number = roughNow()
@@ -98,8 +106,14 @@ export class Ticket {
   /** Call `acquire` now, with the tracing channel around it where somebody listens. */
   trace<T>(acquire: () => Promise<T>): Promise<T> {
     if (!acquiring.hasSubscribers) return acquire()
-    const { waitMs: _, ...message } = this.#message(0)
-    return traced({ ...message, lifetime: 'owned' }, acquire, (pending) => pending)
+    const { resource, scope, pool } = this
+    const identity = scope && identityOf(scope)
+    const message = { resource, lifetime: 'owned' as const, scope: identity }
+    return traced(
+      pool === undefined ? message : { ...message, pool },
+      acquire,
+      (pending) => pending,
+    )
   }
 
   /** @param handle of our own, never the driver's object: that stays alive in its pool */
@@ -131,15 +145,15 @@ export class Ticket {
   }
 
   /** Nothing came of it. */
-  failed(timedOut: boolean): void {
+  failed(tookTooLong: boolean): void {
     this.released()
-    if (!timedOut) return
+    if (!tookTooLong) return
     const waited = elapsed(this.#asked, roughNow())
     tellTimeout(this.scope, this.resource, 'acquire', Math.round(waited), this.pool)
   }
 
   leak(reason: 'age' | 'scope'): void {
-    if (this.#suspected?.reason === 'scope') return
+    if (this.#suspected?.reason === 'scope' || !detection.counting) return
     const { resource, scope } = this
     const heldMs = elapsed(this.since, roughNow())
     const site = this.note?.site
@@ -167,10 +181,15 @@ export class Ticket {
   }
 
   #message(waitMs: number): ResourceAcquired {
-    const { resource, scope, pool } = this
-    const identity = scope && identityOf(scope)
-    const base = { resource, lifetime: 'owned' as const, scope: identity, waitMs }
-    return pool === undefined ? base : { ...base, pool }
+    const { resource, scope, pool, opened } = this
+    return {
+      resource,
+      lifetime: 'owned',
+      scope: scope && identityOf(scope),
+      waitMs,
+      ...(pool !== undefined && { pool }),
+      ...(opened && { opened }),
+    }
   }
 }
 

@@ -80,24 +80,16 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
   }
 
   acquire(options?: { signal?: AbortSignal }): Promise<Lease> {
-    const ticket = ticketFor('pg.lease', { pool: this.poolName })
-    return ticket === undefined
-      ? this.#acquire(options, undefined)
-      : ticket.trace(() => this.#acquire(options, ticket))
-  }
-
-  #acquire(
-    options: { signal?: AbortSignal } | undefined,
-    ticket: Ticket | undefined,
-  ): Promise<Lease> {
-    return new Promise((resolve, reject) => {
+    try {
       checkOptions('acquire()', options, { signal: abortSignal })
       options?.signal?.throwIfAborted()
       if (this.#disposing !== undefined) throw this.#dead()
-      const waiter = new Waiter(resolve, reject, options?.signal, this.#onGiveUp, ticket)
-      this.#waiters.add(waiter)
-      this.#connect(waiter)
-    })
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    const ticket = ticketFor('pg.lease', { pool: this.poolName })
+    if (ticket === undefined) return this.#wait(options?.signal, undefined)
+    return ticket.trace(() => this.#wait(options?.signal, ticket))
   }
 
   get poolName(): string {
@@ -183,6 +175,14 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     for (const session of this.#sessions) session.destroy(error)
   }
 
+  #wait(signal: AbortSignal | undefined, ticket: Ticket | undefined): Promise<Lease> {
+    return new Promise((resolve, reject) => {
+      const waiter = new Waiter(resolve, reject, signal, this.#onGiveUp, ticket)
+      this.#waiters.add(waiter)
+      this.#connect(waiter)
+    })
+  }
+
   #connect(waiter: Waiter): void {
     connectOutside(this.#pool, (error, client, release) => {
       if (client === undefined)
@@ -195,6 +195,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
   #hand(client: DriverClient, release: Release, waiter: Waiter): void {
     const session = sessionOf(client, this.#policy)
     session.checkOut(release, this.#policy)
+    if (waiter.ticket !== undefined) waiter.ticket.opened = !this.#sessions.has(session)
     this.#remember(session)
     if (session.atRest) this.#lend(session, waiter)
     else void this.#bringToRest(session, waiter)

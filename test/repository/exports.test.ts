@@ -168,6 +168,7 @@ const entries: Readonly<Record<string, Names>> = {
     types: ['Inspector', 'InspectorOptions', 'Snapshot'],
   },
   './stack': { values: ['AsyncDisposableStack', 'DisposableStack', 'SuppressedError'], types: [] },
+  './otel': { values: ['metrics'], types: [] },
   './testing': {
     values: ['allowLeak', 'assertNoLeaks', 'fakeResource', 'noLeaks', 'watchTests'],
     types: ['FakeRecord'],

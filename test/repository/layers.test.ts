@@ -43,7 +43,7 @@ const core = [
 const typesAbove: Readonly<Record<string, string>> = { node: 'scope' }
 
 /** What stands on the core. No folder knows another. */
-const folders = ['inspector', 'node', 'pg', 'servers', 'sqlite', 'testing', 'ws']
+const folders = ['inspector', 'node', 'otel', 'pg', 'servers', 'sqlite', 'testing', 'ws']
 
 /** Who needs a package when it runs, and not only its types: what opens files and sockets with the driver itself. */
 const drivers: Readonly<Record<string, string>> = {

@@ -1,0 +1,67 @@
+/**
+ * Every instrument by its name: what is read when somebody collects, and what is recorded when it happens. One list of
+ * what to undo.
+ */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Channels } from '../core/events.ts'
+import type { Attributes, Callback, Counter, Histogram, Meter } from './meter.ts'
+
+/** Seconds, as the conventions recommend them for operations of databases. */
+const seconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]
+
+export class Instruments implements Disposable {
+  readonly #meter: Meter
+  readonly #undo: (() => void)[] = []
+
+  constructor(meter: Meter) {
+    this.#meter = meter
+  }
+
+  /** @param read called at each collection */
+  observe(name: string, unit: string, description: string, read: Callback): void {
+    const instrument = this.#meter.createObservableUpDownCounter(name, { unit, description })
+    const callback = withZeros(read)
+    instrument.addCallback(callback)
+    this.#undo.push(() => instrument.removeCallback(callback))
+  }
+
+  counter(name: string, unit: string, description: string): Counter {
+    return this.#meter.createCounter(name, { unit, description })
+  }
+
+  /** In seconds. */
+  histogram(name: string, description: string): Histogram {
+    const advice = { explicitBucketBoundaries: seconds }
+    return this.#meter.createHistogram(name, { unit: 's', description, advice })
+  }
+
+  on<Name extends keyof Channels>(name: Name, take: (message: Channels[Name]) => void): void {
+    const listener = (message: unknown): void => {
+      // What is published on this channel has this type.
+      take(message as Channels[Name])
+    }
+    subscribe(name, listener)
+    this.#undo.push(() => void unsubscribe(name, listener))
+  }
+
+  [Symbol.dispose](): void {
+    for (const undo of this.#undo.splice(0)) undo()
+  }
+}
+
+/** What is no longer there is zero from now on: an exporter would go on with the value that it knows. */
+function withZeros(read: Callback): Callback {
+  const known = new Map<string, Attributes>()
+  return (result) => {
+    const gone = new Map(known)
+    read({
+      observe(value, attributes) {
+        const key = JSON.stringify(Object.entries(attributes))
+        known.set(key, attributes)
+        gone.delete(key)
+        result.observe(value, attributes)
+      },
+    })
+    for (const attributes of gone.values()) result.observe(0, attributes)
+  }
+}
