@@ -50,7 +50,7 @@ export const document: string = `<!doctype html>
 <p class="soft" id="about"></p>
 <p id="status" role="status">Connecting …</p>
 <p class="hidden" id="news" role="status"></p>
-<label><span class="hidden">Show only</span><input type="search" id="filter" placeholder="Show only …" autocomplete="off" spellcheck="false"></label>
+<label><span class="hidden">Show only</span><input type="search" id="filter" placeholder="Show only …"></label>
 <button type="button" id="pause">Pause</button>
 </header>
 <main id="main" tabindex="-1">

@@ -15,13 +15,14 @@ export const style: string = `
   --releasing: light-dark(oklch(.56 .16 305), oklch(.75 .13 305));
   --good: light-dark(oklch(.52 .12 155), oklch(.76 .13 158));
   --bad: light-dark(oklch(.54 .19 25), oklch(.73 .16 22));
+  --wash: color-mix(in srgb, var(--soft) 12%, transparent);
   --mono: ui-monospace, Menlo, Consolas, monospace;
   font: 13px/1.45 system-ui, sans-serif;
 }
 * { box-sizing: border-box }
-body { margin: 0; background: var(--bg); color: var(--ink); font-variant-numeric: tabular-nums; accent-color: var(--open) }
+body { margin: 0; background: var(--bg); color: var(--ink); font-variant-numeric: tabular-nums }
 h1, h2, p, dl, dd, ul { margin: 0; padding: 0; list-style: none }
-h1 { font-size: 16px; font-weight: 650; letter-spacing: -.01em }
+h1 { font-size: 16px; font-weight: 650 }
 h2 { font-size: 13px; font-weight: 620 }
 .soft { color: var(--soft) }
 [hidden] { display: none !important }
@@ -31,7 +32,7 @@ h2 { font-size: 13px; font-weight: 620 }
 main:focus { outline: none }
 
 header { position: sticky; z-index: 2; top: 0; display: flex; flex-wrap: wrap; align-items: center; gap: 6px 12px; padding: 10px 20px;
-  background: color-mix(in srgb, var(--bg) 88%, transparent); backdrop-filter: blur(10px); border-bottom: 1px solid var(--line) }
+  background: var(--bg); border-bottom: 1px solid var(--line) }
 .mark { display: grid; gap: 2px; width: 18px }
 .mark i { height: 4px; border-radius: 2px; background: var(--releasing) }
 .mark i:nth-child(2) { width: 76%; background: var(--open) }
@@ -40,9 +41,7 @@ header { position: sticky; z-index: 2; top: 0; display: flex; flex-wrap: wrap; a
 #status { display: flex; align-items: center; gap: 7px }
 #status::before { content: ""; width: 8px; height: 8px; border-radius: 50%; background: var(--acquiring) }
 .live #status::before { background: var(--good) }
-.beat #status::before { animation: beat 1s ease-out }
 .lost #status::before { background: var(--bad) }
-@keyframes beat { from { box-shadow: 0 0 0 0 color-mix(in srgb, var(--good) 55%, transparent) } to { box-shadow: 0 0 0 7px transparent } }
 input, button { font: inherit; color: inherit; height: 28px; padding: 0 10px; border: 1px solid var(--line); border-radius: 7px; background: var(--panel) }
 input { width: 170px }
 input::placeholder { color: var(--soft) }
@@ -75,26 +74,26 @@ main { display: grid; grid-template-columns: minmax(0, 1fr) 330px; gap: 14px; ma
 
 .scroll { overflow: auto; max-height: min(66vh, 620px); scrollbar-width: thin; overscroll-behavior: auto contain }
 .scroll:focus-visible { outline-offset: -2px }
-table { width: 100%; border-collapse: separate; border-spacing: 0; table-layout: fixed }
+table { width: 100%; border-spacing: 0; table-layout: fixed }
 th { font-weight: inherit; text-align: left }
 thead th { position: sticky; z-index: 1; top: 0; height: 26px; padding: 0 8px; background: var(--panel); color: var(--soft); font-size: 12px; border-bottom: 1px solid var(--line) }
-tbody :is(th, td) { padding: 4px 8px; height: 27px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; border-bottom: 1px solid color-mix(in srgb, var(--line) 55%, transparent) }
+tbody :is(th, td) { padding: 4px 8px; height: 27px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; border-bottom: 1px solid var(--line) }
 tbody tr:last-child > * { border-bottom: 0 }
 tr > :first-child { padding-left: 14px }
 tr > :last-child { padding-right: 14px }
-tbody tr:hover { background: color-mix(in srgb, var(--open) 7%, transparent) }
+tbody tr:hover { background: var(--wash) }
 tbody th, .mono, .site { font-family: var(--mono); font-size: 12px }
 .n { width: 84px; text-align: right }
 .site { color: var(--soft) }
 td.site { white-space: pre }
 
 .state::before { content: ""; display: inline-block; width: 7px; height: 7px; margin-right: 7px; border-radius: 50%; background: var(--tone, var(--soft)) }
-.state.open, .key.open, .bar.open { --tone: var(--open) }
-.state.acquiring, .state.draining, .state.aborted, .key.acquiring, .bar.acquiring { --tone: var(--acquiring) }
-.state.releasing, .state.closing, .key.releasing, .bar.releasing { --tone: var(--releasing) }
-.state.failure, .state.leak { --tone: var(--bad) }
-.state.success { --tone: var(--good) }
-.state:is(.failure, .leak, .aborted, .acquiring) { color: color-mix(in oklab, var(--tone) 72%, var(--ink)) }
+.open { --tone: var(--open) }
+.acquiring, .draining, .aborted { --tone: var(--acquiring) }
+.releasing, .closing { --tone: var(--releasing) }
+.failure, .leak { --tone: var(--bad) }
+.success { --tone: var(--good) }
+.state:is(.failure, .leak, .aborted, .acquiring) { color: color-mix(in srgb, var(--tone) 72%, var(--ink)) }
 .state.unknown::before { background: none; border: 1.5px solid var(--soft) }
 .state.aborted::before, .state.acquiring::before { border-radius: 1px; rotate: 45deg }
 .state.failure::before, .state.leak::before { border-radius: 1px }
@@ -112,13 +111,13 @@ thead .axis span { line-height: 26px }
 #scopes .track { position: relative; padding: 0 14px 0 0; overflow: hidden; background: var(--grid) content-box }
 thead th:last-child:has(.axis) { padding-left: 0 }
 .life { position: relative; min-height: 18px; margin: 4px 0 4px calc(var(--at, 0) * 1%); padding: 1px 0;
-  background: color-mix(in srgb, var(--soft) 9%, transparent); border-left: 2px solid color-mix(in srgb, var(--soft) 65%, transparent); border-radius: 3px }
+  background: var(--wash); border-left: 2px solid color-mix(in srgb, var(--soft) 65%, transparent); border-radius: 3px }
 .bar { position: relative; height: 16px; margin-left: calc(var(--at, 0) * 1%); border-left: 3px solid var(--tone); border-radius: 3px;
-  background: color-mix(in oklab, var(--tone) 30%, var(--panel)); font: 11px/16px var(--mono) }
+  background: color-mix(in srgb, var(--tone) 30%, var(--panel)); font: 11px/16px var(--mono) }
 .bar + .bar { margin-top: 2px }
 .bar.acquiring, .key.acquiring { background: repeating-linear-gradient(135deg, color-mix(in srgb, var(--tone) 55%, transparent) 0 3px, color-mix(in srgb, var(--tone) 18%, transparent) 3px 6px) }
-.bar.releasing, .key.releasing { background: linear-gradient(90deg, color-mix(in oklab, var(--tone) 45%, var(--panel)), color-mix(in oklab, var(--tone) 12%, var(--panel))) }
-.key.open { background: color-mix(in oklab, var(--tone) 55%, var(--panel)) }
+.bar.releasing, .key.releasing { background: linear-gradient(90deg, color-mix(in srgb, var(--tone) 45%, var(--panel)), color-mix(in srgb, var(--tone) 12%, var(--panel))) }
+.key.open { background: color-mix(in srgb, var(--tone) 55%, var(--panel)) }
 .bar span { position: absolute; left: 5px; white-space: nowrap; text-shadow: 0 0 3px var(--panel), 0 0 3px var(--panel) }
 .bar.late span { left: auto; right: calc(100% + 8px) }
 .more { font-size: 11px; color: var(--soft); padding-left: 5px }
@@ -128,7 +127,7 @@ thead th:last-child:has(.axis) { padding-left: 0 }
 #helds-table th:nth-child(6) { width: 32% }
 #closed-table th:first-child { width: 106px; font: inherit }
 #closed-table th:nth-child(5) { width: 38% }
-.past { padding: 2px 0; background: color-mix(in srgb, var(--soft) 9%, transparent); border-radius: 3px }
+.past { padding: 2px 0; background: var(--wash); border-radius: 3px }
 .past:empty { padding: 5px 0 }
 .past i { display: block; height: 5px; min-width: 2px; margin: 1px 0 1px calc(var(--at) * 1%); width: calc(var(--size) * 1%); border-radius: 2px; background: linear-gradient(90deg,
   var(--acquiring) calc(var(--wait) * 1%), var(--open) 0 calc(var(--held) * 1%), var(--releasing) 0) }
@@ -140,7 +139,7 @@ thead th { font-family: inherit !important }
 #pools-table .n { width: 60px }
 #pools th { padding-bottom: 18px; position: relative }
 #pools th span { display: block; overflow: hidden; text-overflow: ellipsis }
-.meter { position: absolute; inset: auto 8px 8px 14px; height: 6px; border-radius: 3px; overflow: hidden; background: color-mix(in srgb, var(--soft) 16%, transparent) }
+.meter { position: absolute; inset: auto 8px 8px 14px; height: 6px; border-radius: 3px; overflow: hidden; background: var(--wash) }
 .meter i { position: absolute; inset: 0 auto 0 0; width: calc(var(--idle, 0) * 1%); background: color-mix(in srgb, var(--open) 35%, transparent); transition: width .4s }
 .meter i + i { width: calc(var(--leased, 0) * 1%); background: var(--open) }
 .full .meter i + i { background: var(--acquiring) }
@@ -150,7 +149,7 @@ thead th { font-family: inherit !important }
 .times p { display: flex; justify-content: space-between; gap: 8px; white-space: nowrap }
 .times p span:first-child { overflow: hidden; text-overflow: ellipsis; font: 12px var(--mono) }
 .times svg { display: block; width: 100%; height: 34px; margin-top: 3px; border-bottom: 1px solid var(--line) }
-.times path { fill: color-mix(in oklab, var(--open) 72%, var(--panel)) }
+.times path { fill: color-mix(in srgb, var(--open) 72%, var(--panel)) }
 #times-axis { height: 24px; margin: -2px 14px 6px; color: var(--soft); font-size: 11px }
 
 @media (width < 1080px) { main { grid-template-columns: minmax(0, 1fr) } }
@@ -169,6 +168,6 @@ thead th { font-family: inherit !important }
   #axis span:nth-last-child(even) { display: none }
   #leaks-table th:nth-child(1) { width: 34% }
 }
-@media (prefers-reduced-motion: reduce) { *, ::before { animation: none !important; transition: none !important } }
+@media (prefers-reduced-motion: reduce) { * { transition: none !important } }
 @media (forced-colors: active) { .bar, .key, .meter i, .mark i, .state::before { forced-color-adjust: none } }
 `

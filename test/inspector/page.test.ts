@@ -277,7 +277,9 @@ describe('the page in Chromium', { concurrency: 3 }, () => {
     for (const colorScheme of ['dark', 'light']) {
       await using seen = await visit(undefined, { colorScheme, reducedMotion: 'reduce' })
       colours.push(await seen.page.evaluate('getComputedStyle(document.body).backgroundColor'))
-      await seen.page.locator('body.beat').waitFor()
+      const age = seen.page.locator('#scopes td').nth(1)
+      const before = await age.innerText()
+      await until(async () => (await age.innerText()) !== before)
       const moving = await seen.page.evaluate('document.getAnimations().length')
       assert.equal(moving, 0)
     }

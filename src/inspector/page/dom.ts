@@ -48,43 +48,66 @@ export function drawing(width: number, height: number): { svg: SVGElement; path:
 
 export interface Line<T> {
   readonly element: Element
-  update(row: T): void
+  readonly update: (row: T) => void
 }
 
-/** The children of an element, one for each row: what stays is kept and updated in its place. */
-export class Lines<T> {
-  readonly #parent: Element
-  readonly #key: (row: T) => string
-  readonly #create: () => Line<T>
-  readonly #lines = new Map<string, Line<T>>()
+/** What is in sight. */
+const shown = new WeakSet<Element>()
+/** What to do when an element comes into sight. */
+const waking = new WeakMap<Element, () => void>()
+const sight = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) {
+      shown.add(target)
+      waking.get(target)?.()
+    } else shown.delete(target)
+  }
+})
 
-  constructor(parent: Element, key: (row: T) => string, create: () => Line<T>) {
-    this.#parent = parent
-    this.#key = key
-    this.#create = create
+/** Of what is out of sight, one in so many is updated each time: a screen reader may be there. */
+const share = 8
+
+/**
+ * Keeps the children of `parent`, one for each row: what stays is updated in its place. Five hundred of them cost little
+ * more than those that can be seen.
+ */
+export function linesIn<T>(
+  parent: Element,
+  keyOf: (row: T) => string,
+  create: () => Line<T>,
+): (rows: readonly T[]) => void {
+  const lines = new Map<string, Line<T>>()
+  let turn = 0
+
+  const lineFor = (row: T, i: number): Element => {
+    const key = keyOf(row)
+    const known = lines.get(key)
+    const line = known ?? create()
+    const { element, update } = line
+    if (known === undefined) {
+      lines.set(key, line)
+      sight.observe(element)
+    }
+    waking.set(element, () => update(row))
+    if (known === undefined || shown.has(element) || (i + turn) % share === 0) update(row)
+    return element
   }
 
-  show(rows: readonly T[]): void {
-    const keys = new Set(rows.map(this.#key))
-    for (const [key, { element }] of this.#lines) {
+  return (rows) => {
+    const keys = new Set(rows.map(keyOf))
+    for (const [key, { element }] of lines) {
       if (keys.has(key)) continue
       element.remove()
-      this.#lines.delete(key)
+      sight.unobserve(element)
+      lines.delete(key)
     }
-    let place = this.#parent.firstElementChild
-    for (const row of rows) {
-      const { element } = this.#show(row)
+    turn += 1
+    let place = parent.firstElementChild
+    for (const [i, row] of rows.entries()) {
+      const element = lineFor(row, i)
       if (element === place) place = place.nextElementSibling
-      else this.#parent.insertBefore(element, place)
+      else parent.insertBefore(element, place)
     }
-  }
-
-  #show(row: T): Line<T> {
-    const key = this.#key(row)
-    const line = this.#lines.get(key) ?? this.#create()
-    this.#lines.set(key, line)
-    line.update(row)
-    return line
   }
 }
 
@@ -127,11 +150,6 @@ export function round(ms: number): string {
 
 export function count(value: number): string {
   return value.toLocaleString('en')
-}
-
-/** `1 leak`, `2 leaks` */
-export function several(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`
 }
 
 function pad(value: number): string {

@@ -10,12 +10,11 @@ import {
   duration,
   find,
   label,
-  Lines,
+  linesIn,
   make,
   note,
   round,
   set,
-  several,
   tableRow,
   write,
   type Line,
@@ -37,12 +36,12 @@ export function showScopes({ scopes, counts }: Picture, wanted: (text: string) =
     span = needed
     drawAxis()
   }
-  lines.show(rows)
+  lines(rows)
   const hidden = counts.scopes > scopes.length ? `the oldest ${scopes.length} of ` : ''
   note('scopes', hidden + count(counts.scopes), rows.length === 0 ? 'No scope matches.' : '')
 }
 
-const lines = new Lines<ScopeRow>(find('scopes'), ({ id }) => id, scopeLine)
+const lines = linesIn<ScopeRow>(find('scopes'), ({ id }) => id, scopeLine)
 
 function scopeLine(): Line<ScopeRow> {
   const { row, cells } = tableRow('scopes')
@@ -51,7 +50,7 @@ function scopeLine(): Line<ScopeRow> {
   life.setAttribute('role', 'img')
   track.className = 'track'
   track.append(life)
-  const bars = new Lines<readonly [Bar, ScopeRow]>(life, ([{ key }]) => key, barLine)
+  const bars = linesIn<readonly [Bar, ScopeRow]>(life, ([{ key }]) => key, barLine)
   const more = make('span', 'more')
   return {
     element: row,
@@ -66,7 +65,7 @@ function scopeLine(): Line<ScopeRow> {
       write(age, duration(scope.ageMs))
       set(life, '--at', placeOf(scope.ageMs))
       label(life, wordsFor(scope))
-      bars.show(scope.bars.slice(0, mostBars).map((bar) => [bar, scope] as const))
+      bars(scope.bars.slice(0, mostBars).map((bar) => [bar, scope] as const))
       const others = scope.holds - Math.min(scope.bars.length, mostBars)
       write(more, `and ${others} more`)
       if (others === 0) more.remove()
@@ -93,7 +92,7 @@ function barLine(): Line<readonly [Bar, ScopeRow]> {
 
 /** What the drawing says, without the times: those would make a screen reader speak every second. */
 function wordsFor({ bars, holds, tasks }: ScopeRow): string {
-  if (holds === 0) return tasks > 0 ? several(tasks, 'task') : 'Holds nothing.'
+  if (holds === 0) return tasks > 0 ? `Runs ${tasks} tasks.` : 'Holds nothing.'
   const words = { acquiring: 'waits for', open: 'holds', releasing: 'releases' } as const
   return bars.map(({ name, state }) => `${words[state]} ${name}`).join(', ')
 }
@@ -213,12 +212,12 @@ export function showTimes({ holdTimes }: Picture): void {
     last = Math.max(high, low + 6)
     drawTimesAxis()
   }
-  histograms.show(holdTimes)
+  histograms(holdTimes)
   note('times', 'count · median · 99 %', holdTimes.length === 0 ? 'Nothing was released yet.' : '')
   find('times-axis').hidden = holdTimes.length === 0
 }
 
-const histograms = new Lines<HoldTimes>(find('times'), ({ resource }) => resource, timesLine)
+const histograms = linesIn<HoldTimes>(find('times'), ({ resource }) => resource, timesLine)
 
 function timesLine(): Line<HoldTimes> {
   const name = make('span')

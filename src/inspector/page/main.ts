@@ -49,18 +49,20 @@ function settle(box: HTMLElement): void {
 }
 
 function receive(next: Picture): void {
-  const first = picture === undefined
+  if (picture !== undefined) beat()
   picture = next
   const held = next.counts.open + next.counts.releasing
   document.title = `${held} held · ${next.app}`
   requestAnimationFrame(() => {
     showFigures(next)
     show()
-    const { classList } = document.body
-    classList.remove('beat')
-    // Asking for a size in between lets the animation begin anew.
-    if (!first && document.body.offsetWidth > 0) classList.add('beat')
   })
+}
+
+/** The one thing that moves by itself: the dot of the status, once a picture. */
+function beat(): void {
+  if (matchMedia('(prefers-reduced-motion: reduce)').matches) return
+  find('status').animate([{ opacity: 0.3 }, {}], { duration: 300, pseudoElement: '::before' })
 }
 
 function tell(status: Status): void {

@@ -5,11 +5,10 @@ import {
   duration,
   find,
   label,
-  Lines,
+  linesIn,
   make,
   note,
   set,
-  several,
   tableRow,
   write,
 } from './dom.ts'
@@ -27,8 +26,12 @@ const reasonWords = {
 type Fill<T> = (cell: HTMLElement, row: T, line: HTMLElement) => void
 
 /** The lines of the table with that body: for each column the function that fills its cell. */
-function tableOf<T>(id: string, key: (row: T) => string, ...columns: Fill<T>[]): Lines<T> {
-  return new Lines<T>(find(id), key, () => {
+function tableOf<T>(
+  id: string,
+  key: (row: T) => string,
+  ...columns: Fill<T>[]
+): (rows: readonly T[]) => void {
+  return linesIn<T>(find(id), key, () => {
     const { row: element, cells } = tableRow(id)
     return {
       element,
@@ -42,6 +45,10 @@ function tableOf<T>(id: string, key: (row: T) => string, ...columns: Fill<T>[]):
 /** Text that may be too long for its cell. */
 function long(cell: HTMLElement, text: string): void {
   write(cell, text)
+  title(cell, text)
+}
+
+function title(cell: HTMLElement, text: string): void {
   if (cell.title !== text) cell.title = text
 }
 
@@ -51,8 +58,7 @@ function site(cell: HTMLElement, text: string | undefined): void {
     /^at (?:(.*) \()?(?:.*\/)?(.+?):(\d+):\d+\)?$/m.exec(text ?? '') ?? []
   dress(cell, 'site')
   write(cell, file === undefined ? (text ?? '–') : `${file}:${line} ${name}`)
-  const all = text ?? ''
-  if (cell.title !== all) cell.title = all
+  title(cell, text ?? '')
 }
 
 const held = tableOf<HeldRow>(
@@ -77,7 +83,7 @@ export function showHeld(picture: Picture, wanted: Wanted): void {
   const { acquiring, open, releasing } = picture.counts
   const total = acquiring + open + releasing
   const rows = picture.held.filter((row) => wanted(`${row.resource} ${row.scope} ${row.site}`))
-  held.show(rows)
+  held(rows)
   const hidden = total > picture.held.length ? `the oldest ${picture.held.length} of ` : ''
   const hint =
     picture.held.every((row) => row.site === undefined) && total > 0
@@ -126,7 +132,7 @@ function drawPast(cell: HTMLElement, { bars, tookMs }: ClosedRow): void {
 
 export function showClosed(picture: Picture, wanted: Wanted): void {
   const rows = picture.closed.filter(({ name, outcome }) => wanted(`${name} ${outcome}`))
-  closed.show(rows)
+  closed(rows)
   note(
     'closed',
     '',
@@ -157,12 +163,11 @@ const leaks = tableOf<LeakRow>(
 let announced = 0
 
 export function showLeaks(picture: Picture): void {
-  leaks.show(picture.leaks)
+  leaks(picture.leaks)
   find('leaks-section').hidden = picture.leaks.length === 0
-  const { leaks: total } = picture.counts
-  if (total > announced)
-    write(find('news'), `${several(total, 'leak')}. Last: ${picture.leaks[0]?.resource ?? ''}`)
-  announced = total
+  const places = picture.leaks.length
+  if (places > announced) write(find('news'), `Something leaks, at ${count(places)} places by now.`)
+  announced = places
 }
 
 const pools = tableOf<PoolRow>(
@@ -188,6 +193,6 @@ const pools = tableOf<PoolRow>(
 )
 
 export function showPools(picture: Picture): void {
-  pools.show(picture.pools)
+  pools(picture.pools)
   note('pools', '', picture.pools.length === 0 ? 'No pool is open.' : '')
 }
