@@ -121,7 +121,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
 
   async cancel(): Promise<void> {
     const session = this.usable()
-    session.line.refuse(cancelled)
+    session.line.refuse(cancelled, true)
     await session.exclusively(() => interrupt(session))
   }
 

@@ -87,9 +87,10 @@ export class Line {
   /**
    * Reject those who wait, because their connection or transaction is released; what runs is about to be ended.
    * Whoever started one and does not wait for it is not told.
+   * @param asked somebody asked for just that: its end needs no reason
    */
-  refuse(why: () => unknown): void {
-    this.running?.disown(why)
+  refuse(why: () => unknown, asked = false): void {
+    this.running?.disown(asked ? undefined : why)
     for (const statement of this.#waiting) statement.disown(why)
     this.rejectAll(why)
   }

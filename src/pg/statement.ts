@@ -62,7 +62,7 @@ export class Statement {
    * A release ends it, and whoever started it and does not wait is not to be ended for that. Whoever does wait finds
    * the reason in the error's `cause`.
    */
-  disown(why: () => unknown): void {
+  disown(why: (() => unknown) | undefined): void {
     this.#why = why
     this.promise.catch(ignore)
   }

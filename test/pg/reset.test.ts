@@ -1,0 +1,199 @@
+/** What a release does about session state: nothing where nothing was changed, and all of it where something was. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type pg from 'pg'
+import { pgPool, type PgLease, type PgPool, type PgPoolOptions } from 'unwind/pg'
+
+import { Wire } from '../support/chaos-proxy.ts'
+import { backendOf, newPool } from './support/database.ts'
+
+/** What a lease does, and what it must not leave behind. All of it is seen by `auto`. */
+const changes: Record<string, string[]> = {
+  'a setting': ["set statement_timeout = '7s'"],
+  'a setting, in one message with others': ["select 1; set statement_timeout = '7s'; select 2"],
+  'a setting under a comment': [
+    "/* for reports */ set local statement_timeout = '1s'; set statement_timeout = '7s'",
+  ],
+  'a setting of one statement that looks like two': [
+    "set local statement_timeout = '1s'; set statement_timeout = '7s'",
+  ],
+  'a setting by function': ["select set_config('statement_timeout', '7s', false)"],
+  'a setting by function, beside one that is local': [
+    "select set_config('work_mem', '1MB', true), set_config('statement_timeout', '7s', false)",
+  ],
+  'a setting by an anonymous block': [
+    "do $$ begin perform set_config('statement_timeout', '7s', false); end $$",
+  ],
+  'a role': ['set role pg_monitor'],
+  'a session authorization': ['set session authorization pg_monitor'],
+  'a temporary table': ['create temp table leftover (v int)'],
+  'a temporary table of a query': ['create temporary table leftover as select 1 as v'],
+  'a temporary table selected into': ['select 1 as v into temp leftover'],
+  'a session lock': ['select pg_advisory_lock(7)'],
+  'a session lock that was only tried': ['select pg_try_advisory_lock_shared(7, 8)'],
+  'a channel': ['listen leftovers'],
+  'a cursor that outlived its transaction': [
+    'begin',
+    'declare leftover cursor with hold for select 1',
+    'commit',
+  ],
+  'a setting that a rollback brought back to another': [
+    "set statement_timeout = '7s'",
+    'begin',
+    "set statement_timeout = '8s'",
+    'rollback',
+  ],
+}
+
+for (const [change, statements] of Object.entries(changes)) {
+  test(`${change} is gone for the next holder, who has the same connection with its named statements`, async () => {
+    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    const pid = await prepare(pool)
+    await use(pool, async (lease) => {
+      for (const statement of statements) await lease.query(statement)
+    })
+    await use(pool, (next) => assertClean(next, pid))
+  })
+}
+
+test('a release costs no round trip where nothing was changed, and one where something was', async () => {
+  const sent = async (options: PgPoolOptions, statements: readonly string[]): Promise<string[]> => {
+    await using wire = await Wire.start()
+    await using pool = pgPool(() => newPool({ connectionString: wire.url }), options)
+    const lease = await pool.acquire()
+    for (const statement of statements) await lease.query(statement)
+    const messages: string[] = []
+    wire.onClientMessage = ({ type, bytes }) => {
+      if (type === 'Q') messages.push(bytes.toString('utf8', 5, bytes.length - 1))
+    }
+    await lease[Symbol.asyncDispose]()
+    return messages
+  }
+  for (const harmless of [
+    ['select 1'],
+    ['insert into pg_temp.x select 1 where false'].slice(1),
+    ['begin', "set local statement_timeout = '7s'", 'commit'],
+    ['begin', "select set_config('statement_timeout', '7s', true)", 'commit'],
+    ['begin', 'set transaction read only', 'commit'],
+    ['begin', 'select pg_advisory_xact_lock(7)', 'commit'],
+    ["select 'temp'", 'select 1 as created, 2 as into_temp'],
+  ]) {
+    assert.deepEqual(await sent({}, harmless), [], harmless.join('; '))
+  }
+  const [reset, ...more] = await sent({}, ["set statement_timeout = '7s'"])
+  assert.match(reset ?? '', /RESET ALL/)
+  assert.deepEqual(more, [])
+  const both = await sent({}, ['begin', "set statement_timeout = '7s'"])
+  assert.equal(both.length, 1)
+  assert.match(both[0] ?? '', /^ROLLBACK; .*RESET ALL/)
+  assert.deepEqual(await sent({}, ['begin']), ['ROLLBACK'])
+  assert.deepEqual(await sent({ reset: 'never' }, ["set statement_timeout = '7s'"]), [])
+  assert.equal((await sent({ reset: 'always' }, ['select 1'])).length, 1)
+  assert.deepEqual(await sent({ reset: { sql: 'select 2', when: 'always' } }, []), ['select 2'])
+  assert.deepEqual(await sent({ reset: { sql: 'select 2' } }, ['select 1']), [])
+  assert.deepEqual(await sent({ reset: { sql: 'DISCARD ALL' } }, ['begin', 'listen x']), [
+    'ROLLBACK',
+    'DISCARD ALL',
+  ])
+})
+
+test('what the answers of the server do not show is reset where it is said, or always', async () => {
+  const change = `do $$ begin
+      create or replace function pg_temp.hidden() returns void language plpgsql as
+        $f$ begin perform set_config('statement_timeout', '7s', false); end $f$;
+    end $$`
+  const ways: [PgPoolOptions, (lease: PgLease) => void][] = [
+    [{ reset: 'always' }, () => {}],
+    [{}, (lease) => lease.markDirty()],
+    [{}, (lease) => void lease.unsafeClient()],
+  ]
+  for (const [options, tell] of ways) {
+    await using pool = pgPool(() => newPool(), { grace: 10_000, ...options })
+    const pid = await prepare(pool)
+    await use(pool, async (lease) => {
+      await lease.query(change)
+      await lease.query('select pg_temp.hidden()')
+      tell(lease)
+    })
+    await use(pool, (next) => assertClean(next, pid))
+  }
+})
+
+test('what is never reset stays for the next holder', async () => {
+  await using pool = pgPool(() => newPool(), { reset: 'never' })
+  await pool.query("set statement_timeout = '7s'")
+  const { rows } = await pool.query('show statement_timeout')
+  assert.deepEqual(rows, [{ statement_timeout: '7s' }])
+})
+
+test("one's own statements replace the reset, and may be what cannot stand beside others", async () => {
+  await using pool = pgPool(() => newPool(), { reset: { sql: 'DISCARD ALL' }, grace: 10_000 })
+  const pid = await backendOf(pool)
+  await use(pool, async (lease) => {
+    await lease.begin()
+    await lease.query("set statement_timeout = '7s'")
+  })
+  const { rows } = await pool.query(
+    "select pg_backend_pid() as pid, current_setting('statement_timeout') as timeout",
+  )
+  assert.deepEqual(rows, [{ pid, timeout: '0' }])
+})
+
+test('what the pool gave every connection at its start survives the reset', async () => {
+  const config = { options: '-c statement_timeout=9s', lock_timeout: 8_000 }
+  await using pool = pgPool(() => newPool(config), { reset: 'always' })
+  await pool.query("set statement_timeout = '7s'")
+  const { rows } = await pool.query(
+    "select current_setting('statement_timeout') as statement, current_setting('lock_timeout') as lock",
+  )
+  assert.deepEqual(rows, [{ statement: '9s', lock: '8s' }])
+})
+
+test("the driver's own client is what a lease stands for, until its release", async () => {
+  const raw = newPool()
+  await using pool = pgPool(() => raw)
+  const clients: unknown[] = []
+  raw.on('acquire', (client) => clients.push(client))
+  const lease = await pool.acquire()
+  const client = lease.unsafeClient() as pg.PoolClient
+  assert.equal(client, clients[0])
+  assert.deepEqual((await client.query('select 1 as one')).rows, [{ one: 1 }])
+  await lease[Symbol.asyncDispose]()
+  assert.throws(() => lease.unsafeClient(), { code: 'ERR_DISPOSED' })
+  assert.throws(() => lease.markDirty(), { code: 'ERR_DISPOSED' })
+})
+
+test('a reset that makes no sense is refused at the door', () => {
+  for (const reset of ['sometimes', { when: 'auto' }, { sql: 7 }, { sql: '', when: 'never' }]) {
+    assert.throws(() => pgPool(() => newPool(), { reset } as never), {
+      name: 'TypeError',
+      message: /`reset` of pgPool\(\)/,
+    })
+  }
+})
+
+const named = { name: 'survivor', text: 'select 1 as one' }
+
+async function prepare(pool: PgPool): Promise<number> {
+  await pool.query(named)
+  return await backendOf(pool)
+}
+
+async function use(pool: PgPool, body: (lease: PgLease) => Promise<unknown>): Promise<void> {
+  await using lease = await pool.acquire()
+  await body(lease)
+}
+
+async function assertClean(lease: PgLease, pid: number): Promise<void> {
+  assert.deepEqual((await lease.query(named)).rows, [{ one: 1 }])
+  const { rows } = await lease.query(`select pg_backend_pid() as pid,
+    to_regclass('pg_temp.leftover') as temp,
+    current_setting('statement_timeout') as timeout,
+    current_user = session_user and session_user = (select usename from pg_stat_activity where pid = pg_backend_pid()) as role,
+    (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks,
+    (select count(*)::int from pg_listening_channels()) as channels,
+    (select count(*)::int from pg_cursors where name = 'leftover') as cursors`)
+  const clean = { temp: null, timeout: '0', role: true, locks: 0, channels: 0, cursors: 0 }
+  assert.deepEqual(rows, [{ pid, ...clean }])
+  await lease.query('vacuum pg_largeobject_metadata')
+}

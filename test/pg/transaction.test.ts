@@ -1,0 +1,426 @@
+/** Transactions: begun as asked, ended once, and honest about how. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pgPool, type PgTransaction } from 'unwind/pg'
+
+import { Wire } from '../support/chaos-proxy.ts'
+import { backendOf, deferred, newPool, newTable, Observer } from './support/database.ts'
+
+const disposed = { name: 'DisposedError', code: 'ERR_DISPOSED' }
+const open = { name: 'PgTransactionOpenError', code: 'ERR_PG_TRANSACTION_OPEN' }
+
+test('a transaction is begun with the isolation, the access and the patience that were asked for', async () => {
+  await using pool = pgPool(() => newPool())
+  for (const isolation of ['read committed', 'repeatable read', 'serializable'] as const) {
+    for (const flag of [true, false, undefined]) {
+      const options = {
+        isolation,
+        ...(flag !== undefined && { readOnly: flag, deferrable: flag }),
+      }
+      const { rows } = await pool.transaction(options, (tx) =>
+        tx.query(`select current_setting('transaction_isolation') as isolation,
+          current_setting('transaction_read_only') as "readOnly",
+          current_setting('transaction_deferrable') as deferrable`),
+      )
+      const setting = flag === true ? 'on' : 'off'
+      assert.deepEqual(rows, [{ isolation, readOnly: setting, deferrable: setting }])
+    }
+  }
+})
+
+test('what is committed stays, and what is not is rolled back on dispose', async () => {
+  await using table = await newTable()
+  await using pool = pgPool(() => newPool())
+  await using lease = await pool.acquire()
+  {
+    await using tx = await lease.begin()
+    await tx.query(`insert into ${table.name} values (1)`)
+    assert.equal(tx.state, 'open')
+    await tx.commit()
+    assert.equal(tx.state, 'committed')
+  }
+  {
+    await using tx = await lease.begin()
+    await tx.query(`insert into ${table.name} values (2)`)
+  }
+  assert.deepEqual(await table.values(), [1])
+})
+
+test('a transaction is refused while another one is open on its connection, however it was begun', async () => {
+  await using pool = pgPool(() => newPool())
+  await using lease = await pool.acquire()
+  const tx = await lease.begin()
+  await assert.rejects(lease.begin(), open)
+  await tx.rollback()
+  await lease.query('begin')
+  await assert.rejects(lease.begin(), open)
+  await lease.query('rollback')
+  await using _tx = await lease.begin()
+})
+
+test('a COMMIT that the server turned into a ROLLBACK rejects with what had failed', async () => {
+  await using table = await newTable()
+  await using pool = pgPool(() => newPool())
+  await using lease = await pool.acquire()
+  const tx = await lease.begin()
+  await tx.query(`insert into ${table.name} values (1)`)
+  await assert.rejects(tx.query('select 1/0'), { code: '22012' })
+  assert.equal(tx.state, 'failed')
+  await assert.rejects(tx.commit(), (error: Error & { code?: string }) => {
+    assert.equal(error.name, 'PgTransactionRolledBackError')
+    assert.equal(error.code, 'ERR_PG_ROLLED_BACK')
+    assert.equal((error.cause as { code?: string }).code, '22012')
+    return true
+  })
+  assert.equal(tx.state, 'rolled back')
+  await tx[Symbol.asyncDispose]()
+  assert.deepEqual(await table.values(), [])
+  await lease[Symbol.asyncDispose]()
+  await assert.rejects(
+    pool.transaction(async (swallowing) => {
+      await swallowing.query('select 1/0').catch(() => {})
+    }),
+    { code: 'ERR_PG_ROLLED_BACK' },
+  )
+})
+
+test("a COMMIT that fails rejects with the server's error, and the connection goes on", async () => {
+  await using pool = pgPool(() => newPool())
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  await lease.query(`create temp table parent (id int primary key);
+    create temp table child (id int references parent deferrable initially deferred)`)
+  await using tx = await lease.begin()
+  await tx.query('insert into child values (1)')
+  await assert.rejects(tx.commit(), { code: '23503' })
+  assert.equal(tx.state, 'rolled back')
+  await using _next = await lease.begin()
+  assert.equal(await backendOf(lease), pid)
+})
+
+test('a connection that is lost during COMMIT is told as that, whatever became of it, and never tried again', async () => {
+  for (const became of ['lost', 'committed'] as const) {
+    await using table = await newTable()
+    await using wire = await Wire.start()
+    await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 5_000 })
+    let runs = 0
+    if (became === 'lost') {
+      wire.onClientMessage = ({ bytes }) => {
+        if (bytes.includes('COMMIT')) wire.cut()
+      }
+    } else {
+      wire.holds = ({ type, bytes }) => {
+        const committed = type === 'C' && bytes.includes('COMMIT')
+        if (committed) setImmediate(() => wire.cut('reset'))
+        return committed
+      }
+    }
+    const committing = pool.transaction({ retry: 5 }, async (tx) => {
+      runs += 1
+      await tx.query(`insert into ${table.name} values (1)`)
+    })
+    await assert.rejects(committing, (error: Error & { code?: string }) => {
+      assert.equal(error.name, 'PgCommitUnknownError')
+      assert.equal(error.code, 'ERR_PG_COMMIT_UNKNOWN')
+      assert(error.cause instanceof Error)
+      return true
+    })
+    assert.equal(runs, 1)
+    assert.deepEqual(await table.values(), became === 'lost' ? [] : [1])
+    assert.deepEqual((await pool.query('select 1 as one')).rows, [{ one: 1 }])
+  }
+})
+
+test('a COMMIT on a connection that was already lost is no mystery: it was never sent', async () => {
+  await using wire = await Wire.start()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }))
+  await using lease = await pool.acquire()
+  await using tx = await lease.begin()
+  const broken = assert.rejects(tx.query('select pg_sleep(60)'))
+  wire.cut()
+  await broken
+  await assert.rejects(tx.commit(), { code: 'ERR_PG_CONNECTION_LOST' })
+  assert.equal(tx.state, 'rolled back')
+})
+
+test('nobody waits for a COMMIT longer than the grace after an abort, or when it is disposed', async () => {
+  for (const way of ['abort', 'dispose'] as const) {
+    await using wire = await Wire.start()
+    await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 100 })
+    await using lease = await pool.acquire()
+    const controller = new AbortController()
+    const tx = await lease.begin({ signal: controller.signal })
+    wire.freeze()
+    const commit = assert.rejects(tx.commit(), { code: 'ERR_PG_COMMIT_UNKNOWN' })
+    if (way === 'abort') controller.abort()
+    else await tx[Symbol.asyncDispose]()
+    await commit
+    assert.equal(tx.state, 'failed')
+  }
+})
+
+test('the signal of a transaction ends what runs in it, and nothing more is sent, COMMIT included', async () => {
+  await using table = await newTable()
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using lease = await pool.acquire()
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const isReason = (error: unknown): boolean => error === reason
+  const tx = await lease.begin({ signal: controller.signal })
+  await tx.query(`insert into ${table.name} values (1)`)
+  const own = new AbortController()
+  const running = tx.query('select pg_sleep(60)', [], { signal: own.signal })
+  controller.abort(reason)
+  await assert.rejects(running, isReason)
+  await assert.rejects(tx.query('select 1'), isReason)
+  await assert.rejects(tx.savepoint(), isReason)
+  await assert.rejects(tx.commit(), isReason)
+  await tx[Symbol.asyncDispose]()
+  assert.equal(tx.state, 'rolled back')
+  assert.deepEqual(await table.values(), [])
+  await assert.rejects(lease.begin({ signal: controller.signal }), isReason)
+  await assert.rejects(
+    pool.transaction({ signal: controller.signal }, () => {}),
+    isReason,
+  )
+})
+
+test('a BEGIN that waits or runs is given up with its signal, and leaves no transaction open', async () => {
+  await using wire = await Wire.start()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 10_000 })
+  await using lease = await pool.acquire()
+  const waiting = new AbortController()
+  const statement = lease.query('select pg_sleep(0.05)')
+  const queued = assert.rejects(lease.begin({ signal: waiting.signal }), { name: 'AbortError' })
+  waiting.abort()
+  await queued
+  await statement
+
+  const running = new AbortController()
+  const begun = deferred()
+  wire.holds = ({ type, bytes }) => {
+    if (type === 'C' && bytes.includes('BEGIN')) begun.resolve()
+    return type === 'C' && bytes.includes('BEGIN')
+  }
+  const given = assert.rejects(lease.begin({ signal: running.signal }), { name: 'AbortError' })
+  await begun.promise
+  running.abort()
+  wire.letGo()
+  await given
+  await lease.query('vacuum pg_largeobject_metadata')
+  await using _tx = await lease.begin()
+})
+
+test('savepoints end one by one: what is committed stays in the transaction, what is not is undone', async () => {
+  await using table = await newTable()
+  await using pool = pgPool(() => newPool())
+  const insert = (tx: PgTransaction, v: number): Promise<unknown> =>
+    tx.query(`insert into ${table.name} values (${v})`)
+  await pool.transaction(async (tx) => {
+    await insert(tx, 1)
+    {
+      await using kept = await tx.savepoint()
+      await insert(kept, 2)
+      {
+        await using undone = await kept.savepoint()
+        await insert(undone, 3)
+        await assert.rejects(undone.query('select 1/0'))
+        assert.equal(undone.state, 'failed')
+      }
+      assert.equal(tx.state, 'open')
+      await insert(kept, 4)
+      await kept.commit()
+    }
+    {
+      await using failed = await tx.savepoint()
+      await insert(failed, 5)
+      await failed.query('select 1/0').catch(() => {})
+      await assert.rejects(failed.commit(), { code: 'ERR_PG_ROLLED_BACK' })
+      assert.equal(failed.state, 'rolled back')
+    }
+    await insert(tx, 6)
+  })
+  assert.deepEqual(await table.values(), [1, 2, 4, 6])
+})
+
+test('savepoints are one at a time, and a transaction with one open cannot commit', async () => {
+  await using pool = pgPool(() => newPool())
+  await using lease = await pool.acquire()
+  await using tx = await lease.begin()
+  const [one, two] = await Promise.allSettled([tx.savepoint(), tx.savepoint()])
+  assert.equal(one.status, 'fulfilled')
+  assert.equal(two.status, 'rejected')
+  assert.equal((two.reason as { code?: string }).code, 'ERR_PG_TRANSACTION_OPEN')
+  await assert.rejects(tx.commit(), open)
+  assert.equal(tx.state, 'open')
+  await tx.rollback()
+  const savepoint = (one as PromiseFulfilledResult<PgTransaction>).value
+  assert.equal(savepoint.state, 'rolled back')
+  await assert.rejects(savepoint.query('select 1'), disposed)
+})
+
+test('callbacks run after the commit, in order, and not after any other end', async () => {
+  await using pool = pgPool(() => newPool())
+  const ran: string[] = []
+  await pool.transaction(async (tx) => {
+    tx.afterCommit(() => ran.push('first'))
+    {
+      await using released = await tx.savepoint()
+      released.afterCommit(async () => {
+        await Promise.resolve()
+        ran.push('released')
+      })
+      await released.commit()
+    }
+    {
+      await using undone = await tx.savepoint()
+      undone.afterCommit(() => ran.push('undone'))
+    }
+    assert.equal(ran.length, 0)
+    tx.afterCommit(() => ran.push('last'))
+  })
+  assert.deepEqual(ran, ['first', 'released', 'last'])
+  const failed = pool.transaction((tx) => {
+    tx.afterCommit(() => ran.push('never'))
+    assert.throws(() => tx.afterCommit(7 as never), { name: 'TypeError', message: /afterCommit/ })
+    throw new Error('no')
+  })
+  await assert.rejects(failed, { message: 'no' })
+  assert.deepEqual(ran, ['first', 'released', 'last'])
+})
+
+test('a callback that fails is told, stops no other, and neither undoes nor repeats the commit', async () => {
+  await using table = await newTable()
+  await using pool = pgPool(() => newPool())
+  const ran: number[] = []
+  let runs = 0
+  const committing = pool.transaction({ retry: 3 }, async (tx) => {
+    runs += 1
+    await tx.query(`insert into ${table.name} values (1)`)
+    tx.afterCommit(() => {
+      throw Object.assign(new Error('told'), { code: '40001' })
+    })
+    tx.afterCommit(() => ran.push(1))
+  })
+  await assert.rejects(committing, { message: 'told' })
+  assert.deepEqual([runs, ran], [1, [1]])
+  assert.deepEqual(await table.values(), [1])
+})
+
+test('the end of a transaction is one: repeated it is the same, and the other one is refused', async () => {
+  await using pool = pgPool(() => newPool())
+  await using lease = await pool.acquire()
+  const committed = await lease.begin()
+  await Promise.all([committed.commit(), committed.commit()])
+  await committed.commit()
+  await committed[Symbol.asyncDispose]()
+  await assert.rejects(committed.rollback(), disposed)
+  const rolledBack = await lease.begin()
+  await Promise.all([rolledBack.rollback(), rolledBack.rollback()])
+  await rolledBack.rollback()
+  await assert.rejects(rolledBack.commit(), disposed)
+  await assert.rejects(rolledBack.query('select 1'), disposed)
+  await assert.rejects(rolledBack.savepoint(), disposed)
+  assert.throws(() => rolledBack.afterCommit(() => {}), disposed)
+})
+
+test('a body that ends its transaction itself is believed', async () => {
+  await using table = await newTable()
+  await using pool = pgPool(() => newPool())
+  const insert = `insert into ${table.name} values (1)`
+  await pool.transaction(async (tx) => {
+    await tx.query(insert)
+    await tx.rollback()
+  })
+  assert.deepEqual(await table.values(), [])
+  const failed = pool.transaction(async (tx) => {
+    await tx.query(insert)
+    await tx.commit()
+    throw new Error('afterwards')
+  })
+  await assert.rejects(failed, { message: 'afterwards' })
+  assert.deepEqual(await table.values(), [1])
+})
+
+test('transaction() gives what the body gives, and refuses what is no body and no option', async () => {
+  await using pool = pgPool(() => newPool())
+  assert.equal(await pool.transaction(() => 5), 5)
+  assert.equal(await pool.transaction({ retry: 2 }, async () => 'six'), 'six')
+  const transaction = pool.transaction.bind(pool) as (...parameters: unknown[]) => Promise<unknown>
+  await assert.rejects(transaction({}), { name: 'TypeError', message: /transaction\(\)/ })
+  await assert.rejects(transaction(undefined), { name: 'TypeError' })
+  await assert.rejects(
+    transaction({ retries: 1 }, () => {}),
+    { name: 'TypeError', message: /`retries`/ },
+  )
+  await assert.rejects(
+    transaction({ retry: -1 }, () => {}),
+    { name: 'TypeError', message: /`retry`/ },
+  )
+  assert.equal(pool.stats().leased, 0)
+})
+
+test('a deadlock is tried again where that is allowed, as is what a library wrapped or a body swallowed', async () => {
+  await using observer = await Observer.start()
+  await using table = await newTable()
+  await using pool = pgPool(() => newPool({ max: 2 }), { grace: 10_000 })
+  await pool.query(`insert into ${table.name} values (1), (2)`)
+  const both = [deferred(), deferred()]
+  let runs = 0
+  const lock = (mine: number, other: number): Promise<void> =>
+    pool.transaction({ retry: 3 }, async (tx) => {
+      runs += 1
+      await tx.query(`update ${table.name} set v = v where v = ${mine}`)
+      both[mine - 1]?.resolve()
+      await Promise.all(both.map(({ promise }) => promise))
+      await tx.query(`update ${table.name} set v = v where v = ${other}`)
+    })
+  await Promise.all([lock(1, 2), lock(2, 1)])
+  assert.equal(runs, 3)
+  assert.ok(observer)
+
+  const failures: ((tx: PgTransaction) => Promise<unknown>)[] = [
+    (tx) => tx.query("do $$ begin raise exception using errcode = '40001'; end $$"),
+    async (tx) => {
+      try {
+        await tx.query("do $$ begin raise exception using errcode = '40P01'; end $$")
+      } catch (cause) {
+        throw new Error('wrapped', { cause })
+      }
+    },
+    (tx) => tx.query("do $$ begin raise exception using errcode = '40001'; end $$").catch(() => {}),
+  ]
+  for (const fail of failures) {
+    let attempts = 0
+    await pool.transaction({ retry: 1 }, async (tx) => {
+      attempts += 1
+      if (attempts === 1) await fail(tx)
+    })
+    assert.equal(attempts, 2)
+    let once = 0
+    const unretried = pool.transaction(async (tx) => {
+      once += 1
+      await fail(tx)
+    })
+    await assert.rejects(unretried)
+    assert.equal(once, 1)
+  }
+  let others = 0
+  const other = pool.transaction({ retry: 9 }, async (tx) => {
+    others += 1
+    await tx.query('select 1/0')
+  })
+  await assert.rejects(other, { code: '22012' })
+  assert.equal(others, 1)
+})
+
+test('waiting to try again ends with the reason of the signal', async () => {
+  await using pool = pgPool(() => newPool())
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const trying = pool.transaction({ retry: 1_000_000, signal: controller.signal }, async (tx) => {
+    setImmediate(() => controller.abort(reason))
+    await tx.query("do $$ begin raise exception using errcode = '40001'; end $$")
+  })
+  await assert.rejects(trying, (error) => error === reason)
+})
