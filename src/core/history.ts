@@ -29,7 +29,11 @@ interface Gone {
   readonly at: number
 }
 
-const past: PastScope[] = []
+/** Open apps whose scopes are kept. */
+const keptApps = 100
+
+/** By the ids of their apps. A busy app does not push out what a quiet one did. */
+const past = new Map<string, PastScope[]>()
 /** What open scopes have released, by their ids. */
 const pending = new Map<string, Gone[]>()
 let lookers = 0
@@ -49,7 +53,7 @@ export function keepHistory(): () => void {
 
 /** Newest first. */
 export function pastScopes(app: string): PastScope[] {
-  return past.filter((scope) => scope.app === app).toReversed()
+  return past.get(app)?.toReversed() ?? []
 }
 
 function listen(): void {
@@ -60,7 +64,7 @@ function listen(): void {
 function stop(): void {
   unsubscribe('unwind:resource:released', onReleased)
   unsubscribe('unwind:scope:closed', onClosed)
-  past.length = 0
+  past.clear()
   pending.clear()
 }
 
@@ -79,10 +83,25 @@ function onClosed(message: unknown): void {
   const closed = message as Channels['unwind:scope:closed']
   const list = pending.get(closed.id) ?? []
   pending.delete(closed.id)
+  if (closed.kind === 'app') {
+    past.delete(closed.id)
+    return
+  }
   const openedAt = performance.now() - closed.durationMs
   const resources = list.map(({ released, at }) => pastResource(released, at - openedAt))
-  past.push({ ...closed, closedAt: Date.now(), resources })
-  if (past.length > kept) past.shift()
+  const ofApp = pastOf(closed.app)
+  ofApp.push({ ...closed, closedAt: Date.now(), resources })
+  if (ofApp.length > kept) ofApp.shift()
+}
+
+function pastOf(app: string): PastScope[] {
+  const known = past.get(app)
+  if (known !== undefined) return known
+  const [oldest] = past.size < keptApps ? [] : past.keys()
+  if (oldest !== undefined) past.delete(oldest)
+  const made: PastScope[] = []
+  past.set(app, made)
+  return made
 }
 
 /** @param endMs milliseconds from the opening of the scope until the end of the release */

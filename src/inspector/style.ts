@@ -125,9 +125,10 @@ thead th:last-child:has(.axis) { padding-left: 0 }
 #helds-table th:nth-child(1) { width: 20% }
 #helds-table th:nth-child(3) { width: 142px }
 #helds-table th:nth-child(6) { width: 32% }
-#closed-table th:first-child { width: 106px; font: inherit }
+#closed-table th:first-child { width: 106px }
+#closed th { font: inherit }
 #closed-table th:nth-child(5) { width: 38% }
-.past { padding: 2px 0; background: var(--wash); border-radius: 3px }
+.past { overflow: hidden; padding: 2px 0; background: var(--wash); border-radius: 3px }
 .past:empty { padding: 5px 0 }
 .past i { display: block; height: 5px; min-width: 2px; margin: 1px 0 1px calc(var(--at) * 1%); width: calc(var(--size) * 1%); border-radius: 2px; background: linear-gradient(90deg,
   var(--acquiring) calc(var(--wait) * 1%), var(--open) 0 calc(var(--held) * 1%), var(--releasing) 0) }

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 
+import { Pool } from 'pg'
 import type { Browser, Page } from 'playwright-core'
-import { createApp, resource, type App, type Scope } from 'unwind'
+import { createApp, detectLeaks, hold, resource, type App, type Scope } from 'unwind'
 import { inspector } from 'unwind/inspector'
+import { pgPool } from 'unwind/pg'
 
 import { launch } from '../support/chromium.ts'
 import { Site } from './support/site.ts'
@@ -131,6 +135,121 @@ describe('the page in Chromium', { concurrency: 3 }, () => {
     await held.waitFor({ state: 'detached' })
     await page.getByText('Nothing is held.').waitFor()
     await until(async () => (await page.title()) === '0 held · shop')
+  })
+
+  test('keeps the scopes that closed last, before somebody looked too, with their outcome and what they held', async () => {
+    const app = createApp({ name: 'shop' })
+    await using seen = await visit(app)
+    const { page } = seen
+    await page.close()
+    await app.run({ name: 'GET /good' }, (scope) => scope.get(connection))
+    await app.run({ name: 'GET /bad' }, () => Promise.reject(new Error('No.'))).catch(() => {})
+    const left = app.child({ name: 'GET /left' })
+    left.abort()
+    await left.close().catch(() => {})
+    await app.child({ name: 'GET /forgotten' }).close()
+    const later = await page.context().newPage()
+    await later.goto(`${seen.site.base}/__unwind/`)
+    const closed = later.getByRole('table', { name: 'Closed last' }).locator('tbody tr')
+    await closed.first().waitFor()
+    assert.deepEqual(
+      (await closed.allInnerTexts()).map((text) => text.split('\t').slice(0, 2).join(' ')),
+      ['unknown GET /forgotten', 'aborted GET /left', 'failure GET /bad', 'success GET /good'],
+    )
+    const drawn = closed.last().getByRole('img')
+    assert.match(
+      (await drawn.getAttribute('aria-label')) ?? '',
+      /^connection: waited [\d.]+ \S+, held [\d.]+ \S+, released in [\d.]+ \S+$/,
+    )
+    for (let i = 0; i < 60; i += 1) await app.run({ name: `GET /${i}` }, () => {})
+    await closed.first().getByText('GET /59').waitFor()
+    assert.equal(await closed.count(), 50)
+  })
+
+  test('says how long each kind of resource is held', async () => {
+    const app = createApp({ name: 'shop' })
+    const lamp = resource({ name: 'lamp of this test', acquire: () => ({}), release() {} })
+    for (let i = 0; i < 20; i += 1) await app.run((scope) => scope.get(lamp))
+    await using seen = await visit(app)
+    const shown = seen.page.getByRole('listitem').filter({ hasText: 'lamp of this test' })
+    assert.match(await shown.innerText(), /^lamp of this test\s+20 · [\d.]+ \S+ · [\d.]+ \S+$/)
+    const words = await shown.getByRole('img').getAttribute('aria-label')
+    assert.match(words ?? '', /^lamp of this test: half under [\d.]+ \S+, 99 % under [\d.]+ \S+$/)
+    assert.match((await shown.locator('path').getAttribute('d')) ?? '', /^M[\d.]+ 30v-[\d.]+h/)
+  })
+
+  test('says which leak is where, once for each place, and tells a screen reader of a new one', async () => {
+    using _detection = detectLeaks({ level: 'full' })
+    const app = createApp({ name: 'shop' })
+    await using seen = await visit(app)
+    const { page } = seen
+    const kept: AsyncDisposable[] = []
+    const warned = once(process, 'warning')
+    for (let i = 0; i < 3; i += 1) {
+      await app.run({ name: 'POST /forget' }, () => {
+        kept.push(hold({}, () => {}, { name: 'forgotten lamp' }))
+      })
+    }
+    const [{ code }] = (await warned) as [NodeJS.ErrnoException]
+    assert.equal(code, 'UNWIND_LEAK')
+    const leaks = page
+      .getByRole('table', { name: 'Leaks by site' })
+      .locator('tbody tr')
+      .filter({ hasText: 'forgotten lamp' })
+    await leaks.getByText('3', { exact: true }).waitFor()
+    const [name, why, , , site] = await leaks.locator('th,td').allInnerTexts()
+    assert.deepEqual([name, why], ['forgotten lamp', 'outlived its scope'])
+    assert.match(site ?? '', /page\.test\.[jt]s:\d+/)
+    assert.doesNotMatch(site ?? '', /file:|node_modules/)
+    await page.getByRole('status').getByText('Something leaks').waitFor({ state: 'attached' })
+    const row = page
+      .getByRole('table', { name: 'Held now' })
+      .locator('tbody tr')
+      .filter({ hasText: 'forgotten lamp' })
+    assert.equal(await row.count(), 3)
+    assert.equal(await row.first().locator('td').nth(1).innerText(), 'leak?')
+    for (const held of kept) await held[Symbol.asyncDispose]()
+    await row.first().waitFor({ state: 'detached' })
+  })
+
+  test('says how full a pool is, and how many wait for it', async () => {
+    // A server that takes connections and says nothing.
+    const sockets: Socket[] = []
+    const silent = createServer((socket) => sockets.push(socket))
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    // A server on TCP has such an address.
+    const { port } = silent.address() as AddressInfo
+    const raw = new Pool({
+      host: '127.0.0.1',
+      port,
+      user: 'verysecret',
+      password: 'verysecret',
+      database: 'orders',
+      max: 1,
+      connectionTimeoutMillis: 60_000,
+    })
+    const pool = pgPool(raw)
+    const abort = new AbortController()
+    const waiting = [1, 2, 3].map(() => pool.acquire({ signal: abort.signal }))
+    await using seen = await visit()
+    const { page } = seen
+    const full = page
+      .getByRole('table', { name: 'Pools' })
+      .getByRole('row')
+      .filter({ hasText: `127.0.0.1:${port}` })
+    await full.waitFor()
+    const [name, leased, idle, queue] = await full.locator('th,td').allInnerTexts()
+    assert.match(name ?? '', /^orders\s+127\.0\.0\.1:\d+$/)
+    assert.deepEqual([leased, idle, queue], ['0/1', '0', '3'])
+    assert.doesNotMatch(await page.content(), /verysecret/)
+    abort.abort()
+    await Promise.allSettled(waiting)
+    await full.getByRole('cell', { name: '3' }).waitFor({ state: 'detached' })
+    silent.close()
+    for (const socket of sockets) socket.destroy()
+    await pool[Symbol.asyncDispose]()
+    await raw.end()
   })
 
   test('shows hostile names as the text that they are', async () => {

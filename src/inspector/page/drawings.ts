@@ -213,8 +213,9 @@ export function showTimes({ holdTimes }: Picture): void {
     drawTimesAxis()
   }
   histograms(holdTimes)
-  note('times', 'count · median · 99 %', holdTimes.length === 0 ? 'Nothing was released yet.' : '')
-  find('times-axis').hidden = holdTimes.length === 0
+  const none = holdTimes.length === 0
+  note('times', none ? '' : 'count · median · 99 %', none ? 'Nothing was released yet.' : '')
+  find('times-axis').hidden = none
 }
 
 const histograms = linesIn<HoldTimes>(find('times'), ({ resource }) => resource, timesLine)

@@ -89,8 +89,8 @@ export function showHeld(picture: Picture, wanted: Wanted): void {
     picture.held.every((row) => row.site === undefined) && total > 0
       ? ', with UNWIND_LEAKS=full also from where'
       : ''
-  const empty = total === 0 ? 'Nothing is held.' : 'Nothing matches.'
-  note('helds', `${hidden}${count(total)}, oldest first${hint}`, rows.length === 0 ? empty : '')
+  if (total === 0) note('helds', '', 'Nothing is held.')
+  else note('helds', `${hidden}${count(total)}${hint}`, rows.length === 0 ? 'Nothing matches.' : '')
 }
 
 const closed = tableOf<ClosedRow>(
@@ -100,7 +100,10 @@ const closed = tableOf<ClosedRow>(
     dress(cell, `state ${outcome}`)
     write(cell, outcome)
   },
-  (cell, { name }) => long(cell, name),
+  (cell, { name }) => {
+    dress(cell, 'mono')
+    long(cell, name)
+  },
   (cell, { tookMs }) => write(cell, duration(tookMs)),
   (cell, { agoMs }) => write(cell, duration(agoMs)),
   (cell, row) => drawPast(cell, row),
