@@ -110,9 +110,8 @@ class Backup {
       })
       this.#step({ totalPages, remainingPages: 0 })
     } catch (error) {
-      if (this.#stopped === undefined) throw this.#explained(error)
       if (this.#isNew) rmSync(this.#path, { force: true })
-      throw this.#stopped.reason
+      throw this.#stopped === undefined ? this.#explained(error) : this.#stopped.reason
     }
   }
 

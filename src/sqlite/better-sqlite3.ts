@@ -3,9 +3,9 @@
  * stay out of the declarations: they lag behind it, and a program that has another copy would not compile.
  */
 import BetterSqlite3 from 'better-sqlite3'
-import { checkGiven, checkSqliteOptions, openDatabase } from './open.ts'
 import type { Driver, DriverDatabase } from './driver.ts'
-import { makeResources } from './resources.ts'
+import { openDatabase } from './open.ts'
+import { resourcesOf } from './resources.ts'
 import type { SqliteDatabase, SqliteOptions, SqliteResources } from './types.ts'
 
 export type {
@@ -22,9 +22,7 @@ export type {
 const driver: Driver = {
   databaseClass: 'a Database of better-sqlite3',
   // Any copy of the driver will do, so its class is no criterion.
-  accepts: (given): given is DriverDatabase =>
-    ['prepare', 'exec', 'close', 'backup', 'pragma'].every((method) => isMethod(given, method)) &&
-    'inTransaction' in given,
+  adopt: (given) => (isDatabase(given) ? given : undefined),
   // Its types say less than it can do: `iterate` gives an iterator with `return`.
   open: (path, options) => new BetterSqlite3(path, options) as unknown as DriverDatabase,
 }
@@ -47,8 +45,6 @@ export function sqlite(
   database: string | object,
   options?: SqliteOptions,
 ): SqliteDatabase & Disposable & AsyncDisposable {
-  checkGiven(driver, 'sqlite()', database)
-  checkSqliteOptions('sqlite()', options)
   return openDatabase(driver, database, options)
 }
 
@@ -70,11 +66,12 @@ export function sqliteResources(
   database: string | object | (() => string | object),
   options?: SqliteOptions,
 ): SqliteResources {
-  if (typeof database !== 'function') checkGiven(driver, 'sqliteResources()', database)
-  checkSqliteOptions('sqliteResources()', options)
-  // To the compiler any function is an object, and may be one that gives nothing.
-  const open = typeof database === 'function' ? (database as () => string | object) : () => database
-  return makeResources(() => sqlite(open(), options))
+  return resourcesOf(driver, database, options)
+}
+
+function isDatabase(given: object): given is DriverDatabase {
+  const methods = ['prepare', 'exec', 'close', 'backup', 'pragma']
+  return methods.every((method) => isMethod(given, method)) && 'inTransaction' in given
 }
 
 function isMethod(value: object, name: string): boolean {

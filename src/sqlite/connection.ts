@@ -113,14 +113,22 @@ export const byWrite = 'something was written on its connection'
 export class Prepared {
   readonly connection: Connection
   readonly sql: string
-  readonly readonly: boolean
+  #readonly: boolean | undefined = undefined
   #statement: DriverStatement | undefined
 
   constructor(connection: Connection, sql: string, statement: DriverStatement) {
     this.connection = connection
     this.sql = sql
-    this.readonly = statement.readonly
     this.#statement = statement
+  }
+
+  /** Whether it leaves the file as it is. */
+  get readonly(): boolean {
+    try {
+      return (this.#readonly ??= this.statement.readonly)
+    } catch (error) {
+      throw this.connection.explained(error)
+    }
   }
 
   get statement(): DriverStatement {

@@ -5,7 +5,7 @@
 import type { SqliteChanges } from './types.ts'
 
 export interface DriverStatement {
-  /** Whether it leaves the file as it is. */
+  /** Whether it leaves the file as it is. May cost as much as preparing it. */
   readonly readonly: boolean
   get(...parameters: unknown[]): unknown
   all(...parameters: unknown[]): unknown[]
@@ -21,26 +21,32 @@ export interface DriverIterator {
 
 /** One connection. */
 export interface DriverDatabase {
-  /** The path that it was opened with. */
+  /** What the file is called in messages. */
   readonly name: string
   readonly memory: boolean
   readonly open: boolean
   readonly inTransaction: boolean
   prepare(sql: string): DriverStatement
   exec(sql: string): unknown
+  /** Does nothing the second time. What is being copied from it ends. */
   close(): unknown
   /** `progress` is called between steps with what is left; where it throws, the copying ends and a new file is removed. */
   backup(
     path: string,
-    options: { progress(done: { totalPages: number; remainingPages: number }): undefined },
-  ): Promise<{ totalPages: number; remainingPages: number }>
+    options: { progress: (done: DriverProgress) => undefined },
+  ): Promise<DriverProgress>
+}
+
+export interface DriverProgress {
+  readonly totalPages: number
+  readonly remainingPages: number
 }
 
 export interface Driver {
   /** What its connections are called in a message. */
   readonly databaseClass: string
-  /** Whether this is a connection of this driver. */
-  accepts(database: object): database is DriverDatabase
+  /** A connection that the caller owns, always in the same shape; `undefined` for anything else. */
+  adopt(given: object): DriverDatabase | undefined
   /** @param options.timeout milliseconds to block while another connection is busy */
   open(
     path: string,

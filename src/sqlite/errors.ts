@@ -24,8 +24,8 @@ export function cannotOpen(message: string, cause?: unknown): UnwindError {
 }
 
 /** `ERR_SQLITE_BACKUP` */
-export function cannotBackUp(message: string, cause: unknown): UnwindError {
-  return new UnwindError('ERR_SQLITE_BACKUP', message, { cause })
+export function cannotBackUp(message: string, cause?: unknown): UnwindError {
+  return new UnwindError('ERR_SQLITE_BACKUP', message, cause === undefined ? undefined : { cause })
 }
 
 /** `ERR_SQLITE_AWAIT`: a transaction of one tick was still open at the end of it. */
@@ -74,6 +74,13 @@ export function stillReading(file: string, cause: unknown): UnwindError {
     'ERR_SQLITE_MISUSE',
     `An iterator on "${file}" could not be closed and is still open. Write or dispose after the user function returned that keeps the connection busy.`,
     { cause },
+  )
+}
+
+/** What throws inside a user function that a statement of the same connection calls. */
+export function busyInFunction(file: string): UnwindError {
+  return misuse(
+    `The connection to "${file}" is busy with the statement that called this user function. Do this after that statement has returned; a user function may read with other statements, and nothing else.`,
   )
 }
 
@@ -128,7 +135,7 @@ export function explained(error: unknown, { open }: DriverDatabase, file: string
       { cause: error },
     )
   }
-  if (isBusy(error)) {
+  if (isResult(error, 'SQLITE_BUSY')) {
     return busy(
       `Another connection holds "${file}", in this process or another. Try again later, or let it wait with the option \`busyTimeout\`.`,
       error,
@@ -137,9 +144,14 @@ export function explained(error: unknown, { open }: DriverDatabase, file: string
   return error
 }
 
-export function isBusy(error: unknown): boolean {
-  if (!(error instanceof Error) || !('code' in error)) return false
-  return typeof error.code === 'string' && error.code.startsWith('SQLITE_BUSY')
+/** What SQLite answers with, as far as anybody here asks: https://sqlite.org/rescode.html */
+const results = { SQLITE_ERROR: 1, SQLITE_BUSY: 5, SQLITE_NOTADB: 26 }
+
+/** better-sqlite3 names the result in `code`, node:sqlite gives its number; the low byte is what extended ones extend. */
+export function isResult(error: unknown, result: keyof typeof results): boolean {
+  if (!(error instanceof Error)) return false
+  if ('errcode' in error) return (Number(error.errcode) & 0xff) === results[result]
+  return 'code' in error && typeof error.code === 'string' && error.code.startsWith(result)
 }
 
 /** A statement in a message. */

@@ -4,11 +4,12 @@
  */
 import { accessSync, constants, statSync, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
-import type { UnwindError } from '../core/errors.ts'
-import { busy, cannotOpen, isBusy } from './errors.ts'
+import { UnwindError } from '../core/errors.ts'
+import { busy, cannotOpen, isResult } from './errors.ts'
 
 export function openFailure(path: string, error: unknown): UnwindError {
-  if (isBusy(error)) {
+  if (error instanceof UnwindError) return error
+  if (isResult(error, 'SQLITE_BUSY')) {
     return busy(
       `Cannot open the database "${path}": another process holds it. Try again later, or let it wait with the option \`busyTimeout\`.`,
       error,
@@ -24,7 +25,7 @@ function reason(path: string, error: unknown): string {
   if (stats === undefined && lookUp(folder)?.isDirectory() !== true) {
     return `there is no folder "${folder}". Create it first.`
   }
-  if (hasCode(error, 'SQLITE_NOTADB')) {
+  if (isResult(error, 'SQLITE_NOTADB')) {
     return 'the file is not an SQLite database. Check the path; the file was not changed.'
   }
   if (!isAllowed(stats === undefined ? folder : path)) {
@@ -49,8 +50,4 @@ function isAllowed(path: string): boolean {
   } catch {
     return false
   }
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
 }

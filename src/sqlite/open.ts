@@ -31,29 +31,30 @@ export function checkSqliteOptions(call: string, options: unknown): void {
   checkOptions(call, options, rules)
 }
 
-/** @throws {TypeError} for anything that is no database */
-export function checkGiven(driver: Driver, call: string, given: unknown): void {
-  const accepted =
-    typeof given === 'string'
-      ? given.trim() !== ''
-      : typeof given === 'object' && given !== null && driver.accepts(given)
-  if (accepted) return
+/**
+ * A path, or the connection of a caller.
+ * @throws {TypeError} for anything that is neither
+ */
+export function checkGiven(driver: Driver, call: string, given: unknown): string | DriverDatabase {
+  if (typeof given === 'string' && given.trim() !== '') return given
+  const adopted = typeof given === 'object' && given !== null ? driver.adopt(given) : undefined
+  if (adopted !== undefined) return adopted
   const wanted = `a path, ":memory:" or ${driver.databaseClass}`
   throw expected(`the first argument of ${call}`, wanted, given)
 }
 
-/** @throws `ERR_SQLITE_OPEN`, `ERR_SQLITE_BUSY` */
+/** @throws what `sqlite()` of an entry point throws */
 export function openDatabase(
   driver: Driver,
-  given: string | object,
+  database: string | object,
   options: SqliteOptions = {},
 ): Database {
+  const given = checkGiven(driver, 'sqlite()', database)
+  checkSqliteOptions('sqlite()', options)
   if (typeof given === 'string')
     return assemble(driver, connect(driver, given, options), true, options)
-  // `checkGiven` asked the driver whether it is one of its connections.
-  const database = given as DriverDatabase
-  configure(database, options)
-  return assemble(driver, database, false, options)
+  configure(given, options)
+  return assemble(driver, given, false, options)
 }
 
 function connect(driver: Driver, path: string, options: SqliteOptions): DriverDatabase {
@@ -72,8 +73,7 @@ function connect(driver: Driver, path: string, options: SqliteOptions): DriverDa
 /** A connection of the caller's stays as it is, except for what the options ask for. */
 function configure(database: DriverDatabase, options: SqliteOptions): void {
   const { name } = database
-  if (!database.open)
-    throw cannotOpen(`The database "${name}" that was given to sqlite() is closed. Open it first.`)
+  if (!database.open) throw cannotOpen(closedAlready(name))
   try {
     if (options.busyTimeout !== undefined) {
       database.exec(`PRAGMA busy_timeout = ${Math.ceil(options.busyTimeout)}`)
@@ -82,6 +82,12 @@ function configure(database: DriverDatabase, options: SqliteOptions): void {
   } catch (error) {
     throw openFailure(name, error)
   }
+}
+
+/** @param name empty where the driver has forgotten it */
+function closedAlready(name: string): string {
+  const database = name === '' ? 'The database' : `The database "${name}"`
+  return `${database} that was given to sqlite() is closed. Open it first.`
 }
 
 function assemble(

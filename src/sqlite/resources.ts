@@ -4,12 +4,33 @@
  */
 import { resource } from '../core/resource.ts'
 import { Database } from './database.ts'
+import type { Driver } from './driver.ts'
+import { checkGiven, checkSqliteOptions, openDatabase } from './open.ts'
 import { ReaderHandle } from './reader.ts'
 import { afterRollback } from './transact.ts'
 import { TransactionHandle } from './transaction-handle.ts'
-import type { SqliteDatabase, SqliteReader, SqliteResources, SqliteTransaction } from './types.ts'
+import type {
+  SqliteDatabase,
+  SqliteOptions,
+  SqliteReader,
+  SqliteResources,
+  SqliteTransaction,
+} from './types.ts'
 
-export function makeResources(open: () => SqliteDatabase & AsyncDisposable): SqliteResources {
+/** @throws {TypeError} for wrong options, and for what is no database, where that can be told already */
+export function resourcesOf(
+  driver: Driver,
+  given: string | object | (() => string | object),
+  options: SqliteOptions | undefined,
+): SqliteResources {
+  if (typeof given !== 'function') checkGiven(driver, 'sqliteResources()', given)
+  checkSqliteOptions('sqliteResources()', options)
+  // To the compiler any function is an object, and may be one that gives nothing.
+  const give = typeof given === 'function' ? (given as () => string | object) : () => given
+  return makeResources(() => openDatabase(driver, give(), options))
+}
+
+function makeResources(open: () => SqliteDatabase & AsyncDisposable): SqliteResources {
   const database = resource<SqliteDatabase>({
     name: 'sqlite database',
     lifetime: 'app',

@@ -120,7 +120,7 @@ export class Writer implements Session, TransactionOwner {
   admit(sql: string): Prepared {
     if (this.#enclosing !== undefined) return this.#enclosing.admit(sql)
     const prepared = this.connection.prepared(sql)
-    if (!prepared.readonly && this.#gate.held) throw this.#refused(quoted(sql))
+    if (this.#gate.held && !prepared.readonly) throw this.#refused(quoted(sql))
     return prepared
   }
 

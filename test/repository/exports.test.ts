@@ -136,6 +136,19 @@ const entries: Readonly<Record<string, Names>> = {
       'SqliteTransaction',
     ],
   },
+  './node-sqlite': {
+    values: ['sqlite', 'sqliteResources'],
+    types: [
+      'SqliteBackupProgress',
+      'SqliteChanges',
+      'SqliteDatabase',
+      'SqliteOptions',
+      'SqliteReader',
+      'SqliteResources',
+      'SqliteStatement',
+      'SqliteTransaction',
+    ],
+  },
   './ws': {
     values: [
       'SocketBrokenError',

@@ -2,19 +2,20 @@
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { describe, test, type TestContext } from 'node:test'
+import { describe, type TestContext } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import BetterSqlite3 from 'better-sqlite3'
-import { sqlite, type SqliteBackupProgress } from 'unwind/better-sqlite3'
+import type { SqliteBackupProgress } from 'unwind/better-sqlite3'
 import {
   committedIn,
   filesOf,
   insert,
+  openAt,
   openFile,
   openMemory,
+  openRaw,
   temporaryPath,
-  type Owned,
 } from './support/database.ts'
+import { test, type Owned } from './support/drivers.ts'
 import { isPending, withCode, within } from './support/promises.ts'
 
 /** Enough pages for several steps of the driver. */
@@ -38,7 +39,7 @@ for (const kind of ['a file in WAL mode', 'a file with a rollback journal', 'mem
       fill(db)
       const progress: SqliteBackupProgress[] = []
       await within(db.backup(target, { onProgress: (done) => void progress.push(done) }))
-      assert.equal(committedIn(target).length, 600)
+      assert.equal(committedIn(t, target).length, 600)
       assert.ok(progress.length > 2)
       assert.deepEqual(progress.at(-1), { total: progress[0]?.total, remaining: 0 })
       const remaining = progress.map((done) => done.remaining)
@@ -57,7 +58,7 @@ for (const kind of ['a file in WAL mode', 'a file with a rollback journal', 'mem
       await turn()
       tx.rollback()
       await within(backup)
-      assert.deepEqual(committedIn(target), ['kept'])
+      assert.deepEqual(committedIn(t, target), ['kept'])
     })
 
     test('an abort between pages rejects with its reason and leaves no file', async (t) => {
@@ -136,7 +137,7 @@ test('writing goes on during a backup of a WAL file, and the copy is of one mome
     }),
   )
   assert.ok(written > 2)
-  assert.equal(committedIn(target).length, 600)
+  assert.equal(committedIn(t, target).length, 600)
 })
 
 test('where no snapshot can be kept, a writer waits for the backup, and a statement is refused', async (t) => {
@@ -167,9 +168,9 @@ test('an existing copy is replaced, and kept as it was when the backup is aborte
   }
   const backup = db.backup(target, { signal: controller.signal, onProgress })
   await assert.rejects(within(backup), (error) => error === 'stop')
-  assert.deepEqual(committedIn(target), ['first'])
+  assert.deepEqual(committedIn(t, target), ['first'])
   await db.backup(target)
-  assert.equal(committedIn(target).length, 601)
+  assert.equal(committedIn(t, target).length, 601)
 })
 
 test('a backup leaves nothing open: the WAL files are gone after the dispose', async (t) => {
@@ -182,17 +183,16 @@ test('a backup leaves nothing open: the WAL files are gone after the dispose', a
 
 test('a Database of the caller can be copied and stays open', async (t) => {
   const path = temporaryPath(t)
-  const raw = new BetterSqlite3(path)
-  t.after(() => raw.close())
-  raw.pragma('journal_mode = WAL')
+  const raw = openRaw(t, path)
+  raw.exec('pragma journal_mode = wal')
   raw.exec("create table item (name text); insert into item values ('a')")
   const target = temporaryPath(t, 'copy.db')
   {
-    using db = sqlite(raw)
+    using db = openAt(t, raw.database)
     await db.backup(target)
   }
   assert.equal(raw.open, true)
-  assert.deepEqual(committedIn(target), ['a'])
+  assert.deepEqual(committedIn(t, target), ['a'])
 })
 
 test('a wrong target is named, and what stands there is left alone', async (t) => {

@@ -2,18 +2,16 @@
 import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { describe, test } from 'node:test'
-import BetterSqlite3 from 'better-sqlite3'
-import { sqlite, sqliteResources } from 'unwind/better-sqlite3'
-import { insert, temporaryPath } from './support/database.ts'
+import { describe } from 'node:test'
+import { insert, openAt, openRaw, resourcesOf, temporaryPath } from './support/database.ts'
+import { driverOf, drivers, test } from './support/drivers.ts'
 import { withCode } from './support/promises.ts'
 
 describe('a path', () => {
   test('a directory is named as one', (t) => {
     const path = dirname(temporaryPath(t))
     assert.throws(
-      () => sqlite(path),
+      () => openAt(t, path),
       withCode(
         'ERR_SQLITE_OPEN',
         /"[^"]*unwind-sqlite-[^"]*": it is a directory\. Give the path of a file/,
@@ -24,7 +22,7 @@ describe('a path', () => {
   test('a folder that is not there is named', (t) => {
     const path = join(dirname(temporaryPath(t)), 'missing', 'x.db')
     assert.throws(
-      () => sqlite(path),
+      () => openAt(t, path),
       withCode('ERR_SQLITE_OPEN', /missing\/x\.db": there is no folder "[^"]*missing"\. Create it/),
     )
   })
@@ -35,7 +33,7 @@ describe('a path', () => {
     writeFileSync(path, text)
     for (const defaults of [true, false]) {
       assert.throws(
-        () => sqlite(path, { defaults }),
+        () => openAt(t, path, { defaults }),
         withCode('ERR_SQLITE_OPEN', /letter\.txt": the file is not an SQLite database/),
       )
     }
@@ -44,10 +42,10 @@ describe('a path', () => {
 
   test('a file that may not be read is named', { skip: isRoot() }, (t) => {
     const path = temporaryPath(t, 'secret.db')
-    sqlite(path)[Symbol.dispose]()
+    openAt(t, path)[Symbol.dispose]()
     chmodSync(path, 0)
     assert.throws(
-      () => sqlite(path),
+      () => openAt(t, path),
       withCode('ERR_SQLITE_OPEN', /secret\.db": this process may not read and write it/),
     )
   })
@@ -56,39 +54,38 @@ describe('a path', () => {
     const path = temporaryPath(t, 'file.txt')
     writeFileSync(path, 'text')
     assert.throws(
-      () => sqlite(join(path, 'x.db')),
+      () => openAt(t, join(path, 'x.db')),
       withCode('ERR_SQLITE_OPEN', /file\.txt\/x\.db": there is no folder/),
     )
   })
 
   test('a file that another process holds is named', (t) => {
     const path = temporaryPath(t, 'held.db')
-    const raw = new BetterSqlite3(path)
-    t.after(() => raw.close())
+    const raw = openRaw(t, path)
     raw.exec('create table item (name text); begin exclusive')
     assert.throws(
-      () => sqlite(path),
+      () => openAt(t, path),
       withCode('ERR_SQLITE_BUSY', /held\.db": another process holds it.*busyTimeout/),
     )
     raw.exec('rollback')
-    using db = sqlite(path)
+    using db = openAt(t, path)
     insert(db, 'a')
   })
 
   test('what failed to open leaves nothing behind: it can be opened once the cause is gone', (t) => {
     const path = temporaryPath(t, 'late/x.db')
-    assert.throws(() => sqlite(path), withCode('ERR_SQLITE_OPEN'))
+    assert.throws(() => openAt(t, path), withCode('ERR_SQLITE_OPEN'))
     mkdirSync(dirname(path))
-    using db = sqlite(path)
+    using db = openAt(t, path)
     db.exec('create table item (name text)')
   })
 
-  test('an empty one is refused, because SQLite would open a file that is lost at its close', () => {
+  test('an empty one is refused, because SQLite would open a file that is lost at its close', (t) => {
     for (const path of ['', '  ']) {
-      assert.throws(() => sqlite(path), {
+      assert.throws(() => openAt(t, path), {
         name: 'TypeError',
         message:
-          /first argument of sqlite\(\) to be a path, ":memory:" or a Database of better-sqlite3/,
+          /first argument of sqlite\(\) to be a path, ":memory:" or a Database(?:Sync)? of (?:better-sqlite3|node:sqlite)/,
       })
     }
   })
@@ -96,16 +93,19 @@ describe('a path', () => {
 
 describe('anything else', () => {
   test('what is neither a path nor a Database is refused', (t) => {
-    const other = new DatabaseSync(':memory:')
-    t.after(() => other.close())
-    using own = sqlite(':memory:')
-    for (const given of [undefined, null, 42, {}, [], () => 'x.db', other, own]) {
-      assert.throws(() => sqlite(given as never), {
+    const raws = drivers
+      .filter((driver) => driver !== driverOf(t))
+      .map(({ openRaw: open }) => open(':memory:'))
+    t.after(() => raws.forEach((raw) => raw.close()))
+    const ofOthers = raws.map(({ database }) => database)
+    using own = openAt(t, ':memory:')
+    for (const given of [undefined, null, 42, {}, [], () => 'x.db', own, ...ofOthers]) {
+      assert.throws(() => openAt(t, given as never), {
         name: 'TypeError',
         message: /first argument of sqlite\(\) to be a path/,
       })
       if (typeof given === 'function') continue
-      assert.throws(() => sqliteResources(given as never), {
+      assert.throws(() => resourcesOf(t, given as never), {
         name: 'TypeError',
         message: /first argument of sqliteResources\(\) to be a path/,
       })
@@ -113,20 +113,23 @@ describe('anything else', () => {
   })
 
   test('a closed Database is named as one', (t) => {
-    const raw = new BetterSqlite3(temporaryPath(t, 'closed.db'))
+    const raw = openRaw(t, temporaryPath(t, 'closed.db'))
     raw.close()
     assert.throws(
-      () => sqlite(raw),
-      withCode('ERR_SQLITE_OPEN', /"[^"]*closed\.db" .* is closed\. Open it first/),
+      () => openAt(t, raw.database),
+      // A DatabaseSync that was closed has forgotten its file.
+      withCode(
+        'ERR_SQLITE_OPEN',
+        /database(?: "[^"]*closed\.db")? that .* is closed\. Open it first/,
+      ),
     )
   })
 
   test('a read-only Database reads, and what SQLite says about a write is passed on', (t) => {
     const path = temporaryPath(t)
-    sqlite(path)[Symbol.dispose]()
-    const raw = new BetterSqlite3(path, { readonly: true })
-    t.after(() => raw.close())
-    using db = sqlite(raw)
+    openAt(t, path)[Symbol.dispose]()
+    const raw = openRaw(t, path, { readonly: true })
+    using db = openAt(t, raw.database)
     assert.deepEqual(db.prepare('select 1 as one').get(), { one: 1 })
     assert.throws(() => db.exec('create table item (name text)'), withCode('SQLITE_READONLY'))
   })
@@ -148,31 +151,31 @@ describe('options', () => {
   for (const [options, message] of wrong) {
     test(`a wrong one is named: ${JSON.stringify(options)}`, (t) => {
       const path = temporaryPath(t)
-      assert.throws(() => sqlite(path, options), { name: 'TypeError', message })
+      assert.throws(() => openAt(t, path, options), { name: 'TypeError', message })
       const ofResources = new RegExp(
         message.source.replace('sqlite\\(\\)', 'sqliteResources\\(\\)'),
       )
-      assert.throws(() => sqliteResources(() => path, options), {
+      assert.throws(() => resourcesOf(t, () => path, options), {
         name: 'TypeError',
         message: ofResources,
       })
     })
   }
 
-  test('what is no object is refused', () => {
-    assert.throws(() => sqlite(':memory:', 5 as never), {
+  test('what is no object is refused', (t) => {
+    assert.throws(() => openAt(t, ':memory:', 5 as never), {
       name: 'TypeError',
       message: /the options of sqlite\(\) to be an object, received 5/,
     })
   })
 
-  test('undefined ones count as absent', () => {
-    using _db = sqlite(':memory:', { readers: undefined, busyTimeout: undefined } as never)
+  test('undefined ones count as absent', (t) => {
+    using _db = openAt(t, ':memory:', { readers: undefined, busyTimeout: undefined } as never)
   })
 
   test('a path gets WAL, NORMAL and foreign keys, unless the option says no', (t) => {
     const settings = (defaults: boolean): unknown[] => {
-      using db = sqlite(temporaryPath(t), { defaults })
+      using db = openAt(t, temporaryPath(t), { defaults })
       return ['journal_mode', 'foreign_keys'].map(
         (name) => Object.values(db.prepare(`pragma ${name}`).get())[0],
       )
@@ -182,7 +185,7 @@ describe('options', () => {
   })
 
   test('a fraction of a millisecond is a whole one for the driver', (t) => {
-    using db = sqlite(temporaryPath(t), { busyTimeout: 0.5 })
+    using db = openAt(t, temporaryPath(t), { busyTimeout: 0.5 })
     assert.deepEqual(db.prepare('pragma busy_timeout').get(), { timeout: 1 })
   })
 })

@@ -1,7 +1,7 @@
 /** What happens when a transaction of `begin()` is still open at an await. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
 import { insert, openFile } from './support/database.ts'
+import { test } from './support/drivers.ts'
 import { nextWarning, quiet, withCode, within } from './support/promises.ts'
 
 test('it is rolled back at the end of its tick, and the commit says why', async (t) => {

@@ -1,8 +1,15 @@
 /** `begin()`: transactions that end in the tick in which they began. */
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
-import BetterSqlite3 from 'better-sqlite3'
-import { deferredForeignKey, insert, names, openFile, openMemory } from './support/database.ts'
+import { describe } from 'node:test'
+import {
+  deferredForeignKey,
+  insert,
+  names,
+  openFile,
+  openMemory,
+  openRaw,
+} from './support/database.ts'
+import { test } from './support/drivers.ts'
 import { withCode } from './support/promises.ts'
 
 describe('begin()', () => {
@@ -42,12 +49,12 @@ describe('begin()', () => {
 
   test('it holds the write lock from the beginning, so that a read in it stays true', (t) => {
     const { db, path } = openFile(t)
-    using other = openOther(path)
+    const other = openRaw(t, path)
     using tx = db.begin()
     assert.deepEqual(names(tx), [])
-    assert.throws(() => other.raw.exec("insert into item values ('b')"), withCode('SQLITE_BUSY'))
+    assert.throws(() => other.exec("insert into item values ('b')"), withCode('SQLITE_BUSY'))
     tx.commit()
-    other.raw.exec("insert into item values ('b')")
+    other.exec("insert into item values ('b')")
   })
 
   test('after its end every use says so, and dispose does nothing', (t) => {
@@ -208,9 +215,4 @@ function isOver(error: unknown): boolean {
     withCode('ERR_DISPOSED', /rolled back by SQLite/)(error) &&
     withCode('SQLITE_CONSTRAINT_UNIQUE')((error as Error).cause)
   )
-}
-
-function openOther(path: string): { readonly raw: BetterSqlite3.Database } & Disposable {
-  const raw = new BetterSqlite3(path, { timeout: 0 })
-  return { raw, [Symbol.dispose]: () => void raw.close() }
 }

@@ -1,18 +1,19 @@
 /** Disposing a database, in every state it can be in. */
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
-import BetterSqlite3 from 'better-sqlite3'
-import { sqlite } from 'unwind/better-sqlite3'
+import { describe } from 'node:test'
 import {
   committedIn,
   deferredForeignKey,
   filesOf,
   insert,
   names,
+  openAt,
   openFile,
   openMemory,
+  openRaw,
   temporaryPath,
 } from './support/database.ts'
+import { test } from './support/drivers.ts'
 import { withCode, within } from './support/promises.ts'
 
 const select = 'select name from item'
@@ -21,7 +22,7 @@ for (const symbol of ['dispose', 'asyncDispose'] as const) {
   describe(`Symbol.${symbol} of a database that opened its file`, () => {
     test('the WAL files are gone after the last dispose', async (t) => {
       const { db, path } = openFile(t, { readers: 2 })
-      using second = sqlite(path)
+      using second = openAt(t, path)
       insert(second, 'a')
       await using one = await db.read()
       await using two = await db.read()
@@ -55,7 +56,7 @@ for (const symbol of ['dispose', 'asyncDispose'] as const) {
       await tx[Symbol.asyncDispose]()
       await reader[Symbol.asyncDispose]()
       assert.deepEqual(filesOf(path), ['test.db'])
-      assert.deepEqual(committedIn(path), ['a', 'b'])
+      assert.deepEqual(committedIn(t, path), ['a', 'b'])
     })
 
     test('a transaction whose commit failed is rolled back with it', async (t) => {
@@ -67,7 +68,7 @@ for (const symbol of ['dispose', 'asyncDispose'] as const) {
       assert.throws(() => tx.commit(), /FOREIGN KEY/)
       await db[Symbol[symbol]]()
       tx[Symbol.dispose]()
-      assert.deepEqual(committedIn(path), [])
+      assert.deepEqual(committedIn(t, path), [])
     })
 
     test('whoever waits for the writer or a reader is told', async (t) => {
@@ -84,7 +85,7 @@ for (const symbol of ['dispose', 'asyncDispose'] as const) {
 
     test('a turn that came just before is given on', async (t) => {
       const { db, path } = openFile(t)
-      using other = sqlite(path)
+      using other = openAt(t, path)
       const tx = await db.write()
       const ours = db.write()
       const theirs = other.write()
@@ -124,7 +125,7 @@ for (const symbol of ['dispose', 'asyncDispose'] as const) {
 
     test('one of two databases on a file leaves the other one alone', async (t) => {
       const { db, path } = openFile(t)
-      using other = sqlite(path)
+      using other = openAt(t, path)
       const tx = other.begin()
       insert(tx, 'a')
       void db[Symbol[symbol]]()
@@ -142,16 +143,15 @@ test('a database that is disposed inside a transaction body does not pretend to 
       db[Symbol.dispose]()
     })
   assert.throws(act, withCode('ERR_DISPOSED', /its database was disposed first/))
-  assert.deepEqual(committedIn(path), [])
+  assert.deepEqual(committedIn(t, path), [])
 })
 
 describe('a Database of the caller', () => {
   test('it stays open and as it was; what was begun on it is ended', async (t) => {
     const path = temporaryPath(t)
-    const raw = new BetterSqlite3(path, { timeout: 123 })
-    t.after(() => raw.close())
+    const raw = openRaw(t, path, { timeout: 123 })
     raw.exec("create table item (name text); insert into item values ('a'), ('b')")
-    const db = sqlite(raw)
+    const db = openAt(t, raw.database)
     const rows = db.prepare(select).iterate()
     rows.next()
     const reader = await db.read()
@@ -162,26 +162,25 @@ describe('a Database of the caller', () => {
     await reader[Symbol.asyncDispose]()
     assert.equal(raw.open, true)
     assert.equal(raw.inTransaction, false)
-    assert.equal(raw.pragma('journal_mode', { simple: true }), 'delete')
-    assert.equal(raw.pragma('busy_timeout', { simple: true }), 123)
-    assert.deepEqual(raw.prepare(select).pluck().all(), ['a', 'b'])
+    assert.equal(raw.column('pragma journal_mode')[0], 'delete')
+    assert.equal(raw.column('pragma busy_timeout')[0], 123)
+    assert.deepEqual(raw.column(select), ['a', 'b'])
     assert.throws(() => rows.next(), withCode('ERR_DISPOSED'))
     assert.throws(() => db.prepare(select), withCode('ERR_DISPOSED'))
   })
 
   test('the options change it where they are given', (t) => {
-    const raw = new BetterSqlite3(temporaryPath(t))
-    t.after(() => raw.close())
-    using _db = sqlite(raw, { defaults: true, busyTimeout: 7 })
-    assert.equal(raw.pragma('journal_mode', { simple: true }), 'wal')
-    assert.equal(raw.pragma('foreign_keys', { simple: true }), 1)
-    assert.equal(raw.pragma('synchronous', { simple: true }), 1)
-    assert.equal(raw.pragma('busy_timeout', { simple: true }), 7)
+    const raw = openRaw(t, temporaryPath(t))
+    using _db = openAt(t, raw.database, { defaults: true, busyTimeout: 7 })
+    assert.equal(raw.column('pragma journal_mode')[0], 'wal')
+    assert.equal(raw.column('pragma foreign_keys')[0], 1)
+    assert.equal(raw.column('pragma synchronous')[0], 1)
+    assert.equal(raw.column('pragma busy_timeout')[0], 7)
   })
 
   test('two databases over it take turns', async (t) => {
     const { db, raw } = openMemory(t)
-    using other = sqlite(raw)
+    using other = openAt(t, raw.database)
     await using tx = await db.write()
     assert.throws(() => insert(other, 'stray'), withCode('ERR_SQLITE_BUSY'))
     const next = other.write()

@@ -1,8 +1,8 @@
 /** `read()`: read-only connections beside the writer. */
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
-import { sqlite } from 'unwind/better-sqlite3'
-import { insert, names, openFile, openMemory, temporaryPath } from './support/database.ts'
+import { describe } from 'node:test'
+import { insert, names, openAt, openFile, openMemory, temporaryPath } from './support/database.ts'
+import { test } from './support/drivers.ts'
 import { isPending, withCode, within } from './support/promises.ts'
 
 describe('with readers', () => {
@@ -117,7 +117,7 @@ test('without readers the writer reads, and waits for nobody', async (t) => {
 })
 
 test('readers are ignored for what is in memory', async (t) => {
-  using db = sqlite(':memory:', { readers: 4 })
+  using db = openAt(t, ':memory:', { readers: 4 })
   db.exec("create table item (name text); insert into item values ('a')")
   await using reader = await db.read()
   assert.deepEqual(names(reader), ['a'])
@@ -132,7 +132,7 @@ test('readers find the file although the current folder has changed', async (t) 
   const before = process.cwd()
   t.after(() => process.chdir(before))
   process.chdir(path.slice(0, path.lastIndexOf('/')))
-  using db = sqlite('test.db', { readers: 1 })
+  using db = openAt(t, 'test.db', { readers: 1 })
   db.exec("create table item (name text); insert into item values ('a')")
   process.chdir(before)
   await using reader = await db.read()

@@ -1,10 +1,10 @@
 /** The transaction of a request: it follows the request's outcome. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { SqliteTransaction } from 'unwind/better-sqlite3'
 import { setUp } from './support/app.ts'
 import { insert } from './support/database.ts'
+import { test } from './support/drivers.ts'
 import { isPending, nextWarning, quiet, withCode, within } from './support/promises.ts'
 
 test('it commits when the request succeeds, and not before', async (t) => {

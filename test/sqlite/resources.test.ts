@@ -1,11 +1,11 @@
 /** `sqliteResources()`: the file of the app, the reader of a request. */
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
-import BetterSqlite3 from 'better-sqlite3'
+import { describe } from 'node:test'
 import { createApp } from 'unwind'
-import { sqliteResources, type SqliteDatabase, type SqliteReader } from 'unwind/better-sqlite3'
+import type { SqliteDatabase, SqliteReader } from 'unwind/better-sqlite3'
 import { setUp } from './support/app.ts'
-import { filesOf, insert, names, temporaryPath } from './support/database.ts'
+import { filesOf, insert, names, openRaw, resourcesOf, temporaryPath } from './support/database.ts'
+import { test } from './support/drivers.ts'
 import { withCode, within } from './support/promises.ts'
 
 describe('the reader of a request', () => {
@@ -64,7 +64,7 @@ describe('the database of the app', () => {
   test('a path can be given by a function, which is called when the database is needed', async (t) => {
     const { app, path } = setUp(t)
     let calls = 0
-    const resources = sqliteResources(() => {
+    const resources = resourcesOf(t, () => {
       calls += 1
       return path
     })
@@ -76,22 +76,21 @@ describe('the database of the app', () => {
   })
 
   test('a Database of the caller stays open when the app closes', async (t) => {
-    const raw = new BetterSqlite3(':memory:')
-    t.after(() => raw.close())
+    const raw = openRaw(t, ':memory:')
     raw.exec('create table item (name text)')
     const app = createApp()
-    const resources = sqliteResources(raw)
+    const resources = resourcesOf(t, raw.database)
     await app.run(async (scope) => insert(await scope.get(resources.transaction), 'a'))
     await app.close()
     assert.equal(raw.open, true)
-    assert.deepEqual(raw.prepare('select name from item').pluck().all(), ['a'])
+    assert.deepEqual(raw.column('select name from item'), ['a'])
   })
 
   test('what cannot be opened rejects the get with the path, and the next get tries again', async (t) => {
     const path = temporaryPath(t, 'missing/x.db')
     const app = createApp()
     t.after(() => app.close())
-    const resources = sqliteResources(path)
+    const resources = resourcesOf(t, path)
     const request = (): Promise<unknown> => app.run((scope) => scope.get(resources.transaction))
     for (let round = 0; round < 2; round += 1) {
       await assert.rejects(request(), withCode('ERR_SQLITE_OPEN', /missing\/x\.db/))

@@ -1,7 +1,7 @@
 /** Savepoints: transactions in transactions, which end in the order of their nesting. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
 import { insert, names, openFile } from './support/database.ts'
+import { test } from './support/drivers.ts'
 import { withCode } from './support/promises.ts'
 
 test('a savepoint that commits is kept with its transaction', (t) => {

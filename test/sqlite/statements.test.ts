@@ -1,9 +1,15 @@
 /** Statements: prepared once, dead with whoever prepared them. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import BetterSqlite3 from 'better-sqlite3'
-import { sqlite } from 'unwind/better-sqlite3'
-import { insert, names, openFile, openMemory, temporaryPath } from './support/database.ts'
+import {
+  insert,
+  names,
+  openAt,
+  openFile,
+  openMemory,
+  openRaw,
+  temporaryPath,
+} from './support/database.ts'
+import { test } from './support/drivers.ts'
 import { withCode } from './support/promises.ts'
 
 test('get gives the first row or undefined, all gives every row, run says what changed', (t) => {
@@ -33,10 +39,9 @@ test('a row can be written and read in one statement', (t) => {
 })
 
 test('the driver prepares an SQL text once for each connection', (t) => {
-  const raw = new BetterSqlite3(temporaryPath(t))
-  t.after(() => raw.close())
-  using db = sqlite(raw)
-  const prepare = t.mock.method(raw, 'prepare')
+  const raw = openRaw(t, temporaryPath(t))
+  using db = openAt(t, raw.database)
+  const prepare = t.mock.method(raw.database, 'prepare')
   const sql = 'select 1 as one'
   for (let round = 0; round < 3; round += 1) db.prepare(sql).get()
   db.transaction((tx) => tx.prepare(sql).get())
@@ -45,7 +50,7 @@ test('the driver prepares an SQL text once for each connection', (t) => {
 
 test('a program that writes its parameters into the text does not fill the memory', (t) => {
   const { db, raw } = openMemory(t)
-  const prepare = t.mock.method(raw, 'prepare')
+  const prepare = t.mock.method(raw.database, 'prepare')
   const first = db.prepare('select 0 as n')
   for (let n = 1; n < 2_000; n += 1) assert.deepEqual(db.prepare(`select ${n} as n`).get(), { n })
   const before = prepare.mock.callCount()

@@ -1,7 +1,7 @@
 /** `transaction()`: a synchronous body between begin and commit. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
 import { deferredForeignKey, insert, openFile } from './support/database.ts'
+import { test } from './support/drivers.ts'
 import { quiet, withCode } from './support/promises.ts'
 
 test('it commits and returns what the body returns', (t) => {

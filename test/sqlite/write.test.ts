@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict'
 import { symlinkSync } from 'node:fs'
 import { join, dirname } from 'node:path'
-import { describe, test } from 'node:test'
+import { describe } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import BetterSqlite3 from 'better-sqlite3'
-import { sqlite } from 'unwind/better-sqlite3'
-import { deferredForeignKey, insert, names, openFile } from './support/database.ts'
+import { deferredForeignKey, insert, names, openAt, openFile, openRaw } from './support/database.ts'
+import { test } from './support/drivers.ts'
 import { isPending, nextWarning, withCode, within } from './support/promises.ts'
 
 describe('write()', () => {
@@ -93,7 +92,7 @@ describe('write()', () => {
 
   test('the event loop turns while one writer waits for another', async (t) => {
     const { db, path } = openFile(t)
-    using other = sqlite(path)
+    using other = openAt(t, path)
     const events: string[] = []
     const first = await db.write()
     const second = other.write().then((tx) => {
@@ -113,7 +112,7 @@ describe('write()', () => {
     const { db, path, committed } = openFile(t)
     const link = join(dirname(path), 'link.db')
     symlinkSync(path, link)
-    using other = sqlite(link, { busyTimeout: 1_000 })
+    using other = openAt(t, link, { busyTimeout: 1_000 })
     const tx = db.begin()
     assert.throws(() => insert(other, 'stray'), withCode('ERR_SQLITE_BUSY', /link\.db/))
     assert.throws(() => other.begin(), withCode('ERR_SQLITE_BUSY'))
@@ -248,8 +247,7 @@ describe('write({ signal })', () => {
 describe('another connection that holds the file', () => {
   test('it is said with the name of the file, and nothing is held', async (t) => {
     const { db, path } = openFile(t)
-    const raw = new BetterSqlite3(path, { timeout: 0 })
-    t.after(() => raw.close())
+    const raw = openRaw(t, path)
     raw.exec('begin immediate')
     const held = withCode('ERR_SQLITE_BUSY', /Another connection holds ".*test\.db".*busyTimeout/)
     await assert.rejects(db.write(), held)

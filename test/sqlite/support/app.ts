@@ -1,9 +1,9 @@
 /** An app with a database, gone with the test. */
 import type { TestContext } from 'node:test'
-import BetterSqlite3 from 'better-sqlite3'
 import { createApp, type App } from 'unwind'
-import { sqliteResources, type SqliteOptions, type SqliteResources } from 'unwind/better-sqlite3'
-import { committedIn, temporaryPath } from './database.ts'
+import type { SqliteOptions, SqliteResources } from 'unwind/better-sqlite3'
+import { committedIn, resourcesOf, temporaryPath } from './database.ts'
+import { driverOf } from './drivers.ts'
 
 export interface Setting {
   readonly app: App
@@ -15,11 +15,11 @@ export interface Setting {
 /** A file with the table `item (name text)`, which nobody has opened yet. */
 export function setUp(t: TestContext, options?: SqliteOptions): Setting {
   const path = temporaryPath(t)
-  const raw = new BetterSqlite3(path)
+  const raw = driverOf(t).openRaw(path)
   raw.exec('create table item (name text)')
   raw.close()
   const app = createApp({ name: 'shop' })
   t.after(() => app.close())
-  const resources = sqliteResources(path, options)
-  return { app, path, resources, committed: () => committedIn(path) }
+  const resources = resourcesOf(t, path, options)
+  return { app, path, resources, committed: () => committedIn(t, path) }
 }

@@ -3,10 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
-import BetterSqlite3 from 'better-sqlite3'
-import { sqlite, type SqliteDatabase, type SqliteOptions } from 'unwind/better-sqlite3'
-
-export type Owned = SqliteDatabase & Disposable & AsyncDisposable
+import type { SqliteDatabase, SqliteOptions, SqliteResources } from 'unwind/better-sqlite3'
+import { driverOf, type Owned, type Raw } from './drivers.ts'
 
 /** A path in a folder of this test's own. */
 export function temporaryPath(t: TestContext, name = 'test.db'): string {
@@ -25,29 +23,50 @@ export interface Opened {
 /** A database on a file with the table `item (name text)`. */
 export function openFile(t: TestContext, options?: SqliteOptions): Opened {
   const path = temporaryPath(t)
-  const db = sqlite(path, options)
+  const db = openAt(t, path, options)
   t.after(() => db[Symbol.asyncDispose]())
   db.exec('create table item (name text)')
-  return { db, path, committed: () => committedIn(path) }
+  return { db, path, committed: () => committedIn(t, path) }
 }
 
 /** The same in memory, on a connection of the test's own. */
-export function openMemory(
-  t: TestContext,
-  options?: SqliteOptions,
-): { db: Owned; raw: BetterSqlite3.Database } {
-  const raw = new BetterSqlite3(':memory:')
-  t.after(() => raw.close())
+export function openMemory(t: TestContext, options?: SqliteOptions): { db: Owned; raw: Raw } {
+  const raw = openRaw(t, ':memory:')
   raw.exec('create table item (name text)')
-  const db = sqlite(raw, options)
+  const db = openAt(t, raw.database, options)
   t.after(() => db[Symbol.asyncDispose]())
   return { db, raw }
 }
 
-export function committedIn(path: string): string[] {
-  const other = new BetterSqlite3(path, { readonly: true, timeout: 0 })
+/** `sqlite()` of this test's driver. */
+export function openAt(t: TestContext, database: string | object, options?: SqliteOptions): Owned {
+  return driverOf(t).sqlite(database, options)
+}
+
+/** `sqliteResources()` of this test's driver. */
+export function resourcesOf(
+  t: TestContext,
+  database: string | object | (() => string | object),
+  options?: SqliteOptions,
+): SqliteResources {
+  return driverOf(t).sqliteResources(database, options)
+}
+
+/** A connection without unwind, closed after the test. */
+export function openRaw(
+  t: TestContext,
+  path: string,
+  options?: { readonly?: boolean; timeout?: number },
+): Raw {
+  const raw = driverOf(t).openRaw(path, options)
+  t.after(() => raw.close())
+  return raw
+}
+
+export function committedIn(t: TestContext, path: string): string[] {
+  const other = driverOf(t).openRaw(path, { readonly: true })
   try {
-    return other.prepare('select name from item order by rowid').pluck().all() as string[]
+    return other.column('select name from item order by rowid') as string[]
   } finally {
     other.close()
   }

@@ -47,10 +47,24 @@ export async function nextWarning(): Promise<Warning> {
   }
 }
 
-/** For `assert.throws` and `assert.rejects`. */
+/**
+ * For `assert.throws` and `assert.rejects`.
+ * @param code also that of SQLite: better-sqlite3 gives its name, node:sqlite its number
+ */
 export function withCode(code: string, message = /./): (error: unknown) => boolean {
-  return (error) =>
-    error instanceof Error &&
-    (error as { code?: unknown }).code === code &&
-    message.test(error.message)
+  return (error) => {
+    if (!(error instanceof Error) || !message.test(error.message)) return false
+    const found = error as { code?: unknown; errcode?: unknown }
+    return found.code === 'ERR_SQLITE_ERROR' ? found.errcode === results[code] : found.code === code
+  }
+}
+
+/** https://sqlite.org/rescode.html */
+const results: Readonly<Record<string, number>> = {
+  SQLITE_ERROR: 1,
+  SQLITE_BUSY: 5,
+  SQLITE_READONLY: 8,
+  SQLITE_CONSTRAINT_FOREIGNKEY: 787,
+  SQLITE_CONSTRAINT_PRIMARYKEY: 1555,
+  SQLITE_CONSTRAINT_UNIQUE: 2067,
 }
