@@ -3,6 +3,7 @@
  * (WAL), else the writer's connection while no transaction is open. A backup that is stopped leaves no file.
  */
 import { existsSync, realpathSync, rmSync } from 'node:fs'
+import { UnwindError } from '../core/errors.ts'
 import type { DriverDatabase } from './driver.ts'
 import { cannotBackUp, misuse } from './errors.ts'
 import type { SqliteBackupProgress } from './types.ts'
@@ -135,6 +136,7 @@ class Backup {
   }
 
   #explained(error: unknown): Error {
+    if (error instanceof UnwindError) return error
     const message = error instanceof Error ? error.message : String(error)
     return cannotBackUp(
       `Cannot copy "${this.#writer.file}" to "${this.#path}": ${message}. Give the path of a file in a folder that exists and can be written to.`,

@@ -27,13 +27,16 @@ export class Connection {
   readonly driver: DriverDatabase
   /** What the file is called in messages. */
   readonly file: string
+  /** Milliseconds that SQLite blocks while another connection is busy. */
+  readonly busyTimeout: number
   readonly #statements = new Map<string, Prepared>()
   readonly #cursors = new Set<Cursor>()
   #control: Control | undefined = undefined
 
-  constructor(driver: DriverDatabase, file: string) {
+  constructor(driver: DriverDatabase, file: string, busyTimeout: number) {
     this.driver = driver
     this.file = file
+    this.busyTimeout = busyTimeout
   }
 
   /** @throws `ERR_SQLITE_MISUSE` for BEGIN, COMMIT and the like */
@@ -61,6 +64,18 @@ export class Connection {
     if (this.#cursors.size === 0) return
     for (const cursor of this.#cursors) {
       if (session === undefined || cursor.session === session) this.#closeCursor(cursor, why)
+    }
+  }
+
+  /** Where `run` finds the file busy, it throws at once. */
+  withoutWaiting<R>(run: () => R): R {
+    if (this.busyTimeout === 0) return run()
+    // Not prepared once: this one does its work when it is compiled.
+    this.driver.exec('PRAGMA busy_timeout = 0')
+    try {
+      return run()
+    } finally {
+      this.driver.exec(`PRAGMA busy_timeout = ${this.busyTimeout}`)
     }
   }
 

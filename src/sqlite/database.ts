@@ -5,6 +5,7 @@
  */
 import { abortSignal, callable, checkOptions, expected } from '../core/options.ts'
 import type { BackupOptions, Backups } from './backups.ts'
+import { takeOrigin } from './origin.ts'
 import { ReaderHandle } from './reader.ts'
 import type { Readers } from './readers.ts'
 import { transact } from './transact.ts'
@@ -52,7 +53,8 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
 
   async write(options?: { signal?: AbortSignal }): Promise<TransactionHandle> {
     checkOptions('write()', options, waiting)
-    return new TransactionHandle(await this.#parts.writer.write(options?.signal, undefined))
+    const origin = takeOrigin()
+    return new TransactionHandle(await this.#parts.writer.write(options?.signal, undefined, origin))
   }
 
   transaction<R>(

@@ -98,19 +98,27 @@ function assemble(
 ): Database {
   const { name } = database
   const path = pathOf(database)
+  const connection = new Connection(database, name, busyTimeoutOf(database))
   const { gate, leave } = joinGate(path ?? database)
-  const slow = new SlowWrite(name, options.slowWrite ?? 1_000)
-  const writer = new Writer(new Connection(database, name), gate, slow)
-  const openReader = (): DriverDatabase => open(driver, path ?? name, true, options)
+  const writer = new Writer(connection, gate, new SlowWrite(name, options.slowWrite ?? 1_000))
+  const openOther = (readonly: boolean): DriverDatabase =>
+    open(driver, path ?? name, readonly, options)
   const readers = new Readers(
     writer,
     path === undefined ? 0 : (options.readers ?? 0),
-    () => new Connection(openReader(), name),
+    () => new Connection(openOther(true), name, connection.busyTimeout),
   )
-  const backups = new Backups(writer, path, () =>
-    path !== undefined && keepsSnapshots(database) ? snapshot(openReader()) : undefined,
-  )
+  // It may be the last to go, after a dispose that does not wait, and has to be one that takes the WAL files with it.
+  const openSnapshot = (): DriverDatabase | undefined =>
+    path !== undefined && keepsSnapshots(database) ? snapshot(openOther(!owned)) : undefined
+  const backups = new Backups(writer, path, openSnapshot)
   return new Database({ writer, readers, backups, owned, leaveGate: leave })
+}
+
+/** A connection of the caller's may have any. */
+function busyTimeoutOf(database: DriverDatabase): number {
+  const row = database.prepare('PRAGMA busy_timeout').get()
+  return typeof row === 'object' && row !== null ? Number(Object.values(row)[0]) : 0
 }
 
 function open(
@@ -144,6 +152,11 @@ function keepsSnapshots(database: DriverDatabase): boolean {
 
 /** The first read of a transaction fixes what it sees. */
 function snapshot(database: DriverDatabase): DriverDatabase {
-  database.exec('BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1')
-  return database
+  try {
+    database.exec('BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1')
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
 }

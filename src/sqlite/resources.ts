@@ -6,6 +6,7 @@ import { resource } from '../core/resource.ts'
 import { Database } from './database.ts'
 import type { Driver } from './driver.ts'
 import { checkGiven, checkSqliteOptions, openDatabase } from './open.ts'
+import { takeOrigin } from './origin.ts'
 import { ReaderHandle } from './reader.ts'
 import { afterRollback } from './transact.ts'
 import { TransactionHandle } from './transaction-handle.ts'
@@ -43,8 +44,10 @@ function makeResources(open: () => SqliteDatabase & AsyncDisposable): SqliteReso
 
   const transaction = resource<SqliteTransaction>(
     async function* ({ get, scope, signal }) {
+      // Before the first await, after which nobody knows who asked.
+      const origin = takeOrigin()
       const { writer } = Database.partsOf(await get(database))
-      const held = await writer.write(signal, scope)
+      const held = await writer.write(signal, scope, origin)
       try {
         yield new TransactionHandle(held)
         held.complete()

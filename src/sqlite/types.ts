@@ -15,7 +15,10 @@ export interface SqliteOptions {
    * stays as the caller set it up, unless this is `true`.
    */
   defaults?: boolean
-  /** Milliseconds another process may keep the file busy. Default 0: waiting would block the event loop. */
+  /**
+   * Milliseconds another process may keep the file busy. Default 0; for a `Database` of the caller, what it is set to.
+   * `write()` waits for it without blocking the event loop; everything else that finds the file busy blocks it.
+   */
   busyTimeout?: number
   /** Milliseconds after which a write transaction held across awaits is reported as a process warning. Default 1_000. */
   slowWrite?: number
@@ -30,7 +33,7 @@ export interface SqliteBackupProgress {
 /** One file: a writer whose transactions take turns, and its readers. */
 export interface SqliteDatabase {
   /**
-   * A statement, prepared once for each SQL text.
+   * A statement, prepared once for each SQL text. Rows are plain objects.
    * @throws `ERR_SQLITE_MISUSE` for BEGIN, COMMIT and the like; what SQLite says about a mistake in the SQL
    */
   // The row type is the caller's knowledge; `any` lets it be left out.
@@ -54,8 +57,9 @@ export interface SqliteDatabase {
    */
   begin(): SqliteTransaction & Disposable
   /**
-   * A transaction that may await: waits its turn at the writer, first come first served. Rejects with the reason of
-   * `signal`, or with `ERR_SQLITE_BUSY` where another process holds the file or the request itself holds the writer.
+   * A transaction that may await: waits its turn at the writer, first come first served, and then for other processes
+   * up to `busyTimeout`. Rejects with the reason of `signal`, or with `ERR_SQLITE_BUSY` where another process holds the
+   * file for longer or the request itself holds the writer.
    * @example
    * ```ts
    * await using tx = await db.write({ signal })

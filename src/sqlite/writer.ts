@@ -17,6 +17,8 @@ import {
   writerBusy,
 } from './errors.ts'
 import type { Gate } from './gate.ts'
+import type { Origin } from './origin.ts'
+import { Patience } from './patience.ts'
 import type { SlowWrite } from './slow-write.ts'
 import { Statement, type Session } from './statement.ts'
 import { beginTransaction, type Transaction, type TransactionOwner } from './transaction.ts'
@@ -28,6 +30,7 @@ export class Writer implements Session, TransactionOwner {
   lender: Scope | undefined = undefined
   readonly #gate: Gate
   readonly #slow: SlowWrite
+  readonly #patience: Patience
   #connection: Connection | undefined
   #transaction: Transaction | undefined = undefined
   /** What the statements of the database run in. */
@@ -41,6 +44,7 @@ export class Writer implements Session, TransactionOwner {
     this.#connection = connection
     this.#gate = gate
     this.#slow = slow
+    this.#patience = new Patience(connection.busyTimeout)
   }
 
   /** @throws `ERR_DISPOSED` */
@@ -105,15 +109,23 @@ export class Writer implements Session, TransactionOwner {
     }
   }
 
-  /** @param lender the scope that will end it */
-  async write(signal: AbortSignal | undefined, lender: Scope | undefined): Promise<Transaction> {
-    const open = this.connection
+  /**
+   * @param lender the scope that will end it
+   * @param origin where it was asked for
+   */
+  async write(
+    signal: AbortSignal | undefined,
+    lender: Scope | undefined,
+    origin: Origin | undefined,
+  ): Promise<Transaction> {
+    const { connection } = this
     signal?.throwIfAborted()
     if (!this.#gate.tryEnter()) await this.#waitForTurn(signal)
-    const transaction = this.#begin(open)
-    this.#slow.start(lender)
-    transaction.lender = lender
     this.#gate.holder = lender
+    const transaction =
+      this.#patience.limit === 0 ? this.#begin(connection) : await this.#beginInTime(signal)
+    this.#slow.start(lender, origin)
+    transaction.lender = lender
     return transaction
   }
 
@@ -150,10 +162,12 @@ export class Writer implements Session, TransactionOwner {
     const connection = this.#connection
     if (connection === undefined) return
     this.#gate.dismiss(this, this.released())
+    this.#slow.close()
     connection.closeCursors(byDispose)
     this.#transaction?.expire(endedByDispose(this.file), false)
     if (owned) connection.close(byDispose)
     this.#connection = undefined
+    this.#patience.wake()
   }
 
   #enter(call: string): Transaction {
@@ -164,14 +178,32 @@ export class Writer implements Session, TransactionOwner {
 
   #begin(connection: Connection): Transaction {
     try {
-      this.#transaction = beginTransaction(connection, this)
-      return this.#transaction
+      return (this.#transaction = beginTransaction(connection, this))
     } catch (error) {
-      this.#gate.leave()
-      throw connection.driver.inTransaction
-        ? foreignTransaction(this.file, error)
-        : connection.explained(error)
+      throw this.#notBegun(error)
     }
+  }
+
+  /** The same, while another process may have the file. */
+  async #beginInTime(signal: AbortSignal | undefined): Promise<Transaction> {
+    const attempt = (): Transaction =>
+      this.connection.withoutWaiting(
+        () => (this.#transaction = beginTransaction(this.connection, this)),
+      )
+    try {
+      return await this.#patience.retry(attempt, signal)
+    } catch (error) {
+      throw this.#notBegun(error)
+    }
+  }
+
+  #notBegun(error: unknown): unknown {
+    this.#gate.leave()
+    const connection = this.#connection
+    if (connection === undefined) return error
+    return connection.driver.inTransaction
+      ? foreignTransaction(this.file, error)
+      : connection.explained(error)
   }
 
   async #waitForTurn(signal: AbortSignal | undefined): Promise<void> {

@@ -1,7 +1,8 @@
 /** The transaction of a request: it follows the request's outcome. */
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { SqliteTransaction } from 'unwind/better-sqlite3'
+import type { Scope } from 'unwind'
+import type { SqliteResources, SqliteTransaction } from 'unwind/better-sqlite3'
 import { setUp } from './support/app.ts'
 import { insert } from './support/database.ts'
 import { test } from './support/drivers.ts'
@@ -190,16 +191,24 @@ test('a request that would wait for itself is told so instead of hanging', async
   assert.deepEqual(committed(), ['a'])
 })
 
-test('one that is held for too long is reported with its scope', async (t) => {
+test('one that is held for too long is reported with its scope and where it was acquired', async (t) => {
   const { app, resources } = setUp(t, { slowWrite: 1 })
   const warning = nextWarning()
   await app.run({ name: 'checkout' }, async (scope) => {
-    await scope.get(resources.transaction)
+    await acquireForReport(scope, resources)
     const { code, message } = await warning
     assert.equal(code, 'UNWIND_SLOW_WRITE')
     assert.match(message, /test\.db" has been held by the scope "checkout" \(request s\w+\)/)
+    assert.match(
+      message,
+      /acquired at acquireForReport \(.*request-transaction\.test\.[jt]s:\d+:\d+\)/,
+    )
   })
 })
+
+function acquireForReport(scope: Scope, resources: SqliteResources): Promise<SqliteTransaction> {
+  return scope.get(resources.transaction)
+}
 
 /** The error of a transaction that was used after its request. */
 function isDead(error: unknown): boolean {

@@ -6,7 +6,7 @@ import { describe } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { deferredForeignKey, insert, names, openAt, openFile, openRaw } from './support/database.ts'
 import { test } from './support/drivers.ts'
-import { isPending, nextWarning, withCode, within } from './support/promises.ts'
+import { isPending, withCode, within } from './support/promises.ts'
 
 describe('write()', () => {
   test('a transaction that commits is kept, across awaits', async (t) => {
@@ -258,34 +258,49 @@ describe('another connection that holds the file', () => {
     await using tx = await within(db.write())
     tx.commit()
   })
-})
 
-describe('a transaction that is held for too long', () => {
-  test('it is reported with the name of the file, from the second time on with its origin', async (t) => {
-    const { db } = openFile(t, { slowWrite: 1 })
-    for (const round of [1, 2]) {
-      const warning = nextWarning()
-      await using tx = await db.write()
-      const { code, name, message, detail } = await warning
-      assert.equal(code, 'UNWIND_SLOW_WRITE')
-      assert.equal(name, 'UnwindWarning')
-      assert.match(message, /"[^"]*test\.db" has been held for more than 1 ms/)
-      assert.equal(detail?.includes('write.test'), round === 2 ? true : undefined)
-      tx.commit()
-    }
+  test('write() waits for it as long as busyTimeout says, and the event loop turns meanwhile', async (t) => {
+    const { db, path } = openFile(t, { busyTimeout: 60_000 })
+    const raw = openRaw(t, path)
+    raw.exec("begin immediate; insert into item values ('theirs')")
+    const writing = db.write()
+    for (let n = 0; n < 3; n += 1) assert.equal(await isPending(writing), true)
+    const after = db.write()
+    raw.exec('commit')
+    await using tx = await within(writing)
+    assert.deepEqual(names(tx), ['theirs'])
+    insert(tx, 'ours')
+    assert.equal(await isPending(after), true)
+    tx.commit()
+    await using last = await within(after)
+    assert.deepEqual(names(last), ['theirs', 'ours'])
   })
 
-  test('one that ends in time is not', async (t) => {
-    const { db } = openFile(t, { slowWrite: 60_000 })
-    const before = timers()
-    for (let n = 0; n < 100; n += 1) {
-      await using tx = await db.write()
-      tx.commit()
-    }
-    assert.equal(timers(), before)
+  test('after busyTimeout it is said, and the turn passes on', async (t) => {
+    const { db, path } = openFile(t, { busyTimeout: 30 })
+    const raw = openRaw(t, path)
+    raw.exec('begin immediate')
+    const began = performance.now()
+    const held = withCode('ERR_SQLITE_BUSY', /Another connection holds ".*test\.db".*busyTimeout/)
+    await assert.rejects(db.write(), held)
+    assert.ok(performance.now() - began >= 30)
+    raw.exec('rollback')
+    await using tx = await within(db.write())
+    tx.commit()
+  })
+
+  test('an abort ends that wait with its reason, a dispose with its own', async (t) => {
+    const { db, path } = openFile(t, { busyTimeout: 60_000 })
+    const raw = openRaw(t, path)
+    raw.exec('begin immediate')
+    const controller = new AbortController()
+    const impatient = db.write({ signal: controller.signal })
+    const patient = db.write()
+    controller.abort('left')
+    await assert.rejects(within(impatient), (error) => error === 'left')
+    assert.equal(await isPending(patient), true)
+    const told = assert.rejects(within(patient), withCode('ERR_DISPOSED'))
+    db[Symbol.dispose]()
+    await told
   })
 })
-
-function timers(): number {
-  return process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
-}

@@ -10,7 +10,7 @@ export async function quiet(): Promise<void> {
 /** `promise`, or a failure of the test instead of a hanging one. */
 export async function within<T>(promise: PromiseLike<T>): Promise<T> {
   const bound = Promise.withResolvers<never>()
-  const timer = setTimeout(() => bound.reject(new Error('Still pending after 10 s.')), 10_000)
+  const timer = setTimeout(() => bound.reject(new Error('Still pending after 30 s.')), 30_000)
   try {
     return await Promise.race([promise, bound.promise])
   } finally {

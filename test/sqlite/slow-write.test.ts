@@ -1,0 +1,54 @@
+/** A writer that is held for too long is reported. The last test uses up what the stack traces may cost in this process. */
+import assert from 'node:assert/strict'
+import { describe } from 'node:test'
+import { openFile } from './support/database.ts'
+import { test, type Owned } from './support/drivers.ts'
+import { nextWarning } from './support/promises.ts'
+
+describe('a transaction that is held for too long', () => {
+  test('it is reported with the name of the file and where it was acquired', async (t) => {
+    const { db } = openFile(t, { slowWrite: 1 })
+    for (let round = 0; round < 2; round += 1) {
+      const warning = nextWarning()
+      await using tx = await acquireForReport(db)
+      const { code, name, message, detail } = await warning
+      assert.equal(code, 'UNWIND_SLOW_WRITE')
+      assert.equal(name, 'UnwindWarning')
+      assert.match(message, /"[^"]*test\.db" has been held for more than 1 ms/)
+      assert.match(message, /It was acquired at acquireForReport \(.*write\.test\.[jt]s:\d+:\d+\)/)
+      assert.match(detail ?? '', /^at acquireForReport .*write\.test/)
+      tx.commit()
+    }
+  })
+
+  test('one timer is enough for all transactions, and is gone after the dispose', async (t) => {
+    const { db } = openFile(t, { slowWrite: 60_000 })
+    const set = t.mock.method(globalThis, 'setTimeout')
+    const cleared = t.mock.method(globalThis, 'clearTimeout')
+    for (let n = 0; n < 100; n += 1) {
+      await using tx = await db.write()
+      tx.commit()
+    }
+    const [timer, ...more] = set.mock.calls.map(({ result }) => result)
+    assert.equal(more.length, 0)
+    assert.equal(timer?.hasRef(), false, 'it keeps no process alive')
+    db[Symbol.dispose]()
+    assert.ok(cleared.mock.calls.some(({ arguments: [which] }) => which === timer))
+  })
+
+  test('after more transactions than have their origin taken, one is reported all the same', async (t) => {
+    const { db } = openFile(t, { slowWrite: 1 })
+    for (let n = 0; n < 2_500; n += 1) {
+      const tx = await db.write()
+      tx.commit()
+    }
+    const warning = nextWarning()
+    await using tx = await db.write()
+    assert.match((await warning).message, /has been held for more than 1 ms, and every other/)
+    tx.commit()
+  })
+})
+
+function acquireForReport(db: Owned): ReturnType<Owned['write']> {
+  return db.write()
+}
