@@ -52,9 +52,9 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   }
 
   async write(options?: { signal?: AbortSignal }): Promise<TransactionHandle> {
-    checkOptions('write()', options, waiting)
+    const signal = signalOf('write()', options)
     const origin = takeOrigin()
-    return new TransactionHandle(await this.#parts.writer.write(options?.signal, undefined, origin))
+    return new TransactionHandle(await this.#parts.writer.write(signal, undefined, origin))
   }
 
   transaction<R>(
@@ -64,8 +64,7 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   }
 
   async read(options?: { signal?: AbortSignal }): Promise<ReaderHandle> {
-    checkOptions('read()', options, waiting)
-    return new ReaderHandle(await this.#parts.readers.lease(options?.signal))
+    return new ReaderHandle(await this.#parts.readers.lease(signalOf('read()', options)))
   }
 
   async backup(path: string, options?: BackupOptions): Promise<void> {
@@ -93,4 +92,16 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
     leaveGate()
     return stopped
   }
+}
+
+/** Looks closely only at what is not obviously right. */
+function signalOf(
+  call: string,
+  options: { signal?: AbortSignal } | undefined,
+): AbortSignal | undefined {
+  if (options === undefined) return undefined
+  const { signal } = options
+  const isRight = signal instanceof AbortSignal && Object.keys(options).length === 1
+  if (!isRight) checkOptions(call, options, waiting)
+  return signal
 }

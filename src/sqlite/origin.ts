@@ -7,7 +7,7 @@ export interface Origin {
 }
 
 /** Traces. */
-const budget = { atMost: 2_000, perSecond: 200 }
+const budget = { atMost: 500, perSecond: 100 }
 /** Enough to see who called `scope.get` through the frames of the core. */
 const frames = 24
 
