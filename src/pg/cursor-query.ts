@@ -1,6 +1,7 @@
 /** What a cursor reads: a query, checked at the door. Only some can be declared as a cursor. */
 import { abortSignal, checkOptions, expected } from '../core/options.ts'
-import type { PgCursorOptions, PgQueryConfig } from './types.ts'
+import type { PgCursorOptions } from './held-types.ts'
+import type { PgQueryConfig } from './types.ts'
 
 export interface CursorQuery {
   readonly text: string

@@ -11,7 +11,8 @@ import { commit, quieten, rollBack } from './ending.ts'
 import type { Session } from './session.ts'
 import { Statement } from './statement.ts'
 import { control, submit } from './submit.ts'
-import type { PgCursor, PgQueryConfig, PgQueryResult } from './types.ts'
+import type { PgCursor } from './held-types.ts'
+import type { PgQueryConfig, PgQueryResult } from './types.ts'
 
 /** The lease or the transaction that a cursor belongs to. */
 export interface CursorHost {
@@ -79,9 +80,9 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
     this.#name = `unwind_cursor_${cursors}`
   }
 
-  /** Nothing of it is on the connection. */
-  get over(): boolean {
-    return this.#admission === undefined
+  /** It has the connection, and is not about to leave it. */
+  get open(): boolean {
+    return this.#admission !== undefined && this.#closing === undefined
   }
 
   read(count: number): Promise<Row[]> {
@@ -199,12 +200,25 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
 
   async #close(): Promise<void> {
     const { session } = this.#admission ?? {}
-    const statement = this.#statement
-    if (this.#state !== 'failed' && this.#state !== 'done') this.#shut(() => this.#released())
-    if (statement !== undefined && session !== undefined) await this.#withdraw(statement, session)
-    await this.#turn
-    await this.#endOnServer()
+    if (this.#state === 'failed' || this.#state === 'done' || session === undefined) {
+      await this.#turn
+    } else {
+      this.#shut(() => this.#released())
+      // With a transaction of its own, nothing else gets in before the end of that.
+      if (this.#began) await session.exclusively(() => this.#leave(session))
+      else await this.#leave(session)
+    }
     this.#shut(() => this.#released())
+  }
+
+  async #leave(session: Session): Promise<void> {
+    try {
+      if (this.#statement !== undefined) await this.#withdraw(this.#statement, session)
+      if (this.#began) await this.#endTransaction(session)
+      else this.#closeInTurn(session)
+    } finally {
+      this.#over()
+    }
   }
 
   /** Whoever reads is told why. */
@@ -216,29 +230,36 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
     } else if (session.line.running === statement) {
       await quieten(session, session.policy.inFlight)
     }
+    await this.#turn
   }
 
+  /** It failed, or all rows are here. */
   async #endOnServer(): Promise<void> {
     const { session } = this.#admission ?? {}
     if (session === undefined) return
     try {
-      if (this.#began) await this.#endTransaction(session)
-      else if (this.#declared && !session.failed) this.#closeInTurn(session)
+      if (this.#began) await session.exclusively(() => this.#endTransaction(session))
+      else this.#closeInTurn(session)
     } finally {
-      this.#admission = undefined
-      this.home?.remove(this)
+      this.#over()
     }
   }
 
   async #endTransaction(session: Session): Promise<void> {
     if (session.lost) return
-    const failed = this.#state === 'failed' || session.failed
-    await session.exclusively(() => (failed ? rollBack(session) : commit(session)))
+    if (this.#state === 'failed' || session.failed) await rollBack(session)
+    else await commit(session)
   }
 
   /** Nobody waits for it: what runs already may take long. Where it fails, its transaction is over. */
   #closeInTurn(session: Session): void {
+    if (!this.#declared || session.failed) return
     control(session, `CLOSE ${this.#name}`).promise.catch(ignore)
+  }
+
+  #over(): void {
+    this.#admission = undefined
+    this.home?.remove(this)
   }
 
   #shut(why: () => Error): void {
@@ -259,6 +280,8 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
 /** Everything that was asked of the connection before is over, and its transaction status is true. */
 async function idle(session: Session): Promise<void> {
   const { line } = session
+  // Somebody may be at the end of a transaction.
+  await session.exclusively(async () => {})
   while (!session.lost && !(session.activity === 'quiet' && line.empty)) {
     await (session.activity === 'quiet' ? line.whenEmpty() : session.whenQuiet())
   }

@@ -28,6 +28,9 @@ export interface DriverClient {
   getTransactionStatus?(): TransactionStatus | null
   readonly host?: string
   readonly port?: number
+  readonly database?: string
+  readonly user?: string
+  readonly password?: unknown
   readonly ssl?: boolean | object
   readonly sslNegotiation?: string
   readonly processID?: number | null

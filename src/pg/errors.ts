@@ -116,6 +116,12 @@ export function cursorOpen(): PgCursorOpenError {
   )
 }
 
+export function notBegunHere(statement: string): PgTransactionOpenError {
+  return new PgTransactionOpenError(
+    `${statement.trim()} would end a transaction that was begun elsewhere. Whoever began it ends it; a BEGIN on the same client is a savepoint in it, which can be ended.`,
+  )
+}
+
 export function lockTimedOut(key: unknown, ms: number): PgLockNotAvailableError {
   return new PgLockNotAvailableError(
     `The advisory lock ${inspect(key)} was not available within its timeout of ${ms} ms: another session holds it. Try again later, or with a longer timeout.`,

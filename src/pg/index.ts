@@ -13,12 +13,15 @@ export type { PgResources, PgResourcesOptions } from './resources.ts'
 export type {
   PgCursor,
   PgCursorOptions,
-  PgLease,
   PgListenOptions,
   PgLock,
   PgLockKey,
   PgLockOptions,
   PgNotification,
+  PgSubscription,
+} from './held-types.ts'
+export type {
+  PgLease,
   PgPool,
   PgPoolLike,
   PgPoolOptions,
@@ -27,7 +30,6 @@ export type {
   PgQueryOptions,
   PgQueryResult,
   PgReset,
-  PgSubscription,
   PgTransaction,
   PgTransactionOptions,
 } from './types.ts'

@@ -14,6 +14,7 @@ import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.t
 import type { CursorArguments } from './cursor-query.ts'
 import { interrupt, quieten, restore } from './ending.ts'
 import { cursorOpen, transactionOpen } from './errors.ts'
+import { poolOfOne } from './facades.ts'
 import { transactionFrame } from './frame.ts'
 import { advisoryLock, tryAdvisoryLock, type Lock, type LockHost } from './lock.ts'
 import type { LockArguments } from './lock-wait.ts'
@@ -81,7 +82,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
     if (
       this.#session === undefined ||
       this.#suspendedBy !== undefined ||
-      this.#cursor?.over === false
+      this.#cursor?.open === true
     ) {
       return Promise.reject(this.#refusal())
     }
@@ -117,6 +118,11 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
 
   tryAdvisoryLock(...parameters: LockArguments): Promise<Lock | undefined> {
     return tryAdvisoryLock(this, parameters)
+  }
+
+  asPool<P>(): P {
+    // Typed as whoever asks wants it: what it has is what query builders use of the driver's.
+    return poolOfOne(this) as P
   }
 
   async cancel(): Promise<void> {
@@ -201,12 +207,13 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
   /** As `usable`, and no cursor has it to itself. */
   free(): Session {
     const session = this.usable()
-    if (this.#cursor?.over === false) throw cursorOpen()
+    if (this.#cursor?.open === true) throw cursorOpen()
     return session
   }
 
-  get inTransaction(): boolean {
-    return this.#transaction !== undefined
+  /** The one that is open. */
+  get transaction(): Transaction | undefined {
+    return this.#transaction
   }
 
   /** What ends before this does. */

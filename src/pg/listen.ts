@@ -5,7 +5,7 @@ import type { DriverPool } from './driver.ts'
 import type { OwnClient } from './listening-connection.ts'
 import type { Policy } from './policy.ts'
 import { Subscription } from './subscription.ts'
-import type { PgListenOptions } from './types.ts'
+import type { PgListenOptions } from './held-types.ts'
 
 const rules = { signal: abortSignal, maxQueue: count, heartbeat: milliseconds }
 

@@ -7,7 +7,7 @@ import { lockNumber } from './lock-key.ts'
 import type { Session } from './session.ts'
 import { Statement } from './statement.ts'
 import { control, submit } from './submit.ts'
-import type { PgLockKey, PgLockOptions } from './types.ts'
+import type { PgLockKey, PgLockOptions } from './held-types.ts'
 
 const rules = { shared: flag, signal: abortSignal, timeout: milliseconds }
 const tryRules = { shared: flag }
@@ -73,15 +73,36 @@ export function saysYes(result: DriverResult): boolean {
   return !(typeof row === 'object' && row !== null && 'yes' in row && row.yes === false)
 }
 
+const functions = ['pg_advisory_xact_lock', 'pg_try_advisory_xact_lock'] as const
+
+/** One that ends with the transaction. */
+export async function transactionLock(
+  session: Session,
+  outer: AbortSignal | undefined,
+  parameters: LockArguments,
+): Promise<void> {
+  const want = lockWanted(parameters, 'advisoryLock()')
+  await takeLock(want, { session, outer, inTransaction: true, functions })
+}
+
+export async function tryTransactionLock(
+  session: Session,
+  outer: AbortSignal | undefined,
+  parameters: LockArguments,
+): Promise<boolean> {
+  const want = lockWanted(parameters, 'tryAdvisoryLock()')
+  return await tryLock(want, { session, outer, inTransaction: true, functions })
+}
+
 let savepoints = 0
 
 async function ask(
   { key, signal, timeout }: Wanted,
-  { session, outer, inTransaction, undo }: Asking,
+  { session, outer, inTransaction: inside, undo }: Asking,
   sql: string,
 ): Promise<DriverResult> {
   savepoints += 1
-  const savepoint = inTransaction && timeout !== undefined ? `unwind_lock_${savepoints}` : undefined
+  const savepoint = inside && timeout !== undefined ? `unwind_lock_${savepoints}` : undefined
   // In one message: nothing else gets in between.
   const text = savepoint ? `SAVEPOINT ${savepoint}; ${sql}; RELEASE ${savepoint}` : sql
   const statement = new Statement(text, undefined, false)

@@ -20,14 +20,14 @@ import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
 import { control } from './submit.ts'
 import { within } from './time.ts'
-import type { PgLock } from './types.ts'
+import type { PgLock } from './held-types.ts'
 
 /** The lease whose session holds it. */
 export interface LockHost {
   /** @throws where nothing can be asked of it */
   free(): Session
   readonly children: Children
-  readonly inTransaction: boolean
+  readonly transaction: object | undefined
 }
 
 const functions = ['pg_advisory_lock', 'pg_try_advisory_lock'] as const
@@ -71,7 +71,7 @@ export class Lock implements PgLock, AsyncDisposable, Child {
 
   constructor(host: LockHost, want: Wanted) {
     this.#session = host.free()
-    this.#inTransaction = host.inTransaction
+    this.#inTransaction = host.transaction !== undefined
     this.#want = want
     host.children.add(this)
   }

@@ -2,7 +2,7 @@
  * Notifications between the connection that brings them and the loop that reads them. Their number is bounded: the
  * oldest are dropped, and in their place stands a gap that says how many.
  */
-import type { PgNotification } from './types.ts'
+import type { PgNotification } from './held-types.ts'
 
 type Reader = (result: IteratorResult<PgNotification, undefined>) => void
 

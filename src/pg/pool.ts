@@ -17,6 +17,8 @@ import {
   type Release,
 } from './driver.ts'
 import { neverAtRest } from './errors.ts'
+import type { FacadePool } from './facade-pool.ts'
+import { poolOfLeases } from './facades.ts'
 import { transactionRules } from './frame.ts'
 import { Lease, type Lessor } from './lease.ts'
 import type { Policy } from './policy.ts'
@@ -27,8 +29,8 @@ import { poolName } from './pool-name.ts'
 import { parseQuery } from './statement.ts'
 import type { Subscription } from './subscription.ts'
 import { within } from './time.ts'
+import type { PgListenOptions } from './held-types.ts'
 import type {
-  PgListenOptions,
   PgPool,
   PgQueryConfig,
   PgQueryOptions,
@@ -59,6 +61,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
   readonly #sessions = new Set<Session>()
   readonly #onGiveUp = (waiter: Waiter): void => this.#waiters.remove(waiter)
   readonly #subscriptions: Subscriptions
+  #driver: FacadePool | undefined = undefined
   #name: string | undefined = undefined
   #onLastReturn: (() => void) | undefined = undefined
   #disposing: Promise<void> | undefined = undefined
@@ -94,6 +97,11 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
 
   get poolName(): string {
     return (this.#name ??= poolName(this.#pool))
+  }
+
+  get driver(): P {
+    // Typed as the pool that was given in: what it has is what query builders use of that.
+    return (this.#driver ??= poolOfLeases(this.#pool, this)) as P
   }
 
   get limit(): number | undefined {

@@ -10,7 +10,7 @@ import { outside } from './driver.ts'
 import { ListeningConnection, type OwnClient } from './listening-connection.ts'
 import { Notifications } from './notifications.ts'
 import { Gate } from './time.ts'
-import type { PgNotification, PgSubscription } from './types.ts'
+import type { PgNotification, PgSubscription } from './held-types.ts'
 
 export interface Listening {
   readonly channel: string

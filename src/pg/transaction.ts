@@ -13,8 +13,9 @@ import type { CursorArguments } from './cursor-query.ts'
 import type { DriverResult } from './driver.ts'
 import { quieten } from './ending.ts'
 import { commitUnknown, isServerError, rolledBack, transactionOpen } from './errors.ts'
+import { poolOfOne } from './facades.ts'
 import { savepointFrame, type Frame } from './frame.ts'
-import { lockWanted, takeLock, tryLock, type Asking, type LockArguments } from './lock-wait.ts'
+import { transactionLock, tryTransactionLock, type LockArguments } from './lock-wait.ts'
 import type { Final, Owner, Phase } from './owner.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
@@ -22,7 +23,6 @@ import { control, query } from './submit.ts'
 import type { PgQueryConfig, PgQueryOptions, PgQueryResult, PgTransaction } from './types.ts'
 
 const done: Promise<void> = Promise.resolve()
-const locks = ['pg_advisory_xact_lock', 'pg_try_advisory_xact_lock'] as const
 
 export class Transaction implements PgTransaction, AsyncDisposable, Owner, CursorHost {
   /** The scope that ends it. */
@@ -122,17 +122,22 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     return cursor(this, parameters)
   }
 
+  asPool<P>(): P {
+    // Typed as whoever asks wants it: what it has is what query builders use of the driver's.
+    return poolOfOne(this) as P
+  }
+
   afterCommit(callback: () => unknown): void {
     this.usable()
     this.callbacks.add(callback)
   }
 
   async advisoryLock(...parameters: LockArguments): Promise<void> {
-    await takeLock(lockWanted(parameters, 'advisoryLock()'), this.#asking())
+    await transactionLock(this.usable(), this.#signal, parameters)
   }
 
   async tryAdvisoryLock(...parameters: LockArguments): Promise<boolean> {
-    return await tryLock(lockWanted(parameters, 'tryAdvisoryLock()'), this.#asking())
+    return await tryTransactionLock(this.usable(), this.#signal, parameters)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -268,10 +273,6 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     const ending = (this.#ending ?? done).catch(ignore)
     if (this.#phase === 'committing') await answeredWithinGrace(session, ending)
     await ending
-  }
-
-  #asking(): Asking {
-    return { session: this.usable(), outer: this.#signal, inTransaction: true, functions: locks }
   }
 
   /** Asking twice for the same end is one end; for the other, a mistake. */

@@ -2,6 +2,15 @@
  * What leases, transactions and pools are to those who use them. The pool that is given in is described by the part
  * of it that is used: no driver is imported, in the code or in the declarations.
  */
+import type {
+  PgCursor,
+  PgCursorOptions,
+  PgListenOptions,
+  PgLock,
+  PgLockKey,
+  PgLockOptions,
+  PgSubscription,
+} from './held-types.ts'
 
 /** The part of `pg.Pool` that is used. Both overloads of `connect` are needed for inference. */
 export interface PgPoolLike<Client> {
@@ -92,41 +101,6 @@ export interface PgTransactionOptions {
   signal?: AbortSignal
 }
 
-export interface PgCursorOptions {
-  /** Rows that an iteration fetches at a time. Default 100. */
-  batch?: number
-  /** Aborting cancels the read that runs, and refuses all later ones, with the signal's reason. */
-  signal?: AbortSignal
-}
-
-/**
- * Rows, fetched in batches: no more of them are in memory than one batch. Leaving the loop closes the cursor. A read
- * after a failure fails again, and one after the end of the cursor's life rejects with `ERR_DISPOSED`: an empty page
- * is the end of the rows, and nothing else.
- */
-export interface PgCursor<Row> extends AsyncIterable<Row> {
-  /** At most `count` rows; an empty array at the end. Do not mix it with a loop, which keeps the rows of its batch. */
-  read(count: number): Promise<Row[]>
-}
-
-/** A whole number of 64 bits, or a text, which is hashed to one: see `docs/drivers.md`. */
-export type PgLockKey = number | bigint | string
-
-export interface PgLockOptions {
-  /** With others who share it, and with nobody who does not. Default `false`. */
-  shared?: boolean
-  /** Aborting stops the wait, as it cancels a query. */
-  signal?: AbortSignal
-  /** Milliseconds, the wait for earlier statements included; then `ERR_PG_LOCK_NOT_AVAILABLE`. Default: none. */
-  timeout?: number
-}
-
-/** A session-level advisory lock. Disposing it gives it back, once for each time that it was taken. */
-export interface PgLock {
-  /** Aborts when the lock may have been lost: its connection broke, or its lease was released. Made on first read. */
-  readonly signal: AbortSignal
-}
-
 /** A lease that somebody owns is `PgLease & AsyncDisposable`; what a scope lends has no disposal. */
 export interface PgLease extends PgQueryable {
   readonly disposed: boolean
@@ -165,6 +139,16 @@ export interface PgLease extends PgQueryable {
     key: PgLockKey,
     options?: { shared?: boolean },
   ): Promise<(PgLock & AsyncDisposable) | undefined>
+  /**
+   * A pool of this one connection, for query builders: `release` and `end` do nothing. Where a transaction is open, a BEGIN
+   * by text is a savepoint of it.
+   *
+   * @example
+   * ```ts
+   * const db = drizzle(lease.asPool<pg.Pool>())
+   * ```
+   */
+  asPool<P>(): P
   /**
    * Cancel what is running, refuse what is queued; resolves when the connection is quiet again, or was destroyed
    * because it did not become so within `grace`.
@@ -216,37 +200,35 @@ export interface PgTransaction extends PgQueryable {
   /** `false` where somebody else holds it. */
   tryAdvisoryLock(key: PgLockKey, options?: { shared?: boolean }): Promise<boolean>
   /**
+   * A pool of this transaction's connection, for query builders: `release` and `end` do nothing. A BEGIN by text is a
+   * savepoint, and a COMMIT or ROLLBACK of what was not begun there is refused.
+   *
+   * @example
+   * ```ts
+   * const db = drizzle(tx.asPool<pg.Pool>())
+   * ```
+   */
+  asPool<P>(): P
+  /**
    * `callback` runs once the commit is known to have succeeded; for a savepoint, that of the whole transaction.
    * @throws `ERR_DISPOSED`
    */
   afterCommit(callback: () => unknown): void
 }
 
-export interface PgListenOptions {
-  /** Aborting ends the subscription, and the loops that read it. */
-  signal?: AbortSignal
-  /** Notifications kept while nobody reads. Default 1_000; beyond it the oldest are dropped and a gap is reported. */
-  maxQueue?: number
-  /** Milliseconds between probes of the connection, and at most for an answer to one. Default 30_000. */
-  heartbeat?: number
-}
-
-/** A gap: notifications were missed here; `dropped` is how many, where that is known. */
-export type PgNotification =
-  { readonly payload: string } | { readonly gap: true; readonly dropped: number | undefined }
-
-/**
- * What is sent to a channel. Leaving a loop does not end it: another one goes on where that stopped. It ends with its
- * dispose, its signal or its pool, and so do the loops then.
- */
-export interface PgSubscription extends AsyncIterable<PgNotification> {}
-
-declare const driver: unique symbol
-
 /** The class name contains `Pool` on purpose: query builders look for it. */
 export interface PgPool<out P = unknown> extends PgQueryable {
-  /** Type only: the pool that was given in. */
-  readonly [driver]?: P
+  /**
+   * For query builders that want a pool of the driver: a facade typed as the pool given in. Its clients are leases, dead
+   * after their release; a BEGIN by text is a transaction of theirs; `end` does nothing, because this pool owns what it
+   * stands for. Of the driver's pool it has `connect`, `query`, `end`, the events, the counts, `options` and `Client`.
+   *
+   * @example
+   * ```ts
+   * const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool: pool.driver }) })
+   * ```
+   */
+  readonly driver: P
   /** A connection of one's own, until it is disposed. Rejects with the signal's reason, or with `ERR_DISPOSED`. */
   acquire(options?: { signal?: AbortSignal }): Promise<PgLease & AsyncDisposable>
   /**

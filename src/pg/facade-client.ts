@@ -1,0 +1,184 @@
+/**
+ * A connection as query builders know it. Transactions that they begin and end by statements are ours, so that one inside
+ * of another is a savepoint, and nobody ends a transaction that somebody else began.
+ */
+import { AsyncResource } from 'node:async_hooks'
+import type { EventEmitter } from 'node:events'
+
+import { disposedError } from '../core/lease.ts'
+import { notBegunHere, transactionOpen } from './errors.ts'
+import { isSubmittable, redirect, settle } from './facade-cursor.ts'
+import { beginOptions, wordOf, type Word } from './facade-words.ts'
+import { checkJoined } from './joining.ts'
+import type { Lease } from './lease.ts'
+import { Transaction } from './transaction.ts'
+import type { PgQueryConfig, PgQueryResult } from './types.ts'
+
+export type Result = PgQueryResult<unknown>
+export type ResultCallback = (error: Error | null, result?: Result) => void
+
+/**
+ * @param error close the connection
+ * @param left the end of the transaction that was left open
+ */
+type OnRelease = (error: Error | undefined, left: Promise<void> | undefined) => void
+
+type Listener = (...args: unknown[]) => void
+
+export class FacadeClient {
+  /** The transaction in which it works, or its lease; `undefined` once released. */
+  #host: Lease | Transaction | undefined
+  #begun: Transaction | undefined = undefined
+  readonly #onRelease: OnRelease
+  #listeners: { event: string; listener: Listener; bound: Listener }[] = []
+
+  /** @param onRelease what a release does to the lease, where it is this client's own */
+  constructor(host: Lease | Transaction, onRelease: OnRelease) {
+    this.#host = host
+    this.#onRelease = onRelease
+  }
+
+  /** For those who end what runs by it. */
+  get processID(): number | null | undefined {
+    return this.#host?.usable().client.processID
+  }
+
+  /** It is connected. */
+  connect(callback?: (error: Error | null, client?: this) => void): Promise<this> | undefined {
+    return settle(Promise.resolve(this), callback)
+  }
+
+  query(first: unknown, second?: unknown, third?: unknown): unknown {
+    if (isSubmittable(first)) {
+      redirect(first, this.#current())
+      return first
+    }
+    const [values, callback] = typeof second === 'function' ? [undefined, second] : [second, third]
+    const result = this.run(first, values)
+    // The driver's own signature.
+    return settle(result, callback as ResultCallback | undefined)
+  }
+
+  /** It is dead from now on. `error`: close the connection. A second time does nothing. */
+  release(error?: unknown): void {
+    const host = this.#host
+    if (host === undefined) return
+    this.removeAllListeners()
+    this.#host = undefined
+    this.#onRelease(error ? asError(error) : undefined, this.#begun?.[Symbol.asyncDispose]())
+  }
+
+  /** What it works on is not its own to end. */
+  end(callback?: (error: Error | null) => void): Promise<void> | undefined {
+    this.release()
+    return settle(Promise.resolve(), callback)
+  }
+
+  on(event: string, listener: Listener): this {
+    return this.#listen('on', event, listener)
+  }
+
+  addListener(event: string, listener: Listener): this {
+    return this.#listen('on', event, listener)
+  }
+
+  once(event: string, listener: Listener): this {
+    return this.#listen('once', event, listener)
+  }
+
+  off(event: string, listener: Listener): this {
+    return this.removeListener(event, listener)
+  }
+
+  removeListener(event: string, listener: Listener): this {
+    const at = this.#listeners.findLastIndex(
+      (one) => one.event === event && one.listener === listener,
+    )
+    for (const { bound } of at === -1 ? [] : this.#listeners.splice(at, 1)) {
+      this.#emitter()?.removeListener(event, bound)
+    }
+    return this
+  }
+
+  removeAllListeners(event?: string): this {
+    for (const one of this.#listeners.filter(
+      (each) => event === undefined || each.event === event,
+    )) {
+      this.removeListener(one.event, one.listener)
+    }
+    return this
+  }
+
+  /** What is no statement is told by the one who checks it. */
+  async run(first: unknown, values: unknown): Promise<Result> {
+    const text = textOf(first)
+    const word = text === undefined ? undefined : wordOf(text)
+    if (text !== undefined && word !== undefined) return await this.#obey(word, text)
+    // Checked by the callee.
+    if (typeof first === 'string') return await this.#current().query(first, values as unknown[])
+    const config = first as PgQueryConfig
+    return await this.#current().query(
+      values === undefined ? config : { ...config, values: values as unknown[] },
+    )
+  }
+
+  async #obey(word: Word, text: string): Promise<Result> {
+    const host = this.#current()
+    if (word === 'begin') {
+      this.#begun = await this.#begin(text)
+    } else if (this.#begun !== undefined) {
+      await this.#begun[word]()
+      this.#begun = undefined
+    } else {
+      if (transactionOf(host) !== undefined) throw notBegunHere(text)
+      return await host.query(text)
+    }
+    return { command: word.toUpperCase(), rowCount: null, rows: [], fields: [] }
+  }
+
+  /** A savepoint, where a transaction is open around it. */
+  async #begin(text: string): Promise<Transaction> {
+    const host = this.#current()
+    if (host === this.#begun) throw transactionOpen('A transaction was begun')
+    const options = beginOptions(text)
+    const around = transactionOf(host)
+    if (around === undefined) return await (host as Lease).begin(options)
+    await checkJoined(around, options, 'BEGIN')
+    return await around.savepoint()
+  }
+
+  #current(): Lease | Transaction {
+    if (this.#host === undefined) throw disposedError('The client')
+    const state = this.#begun?.state
+    return this.#begun !== undefined && (state === 'open' || state === 'failed')
+      ? this.#begun
+      : this.#host
+  }
+
+  #listen(method: 'on' | 'once', event: string, listener: Listener): this {
+    // An event runs in the context of whoever opened the connection.
+    const bound = AsyncResource.bind(listener)
+    this.#emitter()?.[method](event, bound)
+    this.#listeners.push({ event, listener, bound })
+    return this
+  }
+
+  #emitter(): EventEmitter | undefined {
+    // A client of the driver is one.
+    return this.#host?.usable().client as unknown as EventEmitter | undefined
+  }
+}
+
+function transactionOf(host: Lease | Transaction): Transaction | undefined {
+  return host instanceof Transaction ? host : host.transaction
+}
+
+function textOf(statement: unknown): string | undefined {
+  if (typeof statement === 'string') return statement
+  const named = typeof statement === 'object' && statement !== null && 'text' in statement
+  return named && typeof statement.text === 'string' ? statement.text : undefined
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error('Its user asked for its end.')
+}

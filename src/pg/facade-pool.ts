@@ -1,0 +1,114 @@
+/**
+ * A pool as query builders know it: its clients are leases, or work on one connection that somebody else holds. Some know
+ * a pool by the name of its class.
+ */
+import { EventEmitter } from 'node:events'
+
+import type { DriverPool } from './driver.ts'
+import { FacadeClient, type Result, type ResultCallback } from './facade-client.ts'
+import { settle } from './facade-cursor.ts'
+
+type Listener = (...args: unknown[]) => void
+type Connected = (
+  error: Error | null,
+  client?: FacadeClient,
+  release?: (error?: unknown) => void,
+) => void
+
+/** Where its clients come from. */
+export interface FacadeSource {
+  readonly driver: Partial<DriverPool> & {
+    readonly Client?: unknown
+    readonly options?: object
+  }
+  readonly counts: { readonly total: number; readonly idle: number; readonly waiting: number }
+  checkOut(): Promise<FacadeClient>
+}
+
+export class FacadePool {
+  readonly #source: FacadeSource
+  readonly #events: EventEmitter
+
+  // Minifiers change the names of classes.
+  static {
+    Object.defineProperty(this, 'name', { value: 'PgFacadePool' })
+  }
+
+  constructor(source: FacadeSource) {
+    this.#source = source
+    // A pool of the driver is one.
+    const { driver } = source as { driver: unknown }
+    this.#events = driver instanceof EventEmitter ? driver : new EventEmitter()
+  }
+
+  get Client(): unknown {
+    return this.#source.driver.Client
+  }
+
+  get options(): object {
+    return this.#source.driver.options ?? {}
+  }
+
+  get totalCount(): number {
+    return this.#source.counts.total
+  }
+
+  get idleCount(): number {
+    return this.#source.counts.idle
+  }
+
+  get waitingCount(): number {
+    return this.#source.counts.waiting
+  }
+
+  connect(callback?: Connected): Promise<FacadeClient> | undefined {
+    const client = this.#source.checkOut()
+    if (callback === undefined) return client
+    return settle(client, (error, connected) =>
+      callback(error, connected, (why) => connected?.release(why)),
+    ) as undefined
+  }
+
+  query(first: unknown, second?: unknown, third?: unknown): unknown {
+    const [values, callback] = typeof second === 'function' ? [undefined, second] : [second, third]
+    // The driver's own signature.
+    return settle(this.#query(first, values), callback as ResultCallback | undefined)
+  }
+
+  /** What it stands for is not its own to end. */
+  end(callback?: (error: Error | null) => void): Promise<void> | undefined {
+    return settle(Promise.resolve(), callback)
+  }
+
+  on(event: string, listener: Listener): this {
+    this.#events.on(event, listener)
+    return this
+  }
+
+  addListener(event: string, listener: Listener): this {
+    return this.on(event, listener)
+  }
+
+  once(event: string, listener: Listener): this {
+    this.#events.once(event, listener)
+    return this
+  }
+
+  off(event: string, listener: Listener): this {
+    this.#events.off(event, listener)
+    return this
+  }
+
+  removeListener(event: string, listener: Listener): this {
+    return this.off(event, listener)
+  }
+
+  async #query(first: unknown, values: unknown): Promise<Result> {
+    const client = await this.#source.checkOut()
+    try {
+      return await client.run(first, values)
+    } finally {
+      client.release()
+    }
+  }
+}

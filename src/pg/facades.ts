@@ -1,0 +1,54 @@
+/** The facades: of a pool, and of one connection that somebody holds. */
+import type { DriverClient, DriverPool } from './driver.ts'
+import { FacadeClient } from './facade-client.ts'
+import { FacadePool } from './facade-pool.ts'
+import type { Lease } from './lease.ts'
+import type { Transaction } from './transaction.ts'
+
+interface Leases {
+  acquire(): Promise<Lease>
+  stats(): { readonly total: number; readonly idle: number; readonly waiting: number }
+}
+
+/** A pool whose clients are leases. */
+export function poolOfLeases(driver: DriverPool, pool: Leases): FacadePool {
+  return new FacadePool({
+    driver,
+    get counts() {
+      return pool.stats()
+    },
+    async checkOut() {
+      const lease = await pool.acquire()
+      return new FacadeClient(lease, (error) => {
+        if (error === undefined) void lease.release()
+        else lease.destroy(error)
+      })
+    },
+  })
+}
+
+/** A pool of one connection. What it does on release and at the end is nothing: both are somebody else's. */
+export function poolOfOne(host: Lease | Transaction): FacadePool {
+  const { client } = host.usable()
+  /** A transaction that was left open by a client of this is rolled back before the next one works. */
+  let leaving: Promise<void> | undefined
+  return new FacadePool({
+    driver: { Client: client.constructor, options: optionsOf(client) },
+    counts: { total: 1, idle: 0, waiting: 0 },
+    async checkOut() {
+      await leaving
+      host.usable()
+      return new FacadeClient(host, (_, left) => {
+        leaving = left
+      })
+    },
+  })
+}
+
+/** To the same server, for whoever wants to end a statement from there. */
+function optionsOf(client: DriverClient): object {
+  const { host, port, database, user, password, ssl } = client
+  const options = { host, port, database, user, ssl }
+  // As the driver hides it: it is not to be seen in a log.
+  return Object.defineProperty(options, 'password', { value: password, enumerable: false })
+}

@@ -1,0 +1,55 @@
+/** What cursors, locks and subscriptions are to those who use them. */
+
+export interface PgCursorOptions {
+  /** Rows that an iteration fetches at a time. Default 100. */
+  batch?: number
+  /** Aborting cancels the read that runs, and refuses all later ones, with the signal's reason. */
+  signal?: AbortSignal
+}
+
+/**
+ * Rows, fetched in batches: no more of them are in memory than one batch. Leaving the loop closes the cursor. A read
+ * after a failure fails again, and one after the end of the cursor's life rejects with `ERR_DISPOSED`: an empty page
+ * is the end of the rows, and nothing else.
+ */
+export interface PgCursor<Row> extends AsyncIterable<Row> {
+  /** At most `count` rows; an empty array at the end. Do not mix it with a loop, which keeps the rows of its batch. */
+  read(count: number): Promise<Row[]>
+}
+
+/** A whole number of 64 bits, or a text, which is hashed to one: see `docs/drivers.md`. */
+export type PgLockKey = number | bigint | string
+
+export interface PgLockOptions {
+  /** With others who share it, and with nobody who does not. Default `false`. */
+  shared?: boolean
+  /** Aborting stops the wait, as it cancels a query. */
+  signal?: AbortSignal
+  /** Milliseconds, the wait for earlier statements included; then `ERR_PG_LOCK_NOT_AVAILABLE`. Default: none. */
+  timeout?: number
+}
+
+/** A session-level advisory lock. Disposing it gives it back, once for each time that it was taken. */
+export interface PgLock {
+  /** Aborts when the lock may have been lost: its connection broke, or its lease was released. Made on first read. */
+  readonly signal: AbortSignal
+}
+
+export interface PgListenOptions {
+  /** Aborting ends the subscription, and the loops that read it. */
+  signal?: AbortSignal
+  /** Notifications kept while nobody reads. Default 1_000; beyond it the oldest are dropped and a gap is reported. */
+  maxQueue?: number
+  /** Milliseconds between probes of the connection, and at most for an answer to one. Default 30_000. */
+  heartbeat?: number
+}
+
+/** A gap: notifications were missed here; `dropped` is how many, where that is known. */
+export type PgNotification =
+  { readonly payload: string } | { readonly gap: true; readonly dropped: number | undefined }
+
+/**
+ * What is sent to a channel. Leaving a loop does not end it: another one goes on where that stopped. It ends with its
+ * dispose, its signal or its pool, and so do the loops then.
+ */
+export interface PgSubscription extends AsyncIterable<PgNotification> {}
