@@ -5,7 +5,7 @@
 import { EventEmitter } from 'node:events'
 
 import type { DriverPool } from './driver.ts'
-import { FacadeClient, type Result, type ResultCallback } from './facade-client.ts'
+import type { FacadeClient, Result, ResultCallback } from './facade-client.ts'
 import { settle } from './facade-cursor.ts'
 
 type Listener = (...args: unknown[]) => void
@@ -36,9 +36,9 @@ export class FacadePool {
 
   constructor(source: FacadeSource) {
     this.#source = source
-    // A pool of the driver is one.
-    const { driver } = source as { driver: unknown }
-    this.#events = driver instanceof EventEmitter ? driver : new EventEmitter()
+    const { driver } = source
+    // A pool of the driver is one; of one connection, there are no events.
+    this.#events = 'emit' in driver ? (driver as unknown as EventEmitter) : new EventEmitter()
   }
 
   get Client(): unknown {

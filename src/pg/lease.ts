@@ -120,6 +120,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
     return tryAdvisoryLock(this, parameters)
   }
 
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- only the caller knows what it needs
   asPool<P>(): P {
     // Typed as whoever asks wants it: what it has is what query builders use of the driver's.
     return poolOfOne(this) as P

@@ -122,6 +122,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     return cursor(this, parameters)
   }
 
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- only the caller knows what it needs
   asPool<P>(): P {
     // Typed as whoever asks wants it: what it has is what query builders use of the driver's.
     return poolOfOne(this) as P

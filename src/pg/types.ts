@@ -148,6 +148,7 @@ export interface PgLease extends PgQueryable {
    * const db = drizzle(lease.asPool<pg.Pool>())
    * ```
    */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- only the caller knows what it needs
   asPool<P>(): P
   /**
    * Cancel what is running, refuse what is queued; resolves when the connection is quiet again, or was destroyed
@@ -208,6 +209,7 @@ export interface PgTransaction extends PgQueryable {
    * const db = drizzle(tx.asPool<pg.Pool>())
    * ```
    */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- only the caller knows what it needs
   asPool<P>(): P
   /**
    * `callback` runs once the commit is known to have succeeded; for a savepoint, that of the whole transaction.

@@ -5,6 +5,7 @@ import { sql as drizzleSql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { integer, pgTable } from 'drizzle-orm/pg-core'
 import { Kysely, PostgresDialect, sql } from 'kysely'
+import knex from 'knex'
 import pg from 'pg'
 import Cursor from 'pg-cursor'
 import QueryStream from 'pg-query-stream'
@@ -209,6 +210,40 @@ test('both: over asPool() inside of the request’s transaction, everything comm
   assert.deepEqual(await table.values(), [])
   await work(false)
   assert.deepEqual(await table.values(), [1, 2, 4, 5])
+})
+
+test('knex: over clients of pool.driver, and on a connection of somebody’s transaction', async () => {
+  await using table = await newTable()
+  await using pool = pgPool(() => newPool({ max: 2 }))
+  const db = knex({ client: 'pg' })
+  db.client.acquireConnection = () => pool.driver.connect()
+  db.client.releaseConnection = async (client: pg.PoolClient) => client.release()
+  const backend = db.raw('pg_backend_pid() as pid')
+  await db.transaction(async (trx) => {
+    const [one] = await trx.select(backend)
+    const [two] = await trx.select(backend)
+    assert.deepEqual(one, two)
+    await trx(table.name).insert({ v: 1 })
+  })
+  const failing = db.transaction(async (trx) => {
+    await trx(table.name).insert({ v: 2 })
+    throw new Error('enough')
+  })
+  await assert.rejects(failing, /enough/)
+  let seen = 0
+  for await (const _ of db.select('*').from(db.raw('generate_series(1, 1000)')).stream()) {
+    seen += 1
+    if (seen === 150) break
+  }
+  await idle(pool)
+  await using lease = await pool.acquire()
+  await using tx = await lease.begin()
+  const client = await tx.asPool<pg.Pool>().connect()
+  await db(table.name).connection(client).insert({ v: 3 })
+  assert.deepEqual(await db.select(backend).connection(client), [{ pid: await backendOf(tx) }])
+  await tx.commit()
+  assert.deepEqual(await table.values(), [1, 3])
+  await db.destroy()
 })
 
 test('over asPool() nobody ends a transaction that somebody else began, and none is mixed with another', async () => {
