@@ -116,10 +116,9 @@ export class FacadeClient {
     if (text !== undefined && word !== undefined) return await this.#obey(word, text)
     // Checked by the callee.
     if (typeof first === 'string') return await this.#current().query(first, values as unknown[])
-    const config = first as PgQueryConfig
-    return await this.#current().query(
-      values === undefined ? config : { ...config, values: values as unknown[] },
-    )
+    // Checked by the callee, too.
+    const config = { ...(first as PgQueryConfig), ...(values !== undefined && { values }) }
+    return await this.#current().query(config as PgQueryConfig)
   }
 
   async #obey(word: Word, text: string): Promise<Result> {
@@ -142,6 +141,7 @@ export class FacadeClient {
     if (host === this.#begun) throw transactionOpen('A transaction was begun')
     const options = beginOptions(text)
     const around = transactionOf(host)
+    // Without a transaction it is a lease.
     if (around === undefined) return await (host as Lease).begin(options)
     await checkJoined(around, options, 'BEGIN')
     return await around.savepoint()

@@ -64,9 +64,10 @@ export class FacadePool {
   connect(callback?: Connected): Promise<FacadeClient> | undefined {
     const client = this.#source.checkOut()
     if (callback === undefined) return client
-    return settle(client, (error, connected) =>
+    void settle(client, (error, connected) =>
       callback(error, connected, (why) => connected?.release(why)),
-    ) as undefined
+    )
+    return undefined
   }
 
   query(first: unknown, second?: unknown, third?: unknown): unknown {
