@@ -10,6 +10,7 @@ import { ReaderHandle } from './reader.ts'
 import type { Readers } from './readers.ts'
 import { transact } from './transact.ts'
 import { TransactionHandle } from './transaction-handle.ts'
+import { Transaction } from './transaction.ts'
 import type { SqliteDatabase, SqliteStatement, SqliteTransaction } from './types.ts'
 import type { Writer } from './writer.ts'
 
@@ -53,8 +54,8 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
 
   async write(options?: { signal?: AbortSignal }): Promise<TransactionHandle> {
     const signal = signalOf('write()', options)
-    const origin = takeOrigin()
-    return new TransactionHandle(await this.#parts.writer.write(signal, undefined, origin))
+    const held = this.#parts.writer.write({ signal, lender: undefined, origin: takeOrigin() })
+    return new TransactionHandle(held instanceof Transaction ? held : await held)
   }
 
   transaction<R>(

@@ -47,7 +47,7 @@ function makeResources(open: () => SqliteDatabase & AsyncDisposable): SqliteReso
       // Before the first await, after which nobody knows who asked.
       const origin = takeOrigin()
       const { writer } = Database.partsOf(await get(database))
-      const held = await writer.write(signal, scope, origin)
+      const held = await writer.write({ signal, lender: scope, origin })
       try {
         yield new TransactionHandle(held)
         held.complete()

@@ -24,6 +24,15 @@ import { Statement, type Session } from './statement.ts'
 import { beginTransaction, type Transaction, type TransactionOwner } from './transaction.ts'
 import type { SqliteStatement } from './types.ts'
 
+/** Who asks for a transaction. */
+export interface Wish {
+  readonly signal: AbortSignal | undefined
+  /** The scope that will end it. */
+  readonly lender: Scope | undefined
+  /** Where it was asked for. */
+  readonly origin: Origin | undefined
+}
+
 export class Writer implements Session, TransactionOwner {
   readonly file: string
   /** The app that lends the database. */
@@ -89,7 +98,7 @@ export class Writer implements Session, TransactionOwner {
   begin(): Transaction {
     const transaction = this.#enter('begin()')
     transaction.brief = true
-    if (!this.#guarded) queueMicrotask(this.#guard)
+    if (!this.#guarded) void now.then(this.#guard)
     this.#guarded = true
     return transaction
   }
@@ -109,24 +118,12 @@ export class Writer implements Session, TransactionOwner {
     }
   }
 
-  /**
-   * @param lender the scope that will end it
-   * @param origin where it was asked for
-   */
-  async write(
-    signal: AbortSignal | undefined,
-    lender: Scope | undefined,
-    origin: Origin | undefined,
-  ): Promise<Transaction> {
+  /** A transaction that may await: at once where nobody has the writer, else in turn. */
+  write(wish: Wish): Transaction | Promise<Transaction> {
     const { connection } = this
-    signal?.throwIfAborted()
-    if (!this.#gate.tryEnter()) await this.#waitForTurn(signal)
-    this.#gate.holder = lender
-    const transaction =
-      this.#patience.limit === 0 ? this.#begin(connection) : await this.#beginInTime(signal)
-    this.#slow.start(lender, origin)
-    transaction.lender = lender
-    return transaction
+    wish.signal?.throwIfAborted()
+    if (this.#patience.limit > 0 || !this.#gate.tryEnter()) return this.#writeInTurn(wish)
+    return this.#lend(this.#begin(connection), wish)
   }
 
   admit(sql: string): Prepared {
@@ -206,6 +203,22 @@ export class Writer implements Session, TransactionOwner {
       : connection.explained(error)
   }
 
+  async #writeInTurn(wish: Wish): Promise<Transaction> {
+    const { signal } = wish
+    if (!this.#gate.tryEnter()) await this.#waitForTurn(signal)
+    this.#gate.holder = wish.lender
+    const { connection } = this
+    const patient = this.#patience.limit > 0
+    return this.#lend(patient ? await this.#beginInTime(signal) : this.#begin(connection), wish)
+  }
+
+  #lend(transaction: Transaction, { lender, origin }: Wish): Transaction {
+    transaction.lender = lender
+    this.#gate.holder = lender
+    this.#slow.start(lender, origin)
+    return transaction
+  }
+
   async #waitForTurn(signal: AbortSignal | undefined): Promise<void> {
     const { holder } = this.#gate
     if (holder !== undefined && isInside(holder)) throw waitsForItself(holder, this.file)
@@ -234,6 +247,9 @@ export class Writer implements Session, TransactionOwner {
     return this.#gate.paused ? backupRuns(what, this.file) : writerBusy(what, this.file)
   }
 }
+
+/** What its `then` is given runs as a microtask, for a fifth of what `queueMicrotask` costs. */
+const now = Promise.resolve()
 
 const byDispose = 'its database was disposed'
 
