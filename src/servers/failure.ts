@@ -16,7 +16,7 @@ interface Failed {
   readonly adapter: Adapter
   readonly scope: Scope
   readonly response: ServerResponse
-  readonly refuse?: ((status: number, text: string, error: unknown) => void) | undefined
+  readonly refuse?: ((status: number, text: string) => void) | undefined
 }
 
 /**
@@ -37,7 +37,7 @@ export async function tell(failed: Failed, error: unknown, interrupted: boolean)
   const status = statusOf(primary) ?? (interrupted ? 503 : 500)
   const text = textOf(status, primary)
   if (failed.refuse === undefined) refuse(response, status, text)
-  else failed.refuse(status, text, primary)
+  else failed.refuse(status, text)
   const toldInFull = status < 500 && error === primary
   if (!expected && !toldInFull && failed.adapter.onError === undefined) report(scope, error)
 }
@@ -102,7 +102,7 @@ function standardText(status: number): string {
   return STATUS_CODES[status] ?? 'Error'
 }
 
-function refuse(response: ServerResponse, status: number, text: string): void {
+export function refuse(response: ServerResponse, status: number, text: string): void {
   for (const name of response.getHeaderNames()) {
     if (name !== 'connection') response.removeHeader(name)
   }

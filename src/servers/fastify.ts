@@ -6,7 +6,7 @@ import { tryCurrentScope } from '../core/ambient.ts'
 import type { Rule } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, enter, type Adapter, type AdapterOptions } from './adapter.ts'
-import { isClosed } from './failure.ts'
+import { isClosed, refuse } from './failure.ts'
 import { holdBack, observed } from './fastify-answer.ts'
 import { servedOf } from './hearing.ts'
 import { open, start } from './serve.ts'
@@ -100,7 +100,8 @@ function begin(adapter: Adapter, request: FastifyRequest, reply: FastifyReply, d
   served.waits = true
   served.held = true
   if (adapter.scope.timeout !== undefined) {
-    served.refuse = (status, _text, error) => void reply.code(status).send(error)
+    // Whatever its handler sends later is ignored.
+    served.refuse = (status, text) => refuse(reply.hijack().raw, status, text)
   }
   start(served, proceed, done)
 }

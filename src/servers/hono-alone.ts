@@ -46,7 +46,7 @@ export function runAlone(
         // At the deadline Hono's answer is not waited for any more.
         scope.signal.addEventListener('abort', () => resolve(refused(503)), { once: true })
       }
-      return answerIn(adapter, alone, await fetch())
+      return answerIn(adapter, alone, request, await fetch())
     }
     runServing(adapter.app, options, body).then(resolve, reject)
   })
@@ -63,13 +63,23 @@ function follow(signal: AbortSignal, scope: Scope): void {
   scope.defer(() => signal.removeEventListener('abort', leave))
 }
 
-async function answerIn(adapter: Adapter, alone: Alone, fetched: Response): Promise<Response> {
+async function answerIn(
+  adapter: Adapter,
+  alone: Alone,
+  { method }: Request,
+  fetched: Response,
+): Promise<Response> {
   const { scope, seen } = alone
   const { response, source } = await look(fetched)
   const { status } = response
   const doubted = !seen && status >= adapter.doubtedFrom && !isCompleted(scope)
   if (doubted) scope.fail(answeredWith(scope, status))
   if (source === undefined) return response
+  if (method === 'HEAD') {
+    // Hono drops the body, and would not end it.
+    await source.cancel(undefined)
+    return new Response(null, response)
+  }
   const pieces = piecesOf(source, ignore)
   return streaming(response, doubted ? pieces : scope.stream(pieces))
 }

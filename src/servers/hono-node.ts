@@ -10,6 +10,7 @@ import { hearClose, hearPipes } from './hearing.ts'
 import { open } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
+import type { Source } from './source.ts'
 
 interface Bindings {
   readonly incoming: IncomingMessage
@@ -88,16 +89,23 @@ async function answeredAfterLook(served: Served, response: Response): Promise<Re
   try {
     const looked = await look(response)
     if (looked.source === undefined) return await held(served, looked.response)
-    return streamed(served, response, looked.source)
+    return await streamed(served, response, looked.source)
   } catch (error) {
     return await failed(served, error)
   }
 }
 
 /** What the body is made from has ended before anything is released. */
-function streamed(served: Served, response: Response, source = bodyOf(response)): Response {
+function streamed(served: Served, response: Response, source = bodyOf(response)): Fetched {
   if (source === undefined) return released(served, response)
+  // Hono drops the body of an answer to HEAD, and would not end it.
+  if (served.request.method === 'HEAD') return withoutBody(served, response, source)
   return released(served, streaming(response, piecesOf(source, served.sources.begin())))
+}
+
+async function withoutBody(served: Served, response: Response, source: Source): Promise<Response> {
+  await source.cancel(undefined)
+  return held(served, new Response(null, response))
 }
 
 /** The scope closes, then the response is sent. */

@@ -8,7 +8,7 @@ import type { App, Scope } from '../core/types.ts'
 import { adapterOf, type Adapter, type AdapterOptions } from './adapter.ts'
 import { aloneOf, runAlone } from './hono-alone.ts'
 import { bindingsOf, runOn } from './hono-node.ts'
-import { refusal } from './hono-response.ts'
+import { refusal, refused } from './hono-response.ts'
 import { servedOf } from './hearing.ts'
 
 export type { AdapterOptions } from './adapter.ts'
@@ -76,6 +76,7 @@ export function honoFetch(
 export function honoScope(app: App, options?: AdapterOptions): MiddlewareHandler {
   const adapter = adapterOf({ where: 'honoScope()', closeAt: 'answer' }, app, options)
   return async (c, next) => {
+    if (app.state === 'closing' || app.state === 'closed') return refused(503)
     const { raw } = c.req
     const proceed = async (): Promise<Response> => {
       const around = requestOf(c.env, raw)
@@ -89,6 +90,7 @@ export function honoScope(app: App, options?: AdapterOptions): MiddlewareHandler
       ? runAround(adapter, c.env, raw, proceed)
       : proceed())
     if (response !== c.res) c.res = response
+    return undefined
   }
 }
 

@@ -40,7 +40,7 @@ export class Served {
   /** Failures of the handler are answered by its framework. */
   delegated = false
   /** How its framework answers in the place of the handler. */
-  refuse: ((status: number, text: string, error: unknown) => void) | undefined = undefined
+  refuse: ((status: number, text: string) => void) | undefined = undefined
   /** Of the answer, where others will write it. */
   status: number | undefined = undefined
   stage: Stage = 'running'

@@ -116,7 +116,11 @@ function opener(make: () => Server) {
 async function send({ status = 200, body = '' }: Reply, response: ServerResponse): Promise<void> {
   response.statusCode = status
   const stream = streamOf(body)
-  if (stream !== undefined) await pipeline(stream, response)
+  // HTTP/2 takes nothing of a body that it may not send, and would have the stream wait for ever.
+  if (response.req.method === 'HEAD') {
+    stream?.destroy()
+    response.end()
+  } else if (stream !== undefined) await pipeline(stream, response)
   else response.end(typeof body === 'string' ? body : JSON.stringify(body))
 }
 

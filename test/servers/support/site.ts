@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 
 import { createApp, currentScope, tryCurrentScope, type App, type Exit, type Scope } from 'unwind'
 import { listen, type AdapterOptions } from 'unwind/http'
@@ -24,6 +24,8 @@ export class Site implements AsyncDisposable {
   readonly watched: Watched[] = []
   /** What reached the `onError` of the app. */
   readonly reported: unknown[] = []
+  /** Of the connections that were made. */
+  readonly sockets: Socket[] = []
   readonly #strangers: string[] = []
   readonly #unhandled: unknown[] = []
   #server: Server | undefined
@@ -119,6 +121,7 @@ export class Site implements AsyncDisposable {
 
   async #listen(server: Server): Promise<void> {
     this.#server = server
+    server.on('connection', (socket) => this.sockets.push(socket))
     this.#listening = await listen(this.app, server, { port: 0, host: '127.0.0.1', linger: 0 })
   }
 }
