@@ -44,6 +44,17 @@ export function hearProduced(response: ServerResponse): void {
   response.on(isHttp2(response) ? 'finish' : 'prefinish', onProduced)
 }
 
+/** Where the client has left: an answer that waited in line is ended without any event. */
+export function hearEnd(response: ServerResponse, served: Served): void {
+  // All its overloads at once.
+  const end = response.end.bind(response) as (...given: unknown[]) => ServerResponse
+  response.end = (...given: unknown[]): ServerResponse => {
+    end(...given)
+    served.produced()
+    return response
+  }
+}
+
 function onProduced(this: Answer): void {
   this[key]?.produced()
 }

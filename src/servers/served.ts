@@ -9,7 +9,7 @@ import type { Scope } from '../core/types.ts'
 import { close, enter, type Adapter } from './adapter.ts'
 import { abandoned, disconnected, judge } from './ends.ts'
 import { cut, tell } from './failure.ts'
-import { hearProduced } from './hearing.ts'
+import { hearEnd, hearProduced } from './hearing.ts'
 import { Sources } from './sources.ts'
 
 /**
@@ -169,7 +169,10 @@ export class Served {
     this.gone = true
     if (this.over) return
     const early = !this.response.writableEnded
-    if (early) this.#interrupt()
+    if (early) {
+      this.#interrupt()
+      if (this.stage === 'unseen') hearEnd(this.response, this)
+    }
     if (this.#sources !== undefined) process.nextTick(destroyUnread, this.#sources)
     if (early || this.#sources !== undefined) this.#expectEnd()
     this.check()
