@@ -7,7 +7,7 @@ import type { App, Scope } from 'unwind'
 import { expressHandler, expressScope } from 'unwind/express'
 import type { AdapterOptions } from 'unwind/http'
 
-import { opened, streamOf, type Call, type Handler, type Opened } from './kinds.ts'
+import { isWhole, opened, streamOf, type Call, type Handler, type Opened } from './kinds.ts'
 
 export function expressed(app: App, handler: Handler, options: AdapterOptions): Opened {
   return serve(app, options, (server) => {
@@ -16,7 +16,7 @@ export function expressed(app: App, handler: Handler, options: AdapterOptions): 
       response.status(status)
       const stream = streamOf(body)
       if (stream !== undefined) stream.pipe(response)
-      else if (typeof body === 'string') response.send(body)
+      else if (isWhole(body)) response.send(body)
       else response.json(body)
     })
   })

@@ -8,7 +8,7 @@ import { currentScope, type App } from 'unwind'
 import { honoFetch, honoScope } from 'unwind/hono'
 import type { AdapterOptions } from 'unwind/http'
 
-import { opened, type Handler, type Opened, type Reply } from './kinds.ts'
+import { isWhole, opened, type Handler, type Opened, type Reply } from './kinds.ts'
 
 type Env = { Bindings: HttpBindings }
 
@@ -53,7 +53,7 @@ function answer(
   if (typeof body === 'object' && Symbol.asyncIterator in body) {
     return c.body(ReadableStream.from<Uint8Array>(bytesOf(body)), status)
   }
-  return typeof body === 'string' ? c.body(body, status) : c.json(body, status)
+  return isWhole(body) ? c.body(body as string, status) : c.json(body, status)
 }
 
 async function* bytesOf(pieces: AsyncIterable<string>): AsyncGenerator<Uint8Array> {

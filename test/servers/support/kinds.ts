@@ -32,8 +32,9 @@ export interface Call {
 export interface Reply {
   /** Default 200. */
   readonly status?: number
-  /** A string, an object for JSON, or what is streamed. */
-  readonly body?: string | AsyncGenerator<string> | Readable | { readonly [key: string]: unknown }
+  /** Text, bytes, an object for JSON, or what is streamed. */
+  readonly body?:
+    string | Uint8Array | AsyncGenerator<string> | Readable | { readonly [key: string]: unknown }
 }
 
 export type Handler = (call: Call) => Promise<Reply>
@@ -86,6 +87,10 @@ export const kinds: readonly Kind[] = [
 /** Those to which a `Peer` can speak. */
 export const plainKinds: readonly Kind[] = kinds.filter(({ plain }) => plain)
 
+export function isWhole(body: unknown): body is string | Uint8Array {
+  return typeof body === 'string' || body instanceof Uint8Array
+}
+
 /** The body as a stream of Node.js, if it is one that is streamed. */
 export function streamOf(body: Exclude<Reply['body'], undefined>): Readable | undefined {
   if (body instanceof Readable) return body
@@ -121,7 +126,7 @@ async function send({ status = 200, body = '' }: Reply, response: ServerResponse
     stream?.destroy()
     response.end()
   } else if (stream !== undefined) await pipeline(stream, response)
-  else response.end(typeof body === 'string' ? body : JSON.stringify(body))
+  else response.end(isWhole(body) ? body : JSON.stringify(body))
 }
 
 function openHandled(app: App, handler: Handler, options: AdapterOptions): Opened {
