@@ -8,6 +8,7 @@ import {
   callable,
   checkOptions,
   expected,
+  flag,
   milliseconds,
   oneOf,
   type Rule,
@@ -29,6 +30,12 @@ export interface AdapterOptions {
    * default for handlers that write themselves (`scoped`, Express routes), which commit before they answer.
    */
   closeAt?: 'answer' | 'ended'
+  /**
+   * Send `Server-Timing`: how long each resource of the request took to acquire, was held, and took to release, in
+   * milliseconds. A browser shows it in its Network panel. Where the head is sent before the scope closes, what is still
+   * held has no release yet. The names of resources are told to every client. Default: false.
+   */
+  serverTiming?: boolean
   /** Milliseconds a handler may go on after its client left, before its resources are destroyed. Default 5_000. */
   abandonAfter?: number
   /** A scope name for errors, events and the inspector. Default: method and path without the query. */
@@ -48,6 +55,7 @@ export interface Adapter {
   readonly closeResultAt: 'answer' | 'ended'
   /** From this status on, an answer whose making was not seen does not complete its scope. */
   readonly doubtedFrom: number
+  readonly serverTiming: boolean
   readonly onError: OnRequestError | undefined
   readonly name: (request: IncomingMessage) => string
   /** A scope of that name, even while the app shuts down. */
@@ -65,6 +73,7 @@ interface Kind {
 const rules: Readonly<Record<string, Rule>> = {
   timeout: milliseconds,
   closeAt: oneOf('answer', 'ended'),
+  serverTiming: flag,
   abandonAfter: milliseconds,
   name: callable,
 }
@@ -96,6 +105,7 @@ export function adapterOf(
     closeAt: options?.closeAt ?? closeAt,
     closeResultAt: options?.closeAt ?? 'answer',
     doubtedFrom,
+    serverTiming: options?.serverTiming ?? false,
     onError: options?.onError,
     name: options?.name === undefined ? methodAndPath : nameBy(options),
   }

@@ -7,6 +7,7 @@ import type { Scope } from '../core/types.ts'
 import { isCompleted, type Adapter } from './adapter.ts'
 import { answeredWith, disconnected } from './ends.ts'
 import { look, piecesOf, refused, streaming } from './hono-response.ts'
+import { Timing } from './timing.ts'
 
 type Fetched = Response | Promise<Response>
 
@@ -37,19 +38,28 @@ export function runAlone(
   fetch: () => Fetched,
 ): Promise<Response> {
   const options = { ...adapter.scope, name: `${request.method} ${new URL(request.url).pathname}` }
+  let timing: Timing | undefined
   return new Promise((resolve, reject) => {
     const body = async (scope: Scope): Promise<Response> => {
       const alone = new Alone(scope)
       running.set(request, alone)
       follow(request.signal, scope)
+      if (adapter.serverTiming) timing = new Timing(scope)
       if (adapter.scope.timeout !== undefined) {
         // At the deadline Hono's answer is not waited for any more.
         scope.signal.addEventListener('abort', () => resolve(refused(503)), { once: true })
       }
       return answerIn(adapter, alone, request, await fetch())
     }
-    runServing(adapter.app, options, body).then(resolve, reject)
+    const answered = runServing(adapter.app, options, body)
+    answered.then((response) => resolve(timed(response, timing)), reject)
   })
+}
+
+function timed(response: Response, timing: Timing | undefined): Response {
+  const header = timing?.header
+  if (header !== undefined) response.headers.append('Server-Timing', header)
+  return response
 }
 
 /** The client of another runtime leaves by an abort of its request. */
