@@ -15,6 +15,7 @@ import {
 } from '../core/options.ts'
 import { ScopeNode } from '../core/scope.ts'
 import type { App, Scope, ScopeOptions } from '../core/types.ts'
+import { prepareTiming } from './timing.ts'
 
 /** What all server adapters can be told. */
 export interface AdapterOptions {
@@ -90,6 +91,7 @@ export function adapterOf(
 ): Adapter {
   checkApp(where, app)
   checkOptions(where, options, more === undefined ? rules : { ...rules, ...more })
+  if (options?.serverTiming === true) prepareTiming()
   const abandonAfter = options?.abandonAfter ?? 5_000
   const timeout = options?.timeout
   const scope = {

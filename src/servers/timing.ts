@@ -5,6 +5,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { ServerResponse } from 'node:http'
 import { tryCurrentScope } from '../core/ambient.ts'
+import { sharpen } from '../core/deadline.ts'
 import type {
   ResourceAcquired,
   ResourceReleased,
@@ -34,7 +35,6 @@ export class Timing {
   readonly #costs: Cost[] = []
 
   constructor(scope: Scope) {
-    listen()
     timings.set(scope.id, this)
   }
 
@@ -77,19 +77,23 @@ export function timeInto(scope: Scope, response: ServerResponse): void {
   }
 }
 
-function listen(): void {
+/** Before the first request that is timed: its clock has to be exact by then. */
+export function prepareTiming(): void {
   if (listening) return
   listening = true
-  // Each channel has its message.
+  sharpen()
   subscribe('unwind:resource:acquired', (message) => {
+    // The one of this channel.
     const event = message as ResourceAcquired
     if (event.lifetime !== 'value') timingOf(event.scope)?.acquired(event)
   })
   subscribe('unwind:resource:released', (message) => {
+    // The one of this channel.
     const event = message as ResourceReleased
     if (event.lifetime !== 'value') timingOf(event.scope)?.released(event)
   })
   subscribe('unwind:scope:closed', (message) => {
+    // The one of this channel.
     timings.delete((message as ScopeClosed).id)
   })
 }
