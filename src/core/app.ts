@@ -84,7 +84,7 @@ export class AppNode extends ScopeNode implements App {
   }
 
   override<T>(original: Resource<T>, replacement: Resource<NoInfer<T>>): Disposable {
-    const definition = definitionOf(original)
+    const definition = definitionOf(original, 'the first argument of override()')
     const inUse = this.overrides.find(definition) ?? definition
     if (this.holdings?.find(inUse) !== undefined) throw alreadyAcquired(definition.name)
     const restore = this.overrides.replace<unknown>(original, replacement)
@@ -101,7 +101,7 @@ export class AppNode extends ScopeNode implements App {
 
   async warmUp(...resources: Resource<unknown>[]): Promise<void> {
     for (const resource of resources) {
-      const { lifetime } = definitionOf(resource)
+      const { lifetime } = definitionOf(resource, 'each argument of warmUp()')
       if (lifetime !== 'app')
         throw expected('each argument of warmUp()', 'an app resource', resource)
     }

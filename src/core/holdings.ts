@@ -81,9 +81,9 @@ function replacedIn(
 ): Choice {
   for (let at: Place | undefined = place; at !== undefined; at = at.parent) {
     const definition = at.overrides?.find(original)
-    if (definition !== undefined && dependent?.comesFrom(definition) !== true) {
-      return { definition, declaredIn: at }
-    }
+    if (definition === undefined) continue
+    const caller = dependent ?? dependentOf(ambient())
+    if (caller?.comesFrom(definition) !== true) return { definition, declaredIn: at }
   }
   return { definition: original, declaredIn: undefined }
 }

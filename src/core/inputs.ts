@@ -4,7 +4,8 @@
  */
 import { NotProvidedError } from './errors.ts'
 import { refuseThenable } from './acquisition.ts'
-import { defineInput, type Definition } from './resource.ts'
+import { expected } from './options.ts'
+import { defineInput, definitionOf, type Definition } from './resource.ts'
 import type { Input } from './types.ts'
 
 /**
@@ -21,13 +22,17 @@ interface Receiver {
   inputs: Inputs | undefined
 }
 
+const argument = 'the first argument of provide()'
+
 type Entry = { readonly value: unknown } | 'read'
 
 export class Inputs {
   readonly #entries = new Map<Definition<unknown>, Entry>()
 
-  /** @throws {TypeError} once it was read or provided here */
-  provide(definition: Definition<unknown>, value: unknown): void {
+  /** @throws {TypeError} for what is no input, and once it was read or provided here */
+  provide(key: Input<unknown>, value: unknown): void {
+    const definition = definitionOf(key, argument)
+    if (!definition.isInput) throw expected(argument, 'made by input()', key)
     refuseThenable(definition.name, value)
     const entry = this.#entries.get(definition)
     if (entry !== undefined) throw tooLate(definition.name, entry)
@@ -46,13 +51,14 @@ export class Inputs {
 
 /** @throws `ERR_NOT_PROVIDED` */
 export function readInput(receiver: Receiver, definition: Definition<unknown>): unknown {
-  for (let at: Receiver | undefined = receiver; at !== undefined; at = at.parent) {
-    const found = at.inputs?.find(definition)
-    if (found !== undefined) return found.value
-    at.inputs ??= new Inputs()
-    at.inputs.markRead(definition)
-  }
-  throw new NotProvidedError(definition.name)
+  const provided = receiver.inputs?.find(definition)
+  if (provided !== undefined) return provided.value
+  if (receiver.parent === undefined) throw new NotProvidedError(definition.name)
+  const value = readInput(receiver.parent, definition)
+  // Not before: who was told that there is none has seen no value.
+  receiver.inputs ??= new Inputs()
+  receiver.inputs.markRead(definition)
+  return value
 }
 
 function tooLate(name: string, entry: Entry): TypeError {

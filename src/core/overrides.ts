@@ -63,8 +63,10 @@ export class Overrides {
 
 /** A definition of its own for each pair, so that one replacement can stand for several resources. */
 function pairOf<T>(original: Resource<T>, replacement: Resource<T>): Pair {
-  const from = definitionOf(original)
-  const to = definitionOf(replacement)
+  const from = definitionOf(original, 'the first argument of override()')
+  const to = definitionOf(replacement, 'the second argument of override()')
+  // An input is provided under its own definition.
+  if (to.isInput) return { original: from, replacement: to }
   return {
     original: from,
     replacement: { ...to, lifetime: to.ownLifetime ?? from.lifetime },

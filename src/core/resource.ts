@@ -156,18 +156,15 @@ function keyTo<T>(definition: Definition<T>): Resource<T> {
   return Object.freeze(made) as unknown as Resource<T>
 }
 
-/** @throws {TypeError} for anything that `resource`, `value` or `input` did not make */
-export function definitionOf<T>(resource: Resource<T>): Definition<T> {
+/** @throws {TypeError} naming `what`, for anything that `resource`, `value` or `input` did not make */
+export function definitionOf<T>(
+  resource: Resource<T>,
+  what = 'the argument of get()',
+): Definition<T> {
   const made = resource as { [recipe]?: Definition<T> } | undefined | null
   const definition = made?.[recipe]
-  if (definition === undefined) {
-    throw expected(
-      'the argument of get()',
-      'a resource made by resource(), value() or input()',
-      resource,
-    )
-  }
-  return definition
+  if (definition !== undefined) return definition
+  throw expected(what, 'a resource made by resource(), value() or input()', resource)
 }
 
 /** Call the recipe, with the tracing channel around it where somebody listens. */

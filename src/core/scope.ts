@@ -100,7 +100,7 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
   provide<T>(input: Input<T>, value: NoInfer<T>): void {
     this.admitWork('provide()')
     this.inputs ??= new Inputs()
-    this.inputs.provide(definitionOf(input), value)
+    this.inputs.provide(input, value)
   }
 
   run<R>(first: ScopeOptions | Body<R>, second?: Body<R>): Promise<R> {

@@ -22,6 +22,8 @@ export class Tasks {
   readonly #running = new Set<Work>()
   #failures: unknown[] = []
   #whenIdle: (() => void) | undefined = undefined
+  /** The scope waits for the last one. */
+  #settling = false
 
   constructor(employer: Employer) {
     this.#employer = employer
@@ -33,6 +35,7 @@ export class Tasks {
 
   fork<R>(job: Job<R>, onClose: OnClose): Task<R> {
     const work = new Work(onClose)
+    if (this.#settling && onClose === 'abort') work.stop()
     const promise = this.#start(job, work, (error) => this.#failed(error, work))
     // The scope ends with its error: a caller who does not wait for the task misses nothing.
     promise.catch(ignore)
@@ -63,8 +66,9 @@ export class Tasks {
 
   /** Resolves when no task is left; those that are not to be waited for are aborted. */
   async settle(): Promise<void> {
+    this.#settling = true
+    for (const work of [...this.#running]) if (work.onClose === 'abort') work.stop()
     while (this.#running.size > 0) {
-      for (const work of [...this.#running]) if (work.onClose === 'abort') work.stop()
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve
       })
