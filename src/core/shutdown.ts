@@ -55,19 +55,26 @@ export async function shutDown(
   app: ScopeNode,
   { lameDuck = 0, grace = 10_000, abortGrace = 1_000, signal }: ShutdownOptions,
 ): Promise<ShutdownReport> {
-  if (app.state !== 'open') return await alreadyClosed(app)
   const reason = new ShutdownError(`The app "${app.name}" shuts down.`)
-  if (lameDuck > 0) lameDucks.set(app, new Set())
-  announceDrain(app, reason)
-  if (lameDuck > 0) await waitAtMost(lameDuck, signal, () => {})
-  app.state = 'draining'
-  closeDoors(app)
   let drained = 0
   let aborted = 0
   app.whenChildCloses((child) => {
-    if (child.cancellation?.reason === reason) aborted += 1
+    if (child.cancellation?.reason instanceof ShutdownError) aborted += 1
     else drained += 1
   })
+  if (app.state === 'open') {
+    if (lameDuck > 0) lameDucks.set(app, new Set())
+    announceDrain(app, reason)
+    if (lameDuck > 0) await waitAtMost(lameDuck, signal, () => {})
+  }
+  // Somebody closed it, before or meanwhile.
+  const closed = app.state !== 'open'
+  if (!closed) app.state = 'draining'
+  closeDoors(app)
+  if (closed) {
+    await app.ended()
+    return { drained, aborted, stuck: [], errors: [] }
+  }
   await untilEmpty(app, grace, signal)
   abortChildren(app, reason)
   app.tasks?.stop(reason)
@@ -104,11 +111,6 @@ async function release(app: ScopeNode): Promise<unknown[]> {
   } catch (error) {
     return [error]
   }
-}
-
-async function alreadyClosed(app: ScopeNode): Promise<ShutdownReport> {
-  await app.ended()
-  return { drained: 0, aborted: 0, stuck: [], errors: [] }
 }
 
 function waitAtMost(
