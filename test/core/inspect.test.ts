@@ -1,0 +1,145 @@
+/** Looking in: `inspect` gives the tree of what is open, what it holds, since when, and what it waits for. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createApp, resource, value, type ScopeSnapshot } from 'unwind'
+import { setUp } from './support/app.ts'
+import { quiet, rejection } from './support/promises.ts'
+
+/** Without what differs from run to run. */
+function shape(snapshot: ScopeSnapshot): unknown {
+  return {
+    name: snapshot.name,
+    kind: snapshot.kind,
+    state: snapshot.state,
+    aborted: snapshot.aborted,
+    tasks: snapshot.tasks,
+    resources: snapshot.resources.map(
+      ({ name, lifetime, state }) => `${name} ${lifetime} ${state}`,
+    ),
+    children: snapshot.children.map(shape),
+  }
+}
+
+test('inspect gives the tree, newest first, with everything that is held', async (t) => {
+  const { app, tracker } = setUp(t)
+  await app.get(tracker.resource('pool', { lifetime: 'app' }))
+  const request = app.child({ name: 'checkout' })
+  await request.get(tracker.resource('lease'))
+  await request.get(tracker.resource('part', { lifetime: 'transient' }))
+  request.use(tracker.disposable('file'))
+  request.adopt(1, function socket() {})
+  request.defer(() => {})
+  request.child({ name: 'older' })
+  const newer = request.child({ name: 'newer' })
+  newer.abort()
+  const leaf = { kind: 'scope', state: 'open', tasks: 0, resources: [], children: [] }
+  assert.deepEqual(shape(app.inspect()), {
+    name: 'app',
+    kind: 'app',
+    state: 'open',
+    aborted: false,
+    tasks: 0,
+    resources: ['pool app open'],
+    children: [
+      {
+        name: 'checkout',
+        kind: 'request',
+        state: 'open',
+        aborted: false,
+        tasks: 0,
+        resources: [
+          'a deferred callback value open',
+          'socket value open',
+          'Object value open',
+          'part transient open',
+          'lease request open',
+        ],
+        children: [
+          { name: 'newer', aborted: true, ...leaf },
+          { name: 'older', aborted: false, ...leaf },
+        ],
+      },
+    ],
+  })
+})
+
+test('what is on its way is acquiring, what is being given back releasing', async (t) => {
+  const { app } = setUp(t)
+  const gates = { acquire: Promise.withResolvers<void>(), release: Promise.withResolvers<void>() }
+  const lease = resource({
+    name: 'lease',
+    acquire: () => gates.acquire.promise,
+    release: () => gates.release.promise,
+  })
+  const states = (): string[] => scope.inspect().resources.map(({ state }) => state)
+  const scope = app.child()
+  const getting = scope.get(lease)
+  assert.deepEqual(states(), ['acquiring'])
+  gates.acquire.resolve()
+  await getting
+  assert.deepEqual(states(), ['open'])
+  const closing = scope.close()
+  await quiet()
+  assert.deepEqual(states(), ['releasing'])
+  assert.equal(scope.inspect().state, 'closing')
+  gates.release.resolve()
+  await closing
+  assert.deepEqual(states(), [])
+  assert.equal(scope.inspect().state, 'closed')
+})
+
+test('ages and hold times grow, in milliseconds', async (t) => {
+  const { app, tracker } = setUp(t)
+  const scope = app.child()
+  await scope.get(tracker.resource('lease'))
+  const before = scope.inspect()
+  await sleep(120)
+  const after = scope.inspect()
+  const grown = after.ageMs - before.ageMs
+  assert.ok(grown >= 50 && grown < 60_000, `${grown} ms`)
+  const held = (after.resources[0]?.heldMs ?? 0) - (before.resources[0]?.heldMs ?? 0)
+  assert.ok(held >= 50 && held < 60_000, `${held} ms`)
+})
+
+test('tasks are counted', async (t) => {
+  const { app } = setUp(t)
+  await app.run(async (scope) => {
+    const gate = Promise.withResolvers<void>()
+    void scope.fork(() => gate.promise)
+    const all = scope.all([() => gate.promise, () => gate.promise])
+    assert.equal(scope.inspect().tasks, 3)
+    gate.resolve()
+    await all
+  })
+})
+
+test('values that belong to somebody else, failed acquisitions and inputs are not held', async (t) => {
+  const { app } = setUp(t)
+  await app.run(async (scope) => {
+    await scope.get(value(1))
+    await rejection(scope.get(resource({ acquire: () => Promise.reject(new Error('A')) })))
+    assert.deepEqual(scope.inspect().resources, [])
+  })
+})
+
+test('a snapshot is a copy: what happens later does not change it, and it is plain JSON', async (t) => {
+  const { app } = setUp(t)
+  const scope = app.child({ name: 'job' })
+  const snapshot = app.inspect()
+  await scope.close()
+  assert.equal(snapshot.children.length, 1)
+  assert.deepEqual(JSON.parse(JSON.stringify(snapshot)), snapshot)
+  assert.deepEqual(app.inspect().children, [])
+})
+
+test('the snapshot says which scope it is of', async () => {
+  await using app = createApp({ name: 'shop' })
+  const scope = app.child()
+  assert.equal(app.inspect().name, 'shop')
+  assert.equal(scope.inspect().id, scope.id)
+  assert.deepEqual(
+    app.inspect().children.map(({ id }) => id),
+    [scope.id],
+  )
+})
