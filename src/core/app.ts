@@ -2,8 +2,12 @@
  * The root of a tree of scopes: it owns the `app` resources, and it is where a program begins to end.
  */
 import { appClosed, appOpened } from './open-apps.ts'
+import { Completion } from './completion.ts'
+import { enterFrame } from './context.ts'
+import type { Finalizer } from './finalizers.ts'
 import { checkFunction, checkOptions, expected } from './options.ts'
 import { Overrides } from './overrides.ts'
+import { releaseList } from './release-alone.ts'
 import { definitionOf } from './resource.ts'
 import { ScopeNode } from './scope.ts'
 import { appRules, defaults, inherit } from './settings.ts'
@@ -105,13 +109,29 @@ export class AppNode extends ScopeNode implements App {
       if (lifetime !== 'app')
         throw expected('each argument of warmUp()', 'an app resource', resource)
     }
-    for (const resource of resources) await this.get(resource)
+    const before = this.unwinding.newest
+    try {
+      for (const resource of resources) await this.get(resource)
+    } catch (error) {
+      await this.#giveBack(before, error)
+      throw error
+    }
   }
 
   shutdown(options: ShutdownOptions = {}): Promise<ShutdownReport> {
     checkOptions('shutdown()', options, shutdownRules)
     this.#shutdown ??= shutDown(this, options)
     return this.#shutdown
+  }
+
+  /** What a start that failed had acquired, unless somebody uses it already. */
+  async #giveBack(before: Finalizer | undefined, error: unknown): Promise<void> {
+    const inUse = this.state !== 'open' || this.children?.newest !== undefined
+    if (inUse || this.unwinding.newest === before) return
+    const completion = new Completion('failure')
+    completion.fail(error, true)
+    const newer = this.unwinding.split(before, completion)
+    await enterFrame(this.frame, this, releaseList, newer, undefined)
   }
 }
 

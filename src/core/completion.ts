@@ -107,6 +107,11 @@ export class Additions {
   }
 }
 
+/** The error itself, for those who are not told how it came about. */
+export function plain(thrown: unknown): unknown {
+  return thrown instanceof Translation || thrown instanceof Additions ? thrown.error : thrown
+}
+
 /** The outcome as one release sees it, with the signal of that release. */
 export class ReleaseExit {
   readonly status: Outcome['status']

@@ -2,7 +2,7 @@
  * The list of what must be released, and the one loop that unwinds it: last in, first out, one at a time, each exactly
  * once, whatever the others do. Every error ends up in the completion; none stops the loop.
  */
-import { Additions, ReleaseExit, Translation, type Completion } from './completion.ts'
+import { plain, ReleaseExit, type Completion } from './completion.ts'
 import { roughNow, Watched } from './deadline.ts'
 import {
   asyncDisposer,
@@ -110,7 +110,7 @@ export interface Host {
 /** A list with its completion: how things ended, as changed by the releases that already ran. */
 export class Unwinding {
   readonly completion: Completion
-  #head: Finalizer | undefined = undefined
+  newest: Finalizer | undefined = undefined
   #current: Finalizer | undefined = undefined
   readonly #host: Host
   readonly #late: boolean
@@ -124,29 +124,40 @@ export class Unwinding {
   }
 
   get empty(): boolean {
-    return this.#head === undefined && this.#current === undefined
+    return this.newest === undefined && this.#current === undefined
   }
 
   push(finalizer: Finalizer): void {
-    finalizer.next = this.#head
-    this.#head = finalizer
+    finalizer.next = this.newest
+    this.newest = finalizer
     if (acquired.hasSubscribers || detection.watching) this.#tellAcquired(finalizer)
   }
 
   pop(): Finalizer | undefined {
-    const finalizer = this.#head
+    const finalizer = this.newest
     if (released.hasSubscribers || detection.followed > 0) this.#tellReleased()
-    if (finalizer !== undefined) this.#head = finalizer.next
+    if (finalizer !== undefined) this.newest = finalizer.next
     this.#current = finalizer
     this.#exit = undefined
     return finalizer
+  }
+
+  /** What was entered after `mark`, as a list of its own whose failures are reported. */
+  split(mark: Finalizer | undefined, completion: Completion): Unwinding {
+    const newer = new Unwinding(this.#host, completion, true)
+    newer.newest = this.newest
+    for (let at = this.newest; at !== undefined && at !== mark; at = this.newest) {
+      this.newest = at.next
+      if (this.newest === mark) at.next = undefined
+    }
+    return newer
   }
 
   /** The next one to be released first. */
   entries(): { finalizer: Finalizer; releasing: boolean }[] {
     const entries: { finalizer: Finalizer; releasing: boolean }[] = []
     if (this.#current !== undefined) entries.push({ finalizer: this.#current, releasing: true })
-    for (let finalizer = this.#head; finalizer !== undefined; finalizer = finalizer.next) {
+    for (let finalizer = this.newest; finalizer !== undefined; finalizer = finalizer.next) {
       entries.push({ finalizer, releasing: false })
     }
     return entries
@@ -193,7 +204,7 @@ export class Unwinding {
     const { scope } = this.#host
     if (scope === undefined) return
     if (this.#current !== undefined) tellReleased(scope, this.#current)
-    if (this.#head !== undefined) tellReleasing(this.#head)
+    if (this.newest !== undefined) tellReleasing(this.newest)
   }
 
   #reportLate(watched: Watched, name: string): void {
@@ -228,10 +239,6 @@ export class Unwinding {
   }
 }
 
-function plain(thrown: unknown): unknown {
-  return thrown instanceof Translation || thrown instanceof Additions ? thrown.error : thrown
-}
-
 /** What can be run and then unwound. */
 export interface Unwindable {
   readonly unwinding: Unwinding
@@ -244,9 +251,8 @@ export interface Unwindable {
 }
 
 /**
- * Run `body`, if there is one, then release everything. One async function for both, because a second one would cost
- * every request another turn of the microtask queue; and one turn is given to a pending release before a timer is made
- * for it, because most need no more.
+ * Run `body`, if there is one, then release everything. One async function for both, because a second one would cost a
+ * turn of the microtask queue; a pending release gets one before a timer is made for it, because most need no more.
  */
 export async function conclude<S extends Unwindable, R>(
   owner: S,

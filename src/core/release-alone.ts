@@ -12,6 +12,11 @@ export async function releaseAlone(
 ): Promise<void> {
   const unwinding = new Unwinding(host, completion, true)
   unwinding.push(finalizer)
+  await releaseList(unwinding)
+}
+
+/** A list that left its scope before that ended. What fails is reported; never rejects. */
+export async function releaseList(unwinding: Unwinding): Promise<void> {
   await conclude<Unwindable, void>(new Alone(unwinding), undefined)
 }
 

@@ -266,7 +266,7 @@ export interface App extends Scope {
   detach<R>(job: (scope: Scope) => MaybePromise<R>, options?: ScopeOptions): Task<R>
   /**
    * At start-up: acquire these `app` resources, and check every dependency that this shows. Rejects with the first
-   * failure; what was acquired is released when the app closes.
+   * failure, once what it had acquired is given back; that stays only where a request uses the app already.
    */
   warmUp(...resources: Resource<unknown>[]): Promise<void>
   /**

@@ -521,9 +521,7 @@ test('27: a generator without a yield, or with two: ResourceProtocolError; nothi
     }
   })
   await app.run(async (scope) => {
-    assert.ok(
-      (await rejection(scope.get(none))) instanceof ResourceProtocolError,
-    )
+    assert.ok((await rejection(scope.get(none))) instanceof ResourceProtocolError)
     assert.deepEqual(scope.inspect().resources, [])
   })
   const error = await rejection(
