@@ -161,6 +161,7 @@ export function definitionOf<T>(
   resource: Resource<T>,
   what = 'the argument of get()',
 ): Definition<T> {
+  // Anything may be given here by a caller without types.
   const made = resource as { [recipe]?: Definition<T> } | undefined | null
   const definition = made?.[recipe]
   if (definition !== undefined) return definition
