@@ -89,7 +89,7 @@ const whatHappened: Readonly<Record<LeakReport['reason'], (found: Found) => stri
   age: (found) =>
     `Suspected leak: ${subject(found)} is held for ${seconds(found)} now. If that is right, nothing is wrong`,
   scope: (found) =>
-    `Leak: "${found.resource}" is still held although its scope ${found.scope} has closed, ${seconds(found)} after it was acquired`,
+    `Leak: "${found.resource}" is still held although its scope, ${found.scope}, has closed, ${seconds(found)} after it was acquired`,
   collected: (found) =>
     `Leak: ${subject(found)} became garbage before it was released, ${seconds(found)} after it was acquired or later`,
 }
@@ -115,7 +115,7 @@ function howToSee(resource: string): string {
 
 function subject({ resource, scope }: Found): string {
   if (scope === undefined) return `"${resource}"`
-  return resource === scopeItself ? `the scope ${scope}` : `"${resource}" of the scope ${scope}`
+  return resource === scopeItself ? `the scope ${scope}` : `"${resource}" of ${scope}`
 }
 
 function seconds({ heldMs }: Found): string {

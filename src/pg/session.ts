@@ -102,8 +102,11 @@ export class Session {
 
   /** For whoever looks at what its lease is doing. */
   doing(): Doing {
-    const inTransaction = { I: 'idle', T: 'idle in transaction', E: 'failed transaction' } as const
-    const state = this.activity === 'quiet' ? inTransaction[this.status ?? 'I'] : this.activity
+    const { activity, status } = this
+    const idle = { I: 'idle', T: 'idle in transaction', E: 'failed transaction' } as const
+    // Between an error and the status that follows it, the statement is not over.
+    const busy = activity === 'lost' ? 'lost' : 'running'
+    const state = activity === 'quiet' ? idle[status ?? 'I'] : busy
     return { state, since: this.changed }
   }
 

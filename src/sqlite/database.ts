@@ -3,6 +3,8 @@
  * order that leaves nothing behind: backups, readers, the open transaction, and the writer's connection last, because
  * SQLite removes the WAL files when a connection that may write is the last to go.
  */
+import { ticketFor, type Ticket } from '../core/held.ts'
+import { lentError } from '../core/lease.ts'
 import { abortSignal, callable, checkOptions, expected } from '../core/options.ts'
 import type { BackupOptions, Backups } from './backups.ts'
 import { takeOrigin } from './origin.ts'
@@ -55,7 +57,12 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   async write(options?: { signal?: AbortSignal }): Promise<TransactionHandle> {
     const signal = signalOf('write()', options)
     const held = this.#parts.writer.write({ signal, lender: undefined, origin: takeOrigin() })
-    return new TransactionHandle(held instanceof Transaction ? held : await held)
+    const ticket = ticketFor('sqlite transaction')
+    const transaction = held instanceof Transaction ? held : await waitFor(held, ticket)
+    const handle = new TransactionHandle(transaction)
+    transaction.ticket = ticket
+    ticket?.held(handle)
+    return handle
   }
 
   transaction<R>(
@@ -65,7 +72,13 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   }
 
   async read(options?: { signal?: AbortSignal }): Promise<ReaderHandle> {
-    return new ReaderHandle(await this.#parts.readers.lease(signalOf('read()', options)))
+    const signal = signalOf('read()', options)
+    const ticket = ticketFor('sqlite reader')
+    const lease = await waitFor(this.#parts.readers.lease(signal), ticket)
+    const handle = new ReaderHandle(lease)
+    lease.ticket = ticket
+    ticket?.held(handle)
+    return handle
   }
 
   async backup(path: string, options?: BackupOptions): Promise<void> {
@@ -76,12 +89,24 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
     await this.#parts.backups.start(path, options ?? {})
   }
 
+  /** For the app that lends it. */
+  static async close(database: SqliteDatabase): Promise<void> {
+    if (#parts in database) await database.#close()
+  }
+
   [Symbol.dispose](): void {
+    this.#requireOwned()
     void this.#close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#requireOwned()
     await this.#close()
+  }
+
+  #requireOwned(): void {
+    const { lender, file } = this.#parts.writer
+    if (lender !== undefined) throw lentError(`The database "${file}"`, lender)
   }
 
   /** Everything but the last steps of running backups ends at once. */
@@ -105,4 +130,15 @@ function signalOf(
   const isRight = signal instanceof AbortSignal && Object.keys(options).length === 1
   if (!isRight) checkOptions(call, options, waiting)
   return signal
+}
+
+/** Wait for what somebody will own. */
+async function waitFor<T>(pending: Promise<T>, ticket: Ticket | undefined): Promise<T> {
+  if (ticket === undefined) return await pending
+  try {
+    return await ticket.trace(() => pending)
+  } catch (error) {
+    ticket.failed(error instanceof Error && error.name === 'TimeoutError')
+    throw error
+  }
 }

@@ -1,6 +1,8 @@
 /**
  * A connection on loan, for reading. Its release closes the iterators that were opened through it.
  */
+import type { Ticket } from '../core/held.ts'
+import { lentError } from '../core/lease.ts'
 import type { Scope } from '../core/types.ts'
 import type { Connection, Prepared } from './connection.ts'
 import { misuse, quoted, released } from './errors.ts'
@@ -15,6 +17,8 @@ export interface ReaderSource {
 export class ReaderLease implements Session {
   /** The scope that lends it. */
   lender: Scope | undefined = undefined
+  /** Of whoever owns it. */
+  ticket: Ticket | undefined = undefined
   readonly #file: string
   readonly #source: ReaderSource
   #connection: Connection | undefined
@@ -46,6 +50,7 @@ export class ReaderLease implements Session {
     if (connection === undefined) return
     connection.closeCursors('its reader was released', this)
     this.#connection = undefined
+    this.ticket?.released()
     this.#source.giveBack(this, connection)
   }
 }
@@ -63,6 +68,8 @@ export class ReaderHandle implements SqliteReader, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    const { lender } = this.#lease
+    if (lender !== undefined) throw lentError('The SQLite reader', lender)
     this.#lease.dispose()
   }
 }

@@ -40,6 +40,7 @@ function makeResources(open: () => SqliteDatabase & AsyncDisposable): SqliteReso
       Database.partsOf(opened).writer.lender = scope
       return opened
     },
+    release: (opened) => Database.close(opened),
   })
 
   const transaction = resource<SqliteTransaction>(
@@ -49,7 +50,7 @@ function makeResources(open: () => SqliteDatabase & AsyncDisposable): SqliteReso
       const { writer } = Database.partsOf(await get(database))
       const held = await writer.write({ signal, lender: scope, origin })
       try {
-        yield new TransactionHandle(held)
+        yield new TransactionHandle(held, scope)
         held.complete()
       } catch (error) {
         throw afterRollback(held, error)

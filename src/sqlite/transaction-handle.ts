@@ -2,14 +2,19 @@
  * A transaction in the hands of its user. Owned: disposed by whoever began it. Lent by a scope: the type shows no
  * disposal, and the scope ends it.
  */
+import { lentError } from '../core/lease.ts'
+import type { Scope } from '../core/types.ts'
 import type { Transaction } from './transaction.ts'
 import type { SqliteStatement, SqliteTransaction } from './types.ts'
 
 export class TransactionHandle implements SqliteTransaction, Disposable, AsyncDisposable {
   readonly #transaction: Transaction
+  readonly #lender: Scope | undefined
 
-  constructor(transaction: Transaction) {
+  /** @param lender the scope that ends it, where it is lent */
+  constructor(transaction: Transaction, lender?: Scope) {
     this.#transaction = transaction
+    this.#lender = lender
   }
 
   get state(): SqliteTransaction['state'] {
@@ -37,10 +42,11 @@ export class TransactionHandle implements SqliteTransaction, Disposable, AsyncDi
   }
 
   [Symbol.dispose](): void {
+    if (this.#lender !== undefined) throw lentError('The SQLite transaction', this.#lender)
     this.#transaction.dispose()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#transaction.dispose()
+    this[Symbol.dispose]()
   }
 }

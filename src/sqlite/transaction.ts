@@ -2,6 +2,7 @@
  * A transaction, or a savepoint in one: open → committed | rolled back. Its end cuts it off from the connection, closes
  * the iterators and tells its owner, whoever ended it: its holder, SQLite after a failed statement, or its tick.
  */
+import type { Ticket } from '../core/held.ts'
 import type { Scope } from '../core/types.ts'
 import {
   controlRefused,
@@ -31,6 +32,8 @@ export class Transaction implements Session, TransactionOwner {
   brief = false
   /** The scope that lent it. */
   lender: Scope | undefined = undefined
+  /** Of whoever owns it. */
+  ticket: Ticket | undefined = undefined
   readonly #file: string
   readonly #owner: TransactionOwner
   readonly #outer: Transaction | undefined
@@ -188,6 +191,7 @@ export class Transaction implements Session, TransactionOwner {
     if (this.#savepoint !== undefined) this.#savepoint.#lapse(this.#failure)
     this.state = state
     this.#connection = undefined
+    this.ticket?.released()
     this.#owner.ended(this)
   }
 }

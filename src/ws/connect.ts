@@ -2,6 +2,7 @@
  * The client's side: a socket that is open when it is handed out, or an error that says why it is not.
  */
 import { outermostFrame } from '../core/context.ts'
+import { ticketFor } from '../core/held.ts'
 import { abortSignal, callable, checkOptions, expected, type Rule } from '../core/options.ts'
 import { brokenError, Connection } from './connection.ts'
 import { SocketConnectError } from './errors.ts'
@@ -46,6 +47,26 @@ export async function connect(
   if (!URL.canParse(String(url)))
     throw expected('the URL given to connect()', 'a ws: or wss: URL', url)
   signal?.throwIfAborted()
+  // It lives as long as there is something to say, so its age says nothing.
+  const ticket = ticketFor('websocket', { leakAfter: Infinity })
+  const connecting = (): Promise<Connection> => connectTo(url, options, given)
+  try {
+    const connection = await (ticket === undefined ? connecting() : ticket.trace(connecting))
+    ticket?.held(connection)
+    void connection.closed.then(() => ticket?.released())
+    return connection
+  } catch (error) {
+    ticket?.failed(false)
+    throw error
+  }
+}
+
+async function connectTo(
+  url: string | URL,
+  options: ConnectOptions,
+  given: ConnectOptions['WebSocket'],
+): Promise<Connection> {
+  const { signal } = options
   const WebSocketClass = given ?? (await import('ws')).WebSocket
   // What the connection creates keeps its context for as long as it lives, so that is not the caller's request.
   const make = (): object => new WebSocketClass(url)

@@ -231,7 +231,7 @@ describe('a leak that is suspected', () => {
     assert.deepEqual(rest, [])
     assert.match(
       first ?? '',
-      /^UnwindWarning UNWIND_LEAK Suspected leak: "connection" of the scope "page".* is held for \d+ ms now\..*\| Acquired at handler/,
+      /^UnwindWarning UNWIND_LEAK Suspected leak: "connection" of "page".* is held for \d+ ms now\..*\| Acquired at handler/,
     )
     assert.match(
       second ?? '',
