@@ -166,6 +166,7 @@ thead th { font-family: inherit !important }
   #scopes-table :is(th, td):nth-child(2), #helds-table :is(th, td):is(:nth-child(5), :nth-child(6)), #closed-table :is(th, td):is(:nth-child(4), :nth-child(5)), #leaks-table :is(th, td):is(:nth-child(2), :nth-child(4)) { display: none }
   #helds-table th:nth-child(1) { width: 32% }
   .legend { margin-left: 0 }
+  #leaked { grid-column: 1/-1 }
   #axis span:nth-last-child(even) { display: none }
   #leaks-table th:nth-child(1) { width: 34% }
 }

@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  connect as connectHttp2,
+  createServer as createHttp2Server,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+} from 'node:http2'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -380,6 +386,37 @@ describe('where the inspector is', () => {
     assert.equal((await site.ask('/main.js', { headers })).status, 200)
     const { headers: answered } = await site.ask(site.ticket())
     assert.match(answered['set-cookie']?.[0] ?? '', /; Path=\/;/)
+  })
+
+  test('on a server of HTTP/2 too', async () => {
+    await using app = createApp({ name: 'shop' })
+    const look = inspector(app)
+    const server = createHttp2Server((request, response) => {
+      // It has what the handler needs of the older kind.
+      const asked = request as unknown as IncomingMessage
+      assert.ok(look.handler(asked, response as unknown as ServerResponse))
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    // A server on TCP has such an address.
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const client = connectHttp2(base)
+    const ask = async (path: string, headers: OutgoingHttpHeaders) => {
+      const stream = client.request({ ':path': path, ...headers })
+      const [sent] = (await once(stream, 'response')) as [IncomingHttpHeaders]
+      return { sent, body: await text(stream) }
+    }
+    const { pathname, search } = new URL(look.url(base))
+    const entered = await ask(pathname + search, {})
+    assert.equal(entered.sent[':status'], 303)
+    const cookie = entered.sent['set-cookie']?.[0]?.split(';')[0] ?? ''
+    assert.match((await ask('/__unwind/', { cookie })).body, /^<!doctype html>/)
+    assert.equal(
+      (await ask('/__unwind/', { ':authority': 'evil.example', cookie })).sent[':status'],
+      403,
+    )
+    client.close()
+    server.close()
   })
 
   test('nowhere any more once it is disposed', async () => {

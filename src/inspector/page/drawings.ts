@@ -121,7 +121,8 @@ function placeOf(ms: number): number {
 
 /** The length of an axis for what is at most `ms` old. */
 function spanFor(ms: number): number {
-  return marks.find((mark) => mark >= Math.max(ms, 10 * second)) ?? ms
+  const spans = marks.flatMap((mark) => [mark, 3 * mark])
+  return spans.find((one) => one >= Math.max(ms, 10 * second)) ?? ms
 }
 
 /** Draw the axis, and its lines behind all scopes. */
