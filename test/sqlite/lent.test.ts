@@ -1,10 +1,10 @@
 /** Lent and owned: what a scope lends cannot be disposed; what somebody acquires has to be, and is missed. */
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { describe } from 'node:test'
 import { detectLeaks, type LeakReport } from 'unwind'
-import { sqlite } from 'unwind/better-sqlite3'
 import { setUp } from './support/app.ts'
 import { insert, names } from './support/database.ts'
+import { driverOf, test } from './support/drivers.ts'
 
 /** What a program without types could do. */
 async function disposeLater(lent: object): Promise<void> {
@@ -51,7 +51,7 @@ test('what somebody acquires in a scope and does not dispose is a leak', async (
   const { app, path } = setUp(t)
   const leaks: LeakReport[] = []
   using _detection = detectLeaks({ level: 'full', onLeak: (leak) => leaks.push(leak) })
-  await using database = sqlite(path, { readers: 2 })
+  await using database = driverOf(t).sqlite(path, { readers: 2 })
   const left = await app.run(async () => {
     await using _tx = await database.write()
     await using _reader = await database.read()
