@@ -53,7 +53,8 @@ function stackHere(): string {
   }
 }
 
-function framesOf(stack: string): string {
+/** What a stack says of the program, one line for each frame, innermost first. */
+export function framesOf(stack: string): string {
   const frames = stack.split('\n').filter((line) => line.startsWith('    at '))
   const theirs = frames.filter((line) => !isOwn(line))
   return theirs

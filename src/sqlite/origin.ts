@@ -1,13 +1,16 @@
 /**
  * Where a transaction was acquired, for the report that comes when it is held for too long. A stack trace costs as much
- * as the transaction, so there is a budget: sustained, it costs less than 1 %, and a writer that is slow never meets it.
+ * as the transaction, so there is a budget: sustained, it costs less than 0.1 %, and a writer that is slow never meets it.
  */
+import { framesOf } from '../core/sites.ts'
+
+/** Formatted when it is read, which costs more than taking it. Dropped with the transaction, and what it refers to. */
 export interface Origin {
   readonly stack?: string
 }
 
 /** Traces. */
-const budget = { atMost: 500, perSecond: 100 }
+const budget = { atMost: 200, perSecond: 20 }
 /** Enough to see who called `scope.get` through the frames of the core. */
 const frames = 24
 
@@ -29,13 +32,9 @@ export function takeOrigin(): Origin | undefined {
   return origin
 }
 
-const own = new URL('..', import.meta.url).href
-
-/** Its frames outside this package and Node.js, nearest first. */
-export function callersOf({ stack = '' }: Origin): string[] {
-  const others = [own, 'node:', '<anonymous>)']
-  return stack
-    .split('\n')
-    .filter((line) => /^\s+at /.test(line) && !others.some((other) => line.includes(other)))
-    .map((line) => line.trim())
+/** Its lines in the program, nearest first. Where it was not taken, those that follow are. */
+export function linesOf(origin: Origin | undefined): string {
+  if (origin !== undefined) return framesOf(String(origin.stack))
+  left = budget.atMost
+  return ''
 }

@@ -4,7 +4,7 @@
  */
 import { title } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
-import { callersOf, type Origin } from './origin.ts'
+import { linesOf, type Origin } from './origin.ts'
 
 interface Held {
   readonly lender: Scope | undefined
@@ -44,11 +44,11 @@ export class SlowWrite {
 
   #report({ lender, origin }: Held): void {
     const holder = lender === undefined ? '' : ` by the scope ${title(lender)}`
-    const callers = origin === undefined ? [] : callersOf(origin)
-    const site = callers[0] === undefined ? '' : ` It was acquired ${callers[0]}.`
+    const detail = linesOf(origin)
+    const site = detail === '' ? '' : ` It was acquired ${detail.split('\n', 1)[0]}.`
     process.emitWarning(
       `A write transaction on "${this.#file}" has been held${holder} for more than ${this.#limit} ms, and every other writer waits for it.${site} Do what is slow before it begins or after its commit; the option \`slowWrite\` sets the limit.`,
-      { type: 'UnwindWarning', code: 'UNWIND_SLOW_WRITE', detail: callers.join('\n') },
+      { type: 'UnwindWarning', code: 'UNWIND_SLOW_WRITE', detail },
     )
   }
 }

@@ -181,6 +181,22 @@ test('a backup leaves nothing open: the WAL files are gone after the dispose', a
   assert.deepEqual(filesOf(path), ['test.db'])
 })
 
+for (const symbol of ['dispose', 'asyncDispose'] as const) {
+  test(`a dispose (${symbol}) in the middle of a backup leaves no WAL files`, async (t) => {
+    const { db, path } = openFile(t)
+    fill(db)
+    const begun = Promise.withResolvers<void>()
+    const target = temporaryPath(t, 'copy.db')
+    const backup = db.backup(target, { onProgress: () => begun.resolve() })
+    const stopped = assert.rejects(within(backup), withCode('ERR_DISPOSED'))
+    await begun.promise
+    await db[Symbol[symbol]]()
+    await stopped
+    assert.deepEqual(filesOf(path), ['test.db'])
+    assert.deepEqual(filesOf(target), [])
+  })
+}
+
 test('a Database of the caller can be copied and stays open', async (t) => {
   const path = temporaryPath(t)
   const raw = openRaw(t, path)
