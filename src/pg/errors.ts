@@ -45,6 +45,32 @@ export class PgTransactionOpenError extends UnwindError {
   }
 }
 
+/** `ERR_PG_UNEXPECTED_ROLLBACK`: a joined part failed and its caller went on; the whole cannot commit. */
+export class PgUnexpectedRollbackError extends UnwindError {
+  declare readonly code: 'ERR_PG_UNEXPECTED_ROLLBACK'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_PG_UNEXPECTED_ROLLBACK', message, options)
+  }
+
+  static {
+    named(this, 'PgUnexpectedRollbackError')
+  }
+}
+
+/** `ERR_PG_POOL_EXHAUSTED`: a second connection was asked for where waiting for it could be waiting for oneself. */
+export class PgPoolExhaustedError extends UnwindError {
+  declare readonly code: 'ERR_PG_POOL_EXHAUSTED'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_PG_POOL_EXHAUSTED', message, options)
+  }
+
+  static {
+    named(this, 'PgPoolExhaustedError')
+  }
+}
+
 /** `ERR_PG_LOCK_NOT_AVAILABLE`: an advisory lock did not come in time, or was gone before it was given back. */
 export class PgLockNotAvailableError extends UnwindError {
   declare readonly code: 'ERR_PG_LOCK_NOT_AVAILABLE'
@@ -95,6 +121,19 @@ export function commitUnknown(cause: unknown): PgCommitUnknownError {
   return new PgCommitUnknownError(
     'The connection was lost during COMMIT, so the transaction is either committed or rolled back. Look for its effects before doing it again.',
     { cause },
+  )
+}
+
+export function unexpectedRollback(cause: unknown): PgUnexpectedRollbackError {
+  return new PgUnexpectedRollbackError(
+    'The transaction was rolled back instead of committed, because a part that had joined it failed, and its error was caught. Let that error end the whole, or run a part that may fail as `nested` or `requiresNew`.',
+    { cause },
+  )
+}
+
+export function poolExhausted(scope: string, limit: number): PgPoolExhaustedError {
+  return new PgPoolExhaustedError(
+    `A transaction of its own needs a second connection, and all ${limit} connections of the pool are in use, one of them by the scope "${scope}" itself: it could wait for ever. Give the pool a higher \`max\` than there are requests at a time, or use \`nested\`, which needs no second connection.`,
   )
 }
 
@@ -164,4 +203,9 @@ export function isServerError(error: unknown): error is ServerError {
     'code' in error &&
     typeof error.code === 'string'
   )
+}
+
+/** What the server says to everything but a rollback, in a transaction that has failed. */
+export function refusesAll(error: unknown): boolean {
+  return isServerError(error) && error.code === '25P02'
 }

@@ -4,12 +4,16 @@ export {
   PgConnectionLostError,
   PgCursorOpenError,
   PgLockNotAvailableError,
+  PgPoolExhaustedError,
   PgTransactionOpenError,
   PgTransactionRolledBackError,
+  PgUnexpectedRollbackError,
 } from './errors.ts'
 export { pgPool } from './open.ts'
 export { pgResources } from './resources.ts'
 export type { PgResources, PgResourcesOptions } from './resources.ts'
+export { transactional } from './transactional.ts'
+export type { PgPropagation, PgTransactionalOptions } from './transactional.ts'
 export type {
   PgCursor,
   PgCursorOptions,

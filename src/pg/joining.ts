@@ -1,7 +1,10 @@
-/** What is asked of a transaction by whoever joins it: it has begun, and cannot become another one. */
+/** What is asked of a transaction by whoever joins it: once it has begun, it cannot become another one. */
 import { inspect } from 'node:util'
 
 import { expected } from '../core/options.ts'
+import type { Resource, Scope } from '../core/types.ts'
+import { interrupt } from './ending.ts'
+import type { Session } from './session.ts'
 import type { PgTransaction, PgTransactionOptions } from './types.ts'
 
 type Modes = Required<Omit<PgTransactionOptions, 'signal'>>
@@ -31,4 +34,70 @@ export async function checkJoined(
     const whole = `that of the transaction that it joins, ${inspect(actual)}`
     throw expected(`option \`${name}\` of ${where}`, whole, wanted)
   }
+}
+
+interface Wish {
+  readonly options: PgTransactionOptions
+  /** The transaction was begun with these. */
+  fulfilled: boolean
+}
+
+/** With what the transactions are to begin that are not yet begun, for each resource and its scope. */
+const wishes = new WeakMap<Resource<PgTransaction>, WeakMap<Scope, Wish>>()
+
+/** For whoever begins it. */
+export function wishedFor(
+  transaction: Resource<PgTransaction>,
+  scope: Scope,
+): PgTransactionOptions | undefined {
+  const wish = wishes.get(transaction)?.get(scope)
+  if (wish !== undefined) wish.fulfilled = true
+  return wish?.options
+}
+
+/**
+ * The transaction that `scope` sees. With these options, where this is what begins it.
+ * @throws {TypeError} where it is another one
+ */
+export async function join(
+  scope: Scope,
+  transaction: Resource<PgTransaction>,
+  { signal, ...options }: PgTransactionOptions,
+  where: string,
+): Promise<PgTransaction> {
+  const owner = requestOf(scope)
+  const wished = wishes.get(transaction) ?? new WeakMap<Scope, Wish>()
+  wishes.set(transaction, wished)
+  const wish = { options, fulfilled: false }
+  // The first to ask is the one that begins it.
+  const first = !wished.has(owner)
+  if (first) wished.set(owner, wish)
+  try {
+    const tx = await scope.get(transaction, signal && { signal })
+    if (!wish.fulfilled) await checkJoined(tx, options, where)
+    return tx
+  } finally {
+    if (first) wished.delete(owner)
+  }
+}
+
+/** The scope that owns what lives as long as a request. */
+function requestOf(scope: Scope): Scope {
+  let at = scope
+  while (at.kind !== 'request' && at.parent !== undefined && at.parent.kind !== 'app')
+    at = at.parent
+  return at
+}
+
+/**
+ * When `signal` aborts, cancel what runs on the connection and refuse what waits.
+ * @returns what stops that
+ */
+export function cancelOnAbort(session: Session, signal: AbortSignal): () => void {
+  const onAbort = (): void => {
+    session.line.refuse(() => signal.reason as unknown)
+    void session.exclusively(() => interrupt(session))
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  return () => signal.removeEventListener('abort', onAbort)
 }

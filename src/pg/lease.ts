@@ -42,6 +42,8 @@ export interface Lessor {
 export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockHost, Link<Lease> {
   next: Lease | undefined = undefined
   previous: Lease | undefined = undefined
+  /** In which it was acquired. */
+  scope: Scope | undefined = undefined
   /** The scope that releases it. */
   lender: Scope | undefined = undefined
   readonly #ticket: Ticket | undefined
@@ -98,7 +100,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
         throw transactionOpen('A transaction was begun')
       }
       // Before the first wait: from here on there is something to roll back.
-      const transaction = new Transaction(session, frame, this, undefined, options?.signal)
+      const transaction = new Transaction(session, frame, this, options?.signal)
       this.#transaction = transaction
       transaction.ticket = ticketFor('pg.transaction')
       transaction.ticket?.held(transaction)
@@ -260,6 +262,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
   #giveBack(session: Session): void {
     if (this.#leaving === undefined) return
     this.#leaving = undefined
+    this.scope = undefined
     this.#lessor.returned(this)
     session.giveBack()
   }

@@ -6,7 +6,7 @@ import { disposedError } from '../core/lease.ts'
 import type { Child, Children } from './children.ts'
 import { answeredWithinGrace } from './commit.ts'
 import type { DriverResult } from './driver.ts'
-import { isServerError, lockLost, lockNotHeld } from './errors.ts'
+import { lockLost, lockNotHeld, refusesAll } from './errors.ts'
 import {
   lockWanted,
   saysYes,
@@ -154,7 +154,7 @@ export class Lock implements PgLock, AsyncDisposable, Child {
 
   async #notGivenBack({ sent }: Statement, error: unknown): Promise<void> {
     if (this.#cut || this.#session.lost) return
-    if (isServerError(error) && error.code === '25P02') this.#state = 'deferred'
+    if (refusesAll(error)) this.#state = 'deferred'
     else if (sent) throw error
     // Refused by cancel(), which is not meant for it.
     else await this.#giveBack()

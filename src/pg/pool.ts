@@ -167,6 +167,11 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     return this.#disposing
   }
 
+  /** Whether one of its leases is held by whoever is meant. */
+  isHeldBy(holder: (scope: Scope) => boolean): boolean {
+    return this.#leases.toArray().some(({ scope }) => scope !== undefined && holder(scope))
+  }
+
   /** For its leases. */
   returned(lease: Lease): void {
     this.#leases.remove(lease)
@@ -211,6 +216,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
 
   #lend(session: Session, waiter: Waiter): void {
     const lease = new Lease(session, this, waiter.ticket)
+    lease.scope = waiter.scope
     this.#leases.add(lease)
     this.#waiters.remove(waiter)
     waiter.resolve(lease)

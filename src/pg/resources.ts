@@ -7,6 +7,7 @@ import { checkOptions } from '../core/options.ts'
 import { resource } from '../core/resource.ts'
 import type { Resource, Scope } from '../core/types.ts'
 import { transactionFrame } from './frame.ts'
+import { wishedFor } from './joining.ts'
 import { Lease } from './lease.ts'
 import { pgPool } from './open.ts'
 import { poolRules } from './policy.ts'
@@ -106,14 +107,22 @@ function transactionOf(
   connection: Resource<PgLease>,
   options: PgTransactionOptions | undefined,
 ): Resource<PgTransaction> {
-  return resource<PgTransaction>({
+  const transaction = resource<PgTransaction>({
     name: 'pg.transaction',
-    acquire: async ({ get, scope }) => lent(await (await get(connection)).begin(options), scope),
+    acquire: async ({ get, scope }) => {
+      const lease = await get(connection)
+      const wished = wishedFor(transaction, scope)
+      return lent(
+        await lease.begin(wished === undefined ? options : { ...options, ...wished }),
+        scope,
+      )
+    },
     release: (tx, { status }) => end(tx, status === 'success'),
     destroy: (tx, why) => {
       if (tx instanceof Transaction) tx.destroy(why)
     },
   })
+  return transaction
 }
 
 /** Who closes it is what a use after that is told. */

@@ -49,6 +49,14 @@ export function submit(
   session.line.add(statement)
 }
 
+/** Aborts with whichever aborts first. */
+export function either(
+  one: AbortSignal | undefined,
+  other: AbortSignal | undefined,
+): AbortSignal | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : AbortSignal.any([one, other])
+}
+
 function follow(session: Session, statement: Statement, signal: AbortSignal): void {
   statement.follow(signal, () => abort(session, statement, signal))
 }

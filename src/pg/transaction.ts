@@ -12,14 +12,21 @@ import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.t
 import type { CursorArguments } from './cursor-query.ts'
 import type { DriverResult } from './driver.ts'
 import { quieten } from './ending.ts'
-import { commitUnknown, isServerError, rolledBack, transactionOpen } from './errors.ts'
+import {
+  commitUnknown,
+  isServerError,
+  refusesAll,
+  rolledBack,
+  transactionOpen,
+  unexpectedRollback,
+} from './errors.ts'
 import { poolOfOne } from './facades.ts'
 import { savepointFrame, type Frame } from './frame.ts'
 import { transactionLock, tryTransactionLock, type LockArguments } from './lock-wait.ts'
 import type { Final, Owner, Phase } from './owner.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
-import { control, query } from './submit.ts'
+import { control, either, query } from './submit.ts'
 import type { PgQueryConfig, PgQueryOptions, PgQueryResult, PgTransaction } from './types.ts'
 
 const done: Promise<void> = Promise.resolve()
@@ -28,6 +35,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   /** The scope that ends it. */
   lender: Scope | undefined = undefined
   ticket: Ticket | undefined = undefined
+  /** A part of it failed that cannot be undone alone: it must not commit. */
+  doomed: { readonly cause: unknown } | undefined = undefined
   readonly #frame: Frame
   readonly #owner: Owner
   readonly #parent: Transaction | undefined
@@ -42,17 +51,11 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   readonly children: Children = new Children()
   #closedBy: Scope | undefined = undefined
 
-  constructor(
-    session: Session,
-    frame: Frame,
-    owner: Owner,
-    parent: Transaction | undefined,
-    signal: AbortSignal | undefined,
-  ) {
+  constructor(session: Session, frame: Frame, owner: Owner, signal: AbortSignal | undefined) {
     this.#session = session
     this.#frame = frame
     this.#owner = owner
-    this.#parent = parent
+    this.#parent = owner instanceof Transaction ? owner : undefined
     this.#signal = signal
   }
 
@@ -93,6 +96,10 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     if (this.#savepoint !== undefined) {
       return Promise.reject(transactionOpen(`${this.#frame.what} cannot commit`))
     }
+    const { doomed } = this
+    if (doomed !== undefined) {
+      return this.rollback().then(() => Promise.reject(unexpectedRollback(doomed.cause)))
+    }
     // Whatever it was aborted with is passed on.
     if (this.#signal?.aborted === true) return Promise.reject(this.#signal.reason as Error)
     this.#phase = 'committing'
@@ -108,11 +115,11 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     return this.#ending
   }
 
-  async savepoint(): Promise<Transaction> {
+  async savepoint(signal?: AbortSignal): Promise<Transaction> {
     const session = this.usable()
     this.#signal?.throwIfAborted()
     if (this.#savepoint !== undefined) throw transactionOpen('A savepoint was begun')
-    const savepoint = new Transaction(session, savepointFrame(), this, this, this.#signal)
+    const savepoint = new Transaction(session, savepointFrame(), this, either(this.#signal, signal))
     // Before the first wait: from here on there is something to roll back to.
     this.#savepoint = savepoint
     return await savepoint.start(session)
@@ -239,18 +246,14 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
 
   /** @returns what to throw */
   async #notCommitted(session: Session, statement: Statement, error: unknown): Promise<unknown> {
-    if (this.#parent !== undefined) return this.#notReleased(session, error)
-    if (!statement.sent) await this.#rollBack(session)
+    const { failure } = session
+    if (this.#parent !== undefined || !statement.sent) await this.#rollBack(session)
+    if (this.#parent !== undefined) {
+      return refusesAll(error) ? rolledBack(this.#frame.what, failure) : error
+    }
     const unknown = statement.sent && !(await isFinal(session, error))
     this.#finish(unknown ? 'unknown' : 'rolled back')
     return unknown ? commitUnknown(error) : error
-  }
-
-  async #notReleased(session: Session, error: unknown): Promise<unknown> {
-    const { failure } = session
-    await this.#rollBack(session)
-    const refused = isServerError(error) && error.code === '25P02'
-    return refused ? rolledBack(this.#frame.what, failure) : error
   }
 
   async #rollBack(session: Session): Promise<void> {

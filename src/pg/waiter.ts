@@ -2,7 +2,9 @@
  * One call that waits for a connection. It settles once: with a lease, an error, or because it was given up. The driver
  * keeps whom it called back for as long as the connection lives: nothing of the call is left in here by then.
  */
+import { ambient } from '../core/context.ts'
 import type { Ticket } from '../core/held.ts'
+import type { Scope } from '../core/types.ts'
 import type { Link } from './chain.ts'
 import type { Lease } from './lease.ts'
 
@@ -13,6 +15,8 @@ export class Waiter implements Link<Waiter> {
   next: Waiter | undefined = undefined
   previous: Waiter | undefined = undefined
   ticket: Ticket | undefined
+  /** In which somebody waits. */
+  scope: Scope | undefined
   #looks = 0
   #resolve: ((lease: Lease) => void) | undefined
   #reject: ((error: unknown) => void) | undefined
@@ -28,6 +32,7 @@ export class Waiter implements Link<Waiter> {
     ticket: Ticket | undefined,
   ) {
     this.ticket = ticket
+    this.scope = ambient()?.scope
     this.#resolve = resolve
     this.#reject = reject
     this.#signal = signal
@@ -68,6 +73,7 @@ export class Waiter implements Link<Waiter> {
     this.#signal = undefined
     this.#onAbort = undefined
     this.ticket = undefined
+    this.scope = undefined
   }
 }
 

@@ -1,0 +1,164 @@
+/**
+ * A part of a request's work as a transaction: in that of the request, in a savepoint of it, or in one of its own. What
+ * runs inside finds that transaction where it always looks for it.
+ */
+import { currentScope } from '../core/ambient.ts'
+import { checkOptions, expected, oneOf } from '../core/options.ts'
+import { override } from '../core/overrides.ts'
+import { value } from '../core/resource.ts'
+import type { Override, Scope } from '../core/types.ts'
+import { poolExhausted, unexpectedRollback } from './errors.ts'
+import { transactionRules } from './frame.ts'
+import { cancelOnAbort, join } from './joining.ts'
+import { LeasePool } from './pool.ts'
+import type { PgResources } from './resources.ts'
+import type { Body } from './retry.ts'
+import { Transaction } from './transaction.ts'
+import type { PgLease, PgTransaction, PgTransactionOptions } from './types.ts'
+
+/** Default `required`. */
+export type PgPropagation = 'required' | 'requiresNew' | 'nested'
+
+export type PgTransactionalOptions = PgTransactionOptions & { propagation?: PgPropagation }
+
+const rules = { ...transactionRules, propagation: oneOf('required', 'requiresNew', 'nested') }
+const where = 'transactional()'
+
+/**
+ * Run `body` in a transaction of the current scope; what asks for the resource `transaction` inside of `body` gets that
+ * one.
+ *
+ * - `required`: in the transaction of the request, which is begun where there is none yet, and commits with the request.
+ *   Where `body` fails, the whole cannot commit any more: if somebody catches its error, the commit rejects with
+ *   `ERR_PG_UNEXPECTED_ROLLBACK`, and so does a `required` part around it.
+ * - `nested`: in a savepoint of that. Where `body` fails, it alone is undone.
+ * - `requiresNew`: in a transaction of its own, on another connection, which commits or rolls back with `body`. Rejects
+ *   with `ERR_PG_POOL_EXHAUSTED` where the pool has no connection left and this scope holds one of them.
+ *
+ * The options are those of the transaction that begins. Joined to one that has begun, they have to be those of that, or
+ * it rejects with a TypeError. Rejects with `ERR_NO_SCOPE` outside every scope.
+ *
+ * @example
+ * ```ts
+ * await transactional(db, async (tx) => {
+ *   await tx.query('update accounts set balance = balance - $1 where id = $2', [100, from])
+ *   await transactional(db, { propagation: 'requiresNew' }, (own) =>
+ *     own.query('insert into audit (what) values ($1)', ['transfer tried']),
+ *   )
+ * })
+ * ```
+ */
+export function transactional<R>(resources: PgResources, body: Body<R>): Promise<R>
+export function transactional<R>(
+  resources: PgResources,
+  options: PgTransactionalOptions,
+  body: Body<R>,
+): Promise<R>
+export async function transactional<R>(
+  resources: PgResources,
+  first: PgTransactionalOptions | Body<R>,
+  second?: Body<R>,
+): Promise<R> {
+  const body = typeof first === 'function' ? first : second
+  const given = typeof first === 'function' ? {} : first
+  checkOptions(where, given, rules)
+  if (typeof body !== 'function') throw expected(`the body given to ${where}`, 'a function', body)
+  const { propagation = 'required', ...options } = given
+  options.signal?.throwIfAborted()
+  return await ways[propagation]({ scope: currentScope(), resources, options }, body)
+}
+
+/** Where it is called, and how. */
+interface Call {
+  readonly scope: Scope
+  readonly resources: PgResources
+  readonly options: PgTransactionOptions
+}
+
+type Way = <R>(call: Call, body: Body<R>) => Promise<R>
+
+const ways: Readonly<Record<PgPropagation, Way>> = { required, nested, requiresNew }
+
+async function required<R>({ scope, resources, options }: Call, body: Body<R>): Promise<R> {
+  const { signal } = options
+  const tx = await join(scope, resources.transaction, options, where)
+  // Somebody may have replaced it, as a test does.
+  const whole = tx instanceof Transaction ? tx : undefined
+  const stop = signal && whole && cancelOnAbort(whole.usable(), signal)
+  let result: R
+  try {
+    result = await body(tx)
+    signal?.throwIfAborted()
+  } catch (error) {
+    const cause: unknown = signal?.aborted === true ? signal.reason : error
+    if (whole !== undefined) whole.doomed ??= { cause }
+    throw cause
+  } finally {
+    stop?.()
+  }
+  if (whole?.doomed !== undefined) throw unexpectedRollback(whole.doomed.cause)
+  return result
+}
+
+async function nested<R>(call: Call, body: Body<R>): Promise<R> {
+  const { scope, resources, options } = call
+  const around = await join(scope, resources.transaction, options, where)
+  const savepoint =
+    around instanceof Transaction
+      ? await around.savepoint(options.signal)
+      : await around.savepoint()
+  return await untilItsEnd(savepoint, () => inside(call, savepoint, [], body))
+}
+
+async function requiresNew<R>(call: Call, body: Body<R>): Promise<R> {
+  const { scope, resources, options } = call
+  const { signal } = options
+  const pool = await scope.get(resources.pool)
+  if (pool instanceof LeasePool) refuseToWaitForItself(pool, scope)
+  const lease = await pool.acquire(signal && { signal })
+  try {
+    const tx = await lease.begin(options)
+    const own = [override(resources.connection, value<PgLease>(lease))]
+    return await untilItsEnd(tx, () => inside(call, tx, own, body))
+  } finally {
+    await lease[Symbol.asyncDispose]()
+  }
+}
+
+/** Commit what `work` did, or undo it. */
+async function untilItsEnd<R>(
+  tx: PgTransaction & AsyncDisposable,
+  work: () => Promise<R>,
+): Promise<R> {
+  try {
+    const result = await work()
+    // The body may have ended it itself.
+    if (tx.state === 'open' || tx.state === 'failed') await tx.commit()
+    return result
+  } finally {
+    await tx[Symbol.asyncDispose]()
+  }
+}
+
+/** In a scope of its own, in which `tx` is the transaction. */
+function inside<R>(
+  { scope, resources, options: { signal } }: Call,
+  tx: PgTransaction,
+  more: readonly Override[],
+  body: Body<R>,
+): Promise<R> {
+  const overrides = [override(resources.transaction, value<PgTransaction>(tx)), ...more]
+  return scope.run({ name: 'transactional', overrides, ...(signal && { signal }) }, () => body(tx))
+}
+
+/** A connection that only this scope could give back would never come. */
+function refuseToWaitForItself(pool: LeasePool<unknown>, scope: Scope): void {
+  const { limit } = pool
+  const { total, idle } = pool.stats()
+  if (limit === undefined || idle > 0 || total < limit) return
+  const around = new Set<Scope>()
+  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
+    if (at.kind !== 'app') around.add(at)
+  }
+  if (pool.isHeldBy((holder) => around.has(holder))) throw poolExhausted(scope.name, limit)
+}
