@@ -15,6 +15,8 @@ interface Plan {
   readonly task: Way
   readonly release: Way
   readonly destroy: Way
+  /** What the close of a child scope does. */
+  readonly close: Way
 }
 
 /** Milliseconds: every bound of the matrix. Only that they end something matters, not when. */
@@ -32,11 +34,13 @@ for (const [form, open] of Object.entries(forms)) {
 function plans(acquire: Way): Plan[] {
   return ways.flatMap((body) =>
     ways.flatMap((task) =>
-      ways.flatMap((release) =>
-        // Destroying is what comes after a release that never ends.
-        (release === 'never' ? ways : (['ok'] as const)).map((destroy) => {
-          return { acquire, body, task, release, destroy }
-        }),
+      ways.flatMap((close) =>
+        ways.flatMap((release) =>
+          // Destroying is what comes after a release that never ends.
+          (release === 'never' ? ways : (['ok'] as const)).map((destroy) => {
+            return { acquire, body, task, close, release, destroy }
+          }),
+        ),
       ),
     ),
   )
@@ -106,6 +110,7 @@ async function inChild(app: App, plan: Plan, held: Held): Promise<void> {
 
 async function work(scope: Scope, plan: Plan, held: Held): Promise<unknown> {
   void scope.fork(() => act(plan.task, () => 'task'))
+  scope.child().defer(() => act(plan.close, () => 'closed'))
   await scope.get(held.resource(plan))
   return await act(plan.body, () => 'body')
 }
