@@ -3,7 +3,7 @@
  * Listeners inherit the context of whoever aborts, so that is always the scope's own.
  */
 import { Cancellation } from './cancellation.ts'
-import type { Children, Sibling } from './children.ts'
+import { childrenOf, type Family } from './children.ts'
 import type { Completion } from './completion.ts'
 import { suppress } from './dispose.ts'
 import { enterFrame, type Ambient, type Frame } from './context.ts'
@@ -11,14 +11,13 @@ import type { Holdings } from './holdings.ts'
 import type { Tasks } from './tasks.ts'
 import type { ScopeOptions } from './types.ts'
 
-export interface Abortable extends Sibling<Abortable>, Ambient {
+export interface Abortable extends Family<Abortable>, Ambient {
   readonly name: string
   readonly frame: Frame
-  readonly unwinding: { readonly completion: Completion }
+  readonly unwinding: { completion: Completion }
   readonly parent: { readonly deadline: number | undefined } | undefined
   readonly holdings: Holdings | undefined
   readonly tasks: Tasks | undefined
-  readonly children: Children<Abortable> | undefined
   cancellation: Cancellation | undefined
   abort(reason: unknown): void
 }
@@ -44,12 +43,12 @@ export function cancel(scope: Abortable, reason: unknown): void {
 
 /** The body's error, or that of `fail()`. */
 export function settleFailure(scope: Abortable, error: unknown, thrown: boolean): void {
-  const { completion } = scope.unwinding
+  const { unwinding } = scope
   const { requested, reason } = cancellationOf(scope)
-  if (requested) completion.abort(reason)
+  const completion = requested ? unwinding.completion.abort(reason) : unwinding.completion
   // An error announced by fail() came first; the one thrown after it is news unless it is the same.
   const news = completion.failed && error !== completion.error
-  completion.fail(news ? suppress(error, completion.error) : error, thrown)
+  unwinding.completion = completion.fail(news ? suppress(error, completion.error) : error, thrown)
   cancel(scope, error)
 }
 
@@ -57,11 +56,11 @@ export function settleFailure(scope: Abortable, error: unknown, thrown: boolean)
 export function announceDrain(scope: Abortable, reason: unknown): void {
   const cancellation = cancellationOf(scope)
   within(scope, () => cancellation.drain(reason))
-  for (const child of scope.children?.all() ?? []) announceDrain(child, reason)
+  for (const child of childrenOf(scope)) announceDrain(child, reason)
 }
 
 export function abortChildren(scope: Abortable, reason: unknown): void {
-  for (const child of scope.children?.all() ?? []) child.abort(reason)
+  for (const child of childrenOf(scope)) child.abort(reason)
 }
 
 /** The earlier of its own and its parent's deadline counts; only the earlier needs a timer. */

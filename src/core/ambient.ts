@@ -2,11 +2,9 @@
  * The ways in for code that holds no scope: `run`, `currentScope`, `inject`.
  */
 import { AppNode } from './app.ts'
-import { ambient, enterFrame } from './context.ts'
-import { conclude } from './finalizers.ts'
+import { ambient } from './context.ts'
 import { noScope } from './misuse.ts'
 import { checkFunction } from './options.ts'
-import type { ScopeNode } from './scope.ts'
 import type { MaybePromise, Resource, Scope, ScopeOptions } from './types.ts'
 
 type Body<R> = (scope: Scope) => MaybePromise<R>
@@ -58,7 +56,5 @@ export function inject<T>(resource: Resource<T>): Promise<T> {
 /** The app closes with the outcome of its one request. */
 function runAlone<R>(options: ScopeOptions, body: Body<R>): Promise<R> {
   const app = new AppNode(undefined)
-  const request = (root: Scope): Promise<R> => root.run(options, body)
-  // With a body, the value is the body's.
-  return enterFrame(app.frame, app, conclude<ScopeNode, R>, app, request) as Promise<R>
+  return app.runBody((root) => root.run(options, body))
 }

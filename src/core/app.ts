@@ -1,6 +1,7 @@
 /**
  * The root of a tree of scopes: it owns the `app` resources, and it is where a program begins to end.
  */
+import { limit } from './abort.ts'
 import { appClosed, appOpened } from './open-apps.ts'
 import { Completion } from './completion.ts'
 import { enterFrame } from './context.ts'
@@ -57,7 +58,9 @@ export function servingOpener(app: App, options: ScopeOptions): (name: string) =
   const { kind = 'request', timeout } = options
   return (name) => {
     app.admitWork('child()')
-    return new ScopeNode(app, kind, settings, timeout === undefined ? { name } : { name, timeout })
+    const scope = new ScopeNode(app, kind, name, settings)
+    if (timeout !== undefined) limit(scope, { timeout })
+    return scope
   }
 }
 
@@ -73,12 +76,13 @@ export async function runServing<R>(
 
 export class AppNode extends ScopeNode implements App {
   declare readonly kind: 'app'
-  override readonly overrides: Overrides
+  declare overrides: Overrides
   #shutdown: Promise<ShutdownReport> | undefined = undefined
 
   constructor(options: AppOptions | undefined) {
-    super(undefined, 'app', inherit(defaults, options), options)
-    this.overrides = Overrides.of(options?.overrides ?? [])
+    const overrides = Overrides.of(options?.overrides ?? [])
+    super(undefined, 'app', options?.name ?? 'app', inherit(defaults, options))
+    this.overrides = overrides
     appOpened(this)
   }
 
@@ -126,12 +130,17 @@ export class AppNode extends ScopeNode implements App {
 
   /** What a start that failed had acquired, unless somebody uses it already. */
   async #giveBack(before: Finalizer | undefined, error: unknown): Promise<void> {
-    const inUse = this.state !== 'open' || this.children?.newest !== undefined
-    if (inUse || this.unwinding.newest === before) return
-    const completion = new Completion('failure')
-    completion.fail(error, true)
-    const newer = this.unwinding.split(before, completion)
-    await enterFrame(this.frame, this, releaseList, newer, undefined)
+    const inUse = this.state !== 'open' || this.newestChild !== undefined
+    const newer = inUse ? undefined : this.unwinding.takeAfter(before)
+    if (newer === undefined) return
+    const completion = Completion.unknown.fail(error, true)
+    await enterFrame(
+      this.frame,
+      this,
+      () => releaseList(newer, this, completion),
+      undefined,
+      undefined,
+    )
   }
 }
 

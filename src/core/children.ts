@@ -1,33 +1,33 @@
 /**
- * The open children of a scope, newest first: a list that runs through the children themselves, so that opening and
- * closing one costs the same however many there are, and a closed one leaves nothing behind.
+ * The open children of a scope, newest first: a list that runs through the scopes themselves, so that opening and closing
+ * one costs the same however many there are, and a closed one leaves nothing behind.
  */
-export interface Sibling<C> {
-  older: C | undefined
-  newer: C | undefined
+export interface Family<S> {
+  newestChild: S | undefined
+  older: S | undefined
+  newer: S | undefined
 }
 
-export class Children<C extends Sibling<C>> {
-  newest: C | undefined = undefined
+export function addChild<S extends Family<S>>(parent: S, child: S): void {
+  const before = parent.newestChild
+  child.older = before
+  if (before !== undefined) before.newer = child
+  parent.newestChild = child
+}
 
-  add(child: C): void {
-    child.older = this.newest
-    if (this.newest !== undefined) this.newest.newer = child
-    this.newest = child
-  }
+export function removeChild<S extends Family<S>>(parent: S, child: S): void {
+  const { older, newer } = child
+  if (newer !== undefined) newer.older = older
+  // Else it is the newest, unless the parent gave them all up.
+  else if (parent.newestChild === child) parent.newestChild = older
+  if (older !== undefined) older.newer = newer
+  child.older = undefined
+  child.newer = undefined
+}
 
-  remove(child: C): void {
-    if (child.newer === undefined) this.newest = child.older
-    else child.newer.older = child.older
-    if (child.older !== undefined) child.older.newer = child.newer
-    child.newer = undefined
-    child.older = undefined
-  }
-
-  /** A copy, because whoever is told something may close. */
-  all(): C[] {
-    const all: C[] = []
-    for (let child = this.newest; child !== undefined; child = child.older) all.push(child)
-    return all
-  }
+/** A copy, because whoever is told something may close. */
+export function childrenOf<S extends Family<S>>(parent: S): S[] {
+  const children: S[] = []
+  for (let at = parent.newestChild; at !== undefined; at = at.older) children.push(at)
+  return children
 }

@@ -7,49 +7,66 @@ import { ScopeIncompleteError, UnwindError } from './errors.ts'
 import { rememberOrigin } from './origin.ts'
 import type { Exit, Outcome } from './types.ts'
 
+/** `undefined` can be thrown too, hence the object around it. */
+export interface Failure {
+  readonly error: unknown
+}
+
+/** A value: what happens next makes another one. Most scopes need none of their own. */
 export class Completion {
-  status: Outcome['status']
+  static readonly unknown: Completion = new Completion('unknown')
+  static readonly success: Completion = new Completion('success')
+
+  readonly status: Outcome['status']
   /** The chain so far. `undefined` can be an error too, hence the flag beside it. */
-  error: unknown = undefined
-  failed = false
-  reason: unknown = undefined
+  readonly error: unknown
+  readonly failed: boolean
+  readonly reason: unknown
   /** Whether closing rejects: not for an error that was only announced by `fail()`. */
-  #throws = false
+  readonly throws: boolean
 
-  constructor(status: Outcome['status']) {
+  constructor(
+    status: Outcome['status'],
+    error?: unknown,
+    failed = false,
+    reason?: unknown,
+    throws = false,
+  ) {
     this.status = status
-  }
-
-  succeed(): void {
-    if (!this.failed) this.status = 'success'
-  }
-
-  abort(reason: unknown): void {
-    this.status = 'aborted'
+    this.error = error
+    this.failed = failed
     this.reason = reason
+    this.throws = throws
+  }
+
+  succeed(): Completion {
+    return this.failed ? this : Completion.success
+  }
+
+  abort(reason: unknown): Completion {
+    return new Completion('aborted', this.error, this.failed, reason, this.throws)
   }
 
   /** The body's error. After an abort the outcome stays `aborted`. */
-  fail(error: unknown, thrown: boolean): void {
-    if (this.status !== 'aborted') this.status = 'failure'
-    this.error = error
-    this.failed = true
-    this.#throws = thrown
+  fail(error: unknown, thrown: boolean): Completion {
+    const status = this.status === 'aborted' ? 'aborted' : 'failure'
+    return new Completion(status, error, true, this.reason, thrown)
   }
 
   /**
    * What a release threw, outside of what came before, or in its place.
    * @param release the name of what was released, where it has one
    */
-  add(thrown: unknown, release?: string): void {
+  add(thrown: unknown, release?: string): Completion {
     if (thrown instanceof Additions) {
-      for (const part of thrown.parts) this.add(part, release)
-    } else if (thrown instanceof Translation) {
-      this.fail(this.error === thrown.original ? thrown.error : this.#outside(thrown.error), true)
-    } else {
-      if (release !== undefined && thrown !== this.error) rememberOrigin(thrown, release)
-      this.fail(this.#outside(thrown), true)
+      return thrown.parts.reduce<Completion>((so, part) => so.add(part, release), this)
     }
+    if (thrown instanceof Translation) {
+      const replaces = this.error === thrown.original
+      return this.fail(replaces ? thrown.error : this.#outside(thrown.error), true)
+    }
+    if (release !== undefined && thrown !== this.error) rememberOrigin(thrown, release)
+    return this.fail(this.#outside(thrown), true)
   }
 
   /** What a generator resource sees thrown at its `yield`, unless the outcome is success. */
@@ -69,10 +86,6 @@ export class Completion {
 
   #outside(error: unknown): unknown {
     return this.failed ? suppress(error, this.error) : error
-  }
-
-  throwIfFailed(): void {
-    if (this.#throws) throw this.error
   }
 }
 

@@ -7,8 +7,8 @@ import { acquired, released, scopeClosed } from './events.ts'
 /** Milliseconds: how far `roughNow` may lag behind. */
 const tick = 50
 
-let reading = 0
-let read = false
+/** The last reading, and whether it is still good enough. */
+const clock = { reading: 0, fresh: false }
 let lookers = 0
 
 /**
@@ -16,18 +16,21 @@ let lookers = 0
  * times. Reading the real one costs more than a scope.
  */
 export function roughNow(): number {
-  if (read) return reading
+  return clock.fresh ? clock.reading : readClock()
+}
+
+function readClock(): number {
   if (lookers > 0 || timesArePublished()) return performance.now()
   // Whole milliseconds: a fraction would be allocated wherever it is stored.
-  reading = Math.round(performance.now())
-  read = true
+  clock.reading = Math.round(performance.now())
+  clock.fresh = true
   // Unreferenced, and not renewed: a process that opens no scope is not woken.
   setTimeout(forget, tick).unref()
-  return reading
+  return clock.reading
 }
 
 function forget(): void {
-  read = false
+  clock.fresh = false
 }
 
 function timesArePublished(): boolean {

@@ -2,7 +2,7 @@
  * The way down of a scope: its tasks settle, its children close, newest first, what is on its way arrives; then, and
  * only then, it is releasing.
  */
-import type { Children, Sibling } from './children.ts'
+import type { Family } from './children.ts'
 import type { Completion } from './completion.ts'
 import { aggregate, isEcho } from './dispose.ts'
 import type { Holdings } from './holdings.ts'
@@ -12,16 +12,15 @@ import type { Tasks } from './tasks.ts'
 import type { ScopeKind, ScopeState } from './types.ts'
 import { abandonable } from './waiting.ts'
 
-export interface Drainable extends Sibling<Drainable> {
+export interface Drainable extends Family<Drainable> {
   readonly id: string
   readonly name: string
   readonly kind: ScopeKind
   readonly signal: AbortSignal
   readonly settings: Settings
   state: ScopeState
-  readonly unwinding: { readonly completion: Completion }
+  readonly unwinding: { completion: Completion }
   readonly tasks: Tasks | undefined
-  readonly children: Children<Drainable> | undefined
   readonly holdings: Holdings | undefined
   /** It ends with the body that runs in it. */
   readonly running: boolean
@@ -30,8 +29,8 @@ export interface Drainable extends Sibling<Drainable> {
 }
 
 export function drain(scope: Drainable): Promise<void> | undefined {
-  const { tasks, children, holdings } = scope
-  if (tasks === undefined && children?.newest === undefined && holdings?.quiet !== false) {
+  const { tasks, newestChild, holdings } = scope
+  if (tasks === undefined && newestChild === undefined && holdings?.quiet !== false) {
     scope.state = 'closing'
     return undefined
   }
@@ -42,7 +41,7 @@ export function drain(scope: Drainable): Promise<void> | undefined {
 /** In a loop, because tasks and children may fork and open more until they end. */
 async function settle(scope: Drainable): Promise<void> {
   for (;;) {
-    const child = scope.children?.newest
+    const child = scope.newestChild
     if (scope.tasks !== undefined && scope.tasks.size > 0) await settleTasks(scope, scope.tasks)
     else if (child !== undefined) await closeChild(scope, child)
     else break
@@ -68,7 +67,7 @@ async function settleTasks(scope: Drainable, tasks: Tasks): Promise<void> {
     )
   } catch (error) {
     tasks.abandon()
-    scope.unwinding.completion.fail(error, true)
+    scope.unwinding.completion = scope.unwinding.completion.fail(error, true)
   }
 }
 
@@ -77,17 +76,20 @@ async function closeChild(scope: Drainable, child: Drainable): Promise<void> {
   try {
     await (child.running || child.state !== 'open' ? child.ended() : child.close())
   } catch (error) {
-    scope.unwinding.completion.add(error)
+    scope.unwinding.completion = scope.unwinding.completion.add(error)
   }
 }
 
 /** The body's error and those of the tasks are siblings: one is thrown as it is, several as an AggregateError. */
-function addFailures({ tasks, unwinding: { completion } }: Drainable): void {
+function addFailures({ tasks, unwinding }: Drainable): void {
   const failures = tasks?.takeFailures() ?? []
   if (failures.length === 0) return
-  const { error, failed } = completion
+  const { error, failed } = unwinding.completion
   const bodyHasNews = failed && !failures.some((failure) => isEcho(error, failure))
   const errors = bodyHasNews ? [error, ...failures] : failures
   const several = `${errors.length} parts of the scope failed.`
-  completion.fail(errors.length === 1 ? errors[0] : aggregate(errors, several), true)
+  unwinding.completion = unwinding.completion.fail(
+    errors.length === 1 ? errors[0] : aggregate(errors, several),
+    true,
+  )
 }

@@ -178,10 +178,8 @@ export class Holdings {
   giveUp(reason: unknown, aborted: boolean): void {
     this.#turnAway(reason)
     for (const instance of [...this.#onTheirWay]) {
-      const completion = new Completion('unknown')
-      if (aborted) completion.abort(reason)
-      else completion.fail(reason, true)
-      instance.giveUp(reason, completion)
+      const { unknown } = Completion
+      instance.giveUp(reason, aborted ? unknown.abort(reason) : unknown.fail(reason, true))
     }
   }
 

@@ -10,7 +10,7 @@ import { after, roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
 import { AcquireTimeoutError, CircularDependencyError, DisposeTimeoutError } from './errors.ts'
-import { Finalizer, type Traits, type Unwinding } from './finalizers.ts'
+import { Finalizer, type Ending, type Traits } from './finalizers.ts'
 import { forgetNote } from './notes.ts'
 import { beginAcquisition, type Definition } from './resource.ts'
 import { tellTimeout } from './telling.ts'
@@ -19,7 +19,7 @@ import type { AcquireContext, Lifetime, Resource, Scope } from './types.ts'
 /** What an instance needs of the scope that owns it. */
 export interface Owner extends Scope {
   readonly frame: Frame
-  readonly unwinding: Unwinding
+  readonly unwinding: { push(finalizer: Finalizer): void }
   /** Resolve for an instance that is being acquired in this scope. */
   resolve<T>(resource: Resource<T>, dependent: Instance): Promise<T>
   readonly holdings:
@@ -272,27 +272,22 @@ export class Context implements AcquireContext, Ambient {
 }
 
 /** Where the body was abandoned it may still be using the value: that is destroyed, not given back. */
-function releaseInstance(
-  { traits, value, method, since }: Finalizer,
-  unwinding: Unwinding,
-): unknown {
+function releaseInstance({ traits, value, method, since }: Finalizer, ending: Ending): unknown {
   // Made with these two in `#arrive`.
   const instance = traits as Instance
   const release = method as unknown as Release
   instance.state = 'released'
   instance.owner.holdings?.forget(instance)
   if (detection.counting) instance.definition.usage.count(instance.since, since, roughNow())
-  if (unwinding.completion.abandoned && instance.destroy !== undefined) {
+  if (ending.completion.abandoned && instance.destroy !== undefined) {
     // Its type follows from where it comes from, which the compiler does not see.
     return instance.destroy(value as never, new DisposeTimeoutError(instance.name, 0))
   }
-  return release(unwinding.exit(), unwinding.completion)
+  return release(ending.exit(), ending.completion)
 }
 
 function failure(error: unknown): Completion {
-  const completion = new Completion('unknown')
-  completion.fail(error, true)
-  return completion
+  return Completion.unknown.fail(error, true)
 }
 
 function ignore(): void {}

@@ -5,12 +5,14 @@
 import { Completion } from './completion.ts'
 import { DisposedError } from './errors.ts'
 import { usedAfterRelease } from './events.ts'
-import { callWithValue, conclude, Finalizer, Unwinding, type Unwindable } from './finalizers.ts'
+import { callWithValue, Finalizer } from './finalizers.ts'
 import { ticketFor, type Ticket } from './held.ts'
 import { reportUnthrown, title } from './misuse.ts'
 import { checkOptions, expected, milliseconds, text } from './options.ts'
+import { Alone } from './release-alone.ts'
 import { defaults } from './settings.ts'
 import type { Held, Scope } from './types.ts'
+import { Unwinding } from './unwinding.ts'
 
 /**
  * Anything with a close, for `await using`. Released once; a second dispose waits for the first.
@@ -63,8 +65,8 @@ export function refuseLent(what: string, lender: Scope): Promise<never> {
 /** It may live as long as the program: only its scope says when it should have been released. */
 const heldValue = { leakAfter: Infinity }
 
-class Hold<T> implements Held<T>, Unwindable {
-  readonly unwinding: Unwinding
+class Hold<T> implements Held<T> {
+  readonly #unwinding: Unwinding
   readonly #name: string
   #held: { readonly value: T } | undefined
   #disposing: Promise<void> | undefined = undefined
@@ -81,8 +83,9 @@ class Hold<T> implements Held<T>, Unwindable {
     this.#name = name
     this.#held = { value }
     const report = (error: unknown): void => reportUnthrown(undefined, error, undefined, name, true)
-    this.unwinding = new Unwinding({ disposeTimeout, report }, new Completion('success'), false)
-    this.unwinding.push(new Finalizer(callWithValue, value, release, { name }))
+    const owner = new Alone({ scope: undefined, disposeTimeout, report })
+    this.#unwinding = new Unwinding(owner, Completion.success, false)
+    this.#unwinding.push(new Finalizer(callWithValue, value, release, { name }))
     this.#ticket = ticketFor(name, heldValue)
     this.#ticket?.held(this)
   }
@@ -96,12 +99,8 @@ class Hold<T> implements Held<T>, Unwindable {
     if (this.#disposing !== undefined) return this.#disposing
     this.#held = undefined
     this.#ticket?.released()
-    const disposing = conclude<this, void>(this, undefined)
+    const disposing = this.#unwinding.close()
     this.#disposing = disposing.catch(() => {})
     return disposing
   }
-
-  settle(): undefined {}
-  drain(): undefined {}
-  finish(): void {}
 }

@@ -2,41 +2,51 @@
  * The life of a scope: open → draining → closing → closed. What is acquired in it is released when it closes, after its
  * children, in reverse order, each exactly once. A closed scope holds nothing, so whatever keeps it keeps nothing else.
  */
-import { cancel, limit, settleFailure } from './abort.ts'
+import { cancel, settleFailure } from './abort.ts'
 import type { Cancellation } from './cancellation.ts'
-import { Children } from './children.ts'
+import { addChild, removeChild } from './children.ts'
 import { Completion } from './completion.ts'
-import { ambient, enterFrame, openFrame, outermostFrame, type Frame } from './context.ts'
+import {
+  ambient,
+  enterFrame,
+  enterOpening,
+  openFrame,
+  outermostFrame,
+  type Frame,
+} from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { drain } from './drain.ts'
 import { scopeClosed, scopeOpened } from './events.ts'
-import { conclude, Unwinding, type Finalizer, type Host, type Unwindable } from './finalizers.ts'
+import type { Finalizer, Unwindable } from './finalizers.ts'
 import { reportOutliving } from './held.ts'
 import type { Holdings } from './holdings.ts'
 import type { Inputs } from './inputs.ts'
 import { reportUnthrown, scopeClosed as closedError } from './misuse.ts'
-import { Overrides } from './overrides.ts'
+import type { Overrides } from './overrides.ts'
+import { unbind } from './parked.ts'
 import { releaseAlone } from './release-alone.ts'
 import type { ScopeNode } from './scope.ts'
 import type { Settings } from './settings.ts'
 import { noteClosing } from './sites.ts'
 import type { Tasks } from './tasks.ts'
 import { tellClosed, tellIncomplete, tellOpened, tellUsedAfterClose } from './telling.ts'
-import type { MaybePromise, Scope, ScopeKind, ScopeOptions, ScopeState } from './types.ts'
+import type { MaybePromise, Scope, ScopeKind, ScopeState } from './types.ts'
+import { Unwinding } from './unwinding.ts'
 import { abandonable } from './waiting.ts'
 
 let opened = 0
 
-/** What a scope is to the other files of the core. `ScopeNode` adds the verbs of its users, and is the only heir. */
-export class Node implements Unwindable, Host {
+/**
+ * What a scope is to the other files of the core. `ScopeNode` adds the verbs of its users, and is the only heir. Nothing
+ * here is #private, because each private name makes every scope dearer, and users see the interface `Scope` alone.
+ */
+export class Node implements Unwindable {
   readonly kind: ScopeKind
   readonly name: string
   readonly parent: ScopeNode | undefined
   readonly settings: Settings
-  readonly overrides: Overrides | undefined
-  /** The scope that owns what lives as long as a request; an app has none. */
-  readonly request: ScopeNode | undefined
+  overrides: Overrides | undefined = undefined
   readonly unwinding: Unwinding
   readonly openedAt: number = roughNow()
   frame: Frame = openFrame()
@@ -51,32 +61,29 @@ export class Node implements Unwindable, Host {
   holdings: Holdings | undefined = undefined
   inputs: Inputs | undefined = undefined
   tasks: Tasks | undefined = undefined
-  children: Children<ScopeNode> | undefined = undefined
+  newestChild: ScopeNode | undefined = undefined
   older: ScopeNode | undefined = undefined
   newer: ScopeNode | undefined = undefined
   /** How many things that were acquired in it, outside of its list, are still held. */
   outside = 0
-  #onEnd: (() => void)[] | undefined = undefined
-  #childClosed: ((child: ScopeNode) => void)[] | undefined = undefined
-  readonly #number: number = ++opened
-  #closedAt: number | undefined = undefined
+  listeners: Listeners | undefined = undefined
+  readonly number: number = ++opened
+  closedAt: number | undefined = undefined
 
-  constructor(
-    parent: ScopeNode | undefined,
-    kind: ScopeKind,
-    settings: Settings,
-    options: ScopeOptions | undefined,
-  ) {
+  constructor(parent: ScopeNode | undefined, kind: ScopeKind, name: string, settings: Settings) {
     this.parent = parent
     this.kind = kind
-    this.name = options?.name ?? kind
+    this.name = name
     this.settings = settings
-    this.overrides = options?.overrides && Overrides.of(options.overrides)
-    this.request = this.#requestAround(parent)
-    const completion = new Completion(kind === 'app' ? 'success' : 'unknown')
-    this.unwinding = new Unwinding(this, completion, false)
-    if (parent !== undefined) this.#join(parent)
-    if (options !== undefined) limit(this.scope, options)
+    this.unwinding = new Unwinding(
+      this,
+      kind === 'app' ? Completion.success : Completion.unknown,
+      false,
+    )
+    if (parent !== undefined) {
+      addChild(parent, this.scope)
+      if (parent.cancellation !== undefined) inheritAbort(this.scope, parent.cancellation)
+    }
     if (scopeOpened.hasSubscribers || detection.watching) tellOpened(this.scope)
   }
 
@@ -86,7 +93,17 @@ export class Node implements Unwindable, Host {
   }
 
   get id(): string {
-    return `s${this.#number.toString(36)}`
+    return `s${this.number.toString(36)}`
+  }
+
+  /** The scope that owns what lives as long as a request: the nearest one of that kind; where there is none, the outermost below the app. An app has none. */
+  get request(): ScopeNode | undefined {
+    let outermost: ScopeNode | undefined
+    for (let at: Node | undefined = this; at !== undefined; at = at.parent) {
+      if (at.kind === 'request') return at.scope
+      if (at.kind === 'scope') outermost = at.scope
+    }
+    return outermost
   }
 
   get root(): ScopeNode {
@@ -106,21 +123,21 @@ export class Node implements Unwindable, Host {
   runBody<R>(body: (scope: Scope) => MaybePromise<R>): Promise<R> {
     const { abandonAfter } = this.settings
     this.running = true
-    // With a body, the value is the body's.
-    return this.#conclude(
-      abandonAfter === undefined ? body : this.#bound(body, abandonAfter),
-    ) as Promise<R>
+    if (detection.watching) noteClosing(this.scope, false)
+    const bound = abandonAfter === undefined ? body : this.bound(body, abandonAfter)
+    return enterOpening(this.frame, this.scope, this.unwinding, bound)
   }
 
   /** Close without a body. */
   conclude(): Promise<void> {
-    return this.#conclude<void>(undefined)
+    if (detection.watching) noteClosing(this.scope, true)
+    return enterFrame(this.frame, this.scope, closeIn, this.scope, undefined)
   }
 
   /** Close at once, where there is nothing to release and nobody to wait for. @returns whether there was not */
   concludeEmpty(): boolean {
     if (this.state !== 'open' || !this.unwinding.empty) return false
-    if (this.tasks !== undefined || this.children?.newest !== undefined) return false
+    if (this.tasks !== undefined || this.newestChild !== undefined) return false
     if (this.holdings?.quiet === false) return false
     void this.drain()
     this.finish()
@@ -129,7 +146,7 @@ export class Node implements Unwindable, Host {
 
   settle(failure: { readonly error: unknown } | undefined): Promise<void> | undefined {
     if (this.state !== 'open') return this.ended()
-    if (failure === undefined) this.unwinding.completion.succeed()
+    if (failure === undefined) this.unwinding.completion = this.unwinding.completion.succeed()
     else settleFailure(this.scope, failure.error, true)
     const parks = failure === undefined && this.streams > 0 && !this.aborted
     if (!parks) return undefined
@@ -145,8 +162,7 @@ export class Node implements Unwindable, Host {
   ended(): Promise<void> {
     if (this.state === 'closed') return Promise.resolve()
     return new Promise((resolve) => {
-      this.#onEnd ??= []
-      this.#onEnd.push(resolve)
+      this.listened().ended.push(resolve)
     })
   }
 
@@ -154,57 +170,48 @@ export class Node implements Unwindable, Host {
     cancel(this.scope, error)
   }
 
-  async unbind(settle: (completion: Completion) => void): Promise<void> {
-    for (const scope of this.upToRoot()) {
-      scope.streams -= 1
-      if (scope.parked && scope.streams === 0) await scope.#leavePark(settle)
-    }
-  }
-
-  /** This scope and those around it. */
-  upToRoot(): Node[] {
-    const scopes: Node[] = []
-    for (let at: Node | undefined = this; at !== undefined; at = at.parent) scopes.push(at)
-    return scopes
+  unbind(settle: (completion: Completion) => Completion): Promise<void> {
+    return unbind(this.scope, settle)
   }
 
   drain(): Promise<void> | undefined {
-    const { completion } = this.unwinding
-    const { cancellation } = this
-    if (cancellation?.requested === true && completion.status === 'unknown') {
-      completion.abort(cancellation.reason)
-    }
-    if (completion.status === 'unknown') tellIncomplete(this.scope)
+    if (this.unwinding.completion.status === 'unknown') this.endUnknown()
     return drain(this.scope)
   }
 
+  /** Nobody said how it ended. An abort says it, too. */
+  endUnknown(): void {
+    const { cancellation, unwinding } = this
+    if (cancellation?.requested === true) {
+      unwinding.completion = unwinding.completion.abort(cancellation.reason)
+    } else tellIncomplete(this.scope)
+  }
+
   finish(): void {
+    const { parent, listeners } = this
     this.state = 'closed'
-    this.#closedAt = roughNow()
-    this.cancellation?.release()
+    this.closedAt = roughNow()
+    if (this.cancellation !== undefined) this.cancellation.release()
     this.holdings = undefined
     this.inputs = undefined
     this.tasks = undefined
     this.running = false
     this.parked = false
     this.frame = outermostFrame
-    this.parent?.removeChild(this.scope)
+    if (parent !== undefined) {
+      removeChild(parent, this.scope)
+      if (parent.listeners !== undefined) tell(parent.listeners.childClosed, this.scope)
+    }
     if (this.outside > 0) reportOutliving(this.scope)
-    if (scopeClosed.hasSubscribers || detection.followed > 0) this.#tellClosed()
-    if (this.#onEnd === undefined) return
-    for (const resolve of this.#onEnd) resolve()
-    this.#onEnd = undefined
-  }
-
-  removeChild(child: ScopeNode): void {
-    this.children?.remove(child)
-    if (this.#childClosed === undefined) return
-    for (const listener of this.#childClosed) listener(child)
+    if (scopeClosed.hasSubscribers || detection.followed > 0)
+      tellClosed(this.scope, this.unwinding.completion, this.openedAt)
+    if (listeners === undefined) return
+    this.listeners = undefined
+    tell(listeners.ended, this.scope)
   }
 
   whenChildCloses(listener: (child: ScopeNode) => void): void {
-    this.#childClosed ??= []
-    this.#childClosed.push(listener)
+    this.listened().childClosed.push(listener)
   }
 
   /** @throws where nothing can be acquired any more */
@@ -239,7 +246,7 @@ export class Node implements Unwindable, Host {
 
   closedError(call: string): Error {
     tellUsedAfterClose(this.scope, call)
-    return closedError(this.scope, call, this.#closedAt)
+    return closedError(this.scope, call, this.closedAt)
   }
 
   /** Whether closing would wait for the caller: a descendant, a task, or what already runs because it closes. */
@@ -253,44 +260,32 @@ export class Node implements Unwindable, Host {
     return false
   }
 
-  #conclude<R>(body: ((scope: Scope) => MaybePromise<R>) | undefined): Promise<R | undefined> {
-    if (detection.watching) noteClosing(this.scope, body === undefined)
-    return enterFrame(this.frame, this.scope, conclude<ScopeNode, R>, this.scope, body)
-  }
-
-  #bound<R>(body: (scope: Scope) => MaybePromise<R>, ms: number) {
+  bound<R>(body: (scope: Scope) => MaybePromise<R>, ms: number) {
     const onLate = (error: unknown): void => this.report(error, undefined, true)
     return (scope: Scope): Promise<R> => abandonable(scope, body, ms, onLate)
   }
 
-  #tellClosed(): void {
-    tellClosed(this.scope, this.unwinding.completion, this.openedAt)
+  listened(): Listeners {
+    this.listeners ??= { ended: [], childClosed: [] }
+    return this.listeners
   }
+}
 
-  async #leavePark(settle: (completion: Completion) => void): Promise<void> {
-    this.parked = false
-    const { completion } = this.unwinding
-    settle(completion)
-    if (completion.status === 'failure') cancel(this.scope, completion.error)
-    if (completion.status === 'aborted') cancel(this.scope, completion.reason)
-    try {
-      await this.conclude()
-    } catch (error) {
-      this.report(error, undefined, true)
-    }
-  }
+interface Listeners {
+  readonly ended: (() => void)[]
+  readonly childClosed: ((child: ScopeNode) => void)[]
+}
 
-  #join(parent: ScopeNode): void {
-    parent.children ??= new Children()
-    parent.children.add(this.scope)
-    if (parent.aborted) this.scope.abort(parent.cancellation?.reason)
-  }
+function tell<A>(listeners: readonly ((about: A) => void)[], about: A): void {
+  for (const listener of listeners) listener(about)
+}
 
-  /** The nearest request; where there is none, the outermost scope below the app. */
-  #requestAround(parent: ScopeNode | undefined): ScopeNode | undefined {
-    if (this.kind === 'app') return undefined
-    return this.kind === 'request' ? this.scope : (parent?.request ?? this.scope)
-  }
+function inheritAbort(scope: ScopeNode, { cancelled, reason }: Cancellation): void {
+  if (cancelled) scope.abort(reason)
+}
+
+function closeIn(scope: ScopeNode): Promise<void> {
+  return scope.unwinding.close()
 }
 
 function call<R>(body: () => R): R {

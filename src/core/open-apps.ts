@@ -2,6 +2,7 @@
  * The apps that are open, and through them everything that scopes hold: nothing is recorded where something is acquired,
  * it is found by walking down the scopes. An app that is forgotten is not kept by this.
  */
+import { childrenOf } from './children.ts'
 import { elapsed } from './deadline.ts'
 import { detection } from './detection.ts'
 import type { Finalizer } from './finalizers.ts'
@@ -37,7 +38,7 @@ export function openApps(): ScopeNode[] {
 /** Every scope below `scope` and itself, parents first. */
 export function* scopesIn(scope: ScopeNode): Generator<ScopeNode, void, undefined> {
   yield scope
-  for (const child of scope.children?.all() ?? []) yield* scopesIn(child)
+  for (const child of childrenOf(scope)) yield* scopesIn(child)
 }
 
 function sweep(now: number): boolean {
@@ -48,7 +49,7 @@ function sweep(now: number): boolean {
 
 /** A scope that is younger than the threshold holds nothing that is older, and neither do those below it. */
 function sweepBelow(parent: ScopeNode, before: number, now: number): void {
-  for (let at = parent.children?.newest; at !== undefined; at = at.older) {
+  for (let at = parent.newestChild; at !== undefined; at = at.older) {
     if (at.openedAt >= before) continue
     sweepScope(at, now)
     sweepBelow(at, before, now)

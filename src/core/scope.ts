@@ -2,7 +2,14 @@
  * What a scope is to those who use it: the verbs. Its life is in node.ts.
  */
 import { inspect } from 'node:util'
-import { abortChildren, announceDrain, cancellationOf, request, settleFailure } from './abort.ts'
+import {
+  abortChildren,
+  announceDrain,
+  cancellationOf,
+  limit,
+  request,
+  settleFailure,
+} from './abort.ts'
 import { abortReason } from './cancellation.ts'
 import { enterFrame, openFrame, type Ambient } from './context.ts'
 import { ShutdownError } from './errors.ts'
@@ -14,6 +21,8 @@ import { title } from './misuse.ts'
 import { Node } from './node.ts'
 import { abortSignal, checkFunction, checkOptions, oneOf } from './options.ts'
 import { definitionOf } from './resource.ts'
+import { Overrides } from './overrides.ts'
+import { bind } from './parked.ts'
 import { inherit, scopeRules } from './settings.ts'
 import { snapshotOf } from './snapshot.ts'
 import { bindStream, type Source } from './stream.ts'
@@ -104,6 +113,8 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
   }
 
   run<R>(first: ScopeOptions | Body<R>, second?: Body<R>): Promise<R> {
+    // What most calls are, in few words, so that it becomes part of the code of whoever calls.
+    if (typeof first === 'function' && this.state === 'open') return this.next().runBody(first)
     try {
       const body = typeof first === 'function' ? first : second
       checkFunction('the body given to run()', body)
@@ -152,12 +163,12 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
   stream<T>(source: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
     this.admitWork('stream()')
     const stream = bindStream(this, source)
-    for (const scope of this.upToRoot()) scope.streams += 1
+    bind(this)
     return stream
   }
 
   complete(): void {
-    if (this.state === 'open') this.unwinding.completion.succeed()
+    if (this.state === 'open') this.unwinding.completion = this.unwinding.completion.succeed()
   }
 
   fail(error: unknown): void {
@@ -193,8 +204,24 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
     this.admitWork(call)
     const isApp = this.kind === 'app'
     if (isApp && this.state === 'draining' && !serving) throw this.closedError(call)
-    const kind = options?.kind ?? (isApp ? 'request' : 'scope')
-    return new ScopeNode(this, kind, inherit(this.settings, options), options)
+    if (options === undefined) return this.next()
+    const kind = options.kind ?? this.nextKind
+    // Before there is a scope that would have to be closed.
+    const overrides = options.overrides && Overrides.of(options.overrides)
+    const settings = inherit(this.settings, options)
+    const scope = new ScopeNode(this, kind, options.name ?? kind, settings)
+    scope.overrides = overrides
+    limit(scope, options)
+    return scope
+  }
+
+  next(): ScopeNode {
+    const kind = this.nextKind
+    return new ScopeNode(this, kind, kind, this.settings)
+  }
+
+  get nextKind(): 'request' | 'scope' {
+    return this.kind === 'app' ? 'request' : 'scope'
   }
 
   /** What runs below is told that the app ends. */

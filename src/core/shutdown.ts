@@ -2,6 +2,7 @@
  * The way down of an app: stop accepting, let finish, abort, and only then release what everything stands on.
  */
 import { abortChildren, announceDrain } from './abort.ts'
+import { childrenOf } from './children.ts'
 import { after } from './deadline.ts'
 import { ShutdownError } from './errors.ts'
 import { abortSignal, milliseconds, type Rule } from './options.ts'
@@ -88,7 +89,7 @@ export async function shutDown(
 function untilEmpty(app: ScopeNode, ms: number, signal: AbortSignal | undefined): Promise<void> {
   return waitAtMost(ms, signal, (done) => {
     const check = (): void => {
-      if (app.children?.newest === undefined && (app.tasks?.size ?? 0) === 0) done()
+      if (app.newestChild === undefined && (app.tasks?.size ?? 0) === 0) done()
     }
     app.whenChildCloses(check)
     app.tasks?.settle().then(check, check)
@@ -99,8 +100,8 @@ function untilEmpty(app: ScopeNode, ms: number, signal: AbortSignal | undefined)
 /** Their resources stay with them; the app does not wait any longer. */
 function abandon(app: ScopeNode): ScopeSnapshot[] {
   app.tasks = undefined
-  const stuck = app.children?.all() ?? []
-  app.children = undefined
+  const stuck = childrenOf(app)
+  app.newestChild = undefined
   return stuck.map((scope) => scope.inspect())
 }
 

@@ -2,24 +2,22 @@
  * A picture of a scope: what it holds, since when, and what is open below it.
  */
 import { activityOf } from './activity.ts'
-import type { Children } from './children.ts'
+import { childrenOf, type Family } from './children.ts'
 import { elapsed, roughNow } from './deadline.ts'
-import type { Finalizer, Unwinding } from './finalizers.ts'
+import type { Finalizer } from './finalizers.ts'
 import type { Holdings } from './holdings.ts'
 import { Instance } from './instance.ts'
 import { noteOf } from './notes.ts'
 import { heldBy } from './telling.ts'
 import type { ResourceSnapshot, Scope, ScopeSnapshot } from './types.ts'
+import type { Unwinding } from './unwinding.ts'
 
-interface Pictured extends Scope {
+interface Pictured extends Scope, Family<Pictured> {
   readonly unwinding: Unwinding
   readonly holdings: Holdings | undefined
-  readonly children: Children<Pictured> | undefined
   readonly tasks: { readonly size: number } | undefined
   readonly aborted: boolean
   readonly openedAt: number
-  readonly older: Pictured | undefined
-  readonly newer: Pictured | undefined
 }
 
 export function snapshotOf(scope: Pictured): ScopeSnapshot {
@@ -41,7 +39,7 @@ export function snapshotOf(scope: Pictured): ScopeSnapshot {
     aborted: scope.aborted,
     tasks: scope.tasks?.size ?? 0,
     resources: [...arriving, ...held],
-    children: (scope.children?.all() ?? []).map(snapshotOf),
+    children: childrenOf(scope).map(snapshotOf),
   }
 }
 

@@ -16,7 +16,7 @@ export interface Source extends Scope {
   /** The body has settled, and the scope is open for its streams alone. */
   readonly parked: boolean
   /** The stream is over. Resolves when the scope closed, if the stream was what it waited for. Never rejects. */
-  unbind(settle: (completion: Completion) => void): Promise<void>
+  unbind(settle: (completion: Completion) => Completion): Promise<void>
 }
 
 type Result<T> = IteratorResult<T, void>
@@ -65,7 +65,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
       await this.#end((completion) => completion.fail(error, false))
       throw error
     }
-    await this.#end(ignore)
+    await this.#end((completion) => completion)
     return { done: true, value: undefined }
   }
 
@@ -106,7 +106,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     return { done: true, value: undefined }
   }
 
-  #end(settle: (completion: Completion) => void): Promise<void> {
+  #end(settle: (completion: Completion) => Completion): Promise<void> {
     this.#ended ??= this.#scope.unbind(settle)
     return this.#ended
   }

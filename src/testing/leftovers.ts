@@ -2,6 +2,7 @@
  * What is still held, as a test would be told: each thing once, the outermost one where things hold each other. Only what
  * was acquired while everything is watched is known; see current-test.ts for whose it is.
  */
+import { childrenOf } from '../core/children.ts'
 import { allHeld } from '../core/held.ts'
 import { Instance } from '../core/instance.ts'
 import { title } from '../core/misuse.ts'
@@ -35,7 +36,7 @@ export function leftovers(isAskedFor: (note: Note) => boolean): Leftover[] {
 /** An app that holds nothing, and has no open scope, is no loss. */
 function leftOf(app: ScopeNode): Leftover[] {
   const note = noteOf(app)
-  const children = app.children?.all() ?? []
+  const children = childrenOf(app)
   const below = children.flatMap((child) => leftScope(child))
   const holds = namesIn(app)
   if (note === undefined || holds.length === 0 || mayStay(app)) return below
@@ -46,7 +47,7 @@ function leftOf(app: ScopeNode): Leftover[] {
 function leftScope(scope: ScopeNode): Leftover[] {
   const note = noteOf(scope)
   if (note === undefined || mayStay(scope)) return []
-  const holds = [...namesIn(scope), ...(scope.children?.all() ?? []).map(named)]
+  const holds = [...namesIn(scope), ...childrenOf(scope).map(named)]
   const what = `the scope ${title(scope)}${holds.length === 0 ? '' : `, which holds ${holds.join(', ')}`}`
   return [{ what, note, release: () => scope.close() }]
 }
