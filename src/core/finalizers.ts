@@ -127,6 +127,7 @@ export async function destroy(
   ms: number,
   onLate: (error: unknown) => void,
 ): Promise<void> {
+  // Its type follows from where it comes from, which the compiler does not see.
   const destroying = traits?.destroy?.(value as never, why)
   if (traits === undefined || !isThenable(destroying)) return
   const watched = new Watched(destroying)

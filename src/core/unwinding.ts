@@ -103,9 +103,11 @@ export class Unwinding implements Ending {
 
   /** Release everything, where there is no body. */
   close(): Promise<void> {
+    // Without a body there is no value.
     if (!this.#begin()) return Promise.resolve(this.#look()) as Promise<void>
     try {
-      return Promise.resolve(this.#outcome() as undefined)
+      this.#outcome()
+      return Promise.resolve()
     } catch (error) {
       // Whatever was thrown is passed on.
       return Promise.reject(error)
