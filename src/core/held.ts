@@ -87,7 +87,7 @@ export class Ticket {
     this.#usage = usageOf(resource)
     this.pool = pool
     this.#leakAfter = leakAfter
-    if (detection.watching) this.note = note(this, resource, scope && title(scope))
+    if (detection.watching) this.note = note(this, resource, scope)
   }
 
   get resource(): string {

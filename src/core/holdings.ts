@@ -7,7 +7,7 @@ import { Completion } from './completion.ts'
 import { detection } from './detection.ts'
 import { Context, Instance, type Owner } from './instance.ts'
 import { readInput, type Inputs } from './inputs.ts'
-import { captive, noRequest, title } from './misuse.ts'
+import { captive, noRequest } from './misuse.ts'
 import { note } from './notes.ts'
 import type { Overrides } from './overrides.ts'
 import type { Definition } from './resource.ts'
@@ -104,7 +104,7 @@ function acquire(
   owner.admit('get()')
   if (definition.lifetime === 'transient') dependent?.refuseCircle(definition)
   const instance = new Instance(definition, owner, dependent)
-  if (detection.watching) note(instance, definition.name, title(owner))
+  if (detection.watching) note(instance, definition.name, owner)
   owner.holdings ??= new Holdings()
   owner.holdings.keep(instance)
   return instance

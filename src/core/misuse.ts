@@ -75,7 +75,8 @@ function warn(error: unknown, scope: Scope | undefined, resource: string | undef
   )
 }
 
-type Named = Pick<Scope, 'id' | 'name' | 'kind'>
+/** What a scope is called by. */
+export type Named = Pick<Scope, 'id' | 'name' | 'kind'>
 
 /** A scope in a message. */
 export function title(scope: Named): string {

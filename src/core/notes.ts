@@ -5,6 +5,7 @@
 import { elapsed, roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { reportLeak } from './leaks.ts'
+import { title, type Named } from './misuse.ts'
 import { siteHere } from './sites.ts'
 import { usageOf } from './usage.ts'
 
@@ -18,7 +19,7 @@ export class Note {
   /** Later ones have higher numbers. */
   readonly serial: number = ++noted
   readonly since: number = roughNow()
-  readonly site: string = siteHere()
+  readonly site: string
   readonly resource: string
   /** In words. */
   readonly scope: string | undefined
@@ -26,9 +27,10 @@ export class Note {
   lost = false
   readonly #owner: WeakRef<object> | undefined
 
-  constructor(resource: string, scope: string | undefined) {
+  constructor(resource: string, scope: string | undefined, site: string) {
     this.resource = resource
     this.scope = scope
+    this.site = site
     const owner = detection.owner?.()
     this.#owner = owner && new WeakRef(owner)
   }
@@ -51,9 +53,9 @@ export function latestNote(): number {
  * Only to be called while `detection.watching`, at the entry of whatever acquires: after a wait the stack is another.
  * @param held whose note it becomes, until `forgetNote`
  */
-export function note(held: object, resource: string, scope: string | undefined): Note | undefined {
+export function note(held: object, resource: string, scope: Named | undefined): Note | undefined {
   if (!isWanted(resource)) return undefined
-  const made = new Note(resource, scope)
+  const made = new Note(resource, scope && title(scope), siteHere(note))
   notes.set(held, made)
   detection.followed += 1
   return made
@@ -93,16 +95,19 @@ function collected(lost: Note): void {
 }
 
 function isWanted(resource: string): boolean {
-  const { level } = detection
-  const usage = usageOf(resource)
-  if (level === 'full') return true
-  if (usage.stacks > 0) {
-    usage.stacks -= 1
-    if (usage.stacks === 0) {
-      detection.escalated -= 1
-      detection.update()
-    }
-    return true
-  }
+  const { level, escalated } = detection
+  if (level === 'full' || (escalated > 0 && isEscalated(resource))) return true
   return level === 'sampled' && Math.random() < 1 / sample
+}
+
+/** One of the next acquisitions of something that leaked from nobody knows where. */
+function isEscalated(resource: string): boolean {
+  const usage = usageOf(resource)
+  if (usage.stacks === 0) return false
+  usage.stacks -= 1
+  if (usage.stacks === 0) {
+    detection.escalated -= 1
+    detection.update()
+  }
+  return true
 }

@@ -7,45 +7,55 @@ import { detection } from './detection.ts'
 
 /** Frames that are kept. */
 const depth = 6
+/** Frames of ours that may stand before them. */
+const ownDepth = 8
 /** Texts that are remembered. A program has few places that acquire. */
 const remembered = 1_000
 
 const texts = new Map<string, string>()
 const own = ownFolders()
 
-const closings = new WeakMap<object, Error>()
+const openings = new WeakMap<object, string>()
+const closings = new WeakMap<object, { readonly how: string; readonly site: string }>()
+
+/** Where a scope was opened: for one that runs a body, that is also where it is closed. */
+export function noteOpening(scope: object, site: string): void {
+  openings.set(scope, site)
+}
 
 /** A scope begins to close, or to run the body that it closes with. At the level `full`, its users are told where. */
 export function noteClosing(scope: object, explicit: boolean): void {
   if (detection.level !== 'full') return
-  const what = explicit ? 'The scope was closed here.' : 'The scope closes with the body run here.'
-  closings.set(scope, placed(what))
+  const how = explicit ? 'The scope was closed here.' : 'The scope closes with the body run here.'
+  const site = (explicit ? undefined : openings.get(scope)) ?? siteHere(noteClosing)
+  closings.set(scope, { how, site })
 }
 
+/** An error whose stack is that place. */
 export function closingOf(scope: object): Error | undefined {
-  return closings.get(scope)
-}
-
-/** An error whose stack is that of the caller, without our own frames. */
-function placed(message: string): Error {
-  const error = new Error(message)
-  const frames = siteHere().split('\n')
-  error.stack = [`Error: ${message}`, ...frames.map((line) => `    ${line}`)].join('\n')
+  const closing = closings.get(scope)
+  if (closing === undefined) return undefined
+  const error = new Error(closing.how)
+  const frames = closing.site.split('\n').map((line) => `    ${line}`)
+  error.stack = [`Error: ${closing.how}`, ...frames].join('\n')
   return error
 }
 
-/** One line for each frame, innermost first. */
-export function siteHere(): string {
-  const site = interned(framesOf(stackHere()))
+/**
+ * One line for each frame, innermost first.
+ * @param below the function of ours that is called by those that may be of the program
+ */
+export function siteHere(below: Function): string {
+  const site = interned(framesOf(stackHere(below)))
   return site === '' ? 'outside of every file of the program' : site
 }
 
-function stackHere(): string {
+function stackHere(below: Function): string {
   const holder: { stack?: unknown } = {}
   const { stackTraceLimit } = Error
   try {
-    Error.stackTraceLimit = depth + 14
-    Error.captureStackTrace(holder, siteHere)
+    Error.stackTraceLimit = depth + ownDepth
+    Error.captureStackTrace(holder, below)
     // Read at once. A hook of somebody else's may have made something else of it.
     return String(holder.stack)
   } finally {

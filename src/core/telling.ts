@@ -17,8 +17,8 @@ import {
   type ResourceAcquired,
 } from './events.ts'
 import { reportReturn, scopeItself, type Found } from './leaks.ts'
-import { title } from './misuse.ts'
 import { forgetNote, note, noteOf, watchGarbage } from './notes.ts'
+import { noteOpening } from './sites.ts'
 import type { Lifetime, Scope } from './types.ts'
 
 /** Something that a scope holds. */
@@ -38,7 +38,8 @@ export function tellOpened(scope: Scope): void {
     scopeOpened.publish({ ...identityOf(scope), app: appOf(scope), parent: scope.parent?.id })
   }
   if (!detection.watching) return
-  const made = note(scope, scopeItself, title(scope))
+  const made = note(scope, scopeItself, scope)
+  if (made !== undefined) noteOpening(scope, made.site)
   // An app that holds nothing may be forgotten; what it holds is watched for itself.
   if (made !== undefined && scope.kind !== 'app') watchGarbage(scope, made)
 }
@@ -61,7 +62,7 @@ export function tellUsedAfterClose(scope: Scope, call: string): void {
 export function tellAcquired(scope: Scope, entry: Entry): void {
   if (acquired.hasSubscribers) acquired.publish(messageOf(scope, entry))
   if (!detection.watching) return
-  const made = noteOf(heldBy(entry)) ?? note(heldBy(entry), entry.name, title(scope))
+  const made = noteOf(heldBy(entry)) ?? note(heldBy(entry), entry.name, scope)
   if (made !== undefined) watchGarbage(scope, made)
 }
 
