@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import crypto from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import {
@@ -8,6 +9,7 @@ import {
   type OutgoingHttpHeaders,
 } from 'node:http2'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { connect, type AddressInfo } from 'node:net'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -291,6 +293,53 @@ describe('who is let in', () => {
     ]) {
       assert.equal(await statusOf(wrong), 401, wrong)
     }
+  })
+
+  test('tokens and cookies are compared in a time that says nothing about them', async (t) => {
+    await using site = await Site.open()
+    const compare = t.mock.method(crypto, 'timingSafeEqual')
+    syncBuiltinESMExports()
+    try {
+      const { cookie } = await site.enter()
+      assert.equal((await site.ask('/__unwind/?token=short')).status, 401)
+      assert.equal(
+        (await site.ask('/__unwind/', { headers: { cookie: `${cookie}x` } })).status,
+        401,
+      )
+      assert.equal((await site.ask('/__unwind/', { headers: { cookie } })).status, 200)
+    } finally {
+      compare.mock.restore()
+      syncBuiltinESMExports()
+    }
+    assert.ok(compare.mock.callCount() >= 3)
+    for (const {
+      arguments: [one, other],
+    } of compare.mock.calls) {
+      assert.deepEqual([one.byteLength, other.byteLength], [32, 32])
+    }
+  })
+
+  test('a cookie that was got over TLS is sent over TLS alone', () => {
+    const look = inspector(createApp())
+    const { pathname, search } = new URL(look.url('https://localhost:8443'))
+    const cookies: unknown[] = []
+    const request = {
+      url: pathname + search,
+      method: 'GET',
+      headers: { host: 'localhost:8443' },
+      socket: { remoteAddress: '::1', encrypted: true },
+    }
+    const response = {
+      writeHead: (_: number, headers: Record<string, string>) =>
+        cookies.push(headers['Set-Cookie']),
+      end() {},
+    }
+    // Of both, the handler needs no more.
+    look.handler(request as unknown as IncomingMessage, response as unknown as ServerResponse)
+    assert.match(
+      String(cookies),
+      /^unwind_inspector_8443=\S+; Path=\/__unwind; HttpOnly; SameSite=Strict; Secure$/,
+    )
   })
 
   test('two programs on two ports of one host keep each their own cookie', async () => {

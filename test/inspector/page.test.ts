@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
@@ -12,6 +13,7 @@ import { inspector } from 'unwind/inspector'
 import { pgPool } from 'unwind/pg'
 
 import { launch } from '../support/chromium.ts'
+import { Events } from './support/events.ts'
 import { Site } from './support/site.ts'
 
 const connection = resource({ name: 'connection', acquire: () => ({}), release() {} })
@@ -40,8 +42,12 @@ describe('the page in Chromium', { concurrency: 3 }, () => {
   after(() => browser.close())
 
   /** A page that looks at `app`. Whatever its console says, and whatever its policy blocks, fails the test. */
-  async function visit(app: App = createApp({ name: 'shop' }), look: object = {}): Promise<Visit> {
-    const site = await Site.open({}, app)
+  async function visit(
+    app: App = createApp({ name: 'shop' }),
+    look: object = {},
+    open?: Site,
+  ): Promise<Visit> {
+    const site = open ?? (await Site.open({}, app))
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...look })
     const page = await context.newPage()
     const complaints: string[] = []
@@ -349,6 +355,42 @@ describe('the page in Chromium', { concurrency: 3 }, () => {
     await page.getByRole('button', { name: 'Resume' }).click()
     await page.getByRole('rowheader', { name: 'GET /late' }).waitFor()
     await page.getByRole('status').getByText('Live').waitFor()
+  })
+
+  test('asks for nothing while it is hidden, and goes on when it is looked at again', async () => {
+    const app = createApp({ name: 'shop' })
+    const site = await Site.open({}, app)
+    const streams: ServerResponse[] = []
+    site.server.on('request', ({ url }, response) => {
+      if (url?.endsWith('/events') === true) streams.push(response)
+    })
+    await using seen = await visit(app, {}, site)
+    const { page } = seen
+    const turn = (state: string): Promise<unknown> =>
+      page.evaluate(`Object.defineProperty(document, 'visibilityState', { value: '${state}', configurable: true })
+        document.dispatchEvent(new Event('visibilitychange'))`)
+    const [first] = streams
+    assert.ok(first !== undefined && !first.destroyed)
+    await turn('hidden')
+    await until(() => Promise.resolve(first.destroyed))
+    assert.equal(streams.length, 1)
+    app.child({ name: 'GET /late' })
+    await turn('visible')
+    await page.getByRole('rowheader', { name: 'GET /late' }).waitFor()
+    assert.equal(streams.length, 2)
+  })
+
+  test('says that four others look already, and comes in when one has left', async () => {
+    await using site = await Site.open()
+    const others: Events[] = []
+    for (let i = 0; i < 4; i += 1) others.push(await Events.open(site))
+    const page = await browser.newPage()
+    await page.goto(site.look.url(site.base))
+    await page.getByRole('status').getByText('Four pages are open already.').waitFor()
+    others.pop()?.[Symbol.dispose]()
+    await page.locator('body.live').waitFor()
+    await page.context().close()
+    for (const other of others) other[Symbol.dispose]()
   })
 
   test('says that the program was restarted, without a word of it before', async () => {
