@@ -67,6 +67,11 @@ export class ReaderHandle implements SqliteReader, AsyncDisposable {
     return this.#lease.prepare(sql)
   }
 
+  /** For the scope that lends it. */
+  static end(lent: SqliteReader): void {
+    if (#lease in lent) lent.#lease.dispose()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const { lender } = this.#lease
     if (lender !== undefined) throw lentError('The SQLite reader', lender)

@@ -8,7 +8,6 @@ import type { Driver } from './driver.ts'
 import { checkGiven, checkSqliteOptions, openDatabase } from './open.ts'
 import { takeOrigin } from './origin.ts'
 import { ReaderHandle } from './reader.ts'
-import { afterRollback } from './transact.ts'
 import { TransactionHandle } from './transaction-handle.ts'
 import type {
   SqliteDatabase,
@@ -43,35 +42,27 @@ function makeResources(open: () => SqliteDatabase & AsyncDisposable): SqliteReso
     release: (opened) => Database.close(opened),
   })
 
-  const transaction = resource<SqliteTransaction>(
-    async function* ({ get, scope, signal }) {
+  const transaction = resource<SqliteTransaction>({
+    name: 'sqlite transaction',
+    async acquire({ get, scope, signal }) {
       // Before the first await, after which nobody knows who asked.
       const origin = takeOrigin()
       const { writer } = Database.partsOf(await get(database))
-      const held = await writer.write({ signal, lender: scope, origin })
-      try {
-        yield new TransactionHandle(held, scope)
-        held.complete()
-      } catch (error) {
-        throw afterRollback(held, error)
-      }
+      return new TransactionHandle(await writer.write({ signal, lender: scope, origin }), scope)
     },
-    { name: 'sqlite transaction' },
-  )
+    release: (lent, { status }) => TransactionHandle.end(lent, status === 'success'),
+  })
 
-  const reader = resource<SqliteReader>(
-    async function* ({ get, scope, signal }) {
+  const reader = resource<SqliteReader>({
+    name: 'sqlite reader',
+    async acquire({ get, scope, signal }) {
       const { readers } = Database.partsOf(await get(database))
       const lease = await readers.lease(signal)
       lease.lender = scope
-      try {
-        yield new ReaderHandle(lease)
-      } finally {
-        lease.dispose()
-      }
+      return new ReaderHandle(lease)
     },
-    { name: 'sqlite reader' },
-  )
+    release: (lent) => ReaderHandle.end(lent),
+  })
 
   return { database, transaction, reader }
 }

@@ -3,7 +3,7 @@
  * await would run after the commit.
  */
 import { types } from 'node:util'
-import { isThenable, suppress } from '../core/dispose.ts'
+import { isThenable } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 import { TransactionHandle } from './transaction-handle.ts'
 import type { Transaction } from './transaction.ts'
@@ -22,7 +22,7 @@ function complete<R>(transaction: Transaction, body: (tx: SqliteTransaction) => 
     transaction.complete()
     return result
   } catch (error) {
-    throw afterRollback(transaction, error)
+    throw transaction.afterRollback(error)
   }
 }
 
@@ -42,14 +42,4 @@ function returnedPromise(result: PromiseLike<unknown>): TypeError {
   return new TypeError(
     'The body of transaction() returned a promise, and was rolled back: what it does after an await would run after the commit. Use `await using tx = await db.write()`.',
   )
-}
-
-/** What to throw for `error`, once the transaction is rolled back. */
-export function afterRollback(transaction: Transaction, error: unknown): unknown {
-  try {
-    transaction.dispose()
-    return error
-  } catch (failure) {
-    return suppress(failure, error)
-  }
 }

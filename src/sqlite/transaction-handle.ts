@@ -17,6 +17,14 @@ export class TransactionHandle implements SqliteTransaction, Disposable, AsyncDi
     this.#lender = lender
   }
 
+  /**
+   * For the scope that lends it.
+   * @param keep whether to commit, unless its holder has ended it
+   */
+  static end(lent: SqliteTransaction, keep: boolean): void {
+    if (#transaction in lent) lent.#end(keep)
+  }
+
   get state(): SqliteTransaction['state'] {
     return this.#transaction.state
   }
@@ -39,6 +47,17 @@ export class TransactionHandle implements SqliteTransaction, Disposable, AsyncDi
 
   savepoint(): TransactionHandle {
     return new TransactionHandle(this.#transaction.savepoint())
+  }
+
+  #end(keep: boolean): void {
+    if (!keep) this.#transaction.dispose()
+    else {
+      try {
+        this.#transaction.complete()
+      } catch (error) {
+        throw this.#transaction.afterRollback(error)
+      }
+    }
   }
 
   [Symbol.dispose](): void {

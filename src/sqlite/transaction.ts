@@ -2,6 +2,7 @@
  * A transaction, or a savepoint in one: open → committed | rolled back. Its end cuts it off from the connection, closes
  * the iterators and tells its owner, whoever ended it: its holder, SQLite after a failed statement, or its tick.
  */
+import { suppress } from '../core/dispose.ts'
 import type { Ticket } from '../core/held.ts'
 import type { Scope } from '../core/types.ts'
 import {
@@ -102,6 +103,16 @@ export class Transaction implements Session, TransactionOwner {
   /** Commit, unless its holder has ended it. */
   complete(): void {
     if (this.state === 'open' || this.#failure !== undefined) this.commit()
+  }
+
+  /** What to throw for `error`, once it is rolled back. */
+  afterRollback(error: unknown): unknown {
+    try {
+      this.dispose()
+      return error
+    } catch (failure) {
+      return suppress(failure, error)
+    }
   }
 
   /** Roll back, unless it has ended. */
