@@ -21,6 +21,12 @@ interface Link {
   mark: number
 }
 
+/** Milliseconds: new connections that never cease must not keep a server open. */
+const longestWait = 100
+
+/** Milliseconds of a turn of the event loop that had little to do. */
+const shortTurn = 0.2
+
 /** Milliseconds longer than idle connections that half a request head may take, and an upgraded connection. */
 const partialHead = 1_000
 const upgradedGrace = 5_000
@@ -34,6 +40,8 @@ export class Connections {
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #timers: NodeJS.Timeout[] = []
   readonly #undo: (() => void)[] = []
+  /** Connections that were accepted so far. */
+  #accepted = 0
   /** Every answer says that it is the last of its connection. */
   #leaving = false
   #draining = false
@@ -50,6 +58,27 @@ export class Connections {
   detach(): void {
     for (const undo of this.#undo.splice(0)) undo()
     this.#reset()
+  }
+
+  /**
+   * Call `act` when nobody stands at the door: the system resets connections that it has made and that nobody has
+   * accepted. So not in a turn of the event loop that accepts one, nor in a long one, during which one may have come.
+   */
+  whenNobodyWaits(act: () => void): void {
+    const end = performance.now() + longestWait
+    let accepted = -1
+    let start = 0
+    const look = (): void => {
+      const now = performance.now()
+      if ((accepted === this.#accepted && now - start < shortTurn) || now > end) {
+        act()
+        return
+      }
+      accepted = this.#accepted
+      start = now
+      setImmediate(look)
+    }
+    setImmediate(look)
   }
 
   /** From now on each connection ends with the answer that it is waiting for; new ones are accepted. */
@@ -80,6 +109,7 @@ export class Connections {
 
   #listen(): void {
     const secure = 'setSecureContext' in this.#server
+    this.#on('connection', () => (this.#accepted += 1))
     if (secure) this.#on('connection', (socket: Socket) => this.#handshake(socket))
     this.#on(secure ? 'secureConnection' : 'connection', (socket: Socket) =>
       this.#connected(socket),

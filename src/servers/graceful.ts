@@ -42,13 +42,16 @@ export interface Attachment extends AsyncDisposable {
 export function attach(call: string, app: App, server: AnyServer, linger: number): Attachment {
   if (app.state === 'closing' || app.state === 'closed') throw closedApp(call, app)
   const connections = new Connections(server, linger)
+  let attached = true
   const { draining } = app
   const announce = (): void => connections.announceEnd()
   draining.addEventListener('abort', announce, { once: true })
-  const undo = whenDoorsClose(app, () => stopAccepting(server))
+  const stop = (): void => {
+    if (attached) stopAccepting(server, connections)
+  }
+  const undo = whenDoorsClose(app, stop)
   // Announced before it was attached: a server that begins to listen in a lame duck.
   if (draining.aborted) announce()
-  let attached = true
   const detach = (): void => {
     attached = false
     draining.removeEventListener('abort', announce)
@@ -60,7 +63,7 @@ export function attach(call: string, app: App, server: AnyServer, linger: number
     lifetime: 'app',
     disposeTimeout: deliveryGrace,
     acquire: () => connections,
-    release: () => (attached ? closed(server).finally(detach) : undefined),
+    release: () => (attached ? closed(server, connections).finally(detach) : undefined),
     destroy: () => connections.destroyAll(),
   })
   void app.get(open)
@@ -68,21 +71,23 @@ export function attach(call: string, app: App, server: AnyServer, linger: number
 }
 
 /** Stop accepting, and resolve once every connection has ended. */
-export function closed(server: AnyServer): Promise<void> {
+export function closed(server: AnyServer, connections: Connections): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       server.off('close', done)
       resolve()
     }
     server.on('close', done)
-    if (server.listening) server.close()
+    if (server.listening) stopAccepting(server, connections)
     // The 'close' of a server that has closed, or never listened, does not come any more.
     else server.getConnections((_error, count) => count === 0 && done())
   })
 }
 
-function stopAccepting(server: AnyServer): void {
-  if (server.listening) server.close()
+function stopAccepting(server: AnyServer, connections: Connections): void {
+  connections.whenNobodyWaits(() => {
+    if (server.listening) server.close()
+  })
 }
 
 function closedApp(call: string, app: App): ScopeClosedError {

@@ -83,7 +83,7 @@ async function close(server: AnyServer, attachment: Attachment): Promise<void> {
     setTimeout(() => connections.destroyAll(), grace + abortGrace + deliveryGrace),
   ]
   try {
-    await closed(server)
+    await closed(server, connections)
   } finally {
     for (const timer of timers) clearTimeout(timer)
     await attachment[Symbol.asyncDispose]()
