@@ -23,32 +23,53 @@ export const shutdownRules: Readonly<Record<keyof ShutdownOptions, Rule>> = {
   signal: abortSignal,
 }
 
-/** The apps that have announced their end and go on accepting, and who wants to know when they do not any more. */
-const lameDucks = new WeakMap<object, Set<() => void>>()
+/** Where new work comes in. */
+export interface Door {
+  /** From now on nobody comes in. Its promise resolves when those inside have left. */
+  close(): Promise<unknown> | void
+  /** All graces are over: send those out who are still inside. */
+  clear?(): void
+}
+
+/** Those of the apps that have announced their end and go on accepting. */
+const doors = new WeakMap<object, Set<Door>>()
 
 /**
- * For servers: call `close` once, when the app takes no new work any more. That is when its shutdown or its closing
- * begins, or at the end of its lame duck. Call the result to be left alone.
+ * For servers: close `door` once, when the app takes no new work any more. That is when it closes, or in its shutdown
+ * at the end of its lame duck; there, those inside are waited for as running work is. Call the result to be left alone.
  */
-export function whenDoorsClose(app: App, close: () => void): () => void {
+export function whenDoorsClose(app: App, door: Door): () => void {
   const { draining } = app
   const begin = (): void => {
-    const waiting = lameDucks.get(app)
-    if (waiting === undefined) close()
-    else waiting.add(close)
+    const open = doors.get(app)
+    if (open === undefined) void door.close()
+    else open.add(door)
   }
   draining.addEventListener('abort', begin, { once: true })
   if (draining.aborted) begin()
   return () => {
     draining.removeEventListener('abort', begin)
-    lameDucks.get(app)?.delete(close)
+    doors.get(app)?.delete(door)
   }
 }
 
-function closeDoors(app: ScopeNode): void {
-  const waiting = lameDucks.get(app) ?? []
-  lameDucks.delete(app)
-  for (const close of waiting) close()
+/** How many doors have somebody behind them, and who wants to know when there is none any more. */
+interface Inside {
+  readonly doors: readonly Door[]
+  count: number
+  whenEmpty(): void
+}
+
+function closeDoors(app: ScopeNode): Inside {
+  const open = [...(doors.get(app) ?? [])]
+  const inside: Inside = { doors: open, count: open.length, whenEmpty() {} }
+  doors.delete(app)
+  const left = (): void => {
+    inside.count -= 1
+    if (inside.count === 0) inside.whenEmpty()
+  }
+  for (const door of open) Promise.resolve(door.close()).then(left, left)
+  return inside
 }
 
 /** Never rejects: what failed is in the report. */
@@ -64,33 +85,41 @@ export async function shutDown(
     else drained += 1
   })
   if (app.state === 'open') {
-    if (lameDuck > 0) lameDucks.set(app, new Set())
+    doors.set(app, new Set())
     announceDrain(app, reason)
     if (lameDuck > 0) await waitAtMost(lameDuck, signal, () => {})
   }
   // Somebody closed it, before or meanwhile.
   const closed = app.state !== 'open'
   if (!closed) app.state = 'draining'
-  closeDoors(app)
+  const inside = closeDoors(app)
   if (closed) {
     await app.ended()
     return { drained, aborted, stuck: [], errors: [] }
   }
-  await untilEmpty(app, grace, signal)
+  await untilEmpty(app, inside, grace, signal)
   abortChildren(app, reason)
   app.tasks?.stop(reason)
-  await untilEmpty(app, abortGrace, undefined)
+  await untilEmpty(app, inside, abortGrace, undefined)
   const stuck = abandon(app)
+  for (const door of inside.doors) door.clear?.()
   const errors = await release(app)
   return { drained, aborted: aborted + stuck.length, stuck, errors }
 }
 
 /** Resolves when nothing runs under the app any more, after `ms` milliseconds, or when `signal` aborts. */
-function untilEmpty(app: ScopeNode, ms: number, signal: AbortSignal | undefined): Promise<void> {
+function untilEmpty(
+  app: ScopeNode,
+  inside: Inside,
+  ms: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   return waitAtMost(ms, signal, (done) => {
     const check = (): void => {
-      if (app.newestChild === undefined && (app.tasks?.size ?? 0) === 0) done()
+      const idle = app.newestChild === undefined && (app.tasks?.size ?? 0) === 0
+      if (idle && inside.count === 0) done()
     }
+    inside.whenEmpty = check
     app.whenChildCloses(check)
     app.tasks?.settle().then(check, check)
     check()

@@ -46,10 +46,12 @@ export function attach(call: string, app: App, server: AnyServer, linger: number
   const { draining } = app
   const announce = (): void => connections.announceEnd()
   draining.addEventListener('abort', announce, { once: true })
-  const stop = (): void => {
-    if (attached) stopAccepting(server, connections)
-  }
-  const undo = whenDoorsClose(app, stop)
+  // In the meantime requests on connections that are open have to find their app open.
+  const undo = whenDoorsClose(app, {
+    close: () => (attached ? closed(server, connections) : undefined),
+    // Nobody waits for their handlers any more.
+    clear: () => connections.destroyUnanswered(),
+  })
   // Announced before it was attached: a server that begins to listen in a lame duck.
   if (draining.aborted) announce()
   const detach = (): void => {
@@ -85,6 +87,7 @@ export function closed(server: AnyServer, connections: Connections): Promise<voi
 }
 
 function stopAccepting(server: AnyServer, connections: Connections): void {
+  connections.announceEnd()
   connections.whenNobodyWaits(() => {
     if (server.listening) server.close()
   })

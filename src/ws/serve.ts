@@ -65,7 +65,7 @@ export function serveSockets(
   server.on('connection', (webSocket: object, request: IncomingMessage) => {
     service.accept(webSocket, request)
   })
-  const undo = whenDoorsClose(app, () => void service.close())
+  const undo = whenDoorsClose(app, { close: () => void service.close() })
   return {
     [Symbol.asyncDispose]: () => {
       undo()

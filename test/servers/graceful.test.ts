@@ -1,0 +1,149 @@
+/** However a graceful server is closed: every answer is delivered whole, and nobody who is silent keeps it open. */
+import assert from 'node:assert/strict'
+import type { ServerResponse } from 'node:http'
+import { suite, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+
+import { get, large, RawClient, SlowDownload } from '../../bench/shutdown/clients.ts'
+import { isPending, quiet, within } from '../core/support/promises.ts'
+import { doors } from './support/doors.ts'
+
+const linger = 50
+
+for (const [way, open] of Object.entries(doors)) {
+  suite(`closed by ${way}`, { timeout: 60_000 }, () => {
+    test('an answer that has ended and is on its way to a slow reader is delivered whole', async (t) => {
+      const body = Buffer.alloc(large, 'x')
+      const door = await open(
+        t,
+        (_request, response) => response.setHeader('Content-Length', large).end(body),
+        linger,
+      )
+      const downloads = await Promise.all([0, 1].map(() => SlowDownload.begin(door.port)))
+      const closing = door.close()
+      for (let i = 0; i < 20; i += 1) await turn()
+      for (const download of downloads) {
+        assert.equal(download.whole, false)
+        await within(download.readOn(200 * 1024 * 1024))
+        assert.ok(download.whole)
+      }
+      await within(closing)
+    })
+
+    test('a request in progress is answered, and told that its connection ends', async (t) => {
+      const asked = Promise.withResolvers<ServerResponse>()
+      const door = await open(t, (_request, response) => asked.resolve(response), linger)
+      using client = await RawClient.open(door.port, get('/'))
+      const response = await within(asked.promise)
+      const closing = door.close()
+      if (way === 'app.close()') {
+        // It does not wait for whoever is at work: it closes their scopes.
+        await quiet()
+      } else {
+        assert.ok(await isPending(closing))
+      }
+      response.end('the whole answer')
+      await within(client.closed)
+      assert.match(
+        client.head,
+        /^HTTP\/1\.1 200 OK\r\n[^]*Connection: close\r\n[^]*the whole answer$/,
+      )
+      assert.equal(client.error, undefined)
+      await within(closing)
+    })
+
+    test('connections that are idle, silent, half a request, or upgraded do not keep it open', async (t) => {
+      const door = await open(t, (_request, response) => response.end('done'), linger)
+      door.server.on('upgrade', (_request, raw) => {
+        raw.on('error', () => {}).resume()
+        raw.write(
+          'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n',
+        )
+        // As an application that listens to the shutdown does.
+        door.app.draining.addEventListener('abort', () => raw.end())
+        if (!way.startsWith('app')) setTimeout(() => raw.end(), 20)
+      })
+      using idle = await RawClient.open(door.port, get('/'))
+      await within(idle.answered())
+      using silent = await RawClient.open(door.port)
+      using half = await RawClient.open(door.port, 'GET /half HTTP/1.1\r\nHost:')
+      using upgraded = await RawClient.open(
+        door.port,
+        get('/', 'Connection: Upgrade', 'Upgrade: test'),
+      )
+      await within(upgraded.answered())
+      const closing = door.close()
+      await within(Promise.all([idle.closed, silent.closed, half.closed, upgraded.closed]))
+      await within(closing)
+    })
+
+    test('a request on a connection that is still open is served, with Connection: close', async (t) => {
+      const door = await open(t, (_request, response) => response.end('served'), 60_000)
+      using client = await RawClient.open(door.port, get('/first'))
+      await within(client.answered())
+      const closing = door.close()
+      while (door.server.listening) await quiet()
+      await quiet()
+      client.head = ''
+      client.socket.write(get('/second'))
+      await within(client.closed)
+      // Whoever closes an app does not wait for anybody; its shutdown does.
+      const expected =
+        way === 'app.close()' ? /^HTTP\/1\.1 503 / : /^HTTP\/1\.1 200 OK\r\n[^]*served$/
+      assert.match(client.head, expected)
+      assert.match(client.head, /\r\nConnection: close\r\n/)
+      await within(closing)
+    })
+
+    test('pipelined requests are all answered, and only the last one ends the connection', async (t) => {
+      const answers: ServerResponse[] = []
+      const all = Promise.withResolvers<void>()
+      const door = await open(
+        t,
+        (_request, response) => {
+          if (answers.push(response) === 3) all.resolve()
+        },
+        linger,
+      )
+      using client = await RawClient.open(door.port, get('/1') + get('/2') + get('/3'))
+      let text = ''
+      client.socket.on('data', (chunk: Buffer) => (text += chunk.toString('latin1')))
+      await within(all.promise)
+      const closing = door.close()
+      do await quiet()
+      while (door.server.listening)
+      for (const [i, answer] of answers.entries()) answer.end(`answer ${i}`)
+      await within(client.closed)
+      assert.match(text, /answer 0[^]*answer 1[^]*Connection: close[^]*answer 2$/)
+      assert.equal(text.split('Connection: close').length, 2)
+      await within(closing)
+    })
+
+    test('closing it in several ways at once is one end', async (t) => {
+      const door = await open(t, (_request, response) => response.end('done'), linger)
+      using idle = await RawClient.open(door.port, get('/'))
+      await within(idle.answered())
+      let closes = 0
+      door.server.on('close', () => (closes += 1))
+      await within(Promise.all([door.close(), door.app.shutdown(), door.app.close()]))
+      await turn()
+      assert.equal(door.server.listening, false)
+      assert.equal(closes, 1)
+    })
+  })
+}
+
+for (const way of ['app.shutdown()', 'disposing what listen() gave']) {
+  test(`a connection that waits at the door is let in before it closes by ${way}`, async (t) => {
+    const door = await doors[way]?.(t, (_request, response) => response.end('served'), 60_000)
+    assert.ok(door !== undefined)
+    const clients = await Promise.all([0, 1, 2, 3].map(() => RawClient.open(door.port)))
+    const closing = door.close()
+    for (const client of clients) {
+      client.socket.write(get('/'))
+      await within(client.closed)
+      assert.match(client.head, /served$/)
+    }
+    await within(closing)
+  })
+}
