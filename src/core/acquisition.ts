@@ -18,18 +18,20 @@ export interface Acquisition<T> {
   readonly pending: unknown
   /** The value, from what the waiting gave. From here on it is to be released. */
   settle(awaited: unknown): T
-  /** `undefined` until settled, and where there is nothing to release. */
-  readonly release: Release | undefined
+  /** Whether there is something to release; known once it is settled. */
+  readonly owes: boolean
+  release(value: T, exit: Exit, completion: Completion): unknown
 }
-
-export type Release = (exit: Exit, completion: Completion) => unknown
 
 /** `acquire` and `release`, or the value's own disposer. */
 export class SpecAcquisition<T> implements Acquisition<T> {
   readonly pending: unknown
-  release: Release | undefined = undefined
+  owes = true
   readonly #name: string
   readonly #spec: ResourceSpec<T>
+  /** The value's own. Looked up once: replacing the method later changes nothing. */
+  #disposer: Method | undefined = undefined
+  #awaitsDisposer = false
 
   constructor(name: string, spec: ResourceSpec<T>, context: AcquireContext) {
     this.#name = name
@@ -39,24 +41,23 @@ export class SpecAcquisition<T> implements Acquisition<T> {
 
   settle(awaited: unknown): T {
     refuseThenable(this.#name, awaited)
+    if (this.#spec.release === undefined) this.#findDisposer(awaited)
     // What `acquire` resolves to is a T by its signature.
-    const value = awaited as T
-    const spec = this.#spec
-    this.release =
-      spec.release === undefined ? ownDisposer(value) : (exit) => spec.release?.(value, exit)
-    return value
+    return awaited as T
   }
-}
 
-/** Looked up once: replacing the method later changes nothing. */
-function ownDisposer(value: unknown): (() => unknown) | undefined {
-  if (!isObject(value)) return undefined
-  const method: Method | undefined = asyncDisposer(value)
-  if (method !== undefined) return () => method.call(value)
-  const sync = syncDisposer(value)
-  if (sync === undefined) return undefined
-  return () => {
-    sync.call(value)
+  release(value: T, exit: Exit): unknown {
+    if (this.#spec.release !== undefined) return this.#spec.release(value, exit)
+    const disposed = this.#disposer?.call(value)
+    return this.#awaitsDisposer ? disposed : undefined
+  }
+
+  #findDisposer(value: unknown): void {
+    const found = isObject(value) ? value : {}
+    const method = asyncDisposer(found)
+    this.#awaitsDisposer = method !== undefined
+    this.#disposer = method ?? syncDisposer(found)
+    this.owes = this.#disposer !== undefined
   }
 }
 

@@ -2,7 +2,7 @@
  * The protocol of a generator resource: one `yield`. What stands before it acquires; what stands after it releases and
  * sees how things ended: success comes out of the `yield`, everything else is thrown there.
  */
-import { refuseThenable, type Acquisition, type Release } from './acquisition.ts'
+import { refuseThenable, type Acquisition } from './acquisition.ts'
 import { Additions, Translation, type Completion } from './completion.ts'
 import { isSuppressedError, isThenable, suppress } from './dispose.ts'
 import { ResourceProtocolError } from './errors.ts'
@@ -20,7 +20,7 @@ export function generatorAcquisition<T>(
 
 class GeneratorAcquisition<T> implements Acquisition<T> {
   readonly pending: unknown
-  release: Release | undefined = undefined
+  readonly owes = true
   readonly #name: string
   readonly #generator: ReturnType<GeneratorResource<T>>
 
@@ -36,11 +36,10 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
     const step = awaited as Step<T>
     if (step.done === true) throw noYield(this.#name)
     this.#refuseThenable(step.value)
-    this.release = (exit, completion) => this.#resume(exit, completion)
     return step.value
   }
 
-  #resume(exit: Exit, completion: Completion): unknown {
+  release(_value: T, exit: Exit, completion: Completion): unknown {
     // Only success is ever seen by the code after the yield.
     if (exit.status === 'success') return this.#end(this.#generator.next(exit))
     const { thrown } = completion

@@ -121,49 +121,64 @@ function ownerOf(
   throw dependent === undefined ? noRequest(name) : captive([...dependent.path(), name])
 }
 
+/** From this many on, instances are looked up in a map. */
+const many = 8
+
 export class Holdings {
-  readonly #instances = new Map<Definition<unknown>, Instance>()
-  readonly #onTheirWay = new Set<Instance>()
+  /** What is shared, newest first, in a list through the instances themselves, until there are many. */
+  #newest: Instance | undefined = undefined
+  #size = 0
+  #index: Map<Definition<unknown>, Instance> | undefined = undefined
+  /** What is on its way: one, or several. */
+  #arriving: Instance | Set<Instance> | undefined = undefined
   /** Those who wait for what an ancestor acquires. */
-  readonly #waiters = new Set<(error: unknown) => void>()
+  #waiters: Set<(error: unknown) => void> | undefined = undefined
   #whenAllArrived: (() => void) | undefined = undefined
 
   /** By identity: two resources of one name are two resources. */
   find(definition: Definition<unknown>): Instance | undefined {
-    return this.#instances.get(definition)
+    if (this.#index !== undefined) return this.#index.get(definition)
+    let at = this.#newest
+    while (at !== undefined && at.definition !== definition) at = at.older
+    return at
   }
 
   keep(instance: Instance): void {
-    const { definition } = instance
-    if (definition.lifetime !== 'transient') this.#instances.set(definition, instance)
-    this.#onTheirWay.add(instance)
+    if (instance.definition.lifetime !== 'transient') this.#share(instance)
+    if (this.#arriving === undefined) this.#arriving = instance
+    else this.#arriving = setOf(this.#arriving).add(instance)
   }
 
   /** The next `get` tries again. */
   forget(instance: Instance): void {
-    if (this.find(instance.definition) === instance) this.#instances.delete(instance.definition)
+    if (this.#newest === instance) {
+      this.#newest = instance.older
+      this.#size -= 1
+    } else if (this.find(instance.definition) === instance) this.#remove(instance)
   }
 
   /** It is no longer on its way. */
   arrived(instance: Instance): void {
-    this.#onTheirWay.delete(instance)
-    if (this.#onTheirWay.size === 0) this.#whenAllArrived?.()
+    if (this.#arriving === instance) this.#arriving = undefined
+    else if (this.#arriving instanceof Set) this.#arrived(instance, this.#arriving)
+    if (this.#arriving === undefined) this.#whenAllArrived?.()
   }
 
-  onTheirWay(): Iterable<Instance> {
-    return this.#onTheirWay
+  onTheirWay(): Instance[] {
+    return this.#arriving === undefined ? [] : [...setOf(this.#arriving)]
   }
 
   /** Nobody waits for anything. */
   get quiet(): boolean {
-    return this.#onTheirWay.size === 0 && this.#waiters.size === 0
+    return this.#arriving === undefined && (this.#waiters === undefined || this.#waiters.size === 0)
   }
 
   waitFor<T>(promise: Promise<T>): Promise<T> {
+    const waiters = (this.#waiters ??= new Set())
     const waiting = new Promise<T>((resolve, reject) => {
-      this.#waiters.add(reject)
+      waiters.add(reject)
       const done = (): void => {
-        this.#waiters.delete(reject)
+        waiters.delete(reject)
       }
       promise.then(resolve, reject).then(done, done)
     })
@@ -177,7 +192,7 @@ export class Holdings {
    */
   giveUp(reason: unknown, aborted: boolean): void {
     this.#turnAway(reason)
-    for (const instance of [...this.#onTheirWay]) {
+    for (const instance of this.onTheirWay()) {
       const { unknown } = Completion
       instance.giveUp(reason, aborted ? unknown.abort(reason) : unknown.fail(reason, true))
     }
@@ -186,17 +201,54 @@ export class Holdings {
   /** The scope is closing: whoever waits is told at once; resolves when nothing is on its way any more. */
   async settle(error: unknown): Promise<void> {
     this.#turnAway(error)
-    if (this.#onTheirWay.size === 0) return
+    if (this.#arriving === undefined) return
     const allArrived = new Promise<void>((resolve) => {
       this.#whenAllArrived = resolve
     })
-    for (const instance of [...this.#onTheirWay]) instance.refuse(error)
+    for (const instance of this.onTheirWay()) instance.refuse(error)
     await allArrived
   }
 
   #turnAway(error: unknown): void {
-    for (const reject of [...this.#waiters]) reject(error)
+    for (const reject of [...(this.#waiters ?? [])]) reject(error)
   }
+
+  #share(instance: Instance): void {
+    this.#size += 1
+    if (this.#index === undefined) {
+      instance.older = this.#newest
+      this.#newest = instance
+      if (this.#size >= many) this.#indexAll()
+    } else this.#index.set(instance.definition, instance)
+  }
+
+  #indexAll(): void {
+    this.#index = new Map()
+    for (let at = this.#newest; at !== undefined; at = at.older) {
+      this.#index.set(at.definition, at)
+    }
+    this.#newest = undefined
+  }
+
+  #remove(instance: Instance): void {
+    this.#size -= 1
+    if (this.#index !== undefined) {
+      this.#index.delete(instance.definition)
+      return
+    }
+    let newer = this.#newest
+    while (newer !== undefined && newer.older !== instance) newer = newer.older
+    if (newer !== undefined) newer.older = instance.older
+  }
+
+  #arrived(instance: Instance, arriving: Set<Instance>): void {
+    arriving.delete(instance)
+    if (arriving.size === 0) this.#arriving = undefined
+  }
+}
+
+function setOf(arriving: Instance | Set<Instance>): Set<Instance> {
+  return arriving instanceof Set ? arriving : new Set([arriving])
 }
 
 function ignore(): void {}

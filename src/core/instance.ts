@@ -3,7 +3,7 @@
  * owner's list when it completes, and never lost: a value that comes too late is released at once.
  */
 import { types } from 'node:util'
-import type { Acquisition, Release } from './acquisition.ts'
+import type { Acquisition } from './acquisition.ts'
 import { Completion } from './completion.ts'
 import { enterFrame, type Ambient, type Frame } from './context.ts'
 import { after, roughNow } from './deadline.ts'
@@ -34,6 +34,10 @@ export class Instance implements Traits {
   readonly promise: Promise<unknown>
   readonly definition: Definition<unknown>
   readonly owner: Owner
+  /** The one before it among those that its owner shares. */
+  older: Instance | undefined = undefined
+  /** What became of its acquisition, once it has arrived. */
+  acquisition: Acquisition<unknown> | undefined = undefined
   /** Who asked for it while being acquired itself. */
   #dependent: Instance | undefined
   /** When its acquisition began, on the clock of `roughNow`. */
@@ -52,10 +56,8 @@ export class Instance implements Traits {
     this.owner = owner
     this.#dependent = dependent
     // On Node.js 22 a promise keeps the context in which it was made: an app must not keep its first request's.
-    this.promise =
-      definition.lifetime === 'app'
-        ? owner.frame.runInAsyncScope(() => this.#promise())
-        : this.#promise()
+    const isApps = definition.lifetime === 'app'
+    this.promise = isApps ? owner.frame.runInAsyncScope(() => this.#promise()) : this.#promise()
   }
 
   #promise(): Promise<unknown> {
@@ -177,8 +179,10 @@ export class Instance implements Traits {
       this.#fail(error)
       return
     }
-    const { release } = acquisition
-    const finalizer = release && new Finalizer(releaseInstance, value, release, this)
+    this.acquisition = acquisition
+    const finalizer = acquisition.owes
+      ? new Finalizer(releaseInstance, value, ignore, this)
+      : undefined
     if (finalizer !== undefined && this.#pilesUp()) this.#refusePile()
     if (this.#givenUp !== undefined) {
       void this.#arriveLate(finalizer, this.#givenUp)
@@ -251,14 +255,17 @@ export class Instance implements Traits {
 /** What an acquire function is given, and what is ambient inside it. */
 export class Context implements AcquireContext, Ambient {
   readonly scope: Owner
-  readonly get: <T>(resource: Resource<T>) => Promise<T>
   readonly instance: Instance
 
   constructor(instance: Instance) {
-    const { owner } = instance
-    this.scope = owner
+    this.scope = instance.owner
     this.instance = instance
-    this.get = (resource) => owner.resolve(resource, instance)
+  }
+
+  /** A function of its own, because it is often taken out of the context; made only for those who look. */
+  get get(): <T>(resource: Resource<T>) => Promise<T> {
+    const { scope, instance } = this
+    return (resource) => scope.resolve(resource, instance)
   }
 
   /** A closing owner waits for what is on its way. */
@@ -272,10 +279,9 @@ export class Context implements AcquireContext, Ambient {
 }
 
 /** Where the body was abandoned it may still be using the value: that is destroyed, not given back. */
-function releaseInstance({ traits, value, method, since }: Finalizer, ending: Ending): unknown {
-  // Made with these two in `#arrive`.
+function releaseInstance({ traits, value, since }: Finalizer, ending: Ending): unknown {
+  // Made with it in `#arrive`.
   const instance = traits as Instance
-  const release = method as unknown as Release
   instance.state = 'released'
   instance.owner.holdings?.forget(instance)
   if (detection.counting) instance.definition.usage.count(instance.since, since, roughNow())
@@ -283,7 +289,7 @@ function releaseInstance({ traits, value, method, since }: Finalizer, ending: En
     // Its type follows from where it comes from, which the compiler does not see.
     return instance.destroy(value as never, new DisposeTimeoutError(instance.name, 0))
   }
-  return release(ending.exit(), ending.completion)
+  return instance.acquisition?.release(value, ending.exit(), ending.completion)
 }
 
 function failure(error: unknown): Completion {

@@ -183,5 +183,5 @@ export function beginAcquisition<T>(
 }
 
 function fixedAcquisition<T>(value: T): Acquisition<T> {
-  return { pending: value, settle: () => value, release: undefined }
+  return { pending: value, settle: () => value, owes: false, release: () => undefined }
 }
