@@ -11,6 +11,7 @@ import {
   ClientDisconnectedError,
   createApp,
   currentScope,
+  detectLeaks,
   DisposedError,
   DisposeTimeoutError,
   formatError,
@@ -35,10 +36,14 @@ import type {
   AcquireContext,
   App,
   AppOptions,
+  Channels,
   Exit,
   GeneratorResource,
   Held,
   Input,
+  LeakLevel,
+  LeakOptions,
+  LeakReport,
   Lifetime,
   Outcome,
   Override,
@@ -650,3 +655,44 @@ expectNotAssignable<GeneratorResource<Client>>(async function* () {
   yield 'text'
 })
 expectNotType<Resource<unknown>>(pool)
+
+// --- detectLeaks -------------------------------------------------------------------------------------------
+
+expectType<Disposable>(detectLeaks({ level: 'full' }))
+expectType<Disposable>(
+  detectLeaks({
+    level: 'sampled',
+    threshold: 5_000,
+    onLeak(leak) {
+      expectType<LeakReport>(leak)
+      expectType<'age' | 'scope' | 'collected'>(leak.reason)
+      expectType<string>(leak.resource)
+      expectType<string | undefined>(leak.scope)
+      expectType<number>(leak.heldMs)
+      expectType<string>(leak.site)
+    },
+  }),
+)
+expectAssignable<LeakLevel>('off')
+expectAssignable<LeakOptions>({ level: 'simple' })
+// A level that does not exist.
+expectError(detectLeaks({ level: 'loud' }))
+// The level forgotten.
+expectError(detectLeaks({ threshold: 5_000 }))
+// A misspelt option.
+expectError(detectLeaks({ level: 'full', after: 5_000 }))
+
+// --- Channels ----------------------------------------------------------------------------------------------
+
+declare const closed: Channels['unwind:scope:closed']
+expectType<string>(closed.id)
+expectType<'success' | 'failure' | 'aborted' | 'unknown'>(closed.outcome)
+expectType<number>(closed.durationMs)
+declare const released: Channels['unwind:resource:released']
+expectType<number>(released.heldMs)
+expectType<string | undefined>(released.pool)
+expectType<LeakReport>({} as Channels['unwind:resource:leaked'])
+// A channel that does not exist.
+expectError({} as Channels['unwind:scope:close'])
+// What was acquired is never published.
+expectError(released.value)

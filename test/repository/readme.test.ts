@@ -12,7 +12,7 @@ interface Block {
   readonly text: string
 }
 
-const pages = ['README.md']
+const pages = ['README.md', 'docs/observability.md']
 const compiled = import.meta.filename.endsWith('.js')
 
 /** The code blocks of a page, each with the comment directly before it. */
