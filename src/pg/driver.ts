@@ -76,6 +76,7 @@ export interface DriverPool {
   connect(callback: OnConnect): void
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
+  on(event: 'connect', listener: (client: DriverClient) => void): unknown
 }
 
 /**
@@ -99,16 +100,38 @@ function connect(pool: DriverPool, callback: OnConnect): void {
   pool.connect(callback)
 }
 
+const guarded = new WeakSet<DriverPool>()
+
+/** Once for each pool: an idle connection that breaks is replaced, and must not end the process. */
+export function guard(pool: DriverPool): void {
+  if (guarded.has(pool)) return
+  guarded.add(pool)
+  pool.on('error', ignore)
+  // Before anybody uses it: what is not seen then is not known later.
+  pool.on('connect', statusReader)
+}
+
+type StatusReader = () => TransactionStatus | null
+
+/** Those that listen, for drivers which do not tell. */
+const readers = new WeakMap<DriverClient, StatusReader>()
+
 /** A reader of the transaction status, for every version of the driver; `null` where it cannot be known. */
-export function statusReader(client: DriverClient): () => TransactionStatus | null {
+export function statusReader(client: DriverClient): StatusReader {
   if (client.getTransactionStatus !== undefined) {
     return () => client.getTransactionStatus?.() ?? null
   }
+  const known = readers.get(client)
+  if (known !== undefined) return known
   if (client.connection === undefined) return () => null
   let status: TransactionStatus = 'I'
   // Before the driver's own: it announces the end of the statement.
   client.connection.prependListener('readyForQuery', (message) => {
     status = message.status
   })
-  return () => status
+  const reader: StatusReader = () => status
+  readers.set(client, reader)
+  return reader
 }
+
+function ignore(): void {}

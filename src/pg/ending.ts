@@ -95,6 +95,11 @@ async function tell(session: Session, message: string): Promise<void> {
   }
 }
 
+/** The end of a statement is to come, without being asked for. */
+export async function quietOrLost(session: Session): Promise<void> {
+  await quietWithinGrace(session, session.whenQuiet())
+}
+
 async function quietWithinGrace(session: Session, work: Promise<unknown>): Promise<void> {
   const { grace } = session.policy
   if (await within(grace, work)) return

@@ -3,8 +3,9 @@
  * that one's statements are sent.
  */
 import { roughNow } from '../core/deadline.ts'
+import { quietOrLost } from './ending.ts'
 import { connectionLost, isServerError } from './errors.ts'
-import type { DriverResult } from './driver.ts'
+import { outside, type DriverResult } from './driver.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
 import { Gate } from './time.ts'
@@ -71,6 +72,8 @@ export class Line {
       session.client.query(statement.text, statement.values, (error, result) =>
         this.#answer(statement, error, result),
       )
+      // Refused by the driver itself, which before version 8.22 may leave the server waiting for the rest.
+      if (this.running === undefined) void outside(quietOrLost, session)
     } catch (error) {
       // Nothing was sent, and nothing will announce its end.
       this.running = undefined

@@ -10,6 +10,7 @@ import type { Scope } from '../core/types.ts'
 import { Chain } from './chain.ts'
 import {
   connectOutside,
+  guard,
   outside,
   releaseOutside,
   type DriverClient,
@@ -45,9 +46,6 @@ const retryRules = { ...transactionRules, retry: count }
 
 const what = 'The PostgreSQL pool'
 
-/** Listened to already: an idle connection that breaks is replaced, and must not end the process. */
-const guarded = new WeakSet<DriverPool>()
-
 export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Lessor {
   readonly system = 'postgresql'
   /** The app that disposes it. */
@@ -77,9 +75,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     this.#policy = policy
     this.#subscriptions = new Subscriptions(pool, policy)
     poolOpened(this)
-    if (guarded.has(pool)) return
-    guarded.add(pool)
-    pool.on('error', ignore)
+    guard(pool)
   }
 
   acquire(options?: { signal?: AbortSignal }): Promise<Lease> {
@@ -290,5 +286,3 @@ function end(pool: DriverPool): Promise<void> {
 function ending(): Error {
   return new Error('Its pool was disposed.')
 }
-
-function ignore(): void {}
