@@ -8,6 +8,7 @@ import type { Child, Children } from './children.ts'
 import { cursorQuery, declarable, type CursorArguments, type CursorQuery } from './cursor-query.ts'
 import { CursorRows } from './cursor-rows.ts'
 import { commit, quieten, rollBack } from './ending.ts'
+import { checkPooling } from './pooling.ts'
 import type { Session } from './session.ts'
 import { Statement } from './statement.ts'
 import { control, submit } from './submit.ts'
@@ -135,6 +136,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
     const { text, values, format } = this.#query
     const { session, alone } = (this.#admission = this.host.admit(this))
     this.#state = 'open'
+    checkPooling(session, text)
     if (!declarable(text)) return this.#runWhole({ ...format, text, ...(values && { values }) })
     if (alone) await idle(session)
     if (alone && session.status !== 'T' && session.status !== 'E') {

@@ -58,6 +58,19 @@ export class PgUnexpectedRollbackError extends UnwindError {
   }
 }
 
+/** `ERR_PG_TRANSACTION_POOLING`: behind a pooler of transactions, something needs its session for longer than one. */
+export class PgTransactionPoolingError extends UnwindError {
+  declare readonly code: 'ERR_PG_TRANSACTION_POOLING'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_PG_TRANSACTION_POOLING', message, options)
+  }
+
+  static {
+    named(this, 'PgTransactionPoolingError')
+  }
+}
+
 /** `ERR_PG_POOL_EXHAUSTED`: a second connection was asked for where waiting for it could be waiting for oneself. */
 export class PgPoolExhaustedError extends UnwindError {
   declare readonly code: 'ERR_PG_POOL_EXHAUSTED'
@@ -128,6 +141,12 @@ export function unexpectedRollback(cause: unknown): PgUnexpectedRollbackError {
   return new PgUnexpectedRollbackError(
     'The transaction was rolled back instead of committed, because a part that had joined it failed, and its error was caught. Let that error end the whole, or run a part that may fail as `nested` or `requiresNew`.',
     { cause },
+  )
+}
+
+export function transactionPooling(what: string, instead: string): PgTransactionPoolingError {
+  return new PgTransactionPoolingError(
+    `${what} belongs to one session of the server, and behind a pooler of transactions (\`transactionPooling\`) the next transaction runs in another one: it would be lost, or somebody else's. ${instead}`,
   )
 }
 

@@ -6,6 +6,7 @@ export {
   PgLockNotAvailableError,
   PgPoolExhaustedError,
   PgTransactionOpenError,
+  PgTransactionPoolingError,
   PgTransactionRolledBackError,
   PgUnexpectedRollbackError,
 } from './errors.ts'

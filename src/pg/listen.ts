@@ -4,10 +4,13 @@ import { abortSignal, checkOptions, count, expected, milliseconds } from '../cor
 import type { DriverPool } from './driver.ts'
 import type { OwnClient } from './listening-connection.ts'
 import type { Policy } from './policy.ts'
+import { refusePooling } from './pooling.ts'
 import { Subscription } from './subscription.ts'
 import type { PgListenOptions } from './held-types.ts'
 
 const rules = { signal: abortSignal, maxQueue: count, heartbeat: milliseconds }
+
+const direct = 'Listen with a pool that connects to the server itself.'
 
 /** Bytes: the server would cut a longer name, and listen to another channel. */
 const longestName = 63
@@ -29,6 +32,7 @@ export class Subscriptions {
   ): Promise<Subscription> {
     checkChannel(channel)
     checkOptions('listen()', options, rules)
+    refusePooling(this.#policy.transactionPooling, 'LISTEN', direct)
     const { signal, maxQueue = 1_000, heartbeat = 30_000 } = options ?? {}
     signal?.throwIfAborted()
     const open = clientOf(this.#pool)

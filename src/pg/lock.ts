@@ -16,6 +16,7 @@ import {
   type LockArguments,
   type Wanted,
 } from './lock-wait.ts'
+import { refusePooling } from './pooling.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
 import { control } from './submit.ts'
@@ -32,6 +33,7 @@ export interface LockHost {
 
 const functions = ['pg_advisory_lock', 'pg_try_advisory_lock'] as const
 const release = 'pg_advisory_unlock'
+const ofTransaction = 'Begin a transaction, and use its advisoryLock().'
 
 export async function advisoryLock(host: LockHost, parameters: LockArguments): Promise<Lock> {
   const lock = new Lock(host, lockWanted(parameters, 'advisoryLock()'))
@@ -71,6 +73,8 @@ export class Lock implements PgLock, AsyncDisposable, Child {
 
   constructor(host: LockHost, want: Wanted) {
     this.#session = host.free()
+    const { transactionPooling } = this.#session.policy
+    refusePooling(transactionPooling, 'An advisory lock of a lease', ofTransaction)
     this.#inTransaction = host.transaction !== undefined
     this.#want = want
     host.children.add(this)

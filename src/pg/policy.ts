@@ -8,6 +8,8 @@ export interface Policy {
   readonly inFlight: 'cancel' | 'wait' | 'destroy'
   /** Milliseconds. */
   readonly grace: number
+  /** Every transaction may run in another session of the server. */
+  readonly transactionPooling: boolean
 }
 
 export const poolRules: Readonly<Record<string, Rule>> = {
@@ -15,8 +17,15 @@ export const poolRules: Readonly<Record<string, Rule>> = {
   reset: resetRule,
   inFlight: oneOf('cancel', 'wait', 'destroy'),
   grace: milliseconds,
+  transactionPooling: flag,
 }
 
-export function policyOf({ reset, inFlight = 'cancel', grace = 2_000 }: PgPoolOptions): Policy {
-  return { reset: resetPolicy(reset), inFlight, grace }
+/** Behind a pooler of transactions there is nothing of a session to reset. */
+export function policyOf({
+  transactionPooling = false,
+  reset = transactionPooling ? 'never' : 'auto',
+  inFlight = 'cancel',
+  grace = 2_000,
+}: PgPoolOptions): Policy {
+  return { reset: resetPolicy(reset), inFlight, grace, transactionPooling }
 }

@@ -89,6 +89,12 @@ export interface PgPoolOptions {
   inFlight?: 'cancel' | 'wait' | 'destroy'
   /** Milliseconds for a cancel, rollback or reset before the connection is destroyed. Default 2_000. */
   grace?: number
+  /**
+   * Behind PgBouncer in transaction mode: what needs a session of the server for longer than a transaction (session locks,
+   * LISTEN, session settings, temporary tables) is refused with `ERR_PG_TRANSACTION_POOLING`, and there is no reset.
+   * Default `false`.
+   */
+  transactionPooling?: boolean
 }
 
 export interface PgTransactionOptions {

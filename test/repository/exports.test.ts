@@ -96,6 +96,7 @@ const entries: Readonly<Record<string, Names>> = {
       'PgLockNotAvailableError',
       'PgPoolExhaustedError',
       'PgTransactionOpenError',
+      'PgTransactionPoolingError',
       'PgTransactionRolledBackError',
       'PgUnexpectedRollbackError',
       'pgPool',
