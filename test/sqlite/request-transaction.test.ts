@@ -1,7 +1,7 @@
 /** The transaction of a request: it follows the request's outcome. */
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Scope } from 'unwind'
+import { createApp, type Scope } from 'unwind'
 import type { SqliteResources, SqliteTransaction } from 'unwind/better-sqlite3'
 import { setUp } from './support/app.ts'
 import { insert } from './support/database.ts'
@@ -204,6 +204,19 @@ test('one that is held for too long is reported with its scope and where it was 
       /acquired at acquireForReport \(.*request-transaction\.test\.[jt]s:\d+:\d+\)/,
     )
   })
+})
+
+test('one that is held for too long is reported to the onError of its app, where there is one', async (t) => {
+  const reported = Promise.withResolvers<[unknown, { scope: Scope; resource?: string }]>()
+  const { resources } = setUp(t, { slowWrite: 1 })
+  const app = createApp({ onError: (error, info) => reported.resolve([error, info]) })
+  await app.run({ name: 'checkout' }, async (scope) => {
+    await scope.get(resources.transaction)
+    const [error, info] = await reported.promise
+    assert.deepEqual([info.scope, info.resource], [scope, 'sqlite transaction'])
+    assert.equal((error as { code: string }).code, 'UNWIND_SLOW_WRITE')
+  })
+  await app.close()
 })
 
 function acquireForReport(scope: Scope, resources: SqliteResources): Promise<SqliteTransaction> {
