@@ -8,21 +8,26 @@ const longestSite = 1_200
 
 /** A name of a scope, a resource or a pool. */
 export function cleanName(name: string): string {
-  return shortened(withoutSecrets(name), longestName)
+  const start = name.slice(0, 2 * longestName)
+  return shortened(withoutSecrets(start, /\?\S*/g), longestName)
 }
 
 /** Where something was acquired: relative to where the program was started, without the query of a module. */
 export function cleanSite(site: string): string {
   const here = `${process.cwd()}/`
-  return shortened(withoutSecrets(site.replaceAll('file://', '').replaceAll(here, '')), longestSite)
+  const start = site
+    .slice(0, 2 * longestSite)
+    .replaceAll('file://', '')
+    .replaceAll(here, '')
+  return shortened(withoutSecrets(start, /\?[^\s:)]*/g), longestSite)
 }
 
-/** `//user:password@host` loses the user, and `/path?query` the query. */
-function withoutSecrets(text: string): string {
-  return text
-    .slice(0, longestSite * 2)
+/** `//user:password@host` loses the user, `password=…` its value, and a path its query. */
+function withoutSecrets(text: string, query: RegExp): string {
+  const plain = text
     .replaceAll(/\/\/[^\s/@]*@/g, '//')
-    .replaceAll(/(\/[^\s?]*)\?[^\s:)]*/g, '$1')
+    .replaceAll(/\b(password|passwd|pwd|secret|token|api_?key)=\S*/gi, '$1=…')
+  return plain.includes('/') ? plain.replaceAll(query, '') : plain
 }
 
 function shortened(text: string, longest: number): string {

@@ -41,8 +41,8 @@ export interface Inspector extends AsyncDisposable {
 
 const rules: Readonly<Record<string, Rule>> = {
   path: {
-    expected: 'a path like `/__unwind`, of letters, digits, `-`, `_`, `.` and `/`',
-    accepts: (path) => typeof path === 'string' && /^(?:\/|(?:\/[\w-][\w.-]*)+)$/.test(path),
+    expected: 'a path like `/__unwind`, of letters, digits, `-`, `_`, `.`, `~`, `@` and `/`',
+    accepts: (path) => typeof path === 'string' && /^(?:\/|(?:\/[\w~@-][\w.~@-]*)+\/?)$/.test(path),
   },
   allowProduction: flag,
   hosts: {
@@ -76,7 +76,7 @@ export function inspector(app: App, options?: InspectorOptions): Inspector {
     throw new InspectorInProductionError()
   }
   const names = hosts.map((host) => host.toLowerCase())
-  return new PageOf(app, path === '/' ? '' : path, names)
+  return new PageOf(app, path.replace(/\/$/, ''), names)
 }
 
 /** @throws {TypeError} */

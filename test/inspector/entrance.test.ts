@@ -427,6 +427,13 @@ describe('where the inspector is', () => {
     }
   })
 
+  test('whether its path was given with a slash at its end or without', async () => {
+    await using site = await Site.open({ path: '/debug/~held/' })
+    const { headers } = await site.ask(site.ticket())
+    assert.equal(headers['location'], '/debug/~held/')
+    assert.match(headers['set-cookie']?.[0] ?? '', /; Path=\/debug\/~held;/)
+  })
+
   test('at the root of a server of its own', async () => {
     await using site = await Site.open({ path: '/' })
     const headers = await site.enter()
@@ -506,7 +513,18 @@ describe('inspector()', () => {
     )
     assert.throws(() => loose(app.child()), /first argument of inspector\(\)/)
     assert.throws(() => loose(app, { paht: '/' }), /Unknown option `paht` of inspector\(\)/)
-    for (const path of ['debug', '', '/debug/', '/a b', '/../x', '/a?b', '/a#b', '//', '/a;b', 7]) {
+    for (const path of [
+      'debug',
+      '',
+      '/debug//',
+      '/a b',
+      '/../x',
+      '/a?b',
+      '/a#b',
+      '//',
+      '/a;b',
+      7,
+    ]) {
       assert.throws(() => loose(app, { path }), /option `path` of inspector\(\)/, String(path))
     }
     for (const hosts of ['a', [7], ['http://a'], ['a/b'], ['*'], ['a b'], ['']]) {

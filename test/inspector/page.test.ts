@@ -33,53 +33,50 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
   }
 }
 
-describe('the page in Chromium', { concurrency: 3 }, () => {
-  let browser: Browser
+let browser: Browser
 
-  before(async () => {
-    browser = await launch()
+before(async () => {
+  browser = await launch()
+})
+after(() => browser.close())
+
+/** A page that looks at `app`. Whatever its console says, and whatever its policy blocks, fails the test. */
+async function visit(
+  app: App = createApp({ name: 'shop' }),
+  look: object = {},
+  open?: Site,
+): Promise<Visit> {
+  const site = open ?? (await Site.open({}, app))
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...look })
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`))
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  page.on('requestfailed', (request) => {
+    // The stream ends in the middle whenever nobody looks any more.
+    if (!request.url().endsWith('/events')) complaints.push(`${request.url()} failed`)
   })
-  after(() => browser.close())
-
-  /** A page that looks at `app`. Whatever its console says, and whatever its policy blocks, fails the test. */
-  async function visit(
-    app: App = createApp({ name: 'shop' }),
-    look: object = {},
-    open?: Site,
-  ): Promise<Visit> {
-    const site = open ?? (await Site.open({}, app))
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...look })
-    const page = await context.newPage()
-    const complaints: string[] = []
-    page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`))
-    page.on('pageerror', (error) => complaints.push(String(error)))
-    page.on('requestfailed', (request) => {
-      // The stream ends in the middle whenever nobody looks any more.
-      if (!request.url().endsWith('/events')) complaints.push(`${request.url()} failed`)
-    })
-    await page.goto(site.look.url(site.base))
-    await page.locator('body.live').waitFor()
-    return {
-      site,
-      page,
-      complaints,
-      async [Symbol.asyncDispose]() {
-        await context.close()
-        await site[Symbol.asyncDispose]()
-        assert.deepEqual(complaints, [])
-      },
-    }
+  await page.goto(site.look.url(site.base))
+  await page.locator('body.live').waitFor()
+  return {
+    site,
+    page,
+    complaints,
+    async [Symbol.asyncDispose]() {
+      await context.close()
+      await site[Symbol.asyncDispose]()
+      assert.deepEqual(complaints, [])
+    },
   }
+}
 
-  /** The texts of a row of a table. */
-  async function row(page: Page, table: string, name: string): Promise<string[]> {
-    const found = page
-      .getByRole('table', { name: table })
-      .getByRole('row')
-      .filter({ hasText: name })
-    return found.locator('th,td').allInnerTexts()
-  }
+/** The texts of a row of a table. */
+async function row(page: Page, table: string, name: string): Promise<string[]> {
+  const found = page.getByRole('table', { name: table }).getByRole('row').filter({ hasText: name })
+  return found.locator('th,td').allInnerTexts()
+}
 
+describe('the page in Chromium', { concurrency: 3 }, () => {
   test('is there after one visit of the printed URL, whose token is gone from the address', async () => {
     await using seen = await visit()
     const { page, site } = seen
@@ -182,80 +179,6 @@ describe('the page in Chromium', { concurrency: 3 }, () => {
     const words = await shown.getByRole('img').getAttribute('aria-label')
     assert.match(words ?? '', /^lamp of this test: half under [\d.]+ \S+, 99 % under [\d.]+ \S+$/)
     assert.match((await shown.locator('path').getAttribute('d')) ?? '', /^M[\d.]+ 30v-[\d.]+h/)
-  })
-
-  test('says which leak is where, once for each place, and tells a screen reader of a new one', async () => {
-    using _detection = detectLeaks({ level: 'full' })
-    const app = createApp({ name: 'shop' })
-    await using seen = await visit(app)
-    const { page } = seen
-    const kept: AsyncDisposable[] = []
-    const warned = once(process, 'warning')
-    for (let i = 0; i < 3; i += 1) {
-      await app.run({ name: 'POST /forget' }, () => {
-        kept.push(hold({}, () => {}, { name: 'forgotten lamp' }))
-      })
-    }
-    const [{ code }] = (await warned) as [NodeJS.ErrnoException]
-    assert.equal(code, 'UNWIND_LEAK')
-    const leaks = page
-      .getByRole('table', { name: 'Leaks by site' })
-      .locator('tbody tr')
-      .filter({ hasText: 'forgotten lamp' })
-    await leaks.getByText('3', { exact: true }).waitFor()
-    const [name, why, , , site] = await leaks.locator('th,td').allInnerTexts()
-    assert.deepEqual([name, why], ['forgotten lamp', 'outlived its scope'])
-    assert.match(site ?? '', /page\.test\.[jt]s:\d+/)
-    assert.doesNotMatch(site ?? '', /file:|node_modules/)
-    await page.getByRole('status').getByText('Something leaks').waitFor({ state: 'attached' })
-    const row = page
-      .getByRole('table', { name: 'Held now' })
-      .locator('tbody tr')
-      .filter({ hasText: 'forgotten lamp' })
-    assert.equal(await row.count(), 3)
-    assert.equal(await row.first().locator('td').nth(1).innerText(), 'leak?')
-    for (const held of kept) await held[Symbol.asyncDispose]()
-    await row.first().waitFor({ state: 'detached' })
-  })
-
-  test('says how full a pool is, and how many wait for it', async () => {
-    // A server that takes connections and says nothing.
-    const sockets: Socket[] = []
-    const silent = createServer((socket) => sockets.push(socket))
-    silent.listen(0, '127.0.0.1')
-    await once(silent, 'listening')
-    // A server on TCP has such an address.
-    const { port } = silent.address() as AddressInfo
-    const raw = new Pool({
-      host: '127.0.0.1',
-      port,
-      user: 'verysecret',
-      password: 'verysecret',
-      database: 'orders',
-      max: 1,
-      connectionTimeoutMillis: 60_000,
-    })
-    const pool = pgPool(raw)
-    const abort = new AbortController()
-    const waiting = [1, 2, 3].map(() => pool.acquire({ signal: abort.signal }))
-    await using seen = await visit()
-    const { page } = seen
-    const full = page
-      .getByRole('table', { name: 'Pools' })
-      .getByRole('row')
-      .filter({ hasText: `127.0.0.1:${port}` })
-    await full.waitFor()
-    const [name, leased, idle, queue] = await full.locator('th,td').allInnerTexts()
-    assert.match(name ?? '', /^orders\s+127\.0\.0\.1:\d+$/)
-    assert.deepEqual([leased, idle, queue], ['0/1', '0', '3'])
-    assert.doesNotMatch(await page.content(), /verysecret/)
-    abort.abort()
-    await Promise.allSettled(waiting)
-    await full.getByRole('cell', { name: '3' }).waitFor({ state: 'detached' })
-    silent.close()
-    for (const socket of sockets) socket.destroy()
-    await pool[Symbol.asyncDispose]()
-    await raw.end()
   })
 
   test('shows hostile names as the text that they are', async () => {
@@ -453,6 +376,83 @@ describe('the page in Chromium', { concurrency: 3 }, () => {
     await using seen = await visit(app, { viewport: { width: 360, height: 700 } })
     const over = await seen.page.evaluate('document.documentElement.scrollWidth - innerWidth')
     assert.equal(over, 0)
+  })
+})
+
+/** One after the other, and after the rest: every page of this process shows this. */
+describe('what the page in Chromium shows of the whole process', () => {
+  test('says which leak is where, once for each place, and tells a screen reader of a new one', async () => {
+    using _detection = detectLeaks({ level: 'full' })
+    const app = createApp({ name: 'shop' })
+    await using seen = await visit(app)
+    const { page } = seen
+    const kept: AsyncDisposable[] = []
+    const warned = once(process, 'warning')
+    for (let i = 0; i < 3; i += 1) {
+      await app.run({ name: 'POST /forget' }, () => {
+        kept.push(hold({}, () => {}, { name: 'forgotten lamp' }))
+      })
+    }
+    const [{ code }] = (await warned) as [NodeJS.ErrnoException]
+    assert.equal(code, 'UNWIND_LEAK')
+    const leaks = page
+      .getByRole('table', { name: 'Leaks by site' })
+      .locator('tbody tr')
+      .filter({ hasText: 'forgotten lamp' })
+    await leaks.getByText('3', { exact: true }).waitFor()
+    const [name, why, , , site] = await leaks.locator('th,td').allInnerTexts()
+    assert.deepEqual([name, why], ['forgotten lamp', 'outlived its scope'])
+    assert.match(site ?? '', /page\.test\.[jt]s:\d+/)
+    assert.doesNotMatch(site ?? '', /file:|node_modules/)
+    await page.getByRole('status').getByText('Something leaks').waitFor({ state: 'attached' })
+    const row = page
+      .getByRole('table', { name: 'Held now' })
+      .locator('tbody tr')
+      .filter({ hasText: 'forgotten lamp' })
+    assert.equal(await row.count(), 3)
+    assert.equal(await row.first().locator('td').nth(1).innerText(), 'leak?')
+    for (const held of kept) await held[Symbol.asyncDispose]()
+    await row.first().waitFor({ state: 'detached' })
+  })
+
+  test('says how full a pool is, and how many wait for it', async () => {
+    // A server that takes connections and says nothing.
+    const sockets: Socket[] = []
+    const silent = createServer((socket) => sockets.push(socket))
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    // A server on TCP has such an address.
+    const { port } = silent.address() as AddressInfo
+    const raw = new Pool({
+      host: '127.0.0.1',
+      port,
+      user: 'verysecret',
+      password: 'verysecret',
+      database: 'orders',
+      max: 1,
+      connectionTimeoutMillis: 60_000,
+    })
+    const pool = pgPool(raw)
+    const abort = new AbortController()
+    const waiting = [1, 2, 3].map(() => pool.acquire({ signal: abort.signal }))
+    await using seen = await visit()
+    const { page } = seen
+    const full = page
+      .getByRole('table', { name: 'Pools' })
+      .getByRole('row')
+      .filter({ hasText: `127.0.0.1:${port}` })
+    await full.waitFor()
+    const [name, leased, idle, queue] = await full.locator('th,td').allInnerTexts()
+    assert.match(name ?? '', /^orders\s+127\.0\.0\.1:\d+$/)
+    assert.deepEqual([leased, idle, queue], ['0/1', '0', '3'])
+    assert.doesNotMatch(await page.content(), /verysecret/)
+    abort.abort()
+    await Promise.allSettled(waiting)
+    await full.getByRole('cell', { name: '3' }).waitFor({ state: 'detached' })
+    silent.close()
+    for (const socket of sockets) socket.destroy()
+    await pool[Symbol.asyncDispose]()
+    await raw.end()
   })
 })
 

@@ -102,7 +102,9 @@ describe('the JSON twin', () => {
 
   test('shows no password of a URL, no query of a path, and no name without an end', async () => {
     await using app = createApp({ name: 'shop' })
-    const scope = app.child({ name: 'GET /login?token=verysecret&x=1 again' })
+    const scope = app.child({ name: 'GET /login?to=http://verysecret:verysecret@host again' })
+    app.child({ name: 'host=db password=verysecret' })
+    app.child({ name: 'is this allowed?' })
     const url = resource({
       name: 'postgres://user:verysecret@db:5432/shop?password=verysecret',
       acquire: () => ({}),
@@ -114,7 +116,9 @@ describe('the JSON twin', () => {
     assert.doesNotMatch(text, /verysecret/)
     assert.equal(scopes[1]?.name, 'GET /login again')
     assert.equal(held[0]?.resource, 'postgres://db:5432/shop')
-    assert.equal(scopes[2]?.name.length, 120)
+    assert.equal(scopes[2]?.name, 'host=db password=…')
+    assert.equal(scopes[3]?.name, 'is this allowed?')
+    assert.equal(scopes[4]?.name.length, 120)
     assert.ok(text.length < 5_000)
   })
 })
