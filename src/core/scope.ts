@@ -231,10 +231,18 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
   }
 }
 
-// In the console a scope is one line. Defined here, because declarations cannot carry a computed name of Node's.
-Object.defineProperty(ScopeNode.prototype, inspect.custom, {
-  value(this: ScopeNode): string {
-    return `Scope { ${title(this)}, ${this.state} }`
+// In the console a scope is one line, and in JSON its snapshot. Defined here, because declarations cannot carry a computed
+// name of Node's, and users have `inspect()`.
+Object.defineProperties(ScopeNode.prototype, {
+  [inspect.custom]: {
+    value(this: ScopeNode): string {
+      return `Scope { ${title(this)}, ${this.state} }`
+    },
+  },
+  toJSON: {
+    value(this: ScopeNode): ScopeSnapshot {
+      return this.inspect()
+    },
   },
 })
 

@@ -143,3 +143,12 @@ test('the snapshot says which scope it is of', async () => {
     [scope.id],
   )
 })
+
+test('a scope that somebody writes into a log is its snapshot', async (t) => {
+  const { app, tracker } = setUp(t)
+  const scope = app.child({ name: 'checkout' })
+  await scope.get(tracker.resource('lease'))
+  scope.child()
+  const written = JSON.parse(JSON.stringify({ scope })) as { scope: ScopeSnapshot }
+  assert.deepEqual(shape(written.scope), shape(scope.inspect()))
+})
