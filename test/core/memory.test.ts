@@ -33,9 +33,14 @@ async function leavesBehind(bytes: number, count: number, act: Act): Promise<voi
   assert.ok(left < bytes, `${left} bytes for each, ${bytes} allowed`)
 }
 
+function countTimers(): number {
+  return process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+}
+
 test('a closed request is removed from its app: a hundred thousand leave nothing', async () => {
   await using app = createApp()
   const lease = resource({ acquire: () => ({}), release: () => {} })
+  const timers = countTimers()
   await leavesBehind(8, requests, () =>
     app.run(async (scope) => {
       scope.defer(() => {})
@@ -43,6 +48,9 @@ test('a closed request is removed from its app: a hundred thousand leave nothing
       await scope.run(() => {})
     }),
   )
+  assert.deepEqual(app.inspect().children, [])
+  assert.deepEqual(getEventListeners(app.signal, 'abort'), [])
+  assert.ok(countTimers() <= timers, 'timers were left behind')
 })
 
 test('an explicit child that was closed is removed from its parent', async () => {
@@ -99,9 +107,7 @@ test('no timer stays: not of a deadline, an acquireTimeout, a disposeTimeout or 
     acquire: quiet,
     release: quiet,
   })
-  const timers = (): number =>
-    process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
-  const before = timers()
+  const before = countTimers()
   for (let round = 0; round < 50; round++) {
     await app.run({ timeout: 600_000, abandonAfter: 600_000 }, (scope) => scope.get(lease))
     const aborted = app.run({ abandonAfter: 600_000 }, (scope) => scope.abort())
@@ -110,7 +116,7 @@ test('no timer stays: not of a deadline, an acquireTimeout, a disposeTimeout or 
     child.abort()
     await child.close()
   }
-  assert.ok(timers() <= before, 'a timer for each request')
+  assert.ok(countTimers() <= before, 'a timer for each request')
 })
 
 const keep = (): void => {}
@@ -169,16 +175,21 @@ test('a timer that outlives its request does not keep what the request held', as
   clearInterval(timer)
 })
 
-function abandoned(app: App): { child: WeakRef<Scope>; parent: Scope } {
-  const parent = app.child()
-  const child = parent.child()
-  void child.close()
-  return { child: new WeakRef(child), parent }
+function opened(parent: Scope): WeakRef<Scope> {
+  return new WeakRef(parent.child())
 }
 
-test('a closed scope can be collected while its parent lives', async () => {
+/** In a function of its own, so that the scope is on nobody's stack. */
+async function close(scope: WeakRef<Scope>): Promise<void> {
+  await scope.deref()?.close()
+}
+
+test('a scope is collected if and only if nobody holds it: its parent does while it is open', async () => {
   await using app = createApp()
-  const { child, parent } = abandoned(app)
+  const parent = app.child()
+  const child = opened(parent)
+  assert.equal(await collectedUntil(() => child.deref() === undefined), false)
+  await close(child)
   assert.equal(await collectedUntil(() => child.deref() === undefined), true)
   assert.equal(parent.state, 'open')
 })
