@@ -22,23 +22,17 @@ interface Answer {
 export const ways: Readonly<Record<string, (path: string) => Promise<RequestListener>>> = {
   'by hand': byHand,
   'by hand, again': byHand,
+  'handle() and a transaction by hand': handled,
   'handle() and write()': written,
   'handle() and the transaction of the request': ofRequest,
 }
 
 /** As one would write it without a library: better-sqlite3's own transaction, an answer, and an error that is answered. */
 async function byHand(path: string): Promise<RequestListener> {
-  const db = new BetterSqlite3(path)
-  db.exec(settings)
-  const taking = db.prepare(take)
-  const ordering = db.prepare(order)
-  const buy = db.transaction((item: string): Answer => {
-    const row = taking.get(item) as { left: number }
-    return { order: ordering.run(item).lastInsertRowid, left: row.left }
-  })
+  const buy = openByHand(path)
   return (_request, response) => {
     try {
-      const body = JSON.stringify(buy.immediate('lamp'))
+      const body = JSON.stringify(buy())
       response.setHeader('content-type', 'application/json')
       response.setHeader('content-length', Buffer.byteLength(body))
       response.end(body)
@@ -47,6 +41,24 @@ async function byHand(path: string): Promise<RequestListener> {
       response.end(String(error))
     }
   }
+}
+
+/** The part of the price that is the scope's and the answer's. */
+async function handled(path: string): Promise<RequestListener> {
+  const buy = openByHand(path)
+  return handle(createApp({ name: 'bench' }), async () => buy())
+}
+
+function openByHand(path: string): () => Answer {
+  const db = new BetterSqlite3(path)
+  db.exec(settings)
+  const taking = db.prepare(take)
+  const ordering = db.prepare(order)
+  const buy = db.transaction((item: string): Answer => {
+    const row = taking.get(item) as { left: number }
+    return { order: ordering.run(item).lastInsertRowid, left: row.left }
+  })
+  return () => buy.immediate('lamp')
 }
 
 async function written(path: string): Promise<RequestListener> {

@@ -31,6 +31,8 @@ const driver: Driver = {
  * Open a file, or take over a `Database` that the caller owns. A path is closed on dispose; a `Database` of the
  * caller's stays open, and only what was begun here is ended.
  *
+ * Errors of SQLite arrive as the driver throws them: `code` is such as `SQLITE_CONSTRAINT_UNIQUE`.
+ *
  * @example
  * ```ts
  * using db = sqlite('shop.db')
