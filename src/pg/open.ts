@@ -32,10 +32,10 @@ export function pgPool<P extends PgPoolLike<unknown>>(
 
 function checkPool(pool: unknown): DriverPool {
   const methods = ['connect', 'end', 'on'] as const
-  if (typeof pool === 'object' && pool !== null && methods.every((name) => isMethod(pool, name))) {
-    // The rest of its shape is the driver's to keep.
-    return pool as DriverPool
-  }
+  const isPool =
+    typeof pool === 'object' && pool !== null && methods.every((name) => isMethod(pool, name))
+  // A client has these methods too, and connects once. The rest of a pool's shape is the driver's to keep.
+  if (isPool && !('processID' in pool)) return pool as DriverPool
   throw expected(
     'the pool given to pgPool()',
     'a pool of node-postgres, or a function that makes one',

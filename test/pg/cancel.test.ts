@@ -26,14 +26,17 @@ test('a cancel never reaches the statement after the one that it was meant for',
 
 test('without waiting for the cancel to be over, the next statement is what it cancels', async () => {
   await using wire = await Wire.start()
+  await using observer = await Observer.start()
   const client = new pg.Client(wire.url)
   await client.connect()
   try {
+    const pid = await backendOf(client)
     wire.onCancel = 'keep'
     const first = client.query('select pg_sleep(0.05)')
     await requestPlainly(client, wire)
     await first
     const second = assert.rejects(client.query('select pg_sleep(60)'), { code: '57014' })
+    await observer.untilRunning(pid, 'pg_sleep(60)')
     wire.letCancelsGo()
     await second
   } finally {

@@ -1,6 +1,7 @@
 /** A lease: one's own until it is released, and dead from then on. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import pg from 'pg'
 import { pgPool } from 'unwind/pg'
 
 import { backendOf, newPool, newTable, Observer } from './support/database.ts'
@@ -168,6 +169,7 @@ test('what is no statement, and an unknown option, is a TypeError that names it'
   })
   assert.throws(() => pgPool(() => newPool(), { grace: -1 }), /`grace` of pgPool\(\)/)
   assert.throws(() => pgPool({} as never), /pool/)
+  assert.throws(() => pgPool(new pg.Client()), { name: 'TypeError', message: /a pool of node-pos/ })
 })
 
 test('an aborted statement is cancelled on the server and rejects with the reason', async () => {
