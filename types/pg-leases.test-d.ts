@@ -79,7 +79,7 @@ interface User {
   id: number
 }
 const plain = queryable.query('select 1')
-expectType<Promise<PgQueryResult<any>>>(plain)
+expectAssignable<Promise<PgQueryResult<User>>>(plain)
 const typed = queryable.query<User>('select id from users where id = $1', [1], { signal })
 expectType<Promise<PgQueryResult<User>>>(typed)
 const read = queryable.query<User>('select 1', [1, 'two', null] as const)
@@ -144,7 +144,7 @@ const called: void = tx.afterCommit(() => {})
 expectType<void>(called)
 expectType<void>(tx.afterCommit(async () => 5))
 expectError(tx.afterCommit('done'))
-expectError(tx.afterCommit((result: number) => result))
+expectError(tx.afterCommit((committed: number) => committed))
 // A transaction inside of one is a savepoint.
 expectError(tx.begin())
 
