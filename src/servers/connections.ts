@@ -22,7 +22,7 @@ interface Link {
 }
 
 /** Milliseconds: new connections that never cease must not keep a server open. */
-const longestWait = 100
+const longestWait = 1_000
 
 /** Milliseconds of a turn of the event loop that had little to do. */
 const shortTurn = 0.2
@@ -65,12 +65,15 @@ export class Connections {
    * accepted. So not in a turn of the event loop that accepts one, nor in a long one, during which one may have come.
    */
   whenNobodyWaits(act: () => void): void {
-    const end = performance.now() + longestWait
+    const begin = performance.now()
     let accepted = -1
     let start = 0
     const look = (): void => {
       const now = performance.now()
-      if ((accepted === this.#accepted && now - start < shortTurn) || now > end) {
+      const waited = now - begin
+      // Where all turns are long, the less long ones have to do.
+      const short = now - start < shortTurn * (1 + waited / 50)
+      if ((short && accepted === this.#accepted) || waited > longestWait) {
         act()
         return
       }
