@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
+import multipart from '@fastify/multipart'
+import express, { type NextFunction, type Request, type Response } from 'express'
+import { fastify } from 'fastify'
+import multer from 'multer'
+import { createApp } from 'unwind'
+import { expressScope } from 'unwind/express'
+import { fastifyScope } from 'unwind/fastify'
+
 import { Peer } from './support/client.ts'
 import { plainKinds } from './support/kinds.ts'
 import { openScoped, turn } from './support/scoped-site.ts'
@@ -51,5 +59,58 @@ describe('a client that leaves behind more than the server has read', () => {
     assert.equal(site.watched[0]?.scope.state, 'open')
     write.resolve()
     await site.outcomes()
+  })
+})
+
+describe('a form that is cut off', () => {
+  const head = [
+    '--between',
+    'Content-Disposition: form-data; name="file"; filename="a.txt"',
+    'Content-Type: text/plain',
+    '',
+    'half of it',
+  ].join('\r\n')
+
+  /** Sends the first half of a form, waits until its request runs, and leaves. */
+  async function sendHalf(site: Site): Promise<void> {
+    using peer = await Peer.connect(site)
+    const type = 'Content-Type: multipart/form-data; boundary=between'
+    peer.socket.write(
+      ['POST / HTTP/1.1', 'Host: test', type, 'Content-Length: 1000', '', head].join('\r\n'),
+    )
+    while (site.app.inspect().children.length === 0) await turn()
+    peer.reset()
+    await peer.closed
+    while (site.app.inspect().children.length > 0) await turn()
+  }
+
+  test('ends in the error handlers of Express with multer, and its scope closes', async () => {
+    const failed: unknown[] = []
+    const server = express().set('env', 'test')
+    await using site = await Site.open((made) => {
+      server.use(expressScope(made.app), multer().any())
+      server.use((error: unknown, _request: Request, response: Response, _next: NextFunction) => {
+        failed.push(error)
+        response.end()
+      })
+      return server
+    })
+    await sendHalf(site)
+    assert.equal(failed.length, 1)
+  })
+
+  test('ends the handler of Fastify with @fastify/multipart, and its scope closes', async () => {
+    const app = createApp()
+    const server = fastify()
+    await server.register(fastifyScope, { app })
+    await server.register(multipart)
+    server.post('/', async (request) => {
+      const file = await request.file()
+      return file?.toBuffer()
+    })
+    await server.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = server.server.address() as { port: number }
+    await sendHalf({ app, port } as Site)
+    await server.close()
   })
 })
