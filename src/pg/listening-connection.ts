@@ -17,7 +17,7 @@ export interface OwnClient extends DriverClient {
 }
 
 /** Milliseconds: the least that an answer is waited for. */
-const shortest = 50
+const shortest = 500
 
 type Callback = (error?: Error | null) => void
 
@@ -87,7 +87,7 @@ export class ListeningConnection {
 
   async #ask(): Promise<void> {
     try {
-      // A heartbeat of a millisecond is no reason to give up a server that needs two.
+      // A short heartbeat is no reason to give up a server, or a process, that is busy.
       const ms = Math.max(this.#heartbeat, shortest)
       await this.#inTime(ms, 'SELECT 1', (done) => this.#client.query('SELECT 1', undefined, done))
       this.#askLater()
