@@ -48,8 +48,9 @@ class Detection {
     this.onChange()
   }
 
-  tell(leak: LeakReport): void {
-    for (const options of [...inForce]) options.onLeak?.(leak)
+  /** Whoever asked for detection, and may want to be told. */
+  listeners(): LeakOptions[] {
+    return [...inForce]
   }
 }
 

@@ -2,8 +2,9 @@
  * What is said about a leak: to the process once for each place, to channels and listeners each time. Where nobody knows
  * the place, the next acquisitions of that name record theirs.
  */
-import { detection } from './detection.ts'
+import { detection, type LeakOptions } from './detection.ts'
 import { leaked } from './events.ts'
+import { reportUnthrown } from './misuse.ts'
 import type { LeakReport } from './reports.ts'
 import { usageOf, type Usage } from './usage.ts'
 
@@ -47,7 +48,16 @@ export function reportLeak(found: Found): void {
   site.count += 1
   if (site.count === 1) warn(leak)
   leaked.publish(leak)
-  detection.tell(leak)
+  for (const listener of detection.listeners()) tell(listener, leak)
+}
+
+/** A listener that throws must not keep a scope from closing. */
+function tell(listener: LeakOptions, leak: LeakReport): void {
+  try {
+    listener.onLeak?.(leak)
+  } catch (error) {
+    reportUnthrown(undefined, error, undefined, 'onLeak', false)
+  }
 }
 
 /** What was suspected has been released: a long use, and no leak. */
@@ -115,7 +125,7 @@ function howToSee(resource: string): string {
 
 function subject({ resource, scope }: Found): string {
   if (scope === undefined) return `"${resource}"`
-  return resource === scopeItself ? `the scope ${scope}` : `"${resource}" of ${scope}`
+  return resource === scopeItself ? scope : `"${resource}" of ${scope}`
 }
 
 function seconds({ heldMs }: Found): string {

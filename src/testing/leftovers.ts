@@ -40,7 +40,7 @@ function leftOf(app: ScopeNode): Leftover[] {
   const below = children.flatMap((child) => leftScope(child))
   const holds = namesIn(app)
   if (note === undefined || holds.length === 0 || mayStay(app)) return below
-  const what = `the app ${title(app)}, which holds ${holds.join(', ')}`
+  const what = `${named(app)}, which holds ${holds.join(', ')}`
   return [{ what, note, release: () => app.close() }, ...below]
 }
 
@@ -48,12 +48,13 @@ function leftScope(scope: ScopeNode): Leftover[] {
   const note = noteOf(scope)
   if (note === undefined || mayStay(scope)) return []
   const holds = [...namesIn(scope), ...childrenOf(scope).map(named)]
-  const what = `the scope ${title(scope)}${holds.length === 0 ? '' : `, which holds ${holds.join(', ')}`}`
+  const what = `${named(scope)}${holds.length === 0 ? '' : `, which holds ${holds.join(', ')}`}`
   return [{ what, note, release: () => scope.close() }]
 }
 
 function named(scope: ScopeNode): string {
-  return `the scope ${title(scope)}`
+  if (scope.name === scope.kind) return title(scope)
+  return `the ${scope.kind === 'app' ? 'app' : 'scope'} ${title(scope)}`
 }
 
 function namesIn(scope: ScopeNode): string[] {
@@ -85,7 +86,7 @@ function leftOutside(inScopes: ReadonlySet<unknown>): Leftover[] {
     const whose = app === undefined ? note : noteOf(app)
     if (note === undefined || whose === undefined) continue
     if (mayStay(handle) || (handle !== undefined && inScopes.has(handle))) continue
-    const where = note.scope === undefined ? '' : ` of the scope ${note.scope}`
+    const where = note.scope === undefined ? '' : ` of ${note.scope}`
     left.push({ what: `"${resource}"${where}`, note: whose, release: () => dispose(handle) })
   }
   return left

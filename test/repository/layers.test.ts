@@ -11,18 +11,8 @@ import { importsOf, list, read } from '../support/repository.ts'
 const core = [
   ['suppressed-error', 'origin', 'format', 'error-json'],
   ['errors', 'reports', 'types', 'events', 'dispose', 'deadline', 'options', 'children'],
-  ['activity', 'detection', 'sites', 'usage', 'sweeping', 'leaks', 'pools', 'history'],
-  [
-    'cancellation',
-    'completion',
-    'context',
-    'misuse',
-    'settings',
-    'waiting',
-    'notes',
-    'telling',
-    'held',
-  ],
+  ['activity', 'detection', 'sites', 'misuse', 'usage', 'sweeping', 'leaks', 'pools', 'history'],
+  ['cancellation', 'completion', 'context', 'settings', 'waiting', 'notes', 'telling', 'held'],
   [
     'finalizers',
     'patience',

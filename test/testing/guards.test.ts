@@ -53,7 +53,7 @@ describe('assertNoLeaks', () => {
       }),
     )
     assert.match(error.message, /1 thing was left/)
-    assert.match(error.message, /the scope "job" .*which holds "connection", the scope scope /)
+    assert.match(error.message, /the scope "job" .*which holds "connection", scope s/)
     await app.close()
   })
 
