@@ -1,9 +1,15 @@
 /** What is known of a COMMIT: that it succeeded, that it failed, or neither. */
 import { suppress } from '../core/dispose.ts'
 import { checkFunction } from '../core/options.ts'
+import type { DriverResult } from './driver.ts'
 import { isServerError } from './errors.ts'
 import type { Session } from './session.ts'
 import { within } from './time.ts'
+
+/** Whether the answer to a COMMIT means that nothing was committed. */
+export function isRollback(session: Session, result: DriverResult): boolean {
+  return session.undone || ('command' in result && result.command === 'ROLLBACK')
+}
 
 /** Whether the server said what became of the COMMIT, and lived to wait for the next statement. */
 export async function isFinal(session: Session, error: unknown): Promise<boolean> {

@@ -125,7 +125,7 @@ export class PgConnectionLostError extends UnwindError {
 
 export function rolledBack(what: string, cause: unknown): PgTransactionRolledBackError {
   return new PgTransactionRolledBackError(
-    `${what} was not committed, because a statement in it had failed: it was rolled back. Let the error of that statement end it, or put a savepoint around a statement that may fail.`,
+    `${what} was not committed, because a statement in it had failed, or was a ROLLBACK: it was rolled back. Let the error of that statement end it, or put a savepoint around a statement that may fail.`,
     cause === undefined ? undefined : { cause },
   )
 }

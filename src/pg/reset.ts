@@ -47,10 +47,10 @@ export function changesSession(result: DriverResult, statement: Statement): bool
   return changes(result.command, statement)
 }
 
-function changes(command: string, { text }: Statement): boolean {
+function changes(command: string, statement: Statement): boolean {
   const tells = telling.has(command)
   if (!tells && !changing.has(command)) return false
-  const sql = typeof text === 'string' ? text : text.text
+  const sql = sqlOf(statement)
   if (tells) return hidden.test(sql)
   if (command === 'DECLARE') return holds.test(sql)
   return command !== 'SET' || sql.includes(';') || !transient.test(sql)
@@ -68,3 +68,20 @@ const telling = new Set(['SELECT'])
 /** What ends with its transaction is no change: `set_config` with a literal `true`, locks with `xact` in their name. */
 const hidden =
   /\bset_config\s*\((?![^;]*?,\s*true\s*\))|\bpg_(?:try_)?advisory_lock|\b(?:into|create)\s+(?:local\s+|global\s+)?temp/i
+
+/**
+ * Whether a statement of the user's ended the transaction with a rollback; `undefined`: it is as before. A COMMIT after
+ * that succeeds, and means nothing.
+ */
+export function endsInRollback(result: DriverResult, statement: Statement): boolean | undefined {
+  const { command } = 'command' in result ? result : (result.at(-1) ?? { command: '' })
+  if (statement.control || (command !== 'ROLLBACK' && command !== 'BEGIN')) return undefined
+  if (command === 'BEGIN') return false
+  return toSavepoint.test(sqlOf(statement)) ? undefined : true
+}
+
+const toSavepoint = /\bTO\b[^;]*;?\s*$/i
+
+function sqlOf({ text }: Statement): string {
+  return typeof text === 'string' ? text : text.text
+}

@@ -18,7 +18,7 @@ import {
 import { connectionLost } from './errors.ts'
 import { Line } from './line.ts'
 import type { Policy } from './policy.ts'
-import { changesSession } from './reset.ts'
+import { changesSession, endsInRollback } from './reset.ts'
 import { Statement } from './statement.ts'
 import { Gate } from './time.ts'
 
@@ -56,6 +56,8 @@ export class Session {
   unsafe = false
   /** The server's first error since the lease or its transaction began. */
   failure: unknown = undefined
+  /** A ROLLBACK was sent as a statement since then. */
+  undone = false
   /** What closed the connection. */
   loss: Error | undefined = undefined
   readonly #readStatus: () => TransactionStatus | null
@@ -133,7 +135,7 @@ export class Session {
     this.policy = policy
     this.dirty = false
     this.unsafe = false
-    this.failure = undefined
+    this.begun()
     this.changed = roughNow()
     this.lookAgain()
   }
@@ -142,8 +144,12 @@ export class Session {
     const release = this.#release
     if (release === undefined) return
     this.#forget()
-    if (this.lost) outside(release, this.loss ?? new Error('The connection was closed.'))
-    else releaseOutside(release)
+    try {
+      if (this.lost) outside(release, this.loss ?? new Error('It was closed.'))
+      else releaseOutside(release)
+    } catch {
+      // Somebody released the driver's client behind our back: it is no longer ours to give.
+    }
   }
 
   /** Close the connection now. Without a cancel the server would go on with what runs. */
@@ -198,8 +204,7 @@ export class Session {
 
   /** Cancel what runs. Resolves when it has ended and no cancel is on its way, or the connection is destroyed. */
   interrupt(): Promise<void> {
-    this.#barrier ??= this.#cancel()
-    return this.#barrier
+    return (this.#barrier ??= this.#cancel())
   }
 
   /** Where a cancel is under way, wait until it is over. */
@@ -217,8 +222,15 @@ export class Session {
     return () => void listeners.delete(listener)
   }
 
+  /** A lease or a transaction began: what failed before is not its failure. */
+  begun(): void {
+    this.failure = undefined
+    this.undone = false
+  }
+
   noteResult(result: DriverResult, statement: Statement): void {
     this.dirty ||= changesSession(result, statement)
+    this.undone = endsInRollback(result, statement) ?? this.undone
   }
 
   /** After an error that is not the server's, as a timeout of the driver's, the statement may still be running. */

@@ -7,7 +7,7 @@ import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
 import { Children } from './children.ts'
-import { AfterCommit, answeredWithinGrace, isFinal, limitAfterAbort } from './commit.ts'
+import { AfterCommit, answeredWithinGrace, isFinal, isRollback, limitAfterAbort } from './commit.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
 import type { DriverResult } from './driver.ts'
@@ -75,7 +75,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
       this.#finish('rolled back')
       throw error
     }
-    if (this.#parent === undefined) session.failure = undefined
+    if (this.#parent === undefined) session.begun()
     if (this.#phase !== 'open') throw this.dead()
     return this
   }
@@ -235,7 +235,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     } finally {
       forget?.()
     }
-    if ('command' in result && result.command === 'ROLLBACK') {
+    if (isRollback(session, result)) {
       this.#finish('rolled back')
       throw rolledBack(this.#frame.what, session.failure)
     }

@@ -163,6 +163,15 @@ test("the driver's own client is what a lease stands for, until its release", as
   assert.throws(() => lease.markDirty(), { code: 'ERR_DISPOSED' })
 })
 
+test("a client that was released behind the lease's back does not make its release fail", async () => {
+  await using pool = pgPool(() => newPool())
+  const lease = await pool.acquire()
+  const client = lease.unsafeClient() as pg.PoolClient
+  client.release()
+  await lease[Symbol.asyncDispose]()
+  assert.deepEqual((await pool.query('select 1 as one')).rows, [{ one: 1 }])
+})
+
 test('a reset that makes no sense is refused at the door', () => {
   for (const reset of ['sometimes', { when: 'auto' }, { sql: 7 }, { sql: '', when: 'never' }]) {
     assert.throws(() => pgPool(() => newPool(), { reset } as never), {
