@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { cpus, loadavg } from 'node:os'
 import { median, type Measured } from './harness.ts'
+import { picture } from './picture.ts'
 
 /** Of several processes. */
 export interface Spread {
@@ -104,14 +105,11 @@ function align(cells: readonly string[], widths: readonly number[]): string {
     .join('  ')
 }
 
+/** Numbers and picture, beside each other. */
 export async function write(result: Result): Promise<void> {
-  const {
-    suite,
-    machine: { node },
-  } = result
-  const name = `${suite}-node${node.split('.')[0]}.json`
-  await writeFile(
-    new URL(`results/${name}`, import.meta.url),
-    `${JSON.stringify(result, null, 2)}\n`,
-  )
+  const [major] = result.machine.node.split('.')
+  const name = `${result.suite}-node${major}`
+  const folder = new URL('results/', import.meta.url)
+  await writeFile(new URL(`${name}.json`, folder), `${JSON.stringify(result, null, 2)}\n`)
+  await writeFile(new URL(`${name}.svg`, folder), picture(result))
 }

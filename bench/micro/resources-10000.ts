@@ -1,0 +1,7 @@
+/** What does it cost to hold 10,000 resources that are released asynchronously? Baseline: an array, emptied from its end. */
+import type { Suite } from '../harness.ts'
+import { resources } from '../support/resources.ts'
+
+export function open(): Suite {
+  return resources(10_000)
+}
