@@ -1,7 +1,7 @@
 /**
- * `node bench/servers/run.ts [--quick] [--suite http|fastify|hono]...`, after `npm run build`
- * CPU time per request, against the server alone and against the peers doing the same work. The exit code is 1 if a
- * variant does not do what it is timed for.
+ * `node bench/servers/run.ts [--quick] [--memory] [--suite http|fastify|hono]...`, after `npm run build`
+ * CPU time per request, over real sockets or (`--memory`) without a kernel, against the server alone and against the
+ * peers doing the same work. The exit code is 1 if a variant does not do what it is timed for.
  */
 // oxlint-disable no-await-in-loop -- one after the other, or they would time each other
 import { parseArgs } from 'node:util'
@@ -14,6 +14,7 @@ const known = ['http', 'fastify', 'hono']
 const { values } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
+    memory: { type: 'boolean', default: false },
     suite: { type: 'string', multiple: true, default: known },
   },
 })
@@ -22,7 +23,7 @@ for (const name of values.suite) {
   const { open } = (await import(`./${name}.ts`)) as { open: () => Suite | Promise<Suite> }
   await using suite = await open()
   console.log(`\n${name}: ${suite.question}\n${describeMachine(machine(process.execPath))}\n`)
-  console.log(table(await measure(suite, values.quick ? quick : full)))
+  console.log(table(await measure(suite, values.quick ? quick : full, values.memory)))
 }
 
 function table(prices: readonly Price[]): string {

@@ -6,11 +6,12 @@
 // oxlint-disable no-await-in-loop -- one after the other is what is timed
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { median } from '../harness.ts'
+import { connectInMemory } from './memory.ts'
 
 export interface Variant {
   readonly name: string
@@ -50,7 +51,12 @@ interface Measured {
   readonly microseconds: number[]
 }
 
-export async function measure({ variants }: Suite, { blocks, slice }: Effort): Promise<Price[]> {
+/** @param inMemory without a kernel: see memory.ts */
+export async function measure(
+  { variants }: Suite,
+  { blocks, slice }: Effort,
+  inMemory: boolean,
+): Promise<Price[]> {
   const [baseline, ...others] = variants
   if (baseline === undefined) throw new Error('A suite has a baseline.')
   let current = baseline
@@ -60,12 +66,7 @@ export async function measure({ variants }: Suite, { blocks, slice }: Effort): P
     current.serve(request, response)
   })
   server.keepAliveTimeout = 0
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  const load = fork(new URL('load.ts', import.meta.url), [String(port), '16'], {
-    execArgv: ['--disable-warning=ExperimentalWarning'],
-  })
+  await using _load = inMemory ? loadInMemory(server) : await load(server)
   const sample = async (variant: Variant, ms: number): Promise<number> => {
     current = variant
     // What the last one has begun ends on its account.
@@ -78,27 +79,47 @@ export async function measure({ variants }: Suite, { blocks, slice }: Effort): P
     checkReleases(variant, releasedBefore, count)
     return (user + system) / count
   }
-  try {
-    const measured: Measured[] = variants.map((variant) => ({
-      variant,
-      ratios: [],
-      microseconds: [],
-    }))
-    for (const variant of variants) await sample(variant, slice * 8)
-    for (let block = 0; block < blocks; block += 1) {
-      const drawn = new Map<Variant, number[]>()
-      for (const variant of shuffled([baseline, baseline, ...others])) {
-        const price = await sample(variant, slice)
-        drawn.set(variant, [...(drawn.get(variant) ?? []), price])
-      }
-      enter(measured, drawn)
+  const measured: Measured[] = variants.map((variant) => ({
+    variant,
+    ratios: [],
+    microseconds: [],
+  }))
+  for (const variant of variants) await sample(variant, slice * 8)
+  for (let block = 0; block < blocks; block += 1) {
+    const drawn = new Map<Variant, number[]>()
+    for (const variant of shuffled([baseline, baseline, ...others])) {
+      const price = await sample(variant, slice)
+      drawn.set(variant, [...(drawn.get(variant) ?? []), price])
     }
-    return measured.map((one) => priceOf(one))
-  } finally {
-    load.disconnect()
-    await once(load, 'exit')
-    server.close()
-    server.closeAllConnections()
+    enter(measured, drawn)
+  }
+  return measured.map((one) => priceOf(one))
+}
+
+/** From a process of its own, so that the time of the client is not that of the server. */
+async function load(server: Server): Promise<AsyncDisposable> {
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const client = fork(new URL('load.ts', import.meta.url), [String(port), '16'], {
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+  })
+  return {
+    async [Symbol.asyncDispose]() {
+      client.disconnect()
+      await once(client, 'exit')
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+function loadInMemory(server: Server): AsyncDisposable {
+  const connections = connectInMemory(server, 16)
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const connection of connections) connection.destroy()
+    },
   }
 }
 

@@ -2,7 +2,7 @@
  * How a request ended: what its answer says of the outcome, and in words why it ended early.
  */
 import type { ServerResponse } from 'node:http'
-import { AbandonedError, ClientDisconnectedError } from '../core/errors.ts'
+import { AbandonedError, ClientDisconnectedError, ScopeIncompleteError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
 import { isCompleted, type Adapter } from './adapter.ts'
 
@@ -42,8 +42,8 @@ export function abandoned(scope: Scope, ms: number): AbandonedError {
 }
 
 /** Whoever made the answer did not say what failed. */
-export function answeredWith(scope: Scope, status: number): Error {
-  return new Error(
+export function answeredWith(scope: Scope, status: number): ScopeIncompleteError {
+  return new ScopeIncompleteError(
     `"${scope.name}" was answered with ${status}, so what it began was not completed. Where it is whole all the same, call scope.complete() before the answer.`,
   )
 }
