@@ -2,7 +2,7 @@
  * How a scope ends: success, failure, aborted or unknown, as changed by what fails on the way out. Errors combine as
  * nested `await using` combines them, and none is lost.
  */
-import { isSuppressedError, primaryError, suppress } from './dispose.ts'
+import { isSuppressedError, suppress } from './dispose.ts'
 import { ScopeIncompleteError, UnwindError } from './errors.ts'
 import { rememberOrigin } from './origin.ts'
 import type { Exit, Outcome } from './types.ts'
@@ -78,15 +78,20 @@ export class Completion {
     )
   }
 
-  /** The body may still be using what it was given. */
+  /** The body, or a task, may still be using what it was given. */
   get abandoned(): boolean {
-    const body = primaryError(this.error)
-    return body instanceof UnwindError && body.code === 'ERR_ABANDONED'
+    let at = this.error
+    for (; isSuppressedError(at); at = at.suppressed) if (isAbandoned(at.error)) return true
+    return isAbandoned(at)
   }
 
   #outside(error: unknown): unknown {
     return this.failed ? suppress(error, this.error) : error
   }
+}
+
+function isAbandoned(error: unknown): boolean {
+  return error instanceof UnwindError && error.code === 'ERR_ABANDONED'
 }
 
 /** What a release throws that gave `original` another form. */

@@ -67,7 +67,10 @@ async function settleTasks(scope: Drainable, tasks: Tasks): Promise<void> {
     )
   } catch (error) {
     tasks.abandon()
-    scope.unwinding.completion = scope.unwinding.completion.fail(error, true)
+    const { completion } = scope.unwinding
+    const echo = completion.status === 'aborted' && isEcho(completion.error, completion.reason)
+    // A body that failed on its own account did so first.
+    scope.unwinding.completion = echo ? completion.fail(error, true) : completion.add(error)
   }
 }
 

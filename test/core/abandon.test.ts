@@ -1,7 +1,7 @@
 /** `abandonAfter`: a body that ignores its abort stops being waited for, and loses what it holds. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AbandonedError, hold, resource, ScopeClosedError, type Scope } from 'unwind'
+import { AbandonedError, hold, primaryError, resource, ScopeClosedError, type Scope } from 'unwind'
 import { setUp, taken } from './support/app.ts'
 import { isPending, quiet, rejection, thrown, within } from './support/promises.ts'
 
@@ -123,4 +123,57 @@ test('without abandonAfter an aborted body is waited for, however long', async (
   assert.equal(await isPending(running), true)
   gate.resolve('value')
   assert.equal(await within(running), 'value')
+})
+
+test('a task that ignores the abort is abandoned as a body is, and what it uses is destroyed', async (t) => {
+  const { app, tracker } = setUp(t)
+  const { events } = tracker
+  const lease = resource({
+    acquire: () => 1,
+    release: () => events.push('given back'),
+    destroy: () => events.push('destroyed'),
+  })
+  const running = app.run({ abandonAfter: 10 }, async (scope) => {
+    await scope.get(lease)
+    void scope.fork(() => new Promise(() => {}))
+    scope.abort(R)
+    scope.signal.throwIfAborted()
+  })
+  const error = await rejection(running)
+  assert.ok(error instanceof AbandonedError)
+  assert.equal(error.cause, R)
+  assert.deepEqual(events, ['destroyed'])
+})
+
+test("an abandoned task suppresses the body's own error, which stays the primary one", async (t) => {
+  const { app, tracker } = setUp(t)
+  const { events } = tracker
+  const B = new Error('B')
+  const lease = resource({
+    acquire: () => 1,
+    release: () => events.push('given back'),
+    destroy: () => events.push('destroyed'),
+  })
+  const running = app.run({ abandonAfter: 10 }, async (scope) => {
+    await scope.get(lease)
+    void scope.fork(() => new Promise(() => {}))
+    throw B
+  })
+  const error = await rejection(running)
+  assert.equal(primaryError(error), B)
+  assert.ok((error as SuppressedError).error instanceof AbandonedError)
+  assert.deepEqual(events, ['destroyed'])
+})
+
+test('an abandoned task that fails after all is reported', async (t) => {
+  const { app, unthrown } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const running = app.run({ abandonAfter: 10 }, (scope) => {
+    void scope.fork(() => gate.promise)
+    scope.abort(R)
+  })
+  assert.ok((await rejection(running)) instanceof AbandonedError)
+  gate.reject(new Error('late'))
+  await quiet()
+  assert.deepEqual(taken(unthrown), ['late'])
 })

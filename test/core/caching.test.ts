@@ -207,3 +207,22 @@ test('a transient dependency is new for each dependent', async (t) => {
   })
   assert.equal(new Set(seen).size, 2)
 })
+
+test('a hundred resources in one scope are acquired once each, and released in reverse order', async (t) => {
+  const { app, tracker } = setUp(t)
+  const names = Array.from({ length: 100 }, (_, index) => `r${index}`)
+  const resources = names.map((name) => tracker.resource(name))
+  const broken = resource({ acquire: () => Promise.reject(new Error('A')) })
+  await app.run(async (scope) => {
+    const first = await Promise.all(resources.map((one) => scope.get(one)))
+    await rejection(scope.get(broken))
+    await rejection(scope.get(broken))
+    for (const [index, one] of resources.entries()) {
+      assert.equal(await scope.get(one), first[index])
+    }
+  })
+  assert.deepEqual(tracker.events, [
+    ...names.map((name) => `+${name}`),
+    ...names.toReversed().map((name) => `-${name}`),
+  ])
+})
