@@ -20,7 +20,8 @@ export const deliveryGrace = 10_000
 /**
  * Make closing graceful: `server.close()`, `fastify.close()` and `await using server` deliver every byte of every answer
  * in progress, and hang on no silent connection. Call it before the server listens. The app's shutdown closes the
- * server; disposing the result detaches it.
+ * server; disposing the result detaches it. What is declared with `await using` after this call does not fail where
+ * the server never listened, or was closed already.
  *
  * While the server closes, requests on connections that are already open are served, and their answers say
  * `Connection: close`. What the app acquired before this call is released after the last answer was delivered, which may
@@ -54,8 +55,10 @@ export function attach(call: string, app: App, server: AnyServer, linger: number
   })
   // Announced before it was attached: a server that begins to listen in a lame duck.
   if (draining.aborted) announce()
+  const restore = ownDispose(server, () => closed(server, connections))
   const detach = (): void => {
     attached = false
+    restore()
     draining.removeEventListener('abort', announce)
     undo()
     connections.detach()
@@ -84,6 +87,21 @@ export function closed(server: AnyServer, connections: Connections): Promise<voi
     // The 'close' of a server that has closed, or never listened, does not come any more.
     else server.getConnections((_error, count) => count === 0 && done())
   })
+}
+
+/**
+ * That of Node.js rejects where the server never listened, or was closed by somebody else; and where it speaks HTTP/2, it
+ * waits for idle sessions. Call the result to take this one off again.
+ */
+function ownDispose(server: AnyServer, dispose: () => Promise<void>): () => void {
+  // Whoever has given it one of its own knows better.
+  if (Object.hasOwn(server, Symbol.asyncDispose)) return () => {}
+  const descriptor = { value: dispose, configurable: true, writable: true }
+  Object.defineProperty(server, Symbol.asyncDispose, descriptor)
+  return () => {
+    const now = Object.getOwnPropertyDescriptor(server, Symbol.asyncDispose)
+    if (now?.value === dispose) Reflect.deleteProperty(server, Symbol.asyncDispose)
+  }
 }
 
 function stopAccepting(server: AnyServer, connections: Connections): void {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, request, type RequestListener, type Server } from 'node:http'
+import { createServer as createHttp2Server } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
 import { createServer as createNetServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -95,6 +96,38 @@ test('a server that was closed before its app is no error', async () => {
   assert.deepEqual((await within(app.shutdown())).errors, [])
 })
 
+test('`await using` a graceful server keeps the first error where the server never listened or was closed already', async (t) => {
+  const taken = createNetServer()
+  t.after(() => taken.close())
+  await once(taken.listen(0, host), 'listening')
+  const { port } = taken.address() as AddressInfo
+  const makes = [
+    () => createServer(done),
+    () => createHttpsServer(secrets, done),
+    createHttp2Server,
+  ]
+  for (const make of makes) {
+    await using app = createApp()
+    const busy = await rejection(
+      (async () => {
+        const server = make()
+        graceful(app, server)
+        await using _closing = server
+        await once(server.listen(port, host), 'listening')
+      })(),
+    )
+    assert.equal((busy as NodeJS.ErrnoException).code, 'EADDRINUSE')
+    {
+      const server = make()
+      graceful(app, server, { linger: 0 })
+      await using _closing = server
+      await once(server.listen(0, host), 'listening')
+      await within(app.shutdown())
+      assert.equal(server.listening, false)
+    }
+  }
+})
+
 test('a unix socket is drained as a port is', { skip: process.platform === 'win32' }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'unwind-listen-'))
   const path = join(folder, 'socket')
@@ -174,6 +207,7 @@ test('disposing what graceful() gave leaves the server as it was, and the app wi
   await attached[Symbol.asyncDispose]()
   assert.deepEqual(count(), before)
   assert.equal(Object.hasOwn(server, 'closeIdleConnections'), false)
+  assert.equal(Object.hasOwn(server, Symbol.asyncDispose), false)
   await within(app.shutdown())
   assert.ok(server.listening)
 })

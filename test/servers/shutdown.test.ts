@@ -1,7 +1,10 @@
 /** A service that is told to end by a signal: everybody who is being served is served, and then it ends. */
 import assert from 'node:assert/strict'
+import cluster from 'node:cluster'
 import { once } from 'node:events'
+import { extname } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { connect } from 'unwind/ws'
 import { WebSocket } from 'ws'
 
@@ -204,3 +207,22 @@ test('after a lame duck the service ends as without one', options, async (t) => 
   assert.match(held.head, /the whole answer$/)
   assert.equal(await service.ended, 0)
 })
+
+test(
+  'a worker of a cluster ends as any other process, and delivers what is on its way',
+  options,
+  async (t) => {
+    const file = new URL(`./support/service${extname(import.meta.url)}`, import.meta.url)
+    cluster.setupPrimary({ exec: fileURLToPath(file), args: ['{}'], silent: true })
+    const worker = cluster.fork()
+    t.after(() => worker.kill('SIGKILL'))
+    const ended = once(worker, 'exit')
+    const [{ port }] = (await within(once(worker, 'listening'))) as [{ port: number }]
+    using download = await SlowDownload.begin(port)
+    worker.process.kill('SIGTERM')
+    await within(download.readOn(20 * 1024 * 1024))
+    assert.ok(download.whole)
+    const [code] = (await within(ended)) as [number]
+    assert.equal(code, 0)
+  },
+)
