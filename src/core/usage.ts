@@ -18,8 +18,8 @@ export class Usage {
   leaked = 0
   /** How many of the next acquisitions record where they were, because one leaked of which nobody knows. */
   stacks = 0
-  #waits: Uint32Array | undefined = undefined
-  #holds: Uint32Array | undefined = undefined
+  /** The buckets of the waits, and behind them those of the holds. */
+  readonly #times = new Uint32Array(2 * buckets)
 
   constructor(name: string) {
     this.name = name
@@ -27,20 +27,26 @@ export class Usage {
 
   /** Counts by bucket. */
   get waits(): readonly number[] {
-    return [...(this.#waits ?? [])]
+    return this.#counts(0)
   }
 
   get holds(): readonly number[] {
-    return [...(this.#holds ?? [])]
+    return this.#counts(buckets)
   }
 
   /** One that was asked for, acquired and released at these times. */
   count(asked: number, acquired: number, released: number): void {
     this.released += 1
-    this.#waits ??= new Uint32Array(buckets)
-    this.#holds ??= new Uint32Array(buckets)
-    add(this.#waits, acquired - asked)
-    add(this.#holds, released - acquired)
+    this.#add(bucketOf(acquired - asked))
+    this.#add(buckets + bucketOf(released - acquired))
+  }
+
+  #counts(from: number): readonly number[] {
+    return this.released === 0 ? [] : [...this.#times.subarray(from, from + buckets)]
+  }
+
+  #add(at: number): void {
+    this.#times[at] = (this.#times[at] ?? 0) + 1
   }
 }
 
@@ -58,7 +64,6 @@ export function allUsages(): Usage[] {
   return [...usages.values()]
 }
 
-function add(histogram: Uint32Array, ms: number): void {
-  const bucket = ms > 0.001 ? 31 - Math.clz32(Math.min(ms * 1_000, 0xffff_ffff)) : 0
-  histogram[bucket] = (histogram[bucket] ?? 0) + 1
+function bucketOf(ms: number): number {
+  return ms > 0 ? 31 - Math.clz32(Math.min(ms * 1_000, 0xffff_ffff) | 1) : 0
 }
