@@ -48,6 +48,7 @@ const options: PgPoolOptions[] = [
   { reset: { sql: 'DISCARD ALL' } },
   { reset: { sql: 'DISCARD ALL', when: 'auto' } },
   { reset: { sql: 'DISCARD ALL', when: 'always' } },
+  { transactionPooling: true },
 ]
 expectType<PgPoolOptions[]>(options)
 expectError(pgPool(raw, { reset: 'sometimes' }))
