@@ -5,7 +5,7 @@ import { createApp, input, resource } from 'unwind'
 
 import { Peer } from './support/client.ts'
 import { kinds, plainKinds } from './support/kinds.ts'
-import { turn } from './support/scoped-site.ts'
+import { turn, untilAborted } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
 for (const kind of kinds) {
@@ -80,9 +80,11 @@ for (const kind of kinds) {
       await using site = await Site.serve(
         kind,
         async ({ scope }) => {
-          await new Promise((resolve) => scope.signal.addEventListener('abort', resolve))
-          told.resolve(scope.signal.reason)
-          throw scope.signal.reason
+          try {
+            return await untilAborted(scope)
+          } finally {
+            told.resolve(scope.signal.reason)
+          }
         },
         options,
       )

@@ -13,6 +13,7 @@ import { currentScope, inject, resource, type Scope } from 'unwind'
 import { scoped } from 'unwind/http'
 
 import { ask, Peer } from './support/client.ts'
+import { untilAborted } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
 /** The part of Yoga that is used: its own types bring those of the browser, which contradict the ones of Node.js. */
@@ -38,13 +39,6 @@ class Sessions {
     release: () => {
       this.open -= 1
     },
-  })
-}
-
-/** Waits until the request is aborted. */
-function untilAborted({ signal }: Scope): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error))
   })
 }
 

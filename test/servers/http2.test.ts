@@ -14,11 +14,11 @@ import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { describe, test } from 'node:test'
 
-import { currentScope, type Scope } from 'unwind'
+import { currentScope } from 'unwind'
 import { scoped } from 'unwind/http'
 
 import { clientSecrets, secrets } from './support/other-clients.ts'
-import { turn } from './support/scoped-site.ts'
+import { turn, untilAborted } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
 type Handler = (
@@ -52,12 +52,6 @@ async function within(
   } finally {
     session.destroy()
   }
-}
-
-function untilAborted(scope: Scope): Promise<never> {
-  return new Promise((_, reject) => {
-    scope.signal.addEventListener('abort', () => reject(scope.signal.reason as Error))
-  })
 }
 
 describe('a request of HTTP/2', () => {

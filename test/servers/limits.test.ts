@@ -4,20 +4,14 @@ import { createServer } from 'node:http'
 import { describe, test } from 'node:test'
 
 import { fastify } from 'fastify'
-import { createApp, currentScope, type Scope } from 'unwind'
+import { createApp, currentScope } from 'unwind'
 import { fastifyScope } from 'unwind/fastify'
 import { scoped } from 'unwind/http'
 
 import { ask, Peer } from './support/client.ts'
 import { plainKinds } from './support/kinds.ts'
-import { openScoped, turn } from './support/scoped-site.ts'
+import { openScoped, turn, untilAborted } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
-
-function untilAborted({ signal }: Scope): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error))
-  })
-}
 
 for (const kind of plainKinds) {
   describe(`a request with ${kind.name}`, () => {
@@ -36,8 +30,10 @@ for (const kind of plainKinds) {
     })
 
     test('is aborted when its socket has been idle for longer than the server allows', async () => {
-      await using site = await Site.serve(kind, async ({ scope }) => untilAborted(scope))
-      site.server.timeout = 30
+      await using site = await Site.serve(kind, async ({ scope, request }) => {
+        request.socket.setTimeout(30)
+        return untilAborted(scope)
+      })
       using peer = await Peer.connect(site)
       peer.get('/')
       await peer.closed

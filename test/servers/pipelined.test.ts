@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 
 import { Peer } from './support/client.ts'
 import { plainKinds } from './support/kinds.ts'
-import { turn } from './support/scoped-site.ts'
+import { turn, untilAborted } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
 for (const kind of plainKinds) {
@@ -27,9 +27,7 @@ for (const kind of plainKinds) {
         const all = Promise.withResolvers<void>()
         await using site = await Site.serve(kind, async ({ scope, body }) => {
           if (method === 'POST') await body()
-          const aborted = new Promise((_, reject) => {
-            scope.signal.addEventListener('abort', () => reject(scope.signal.reason as Error))
-          })
+          const aborted = untilAborted(scope)
           running += 1
           if (running === 3) all.resolve()
           await aborted
@@ -56,10 +54,7 @@ for (const kind of plainKinds) {
           if (made === 2) running.resolve()
           return { body: 'ready' }
         }
-        await new Promise((_, reject) => {
-          scope.signal.addEventListener('abort', () => reject(scope.signal.reason as Error))
-        })
-        return {}
+        return untilAborted(scope)
       })
       using peer = await Peer.connect(site)
       for (const path of ['/1', '/2', '/3']) peer.get(path)
@@ -77,10 +72,7 @@ for (const kind of plainKinds) {
           response.setHeader('Connection', 'close')
           return { body: 'last' }
         }
-        await new Promise((_, reject) => {
-          scope.signal.addEventListener('abort', () => reject(scope.signal.reason as Error))
-        })
-        return {}
+        return untilAborted(scope)
       })
       using peer = await Peer.connect(site)
       for (const path of ['/1', '/2']) peer.get(path)

@@ -1,6 +1,7 @@
 /** A server whose every request is watched, with `scoped` around its handler. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
+import type { Scope } from 'unwind'
 import { scoped, type AdapterOptions } from 'unwind/http'
 
 import { Site } from './site.ts'
@@ -24,5 +25,14 @@ export function openScoped(handler: Handler, options?: AdapterOptions): Promise<
 export function turn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve)
+  })
+}
+
+/** Rejects with the reason once `scope` is aborted. */
+export function untilAborted({ signal }: Scope): Promise<never> {
+  return new Promise((_, reject) => {
+    const abort = (): void => reject(signal.reason as Error)
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort)
   })
 }
