@@ -40,6 +40,8 @@ export interface Unwindable {
   readonly disposeTimeout: number
   /** Takes what cannot be thrown. */
   report(error: unknown, resource: string | undefined, late: boolean): void
+  /** The body fulfilled, and nothing else stands before the releases. @returns false where anything may, and nothing was done */
+  succeed(): boolean
   /** The body fulfilled, or failed. A promise where nothing is left to do: it was closed meanwhile, or streams keep it open. */
   settle(failure: Failure | undefined): Promise<void> | undefined
   /** No new work from now on; a promise where some must end before the first release. */

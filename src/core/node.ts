@@ -82,7 +82,7 @@ export class Node implements Unwindable {
     )
     if (parent !== undefined) {
       addChild(parent, this.scope)
-      if (parent.cancellation !== undefined) inheritAbort(this.scope, parent.cancellation)
+      if (parent.cancellation?.cancelled === true) this.scope.abort(parent.cancellation.reason)
     }
     if (scopeOpened.hasSubscribers || detection.watching) tellOpened(this.scope)
   }
@@ -141,6 +141,16 @@ export class Node implements Unwindable {
     if (this.holdings?.quiet === false) return false
     void this.drain()
     this.finish()
+    return true
+  }
+
+  /** What `settle` and `drain` come to in most scopes: nobody else is in them. */
+  succeed(): boolean {
+    if (this.state !== 'open' || this.streams > 0 || this.cancellation !== undefined) return false
+    if (this.tasks !== undefined || this.newestChild !== undefined) return false
+    if (this.holdings !== undefined && !this.holdings.quiet) return false
+    this.unwinding.completion = this.unwinding.completion.succeed()
+    this.state = 'closing'
     return true
   }
 
@@ -216,7 +226,7 @@ export class Node implements Unwindable {
 
   /** @throws where nothing can be acquired any more */
   admit(call: string): void {
-    if (this.state === 'closing' || this.state === 'closed') throw this.closedError(call)
+    this.admitWork(call)
     if (this.aborted) throw this.cancellation?.reason
   }
 
@@ -278,10 +288,6 @@ interface Listeners {
 
 function tell<A>(listeners: readonly ((about: A) => void)[], about: A): void {
   for (const listener of listeners) listener(about)
-}
-
-function inheritAbort(scope: ScopeNode, { cancelled, reason }: Cancellation): void {
-  if (cancelled) scope.abort(reason)
 }
 
 function closeIn(scope: ScopeNode): Promise<void> {

@@ -47,6 +47,10 @@ export class Alone implements Unwindable {
     this.#host.report(error, resource, late)
   }
 
+  succeed(): boolean {
+    return false
+  }
+
   settle(): undefined {}
   drain(): undefined {}
   finish(): void {}

@@ -132,6 +132,12 @@ export class Unwinding implements Ending {
 
   #bodyEnded(value: unknown, failure: Failure | undefined): unknown {
     this.#running = false
+    if (failure !== undefined || !this.#owner.succeed()) return this.#bodySettled(value, failure)
+    this.#value = value
+    return this.#releaseAll() ? this.#outcome() : this.#look()
+  }
+
+  #bodySettled(value: unknown, failure: Failure | undefined): unknown {
     const ended = this.#owner.settle(failure)
     if (ended !== undefined) return ended.then(() => unwrap(value, failure))
     this.#value = value
