@@ -95,8 +95,7 @@ export class Unwinding implements Ending {
     this.#running = true
     this.#listen(bodys)
     // The body may close its scope, whose releases get listeners of their own.
-    const onFulfilled = this.#onFulfilled
-    const onRejected = this.#onRejected
+    const [onFulfilled, onRejected] = [this.#onFulfilled, this.#onRejected]
     // What comes out in the end is what the body gave.
     return begin(body, owner).then(onFulfilled, onRejected) as Promise<R>
   }
