@@ -11,12 +11,7 @@ const bar = 16
 const line = 26
 const top = 64
 
-export function picture({ question, machine, rows }: Result): string {
-  const height = top + rows.length * line + 16
-  const scale = scaleFor(rows)
-  const bars = rows.map((row, at) => drawn(row, at, scale)).join('\n')
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(question)}">
-<style>
+export const styles = `<style>
   text { font: 13px system-ui, sans-serif; fill: #1f2328 }
   .title { font-weight: 600; font-size: 15px }
   .machine, .ratio { fill: #59636e; font-size: 12px }
@@ -27,7 +22,14 @@ export function picture({ question, machine, rows }: Result): string {
     text { fill: #e6edf3 } .machine, .ratio { fill: #9198a1 }
     .bar { fill: #656c76 } .own { fill: #4493f8 } .base { stroke: #9198a1 }
   }
-</style>
+</style>`
+
+export function picture({ question, machine, rows }: Result): string {
+  const height = top + rows.length * line + 16
+  const scale = scaleFor(rows)
+  const bars = rows.map((row, at) => drawn(row, at, scale)).join('\n')
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(question)}">
+${styles}
 <text class="title" x="8" y="22">${escaped(question)}</text>
 <text class="machine" x="8" y="42">Time as a ratio to the first row, median of three runs. ${escaped(describeMachine(machine))}</text>
 <line class="base" x1="${labels + scale(1)}" x2="${labels + scale(1)}" y1="${top - 8}" y2="${height - 12}"/>
@@ -55,6 +57,6 @@ function scaleFor(rows: readonly Row[]): (ratio: number) => number {
   return (ratio) => (Math.log(ratio / lowest) / Math.log(longest / lowest)) * room
 }
 
-function escaped(text: string): string {
+export function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
 }

@@ -51,7 +51,7 @@ function converse(socket: Socket, left: { requests: number }): Promise<void> {
   })
 }
 
-function isWhole(received: string): boolean {
+export function isWhole(received: string): boolean {
   const end = received.indexOf('\r\n\r\n')
   const length = /\r\ncontent-length: (\d+)/i.exec(received)?.[1]
   return end > 0 && length !== undefined && received.length >= end + 4 + Number(length)
