@@ -18,22 +18,24 @@ const app = createApp({ name: 'bench' })
 const storage = new AsyncLocalStorage<{ readonly id: number }>()
 
 const bodiesThatWait: Readonly<Record<Exclude<Way, typeof child>, Open>> = {
-  'by hand: als.run + try/finally': (end) =>
-    storage.run({ id: 0 }, async () => {
-      const held = new Connection()
-      try {
-        await end
-        return held.answer()
-      } finally {
-        await held[Symbol.asyncDispose]()
-      }
-    }),
+  'no context: try/finally': byHand,
+  'als.run + try/finally': (end) => storage.run({ id: 0 }, byHand, end),
   'unwind: app.run + use': (end) =>
     app.run(async (scope) => {
       const held = scope.use(new Connection())
       await end
       return held.answer()
     }),
+}
+
+async function byHand(end: Promise<void>): Promise<number> {
+  const held = new Connection()
+  try {
+    await end
+    return held.answer()
+  } finally {
+    await held[Symbol.asyncDispose]()
+  }
 }
 
 const [way = '', count = '0'] = process.argv.slice(2)
