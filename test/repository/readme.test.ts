@@ -3,39 +3,12 @@ import { execFile } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
 
-import { pathOf, read } from '../support/repository.ts'
+import { blocksOf, pages, regionOf, shownOutputs } from '../support/pages.ts'
+import { list, pathOf, read } from '../support/repository.ts'
 
-interface Block {
-  /** What the comment before it says: `examples/quick.ts#name`, or `output of examples/quick.ts`. */
-  readonly origin: string | undefined
-  readonly language: string
-  readonly text: string
-}
-
-const pages = ['README.md', 'docs/observability.md']
+/** Their examples need no database, and run here; those of the other pages run in `test/examples/pages.test.ts`. */
+const quick = ['README.md', 'docs/observability.md']
 const compiled = import.meta.filename.endsWith('.js')
-
-/** The code blocks of a page, each with the comment directly before it. */
-function blocksOf(page: string): Block[] {
-  const fenced = /(?:<!-- (?<origin>[^\n]*?) -->\n+)?^```(?<language>\w*)\n(?<text>[\s\S]*?)^```$/gm
-  return [...page.matchAll(fenced)].map(({ groups }) => ({
-    origin: groups?.['origin'],
-    language: groups?.['language'] ?? '',
-    text: groups?.['text'] ?? '',
-  }))
-}
-
-/** The lines between `// #region name` and `// #endregion`, as far to the left as they go. */
-function regionOf(origin: string): string {
-  const [path = '', name = ''] = origin.split('#')
-  const lines = read(path).split('\n')
-  const start = lines.findIndex((line) => line.trim() === `// #region ${name}`)
-  assert.notEqual(start, -1, `${path} has no region "${name}"`)
-  const end = lines.findIndex((line, index) => index > start && line.trim() === '// #endregion')
-  const region = lines.slice(start + 1, end)
-  const indents = region.filter((line) => line !== '').map((line) => line.search(/\S/))
-  return region.map((line) => line.slice(Math.min(...indents))).join('\n')
-}
 
 async function outputOf(example: string): Promise<string> {
   const script = compiled ? `build/${example.replace(/\.ts$/, '.js')}` : example
@@ -44,25 +17,66 @@ async function outputOf(example: string): Promise<string> {
 }
 
 for (const page of pages) {
-  describe(page, () => {
-    const blocks = blocksOf(read(page))
-
-    test('shows only code that was cut from an example, as it stands there', () => {
-      const code = blocks.filter(({ language }) => language === 'ts')
-      assert.ok(code.length > 0)
-      for (const { origin = '', text } of code) {
-        assert.match(origin, /^examples\/.+\.ts#\w+$/)
-        assert.equal(text.trimEnd(), regionOf(origin).trimEnd())
-      }
-    })
-
-    test('shows the output that the example has', async () => {
-      const outputs = blocks.filter(({ language }) => language === 'text')
-      assert.ok(outputs.length > 0)
-      for (const { origin = '', text } of outputs) {
-        assert.match(origin, /^output of examples\/.+\.ts$/)
-        assert.equal(text, await outputOf(origin.replace('output of ', '')))
-      }
-    })
+  test(`${page} shows only code that was cut from an example, as it stands there (npm run docs)`, () => {
+    const code = blocksOf(page).filter(({ language }) => language === 'ts')
+    assert.ok(code.length > 0)
+    for (const { origin = '', text } of code) {
+      assert.match(origin, /^examples\/.+\.ts#\w+$/)
+      assert.equal(text.trimEnd(), regionOf(origin).trimEnd())
+    }
   })
+}
+
+for (const page of quick) {
+  test(`${page} shows the output that its examples have`, async () => {
+    const outputs = shownOutputs(page)
+    assert.ok(outputs.size > 0)
+    for (const [example, text] of outputs) assert.equal(text, await outputOf(example))
+  })
+}
+
+describe('examples', () => {
+  const index = read('examples/README.md')
+  const files = list('examples', '.ts').filter((path) => !path.startsWith('examples/shop/'))
+
+  test('each has a line in examples/README.md, and none is listed that is gone', () => {
+    const listed = [...index.matchAll(/\]\((?<path>[^)]+\.ts)\)/g)]
+    assert.deepEqual(
+      listed.map(({ groups }) => `examples/${groups?.['path']}`).toSorted(),
+      [...files, 'examples/shop/main.ts'].toSorted(),
+    )
+  })
+
+  test('none has more than 60 lines', () => {
+    const long = files.filter((path) => read(path).trimEnd().split('\n').length > 60)
+    assert.deepEqual(long, [])
+  })
+})
+
+describe('links', () => {
+  test('every link of a page to another file leads to one, and to a heading of it', () => {
+    for (const page of [...pages, 'CONTRIBUTING.md', ...list('docs', '.md')]) {
+      const links = read(page).matchAll(/\]\((?<to>[^)\s:#]*)(?:#(?<heading>[^)\s]*))?\)/g)
+      for (const { groups } of links) {
+        const { to = '', heading } = groups ?? {}
+        const base = new URL(page, 'file:///')
+        const target = to === '' ? page : new URL(to, base).pathname.slice(1)
+        if (/\.(?:md|ts)$/.test(target)) {
+          const text = read(target)
+          if (heading !== undefined)
+            assert.ok(anchorsOf(text).includes(heading), `${page}: ${heading}`)
+        }
+      }
+    }
+  })
+})
+
+/** What GitHub makes of headings. */
+function anchorsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (?<words>.+)$/gm)].map(({ groups }) =>
+    (groups?.['words'] ?? '')
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, '')
+      .replaceAll(' ', '-'),
+  )
 }

@@ -1,0 +1,14 @@
+/** docs/from-fastapi.md: `dependency_overrides`. */
+import { createApp, inject, resource, value } from 'unwind'
+
+const settings = resource({ name: 'settings', lifetime: 'app', acquire: () => ({ shop: 'real' }) })
+
+const app = createApp()
+// #region override
+{
+  using _fake = app.override(settings, value({ shop: 'fake' }))
+  console.log(await app.run(async () => (await inject(settings)).shop))
+} // and back
+console.log(await app.run(async () => (await inject(settings)).shop))
+// #endregion
+await app.close()

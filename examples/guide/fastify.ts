@@ -1,0 +1,20 @@
+/** docs/guide/frameworks.md: Fastify. */
+import fastify from 'fastify'
+import { createApp, inject, resource } from 'unwind'
+import { fastifyScope } from 'unwind/fastify'
+
+const session = resource({
+  name: 'session',
+  acquire: ({ scope }) => ({ of: scope.name }),
+  release: (_session, { status }) => console.log('released:', status),
+})
+const app = createApp()
+// #region fastify
+const server = fastify()
+await server.register(fastifyScope, { app }) // adds request.scope; the app closes with the server
+server.get('/orders', (request) => request.scope.get(session))
+server.get('/deep', async () => await inject(session))
+const url = await server.listen({ port: 0, host: '127.0.0.1' })
+// #endregion
+for (const path of ['/orders', '/deep']) console.log(await (await fetch(url + path)).text())
+await server.close()

@@ -1,0 +1,30 @@
+/** docs/guide/frameworks.md: Hono on Node.js. */
+import { serve } from '@hono/node-server'
+import { once } from 'node:events'
+import { Hono } from 'hono'
+import type { AddressInfo } from 'node:net'
+import { createApp, inject, resource } from 'unwind'
+import { honoFetch, honoScope } from 'unwind/hono'
+import { closing } from 'unwind/node'
+
+const session = resource({
+  name: 'session',
+  acquire: ({ scope }) => ({ of: scope.name }),
+  release: (_session, { status }) => console.log('released:', status),
+})
+const app = createApp()
+// #region hono
+const hono = new Hono()
+hono.use(honoScope(app)) // adds c.var.scope
+hono.get('/orders', async (c) => c.json(await c.var.scope.get(session)))
+hono.get('/deep', async (c) => c.json(await inject(session)))
+const server = serve({ fetch: honoFetch(app, hono), port: 0, hostname: '127.0.0.1' })
+app.use(closing(server))
+// #endregion
+await once(server, 'listening')
+// It listens on a port, not on a pipe.
+const { port } = server.address() as AddressInfo
+for (const path of ['/orders', '/deep']) {
+  console.log(await (await fetch(`http://127.0.0.1:${port}${path}`)).text())
+}
+await app.shutdown()

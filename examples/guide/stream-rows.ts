@@ -1,0 +1,57 @@
+/** docs/guide.md: rows as a stream, on one connection and on none in particular. Wants a `DATABASE_URL`. */
+import { createServer } from 'node:http'
+import { Pool } from 'pg'
+import { createApp, inject } from 'unwind'
+import { handle, listen } from 'unwind/http'
+import { pgResources } from 'unwind/pg'
+
+const connectionString = process.env['DATABASE_URL']
+const db = pgResources(() => new Pool({ connectionString, max: 2 }))
+const app = createApp()
+const table = 'generate_series(1, 10000) as id'
+let mostLeased = 0
+
+// #region snapshot
+/** One connection, one snapshot, bounded memory: for as long as the client reads. */
+async function* snapshot(): AsyncGenerator<string> {
+  const tx = await inject(db.transaction)
+  for await (const { id } of tx.cursor<{ id: number }>(`select id from ${table}`, [], {
+    batch: 500,
+  })) {
+    yield `${id}\n`
+  }
+}
+// #endregion
+
+// #region pages
+/** A connection for each page, held for milliseconds: a slow client waits alone. */
+async function* pages(size = 500): AsyncGenerator<string> {
+  const pool = await inject(db.pool)
+  for (let last = 0; ;) {
+    const { rows } = await pool.query<{ id: number }>(
+      `select id from ${table} where id > $1 order by id limit $2`,
+      [last, size],
+    )
+    mostLeased = Math.max(mostLeased, pool.stats().leased)
+    for (const { id } of rows) yield `${id}\n`
+    if (rows.length < size) return
+    last = rows.at(-1)?.id ?? last
+  }
+}
+// #endregion
+
+// #region serve
+const server = createServer(
+  handle(app, (request) => (request.url === '/snapshot' ? snapshot() : pages()), {
+    timeout: 30_000, // then the stream is cut, and the connection is back
+  }),
+)
+// #endregion
+
+const listening = await listen(app, server, { port: 0, host: '127.0.0.1' })
+for (const path of ['/snapshot', '/pages']) {
+  const text = await (await fetch(listening.url + path)).text()
+  console.log(path, text.split('\n').length - 1, 'rows')
+}
+console.log('leased while a page is sent:', mostLeased)
+await app.shutdown()

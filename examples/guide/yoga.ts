@@ -1,0 +1,44 @@
+/** docs/guide/frameworks.md: GraphQL Yoga. */
+import { createServer, type RequestListener } from 'node:http'
+import { createApp, currentScope, inject, resource, type Scope } from 'unwind'
+import { listen, scoped } from 'unwind/http'
+
+/** The part of Yoga that is used: its own types bring those of the browser, which contradict the ones of Node.js. */
+interface Yoga {
+  readonly createSchema: (definition: { typeDefs: string; resolvers: object }) => object
+  readonly createYoga: (options: {
+    schema: object
+    logging: boolean
+    context: () => object
+  }) => RequestListener
+}
+const module: string = 'graphql-yoga'
+const { createSchema, createYoga } = (await import(module)) as Yoga
+
+const session = resource({
+  name: 'session',
+  acquire: ({ scope }) => ({ of: scope.name }),
+  release: (_session, { status }) => console.log('released:', status),
+})
+const app = createApp()
+// #region yoga
+const yoga = createYoga({
+  context: () => ({ scope: currentScope() }),
+  logging: false,
+  schema: createSchema({
+    typeDefs: 'type Query { order: String, deep: String }',
+    resolvers: {
+      Query: {
+        order: async (_root: unknown, _parameters: unknown, { scope }: { scope: Scope }) =>
+          (await scope.get(session)).of,
+        deep: async () => (await inject(session)).of,
+      },
+    },
+  }),
+})
+const server = createServer(scoped(app, yoga))
+const listening = await listen(app, server, { port: 0, host: '127.0.0.1' })
+// #endregion
+const query = encodeURIComponent('{ order deep }')
+console.log(await (await fetch(`${listening.url}/graphql?query=${query}`)).text())
+await app.shutdown()
