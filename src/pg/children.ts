@@ -61,6 +61,10 @@ export class Children {
     return this.#leaving.some((child) => child.leave !== undefined)
   }
 
+  some(test: (child: Child) => boolean): boolean {
+    return this.#open.some(test)
+  }
+
   get empty(): boolean {
     return this.#open.length === 0
   }

@@ -6,7 +6,7 @@ import { lockTimedOut } from './errors.ts'
 import { lockNumber } from './lock-key.ts'
 import type { Session } from './session.ts'
 import { Statement } from './statement.ts'
-import { control, submit } from './submit.ts'
+import { submit } from './submit.ts'
 import type { PgLockKey, PgLockOptions } from './held-types.ts'
 
 const rules = { shared: flag, signal: abortSignal, timeout: milliseconds }
@@ -21,6 +21,8 @@ export interface Wanted {
   readonly timeout: number | undefined
   /** The statement that calls this function of PostgreSQL. */
   readonly sql: (name: string) => string
+  /** What gives it back where this session holds it. */
+  readonly giveBackIfHeld: string
 }
 
 /** @throws {TypeError} for what is no key, and for wrong options */
@@ -33,7 +35,12 @@ export function lockWanted(
   const number = lockNumber(key)
   const sql = (name: string): string =>
     `SELECT ${name}${shared ? '_shared' : ''}('${number}'::bigint) AS yes`
-  return { key, signal, timeout, sql }
+  const mode = shared ? 'ShareLock' : 'ExclusiveLock'
+  const giveBackIfHeld = `${sql('pg_advisory_unlock')} FROM pg_locks
+    WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted AND objsubid = 1 AND mode = '${mode}'
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND (classid::bigint << 32 | objid::bigint) = '${number}'::bigint`
+  return { key, signal, timeout, sql, giveBackIfHeld }
 }
 
 /** Where and how it is asked for. */
@@ -45,8 +52,8 @@ export interface Asking {
   readonly inTransaction: boolean
   /** The functions that wait for it and that try. */
   readonly functions: readonly [wait: string, attempt: string]
-  /** What gives it back, for the one that came when nobody wanted it any more. */
-  readonly undo?: string
+  /** Called where it may have come although nobody wants it any more: the server keeps it also after an error. */
+  readonly onUnknown?: () => void
 }
 
 /** Rejects with `ERR_PG_LOCK_NOT_AVAILABLE` after the timeout, and with the reason of a signal. */
@@ -98,7 +105,7 @@ let savepoints = 0
 
 async function ask(
   { key, signal, timeout }: Wanted,
-  { session, outer, inTransaction: inside, undo }: Asking,
+  { session, outer, inTransaction: inside, onUnknown }: Asking,
   sql: string,
 ): Promise<DriverResult> {
   savepoints += 1
@@ -114,10 +121,7 @@ async function ask(
   try {
     return await statement.promise
   } catch (error) {
-    const { result } = statement
-    if (result !== undefined && undo !== undefined && saysYes(result)) {
-      control(session, undo).promise.catch(ignore)
-    }
+    if (statement.sent) onUnknown?.()
     throw error
   } finally {
     stop?.()
@@ -151,5 +155,3 @@ async function giveUp(
     else statement.reject(error)
   })
 }
-
-function ignore(): void {}

@@ -53,11 +53,12 @@ export async function tryAdvisoryLock(
 }
 
 /**
- * - `wanted`: it may be held or not
+ * - `wanted`: it is asked for
+ * - `unknown`: nobody wants it any more, and it may have come all the same
  * - `deferred`: its transaction has failed, and takes no statement; it is given back after that
  * - `over`: not held by this any more
  */
-type State = 'wanted' | 'held' | 'deferred' | 'over'
+type State = 'wanted' | 'unknown' | 'held' | 'deferred' | 'over'
 
 export class Lock implements PgLock, AsyncDisposable, Child {
   home: Children | undefined = undefined
@@ -86,16 +87,21 @@ export class Lock implements PgLock, AsyncDisposable, Child {
   }
 
   async take(ask: (want: Wanted, asking: Asking) => Promise<boolean>): Promise<boolean> {
-    const { sql } = this.#want
-    const session = this.#session
-    const inTransaction = this.#inTransaction
     let taken = false
     try {
-      taken = await ask(this.#want, { session, inTransaction, functions, undo: sql(release) })
+      taken = await ask(this.#want, {
+        session: this.#session,
+        inTransaction: this.#inTransaction,
+        functions,
+        onUnknown: () => {
+          this.#state = 'unknown'
+        },
+      })
       if (this.#cut) throw disposedError('The PostgreSQL connection')
       if (taken) this.#state = 'held'
     } finally {
-      if (!taken) this.#end()
+      if (this.#state === 'unknown') this.#giveBackIfHeld()
+      else if (!taken) this.#end()
     }
     return taken
   }
@@ -129,6 +135,7 @@ export class Lock implements PgLock, AsyncDisposable, Child {
   /** The one that had failed is over. */
   transactionEnded(): void {
     if (this.#state === 'deferred') this.#giveBack().catch(ignore)
+    if (this.#state === 'unknown') this.#giveBackIfHeld()
   }
 
   async #release(): Promise<void> {
@@ -154,6 +161,19 @@ export class Lock implements PgLock, AsyncDisposable, Child {
     }
     this.#end()
     if (!saysYes(result)) throw lockNotHeld(this.#want.key)
+  }
+
+  /** Where another handle holds the same lock, it is one of two now, until the end of the lease. */
+  #giveBackIfHeld(): void {
+    const session = this.#session
+    session.dirty = true
+    if (this.#cut || session.failed || this.home?.some((child) => this.#isSharedWith(child))) return
+    const statement = control(session, this.#want.giveBackIfHeld)
+    statement.promise.then(() => this.#end(), ignore)
+  }
+
+  #isSharedWith(child: Child): boolean {
+    return child instanceof Lock && child.#state === 'held' && child.#want.key === this.#want.key
   }
 
   async #notGivenBack({ sent }: Statement, error: unknown): Promise<void> {
