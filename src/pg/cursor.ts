@@ -229,8 +229,9 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
     if (!statement.sent) {
       session.line.remove(statement)
       statement.reject(this.#dead())
-    } else if (session.line.running === statement) {
-      await quieten(session, session.policy.inFlight)
+    } else {
+      await session.afterInterrupt()
+      if (session.line.running === statement) await quieten(session, session.policy.inFlight)
     }
     await this.#turn
   }
@@ -255,7 +256,8 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
 
   /** Nobody waits for it: what runs already may take long. Where it fails, its transaction is over. */
   #closeInTurn(session: Session): void {
-    if (!this.#declared || session.failed) return
+    // Without its admission, the connection may be somebody else's.
+    if (!this.#declared || session.failed || this.#admission === undefined) return
     control(session, `CLOSE ${this.#name}`).promise.catch(ignore)
   }
 

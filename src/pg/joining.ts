@@ -93,10 +93,15 @@ function requestOf(scope: Scope): Scope {
  * When `signal` aborts, cancel what runs on the connection and refuse what waits.
  * @returns what stops that
  */
-export function cancelOnAbort(session: Session, signal: AbortSignal): () => void {
+export function cancelOnAbort(tx: { usable(): Session }, signal: AbortSignal): () => void {
   const onAbort = (): void => {
-    session.line.refuse(() => signal.reason as unknown)
-    void session.exclusively(() => interrupt(session))
+    try {
+      const session = tx.usable()
+      session.line.refuse(() => signal.reason as unknown)
+      void session.exclusively(() => interrupt(session))
+    } catch {
+      // It is over, and the connection may be somebody else's.
+    }
   }
   signal.addEventListener('abort', onAbort, { once: true })
   return () => signal.removeEventListener('abort', onAbort)

@@ -71,7 +71,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
       await statement.promise
     } catch (error) {
       // It may have begun all the same.
-      if (statement.sent && !isServerError(error)) await this.#undo(session)
+      if (this.#session && statement.sent && !isServerError(error)) await this.#undo(session)
       this.#finish('rolled back')
       throw error
     }
@@ -198,14 +198,13 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     this.#owner.destroy(error)
   }
 
-  /** Its connection is released: whoever does that rolls back. */
+  /** Its connection is released: whoever does that rolls back, and what is not sent by now must not be. */
   cut(scope: Scope | undefined): void {
     this.#savepoint?.cut(scope)
     this.children.cut(scope)
     this.#closedBy = scope
-    if (this.#phase !== 'open') return
-    this.#phase = 'rolled back'
     this.#session = undefined
+    if (this.#phase === 'open') this.#phase = 'rolled back'
   }
 
   /** What was open in it ends on the connection; nothing runs, and the line is held. */
@@ -225,6 +224,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   async #commit(session: Session): Promise<void> {
     if (this.#parent !== undefined) this.children.passOn(this, this.#parent)
     if (!this.children.empty) await this.children.close(session, this.#closedBy)
+    if (this.#session === undefined) throw this.dead()
     const statement = control(session, this.#frame.commit)
     const forget = this.#signal && limitAfterAbort(session, statement.promise, this.#signal)
     let result: DriverResult
@@ -247,7 +247,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   /** @returns what to throw */
   async #notCommitted(session: Session, statement: Statement, error: unknown): Promise<unknown> {
     const { failure } = session
-    if (this.#parent !== undefined || !statement.sent) await this.#rollBack(session)
+    if (this.#session && (this.#parent || !statement.sent)) await this.#rollBack(session)
     if (this.#parent !== undefined) {
       return refusesAll(error) ? rolledBack(this.#frame.what, failure) : error
     }

@@ -84,7 +84,7 @@ async function required<R>({ scope, resources, options }: Call, body: Body<R>): 
   const tx = await join(scope, resources.transaction, options, where)
   // Somebody may have replaced it, as a test does.
   const whole = tx instanceof Transaction ? tx : undefined
-  const stop = signal && whole && cancelOnAbort(whole.usable(), signal)
+  const stop = signal && whole && cancelOnAbort(whole, signal)
   let result: R
   try {
     result = await body(tx)
