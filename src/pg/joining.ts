@@ -97,6 +97,7 @@ export function cancelOnAbort(tx: { usable(): Session }, signal: AbortSignal): (
   const onAbort = (): void => {
     try {
       const session = tx.usable()
+      // Whatever it is.
       session.line.refuse(() => signal.reason as unknown)
       void session.exclusively(() => interrupt(session))
     } catch {
