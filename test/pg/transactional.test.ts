@@ -1,5 +1,6 @@
 /** Parts of a request's work as transactions, as users of declarative transactions expect them (required, nested, requiresNew). */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { createApp, currentScope, inject, override, value, type App } from 'unwind'
 import { pgResources, transactional, type PgResources, type PgTransaction } from 'unwind/pg'
@@ -305,12 +306,14 @@ test('a signal ends the statement of a part and the part with its reason, whiche
   const { app, db } = fixture
   for (const propagation of ['required', 'nested', 'requiresNew'] as const) {
     const reason = new Error(propagation)
+    // Its own text: another test may have left one that sleeps on.
+    const statement = `select pg_sleep(60) /* ${randomUUID()} */`
     await assert.rejects(
       app.run(async (scope) => {
         const controller = new AbortController()
         const { signal } = controller
         const part = transactional(db, { propagation, signal }, async (tx) => {
-          const sleeping = tx.query('select pg_sleep(60)')
+          const sleeping = tx.query(statement)
           sleeping.catch(() => {})
           await (await scope.get(db.connection)).query('select 1').catch(() => {})
           await sleeping
@@ -318,7 +321,7 @@ test('a signal ends the statement of a part and the part with its reason, whiche
         part.catch(() => {})
         for (;;) {
           const { rowCount } = await observer.query(
-            "select 1 from pg_stat_activity where query = 'select pg_sleep(60)' and state = 'active'",
+            `select 1 from pg_stat_activity where query = '${statement}' and state = 'active'`,
           )
           if (rowCount === 1) break
         }
