@@ -8,7 +8,7 @@ import { pgPool, type PgLease, type PgPool } from 'unwind/pg'
 import { Wire } from '../support/chaos-proxy.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { cert, key } from './support/certificate.ts'
-import { backendOf, databaseUrl, deferred, newPool, Observer } from './support/database.ts'
+import { backendOf, databaseUrl, deferred, newPool, Observer, until } from './support/database.ts'
 
 /** How often a statement is cancelled while it may just end by itself, in all. */
 const iterations = 400
@@ -64,7 +64,7 @@ test('nothing is sent while a cancel may still be on its way', async () => {
   controller.abort(reason)
   const next = lease.query('select 2 as two')
   await finished.promise
-  while (wire.keptCancels === 0) await pause(1)
+  await until(() => wire.keptCancels > 0, 'the cancel is on its way')
   await new Promise(setImmediate)
   assert.equal(sent.length, 1, 'although the first statement has ended')
   wire.letCancelsGo()
@@ -83,7 +83,7 @@ test('a cancel that is lost is repeated', async () => {
   await observer.untilRunning(pid, 'pg_sleep')
   wire.onCancel = 'lose'
   const released = lease[Symbol.asyncDispose]()
-  while (wire.cancels < 2) await pause(1)
+  await until(() => wire.cancels >= 2, 'the cancel is repeated')
   wire.onCancel = 'forward'
   await Promise.all([released, statement])
   await using next = await pool.acquire()
@@ -243,5 +243,5 @@ async function requestPlainly(client: pg.Client, wire: Wire): Promise<void> {
   messenger.on('error', () => {})
   messenger.on('connect', () => messenger.cancel(processID, secretKey))
   messenger.connect(Number(port), hostname)
-  while (wire.keptCancels === 0) await pause(1)
+  await until(() => wire.keptCancels > 0, 'the cancel is on its way')
 }

@@ -81,7 +81,9 @@ test(
         for (let turn = 0; turn < 10; turn += 1) {
           await using lease = await pool.acquire()
           const controller = new AbortController()
-          const sleeping = lease.query('select pg_sleep(60)', [], { signal: controller.signal })
+          const sleeping = lease.query('select pg_sleep(60) as bounced', [], {
+            signal: controller.signal,
+          })
           setImmediate(() => controller.abort(reason))
           await assert.rejects(sleeping, (error) => error === reason)
           cancelled += 1
@@ -91,7 +93,7 @@ test(
     )
     assert.equal(cancelled, 30)
     const { rows } = await observer.query(
-      "select count(*)::int as n from pg_stat_activity where query like 'select pg_sleep(60)%' and state = 'active'",
+      "select count(*)::int as n from pg_stat_activity where query like 'select pg_sleep(60) as bounced%' and state = 'active'",
     )
     assert.deepEqual(rows, [{ n: 0 }])
   },

@@ -12,7 +12,7 @@ import QueryStream from 'pg-query-stream'
 import { createApp } from 'unwind'
 import { pgPool, pgResources, type PgLease, type PgPool } from 'unwind/pg'
 
-import { backendOf, newPool, newTable, Observer } from './support/database.ts'
+import { backendOf, newPool, newTable, Observer, until } from './support/database.ts'
 
 interface Database {
   [table: string]: { v: number }
@@ -29,7 +29,7 @@ const column = sql<number>`n`.as('n')
 const pid = sql<{ pid: number }>`select pg_backend_pid() as pid`
 
 async function idle(pool: PgPool): Promise<void> {
-  while (pool.stats().leased > 0) await new Promise(setImmediate)
+  await until(() => pool.stats().leased === 0, 'nothing is leased')
 }
 
 test('kysely: statements, transactions on one backend, and their rollback, over pool.driver', async () => {
@@ -334,16 +334,15 @@ test('the facade of a pool has the manners of the driver’s: promises, callback
   assert.deepEqual(notices, ['hear me'])
   next.release(true)
   await idle(pool)
-  const fresh = await new Promise<pg.PoolClient>((resolve, reject) => {
-    driver.connect((error, connected, release) => {
+  const { fresh, release } = await new Promise<Connected>((resolve, reject) => {
+    driver.connect((error, connected, done) => {
       if (error || connected === undefined) reject(error)
-      else {
-        resolve(connected)
-        setImmediate(release)
-      }
+      else resolve({ fresh: connected, release: done })
     })
   })
   assert.notEqual(await backendOf(fresh), backend, 'a truthy argument closes the connection')
+  release()
+  await assert.rejects(fresh.query('select 1'), disposed)
   await idle(pool)
   await driver.end()
   await pool.query('select 1')
@@ -385,6 +384,12 @@ test('cursors and streams of the driver are read through a cursor that ends with
   const client = await lease.asPool<pg.Pool>().connect()
   assert.throws(() => client.query(new pg.Query('select 1')), /unsafeClient/)
 })
+
+/** What a callback of `connect()` is given. */
+interface Connected {
+  readonly fresh: pg.PoolClient
+  readonly release: () => void
+}
 
 async function assertQuiet(lease: PgLease): Promise<void> {
   const { rows } = await lease.query('select count(*)::int as n from pg_cursors')

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { pgPool, type PgTransaction } from 'unwind/pg'
 
 import { Wire } from '../support/chaos-proxy.ts'
-import { backendOf, deferred, newPool, newTable, Observer } from './support/database.ts'
+import { backendOf, deferred, newPool, newTable } from './support/database.ts'
 
 const disposed = { name: 'DisposedError', code: 'ERR_DISPOSED' }
 const open = { name: 'PgTransactionOpenError', code: 'ERR_PG_TRANSACTION_OPEN' }
@@ -387,23 +387,24 @@ test('transaction() gives what the body gives, and refuses what is no body and n
 })
 
 test('a deadlock is tried again where that is allowed, as is what a library wrapped or a body swallowed', async () => {
-  await using observer = await Observer.start()
   await using table = await newTable()
-  await using pool = pgPool(() => newPool({ max: 2 }), { grace: 10_000 })
+  const options = '-c deadlock_timeout=50ms'
+  await using pool = pgPool(() => newPool({ max: 2, options }), { grace: 10_000 })
   await pool.query(`insert into ${table.name} values (1), (2)`)
   const both = [deferred(), deferred()]
   let runs = 0
   const lock = (mine: number, other: number): Promise<void> =>
     pool.transaction({ retry: 3 }, async (tx) => {
       runs += 1
-      await tx.query(`update ${table.name} set v = v where v = ${mine}`)
+      // Whoever comes again takes them in the order in which nobody meets.
+      const again = runs > 2
+      await tx.query(`update ${table.name} set v = v where v = ${again ? 1 : mine}`)
       both[mine - 1]?.resolve()
       await Promise.all(both.map(({ promise }) => promise))
-      await tx.query(`update ${table.name} set v = v where v = ${other}`)
+      await tx.query(`update ${table.name} set v = v where v = ${again ? 2 : other}`)
     })
   await Promise.all([lock(1, 2), lock(2, 1)])
-  assert.equal(runs, 3)
-  assert.ok(observer)
+  assert.ok(runs === 3 || runs === 4, 'the server ends one of them, or both')
 
   const failures: ((tx: PgTransaction) => Promise<unknown>)[] = [
     (tx) => tx.query("do $$ begin raise exception using errcode = '40001'; end $$"),

@@ -1,11 +1,10 @@
 /** Parts of a request's work as transactions, as users of declarative transactions expect them (required, nested, requiresNew). */
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { createApp, currentScope, inject, override, value, type App } from 'unwind'
 import { pgResources, transactional, type PgResources, type PgTransaction } from 'unwind/pg'
 
-import { backendOf, newPool, newTable, Observer } from './support/database.ts'
+import { backendOf, deferred, newPool, newTable, Observer, until } from './support/database.ts'
 
 const boom = new Error('boom')
 const unexpected = {
@@ -256,7 +255,7 @@ test('requiresNew: on a pool that others keep exhausted it waits for them', asyn
   const waiting = app.run(() =>
     transactional(db, { propagation: 'requiresNew' }, (tx) => insert(tx, 1)),
   )
-  while (pool.stats().waiting === 0) await new Promise(setImmediate)
+  await until(() => pool.stats().waiting > 0, 'it waits')
   await lease[Symbol.asyncDispose]()
   await waiting
   assert.deepEqual(await values(), [1])
@@ -306,25 +305,20 @@ test('a signal ends the statement of a part and the part with its reason, whiche
   const { app, db } = fixture
   for (const propagation of ['required', 'nested', 'requiresNew'] as const) {
     const reason = new Error(propagation)
-    // Its own text: another test may have left one that sleeps on.
-    const statement = `select pg_sleep(60) /* ${randomUUID()} */`
     await assert.rejects(
       app.run(async (scope) => {
         const controller = new AbortController()
         const { signal } = controller
+        const running = deferred<number>()
         const part = transactional(db, { propagation, signal }, async (tx) => {
-          const sleeping = tx.query(statement)
+          running.resolve(await backendOf(tx))
+          const sleeping = tx.query('select pg_sleep(60)')
           sleeping.catch(() => {})
           await (await scope.get(db.connection)).query('select 1').catch(() => {})
           await sleeping
         })
         part.catch(() => {})
-        for (;;) {
-          const { rowCount } = await observer.query(
-            `select 1 from pg_stat_activity where query = '${statement}' and state = 'active'`,
-          )
-          if (rowCount === 1) break
-        }
+        await observer.untilRunning(await running.promise, 'pg_sleep')
         controller.abort(reason)
         await part
       }),

@@ -90,6 +90,15 @@ export class Observer implements AsyncDisposable {
   }
 }
 
+/** What gives no event. Bounded by attempts: how long one takes depends on the machine. */
+export async function until(met: () => boolean, what: string): Promise<void> {
+  for (let attempt = 0; attempt < 10_000; attempt += 1) {
+    if (met()) return
+    await pause(1)
+  }
+  assert.fail(`Waited in vain until ${what}.`)
+}
+
 let tables = 0
 
 /** An empty table with the column `v`, dropped at the end. */
