@@ -19,6 +19,7 @@ const rules = { level: oneOf(...levels), threshold: milliseconds, onLeak: callab
 const inForce: LeakOptions[] = [{ level: levelOfEnvironment() }]
 
 class Detection {
+  level: LeakLevel = 'simple'
   /** What is acquired and released is counted. */
   counting = false
   /** Something is recorded of each acquisition, or of some: see notes.ts. */
@@ -32,16 +33,13 @@ class Detection {
   /** Called when the level or the threshold changes. */
   onChange: () => void = () => {}
 
-  get level(): LeakLevel {
-    return inForce.at(-1)?.level ?? 'simple'
-  }
-
   get threshold(): number {
     return inForce.at(-1)?.threshold ?? 30_000
   }
 
   update(): void {
-    const { level } = this
+    const level = inForce.at(-1)?.level ?? 'simple'
+    this.level = level
     this.counting = level !== 'off'
     this.watching =
       level === 'full' || level === 'sampled' || (level !== 'off' && this.escalated > 0)

@@ -1,6 +1,7 @@
 /**
- * Where in a program something was acquired: the frames of the caller, without our own. Formatted at once, because a
- * stack that nobody has read keeps alive what its functions were called on; and each text is kept once.
+ * Where in a program something was acquired: the frames of the caller, without our own. Read at once, because a stack
+ * that nobody has read keeps alive what its functions were called on. Formatting one costs more than everything else
+ * here, so it is done once for each place.
  */
 import { fileURLToPath } from 'node:url'
 import { detection } from './detection.ts'
@@ -9,10 +10,12 @@ import { detection } from './detection.ts'
 const depth = 6
 /** Frames of ours that may stand before them. */
 const ownDepth = 8
-/** Texts that are remembered. A program has few places that acquire. */
+/** Places that are remembered. A program has few that acquire. */
 const remembered = 1_000
 
-const texts = new Map<string, string>()
+/** By the positions of their frames. */
+const sites = new Map<string, string>()
+const scripts = new Map<string | null, number>()
 const own = ownFolders()
 
 const openings = new WeakMap<object, string>()
@@ -46,21 +49,52 @@ export function closingOf(scope: object): Error | undefined {
  * @param below the function of ours that is called by those that may be of the program
  */
 export function siteHere(below: Function): string {
-  const site = interned(framesOf(stackHere(below)))
-  return site === '' ? 'outside of every file of the program' : site
-}
-
-function stackHere(below: Function): string {
-  const holder: { stack?: unknown } = {}
   const { stackTraceLimit } = Error
+  // Restored as it was found: a property, called by Node.js on what it belongs to.
+  const hook: unknown = Reflect.get(Error, 'prepareStackTrace')
   try {
     Error.stackTraceLimit = depth + ownDepth
-    Error.captureStackTrace(holder, below)
-    // Read at once. A hook of somebody else's may have made something else of it.
-    return String(holder.stack)
+    Error.prepareStackTrace = positionsOf
+    const positions = stackBelow(below)
+    const known = sites.get(positions)
+    if (known !== undefined) return known
+    Reflect.set(Error, 'prepareStackTrace', hook)
+    return remember(positions, framesOf(stackBelow(below)))
   } finally {
     Error.stackTraceLimit = stackTraceLimit
+    Reflect.set(Error, 'prepareStackTrace', hook)
   }
+}
+
+function stackBelow(below: Function): string {
+  const holder: { stack?: unknown } = {}
+  Error.captureStackTrace(holder, below)
+  // A hook of somebody else's may have made something else of it.
+  return String(holder.stack)
+}
+
+/** Which place it is, without lines, columns and names, which cost. */
+function positionsOf(_error: Error, frames: readonly NodeJS.CallSite[]): string {
+  let positions = ''
+  for (const frame of frames) {
+    positions += `${numberOf(frame.getScriptNameOrSourceURL())}:${frame.getPosition()} `
+  }
+  return positions
+}
+
+function numberOf(script: string | null): number {
+  const known = scripts.get(script)
+  if (known !== undefined) return known
+  scripts.set(script, scripts.size)
+  return scripts.size - 1
+}
+
+function remember(positions: string, frames: string): string {
+  const [oldest] = sites.size < remembered ? [] : sites.keys()
+  if (oldest !== undefined) sites.delete(oldest)
+  const site = frames === '' ? 'outside of every file of the program' : frames
+  sites.set(positions, site)
+  return site
 }
 
 /** What a stack says of the program, one line for each frame, innermost first. */
@@ -89,13 +123,4 @@ function ownFolders(): string[] {
   if (!/\/core\/sites\.[jt]s$/.test(url)) return []
   const folders = ['../../dist/', '../../src/'].map((folder) => new URL(folder, url))
   return folders.flatMap((folder) => [folder.href, fileURLToPath(folder)])
-}
-
-function interned(text: string): string {
-  const known = texts.get(text)
-  if (known !== undefined) return known
-  const [oldest] = texts.size < remembered ? [] : texts.keys()
-  if (oldest !== undefined) texts.delete(oldest)
-  texts.set(text, text)
-  return text
 }

@@ -62,7 +62,9 @@ export function tellUsedAfterClose(scope: Scope, call: string): void {
 export function tellAcquired(scope: Scope, entry: Entry): void {
   if (acquired.hasSubscribers) acquired.publish(messageOf(scope, entry))
   if (!detection.watching) return
-  const made = noteOf(heldBy(entry)) ?? note(heldBy(entry), entry.name, scope)
+  // A resource was noted, or passed over, when it was asked for: there its caller could be seen.
+  const { name, traits } = entry
+  const made = traits === undefined ? note(entry, name, scope) : noteOf(traits)
   if (made !== undefined) watchGarbage(scope, made)
 }
 

@@ -1,0 +1,43 @@
+/** Where something was acquired is said as the program wants stacks to be said, and the program notices nothing of it. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { script } from './support/script.ts'
+
+const sitesOf = `
+  import { detectLeaks } from 'unwind'
+  detectLeaks({ level: 'full' })
+  const app = createApp()
+  const lost = resource({ name: 'lost', acquire: () => ({}), release: () => {} })
+  async function siteHere() {
+    const scope = app.child()
+    await scope.get(lost)
+    const [{ stack }] = scope.inspect().resources
+    await scope.close()
+    return stack
+  }
+`
+
+test('one place has the same site each time, another has another', async () => {
+  const lines = await script(`${sitesOf}
+    const same = new Set()
+    for (let time = 0; time < 3; time += 1) same.add(await siteHere())
+    const other = await siteHere()
+    console.log(same.size, same.has(other), other.split('\\n').length > 1, /at siteHere/.test(other))
+  `)
+  assert.deepEqual(lines, ['1 false true true'])
+})
+
+test('a hook that formats stacks formats the site, and stays what it was, as the limit of frames does', async () => {
+  const lines = await script(`${sitesOf}
+    const hook = (error, frames) =>
+      [String(error), ...frames.map((frame) => '    at mapped:' + frame.getLineNumber())].join('\\n')
+    Error.prepareStackTrace = hook
+    Error.stackTraceLimit = 3
+    const same = new Set()
+    for (let time = 0; time < 3; time += 1) same.add(await siteHere())
+    const [site] = same
+    console.log(same.size, /^at mapped:\\d+$/m.test(site))
+    console.log(Error.prepareStackTrace === hook, Error.stackTraceLimit)
+  `)
+  assert.deepEqual(lines, ['1 true', 'true 3'])
+})
