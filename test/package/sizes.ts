@@ -1,0 +1,45 @@
+/** What each entry point adds to a bundle: minified by esbuild, and compressed by gzip. */
+import assert from 'node:assert/strict'
+import { gzipSync } from 'node:zlib'
+import { build } from 'esbuild'
+
+import { entries } from './entries.ts'
+import type { Project } from './project.ts'
+
+export async function printSizes(project: Project): Promise<void> {
+  console.log('\nbundled             minified   compressed')
+  for (const { name } of entries) {
+    const text = await bundle(project, `export * from '${name}'`)
+    const sizes = [text.length, gzipSync(text, { level: 9 }).length]
+    const [minified = '', compressed = ''] = sizes.map((size) => (size / 1_000).toFixed(1))
+    console.log(`${name.padEnd(22)}${minified.padStart(6)}${compressed.padStart(13)} kB`)
+  }
+}
+
+/** Code that was bundled and minified does what it did before. */
+export async function checkBundle(project: Project): Promise<void> {
+  const text = await bundle(
+    project,
+    `import { createApp, resource } from 'unwind'
+    const one = resource({ name: 'one', acquire: () => 1, release: () => console.log('released') })
+    await createApp().run(async (scope) => console.log(await scope.get(one)))`,
+  )
+  project.write('bundled.mjs', text)
+  const { out } = project.run(process.execPath, ['bundled.mjs'])
+  assert.equal(out, '1\nreleased\n')
+}
+
+async function bundle(project: Project, contents: string): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: project.folder },
+    bundle: true,
+    minify: true,
+    write: false,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22',
+    external: ['better-sqlite3', 'ws'],
+    logLevel: 'error',
+  })
+  return outputFiles[0]?.text ?? ''
+}

@@ -1,0 +1,60 @@
+/** Bun and Deno: how they run a test of the core, and what of the suite does not hold there, with the reason. */
+
+export interface Runtime {
+  readonly name: string
+  /** From the registry of npm, in the version that this was tried with. */
+  readonly package: string
+  /** @param importMap where the entry points of the package are */
+  words(file: string, importMap: string): string[]
+  /** What the command says of how many tests passed and failed. */
+  readonly passed: RegExp
+  readonly failed: RegExp
+  /** Files of which some tests fail: how many at most, and why. */
+  readonly failures: Readonly<Record<string, { readonly count: number; readonly because: string }>>
+}
+
+/** Files that ask V8 by flags and functions of Node.js what it collects and what it costs. */
+export const ofNode: readonly string[] = ['costs', 'leaks', 'memory', 'two-copies']
+
+const ownProperties =
+  'its errors have own properties of their own (line, column, sourceURL), and a message'
+const children = 'starts another process with flags of Node.js'
+
+export const runtimes: readonly Runtime[] = [
+  {
+    name: 'Bun',
+    package: 'bun@1.4.5',
+    words: (file) => ['test', `./${file}`],
+    passed: /^\s*(\d+) pass$/m,
+    failed: /^\s*(\d+) fail$/m,
+    failures: {
+      'async-stack': { count: 1, because: ownProperties },
+      channels: { count: 4, because: 'a TracingChannel does not publish' },
+      format: { count: 1, because: 'a crash prints the message of a chain, and not its text' },
+      stack: { count: 1, because: ownProperties },
+      'suppressed-error': { count: 1, because: ownProperties },
+      unthrown: { count: 1, because: 'standard output and error come in another order' },
+    },
+  },
+  {
+    name: 'Deno',
+    package: 'deno@2.9.6',
+    words: (file, importMap) => [
+      'test',
+      '--allow-all',
+      '--no-check',
+      '--no-lock',
+      `--import-map=${importMap}`,
+      file,
+    ],
+    passed: /(\d+) passed/,
+    failed: /(\d+) failed/,
+    failures: {
+      apps: { count: 1, because: children },
+      channels: { count: 1, because: children },
+      format: { count: 1, because: children },
+      hold: { count: 1, because: children },
+      unthrown: { count: 20, because: children },
+    },
+  },
+]
