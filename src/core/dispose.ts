@@ -47,7 +47,12 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 /** A value in a few words, for messages. */
 export function describe(value: unknown): string {
-  return inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
+  return inspect(value, {
+    customInspect: false,
+    depth: 0,
+    breakLength: Infinity,
+    maxStringLength: 60,
+  })
 }
 
 /**

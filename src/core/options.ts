@@ -80,8 +80,11 @@ function unknownOption(where: string, key: string, known: readonly string[]): Ty
   return new TypeError(`Unknown option \`${key}\` of ${where}. Known: ${known.join(', ')}.`)
 }
 
+/** Not in the value's own way: that is code of somebody else, which may throw. */
+const briefly = { customInspect: false, depth: 0, breakLength: Infinity, maxStringLength: 60 }
+
 function brief(value: unknown): string {
-  const shown = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
+  const shown = inspect(value, briefly)
   return shown.length > 80 ? `${shown.slice(0, 79)}…` : shown
 }
 

@@ -126,7 +126,8 @@ function signalOf(
   options: { signal?: AbortSignal } | undefined,
 ): AbortSignal | undefined {
   if (options === undefined) return undefined
-  const { signal } = options
+  // Without types it may be null.
+  const signal = options?.signal
   const isRight = signal instanceof AbortSignal && Object.keys(options).length === 1
   if (!isRight) checkOptions(call, options, waiting)
   return signal
