@@ -13,6 +13,12 @@ type Done = Parameters<onSendHookHandler>[3]
 
 const observing = new WeakSet<RouteHandlerMethod>()
 
+/**
+ * The replies whose answer is on its way. While it is held back they do not look sent, so Fastify sends `undefined` for an
+ * async handler that called `reply.send()` and returned nothing: only the first counts.
+ */
+const answering = new WeakSet<FastifyReply>()
+
 /** `handler`, whose end is told to what is served. Fastify makes a second route, for HEAD, of one for GET. */
 export function observed(handler: RouteHandlerMethod): RouteHandlerMethod {
   if (observing.has(handler)) return handler
@@ -47,10 +53,10 @@ function follow(served: Served, reply: FastifyReply, result: unknown): void {
   served.settle(served.seen ? 'settled' : 'unseen')
 }
 
-/** Without a value the handler has answered by itself. */
+/** Without a value, and without one that was given to `reply.send()`, the handler has answered by itself. */
 function settle(served: Served, value: unknown, reply: FastifyReply): void {
   if (value === undefined || value === reply) {
-    served.completes = false
+    if (!answering.has(reply)) served.completes = false
     served.release()
   }
   served.settle('settled')
@@ -64,8 +70,13 @@ export function holdBack(
   done: Done,
 ): void {
   const served = servedOf(reply.raw)
-  if (served === undefined || served.over) done()
-  else if (served.adapter.closeAt === 'ended' || isStream(payload)) release(served, done)
+  if (answering.has(reply) && served?.failure === undefined) return
+  if (served === undefined || served.over) {
+    done()
+    return
+  }
+  if (served.taken) answering.add(reply)
+  if (served.adapter.closeAt === 'ended' || isStream(payload)) release(served, reply, done)
   else if (served.running) void holdUntilLastStep(served, reply, done)
   else close(served, reply, done)
 }
@@ -73,20 +84,32 @@ export function holdBack(
 function close(served: Served, reply: FastifyReply, done: Done): void {
   served.completes = true
   const closing = closeForAnswer(served)
-  if (closing === undefined) done()
+  if (closing === undefined) proceed(reply, done)
   else
     void closing.then(
-      () => done(),
+      () => proceed(reply, done),
       (error: unknown) => refuse(reply, error, done),
     )
 }
 
-function release(served: Served, done: Done): void {
+function release(served: Served, reply: FastifyReply, done: Done): void {
+  served.completes = true
   served.release()
-  done()
+  proceed(reply, done)
+}
+
+/** What Fastify cannot send is an error like any other. */
+function proceed(reply: FastifyReply, done: Done): void {
+  try {
+    done()
+  } catch (error) {
+    answering.delete(reply)
+    reply.send(error)
+  }
 }
 
 function refuse(reply: FastifyReply, error: unknown, done: Done): void {
+  answering.delete(reply)
   // Fastify keeps the status that the handler has chosen for its success.
   if (reply.statusCode < 400) reply.code(statusOf(error) ?? 500)
   done(error as Error)
@@ -103,8 +126,13 @@ async function holdUntilLastStep(served: Served, reply: FastifyReply, done: Done
     setImmediate(resolve, false)
   })
   if (served.failure !== undefined) return
-  if (waitsForReply) close(served, reply, done)
-  else release(served, done)
+  if (waitsForReply) {
+    close(served, reply, done)
+    return
+  }
+  served.completes = false
+  served.release()
+  proceed(reply, done)
 }
 
 /** `return reply` and `await reply` call its `then`. */

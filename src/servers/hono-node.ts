@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { enter, type Adapter } from './adapter.ts'
-import { bodyOf, isEmpty, isWhole, look, piecesOf, streaming } from './hono-response.ts'
+import { bodyOf, isEmpty, isWhole, look, piecesOf, refused, streaming } from './hono-response.ts'
 import { discard } from './reply.ts'
 import { hearClose, hearPipes } from './hearing.ts'
 import { open } from './serve.ts'
@@ -78,11 +78,18 @@ function answeredAtOnce(served: Served, response: Response): Fetched {
 }
 
 function answered(served: Served, response: Response): Fetched {
-  if (served.overtaken) void discard(response)
+  if (served.overtaken) return unwanted(served, response)
   served.status = response.status
   const whole = isWhole(response)
   if (whole === true) return held(served, response)
   return whole === undefined ? answeredAfterLook(served, response) : streamed(served, response)
+}
+
+/** The client has left, or was answered in the place of the handler. */
+async function unwanted(served: Served, response: Response): Promise<Response> {
+  await discard(response)
+  served.throwIfOvertaken()
+  return refused(503)
 }
 
 async function answeredAfterLook(served: Served, response: Response): Promise<Response> {

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { describe, test } from 'node:test'
 
+import { getRequestListener } from '@hono/node-server'
+import { Hono } from 'hono'
 import { tryCurrentScope, type Scope } from 'unwind'
+import { honoFetch, honoScope } from 'unwind/hono'
 
 import { Peer } from './support/client.ts'
 import { plainKinds } from './support/kinds.ts'
@@ -122,3 +125,32 @@ for (const kind of plainKinds) {
     })
   })
 }
+
+test('a client of Hono that leaves is reported to nobody, whatever Hono makes of the abort', async () => {
+  const running = Promise.withResolvers<void>()
+  const answered = Promise.withResolvers<Response>()
+  await using site = await Site.open((opened) => {
+    const hono = new Hono()
+    hono.use(honoScope(opened.app))
+    hono.onError(() => new Response(new Blob(['too late']).stream()))
+    hono.get('/', async (c) => {
+      opened.watch(c.var.scope)
+      const abort = aborted(c.var.scope)
+      running.resolve()
+      throw (await abort).reason
+    })
+    const fetch = honoFetch(opened.app, hono)
+    const listener = getRequestListener(async (request, env) => {
+      answered.resolve(await fetch(request, env))
+      return answered.promise
+    })
+    return (request, response) => void listener(request, response)
+  })
+  using peer = await Peer.connect(site)
+  peer.get('/')
+  await running.promise
+  peer.reset()
+  await answered.promise
+  assert.deepEqual(site.reported, [])
+  assert.deepEqual(await site.statuses(), ['aborted'])
+})

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { describe, test } from 'node:test'
+
+import { fastify, type FastifyReply, type FastifyRequest } from 'fastify'
+import { createApp } from 'unwind'
+import { fastifyScope } from 'unwind/fastify'
+
+import { turn } from './support/scoped-site.ts'
+
+type Route = (request: FastifyRequest, reply: FastifyReply) => unknown
+
+interface Got {
+  readonly status: number
+  readonly body: string
+  /** How the scope of the request ended. */
+  readonly outcome: string
+}
+
+/** Ask a server with `route` once. Whatever nobody handles fails the test by itself. */
+async function get(route: Route, commit?: () => unknown): Promise<Got> {
+  const app = createApp()
+  const server = fastify()
+  await server.register(fastifyScope, { app })
+  const ended = Promise.withResolvers<string>()
+  server.get('/', (request, reply) => {
+    request.scope.defer(({ status }) => ended.resolve(status))
+    if (commit !== undefined) request.scope.defer(commit)
+    return route(request, reply)
+  })
+  const { statusCode: status, body } = await server.inject('/')
+  const outcome = await ended.promise
+  await server.close()
+  return { status, body, outcome }
+}
+
+async function* pieces() {
+  for (const piece of ['o', 'n', 'e']) {
+    await turn()
+    yield piece
+  }
+}
+
+const payloads: readonly (readonly [string, () => unknown])[] = [
+  ['a value', () => ({ toJSON: () => 'one' })],
+  ['a text', () => '"one"'],
+  ['a stream', () => Readable.from(pieces())],
+]
+
+const routes: readonly (readonly [string, (payload: () => unknown) => Route])[] = [
+  ['returned', (payload) => async () => payload()],
+  ['sent, with the reply returned', (payload) => async (_, reply) => reply.send(payload())],
+  [
+    'sent, with the reply awaited',
+    (payload) => async (_, reply) => {
+      await reply.send(payload())
+    },
+  ],
+  [
+    'sent as the last step of an async handler',
+    (payload) => async (_, reply) => {
+      await turn()
+      void reply.send(payload())
+    },
+  ],
+  [
+    'sent by a handler without a promise',
+    (payload) => (_, reply) => {
+      void reply.send(payload())
+    },
+  ],
+]
+
+describe('a handler of Fastify succeeds, and its client gets', () => {
+  for (const [what, payload] of payloads) {
+    for (const [how, route] of routes) {
+      test(`${what} that is ${how}`, async () => {
+        const { status, body, outcome } = await get(route(payload))
+        assert.equal(body.replaceAll('"', ''), 'one')
+        assert.deepEqual([status, outcome], [200, 'success'])
+      })
+    }
+  }
+})
+
+describe('an async handler of Fastify that calls reply.send() and returns nothing', () => {
+  test('is answered with the error where its commit fails', async () => {
+    const got = await get(
+      async (_, reply) => {
+        void reply.send('one')
+      },
+      async () => {
+        await turn()
+        throw new Error('not committed')
+      },
+    )
+    assert.equal(got.status, 500)
+    assert.match(got.body, /not committed/)
+  })
+
+  test('is answered with the error where it throws in the same step', async () => {
+    const got = await get(async (_, reply) => {
+      void reply.send('one')
+      throw new Error('lost')
+    })
+    assert.deepEqual([got.status, got.outcome], [500, 'failure'])
+  })
+
+  test('is answered with the first of two answers', async () => {
+    const got = await get(async (_, reply) => {
+      void reply.send('one')
+      void reply.send('two')
+    })
+    assert.deepEqual(got, { status: 200, body: 'one', outcome: 'success' })
+  })
+})
+
+test('what Fastify cannot send is a 500, although its scope closed before', async () => {
+  const got = await get(async (_, reply) => {
+    reply.type('text/html')
+    return 5
+  })
+  assert.equal(got.status, 500)
+  assert.match(got.body, /invalid type/)
+})
