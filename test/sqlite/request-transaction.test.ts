@@ -209,6 +209,9 @@ test('one that is held for too long is reported with its scope and where it was 
 test('one that is held for too long is reported to the onError of its app, where there is one', async (t) => {
   const reported = Promise.withResolvers<[unknown, { scope: Scope; resource?: string }]>()
   const { resources } = setUp(t, { slowWrite: 1 })
+  // What looks at slow writes keeps no process alive, and nothing else waits here.
+  const alive = setInterval(() => {}, 1_000)
+  t.after(() => clearInterval(alive))
   const app = createApp({ onError: (error, info) => reported.resolve([error, info]) })
   await app.run({ name: 'checkout' }, async (scope) => {
     await scope.get(resources.transaction)
