@@ -38,7 +38,7 @@ export interface Effort {
   readonly sockets: number
   /** Until a client gives up. */
   readonly patience: number
-  /** Until connections that nobody uses must be closed. */
+  /** Until connections that nobody uses must be closed, where a pattern closes them at all. */
   readonly settle: number
 }
 
@@ -68,6 +68,11 @@ export interface Finding {
   readonly left: number
   /** Bytes of the process, at most. */
   readonly memory: number
+}
+
+/** Nothing closes what these have opened. */
+export function leaves(pattern: PatternName): boolean {
+  return pattern === 'never closed' || pattern === 'sockets, no disconnect'
 }
 
 export function newTraffic(): Traffic {

@@ -16,6 +16,7 @@ import {
   type Distance,
   type Effort,
   type Finding,
+  type PatternName,
 } from './patterns.ts'
 import { picture } from './picture.ts'
 import { clients, Observer, tryOut, Wire } from './scenario.ts'
@@ -27,15 +28,15 @@ const full: Effort = {
   alone: { ms: 2_500, requests: 40 },
   sockets: 256,
   patience: 2_000,
-  settle: 2_000,
+  settle: 10_000,
 }
 const quick: Effort = {
   ms: 400,
   requests: 2_000,
   alone: { ms: 200, requests: 5 },
   sockets: 96,
-  patience: 700,
-  settle: 1_000,
+  patience: 2_000,
+  settle: 10_000,
 }
 
 const distances: readonly Distance[] = (['SCRAM', 'SCRAM + TLS'] as const).flatMap((handshake) =>
@@ -78,11 +79,19 @@ async function over(
   await using observer = await Observer.open(database.url)
   await using wire = await Wire.open(database, distance)
   const findings: Finding[] = []
-  const withSockets = distance.handshake === 'SCRAM + TLS' && !(hurried && distance.roundTrip > 0)
-  for (const pattern of [...requestPatterns, ...(withSockets ? socketPatterns : [])]) {
+  for (const pattern of patternsOver(distance, hurried)) {
     findings.push(await tryOut(pattern, distance, wire, observer, effort))
   }
   return findings
+}
+
+/** In a hurry, only what distance changes. Sockets do not care about the handshake. */
+function patternsOver(
+  { roundTrip, handshake }: Distance,
+  hurried: boolean,
+): readonly PatternName[] {
+  if (hurried && roundTrip > 0) return ['closed', 'leased']
+  return handshake === 'SCRAM' ? requestPatterns : [...requestPatterns, ...socketPatterns]
 }
 
 async function write(described: Machine, findings: readonly Finding[]): Promise<void> {

@@ -1,5 +1,5 @@
 /** What was found, as a table, and what it means, as far as it was measured. */
-import { titles, type Finding, type PatternName } from './patterns.ts'
+import { leaves, titles, type Finding, type PatternName } from './patterns.ts'
 
 const head = ['', 'req/s', 'p50', 'p99', 'alone', 'backends', 'left', 'memory', 'errors']
 
@@ -31,8 +31,7 @@ export function table(findings: readonly Finding[]): string {
 
 /** Of those that must. */
 export function holds({ pattern, errors, left }: Finding): boolean {
-  const mayFail = pattern === 'never closed' || pattern === 'sockets, no disconnect'
-  return mayFail || (errors === 0 && left === 0)
+  return leaves(pattern) || (errors === 0 && left === 0)
 }
 
 /** Of one distance. */
