@@ -2,14 +2,12 @@
  * What does it cost to hold one resource that is released asynchronously?
  * Baseline: `try` and `finally` with an `await`, the least that can be written. No context, no scope: only the release.
  */
-import AsyncStackOfCoreJs from 'core-js-pure/actual/async-disposable-stack/index.js'
-import esShims from 'disposablestack/AsyncDisposableStack'
-import { AsyncDisposableStack as StackOfWhatwg } from '@whatwg-node/disposablestack'
 import { createApp, hold } from 'unwind'
 import { AsyncDisposableStack } from 'unwind/stack'
 import type { Case, Suite } from '../harness.ts'
 import { containers } from '../peers/containers.ts'
 import { effects } from '../peers/effects.ts'
+import { ponyfills } from '../peers/ponyfills.ts'
 import { answered, Connection } from '../support/connection.ts'
 import { throughBabel, throughEsbuild, throughTslib } from '../support/downlevel.ts'
 import { nativeUsing } from '../support/native.ts'
@@ -34,9 +32,11 @@ export function open(): Suite {
         operation: stacked(AsyncDisposableStack),
         check: answered,
       },
-      { name: '@whatwg-node/disposablestack', operation: stacked(StackOfWhatwg), check: answered },
-      { name: 'core-js-pure', operation: stacked(AsyncStackOfCoreJs), check: answered },
-      { name: 'disposablestack (es-shims)', operation: stacked(esShims), check: answered },
+      ...Object.entries(ponyfills).map(([name, Stack]) => ({
+        name,
+        operation: stacked(Stack),
+        check: answered,
+      })),
       { name: 'unwind: hold', operation: held, check: answered },
       { name: 'unwind: app.run + use', operation: scoped, check: answered },
       ...effects(),
