@@ -4,6 +4,7 @@
  */
 import { isSuppressedError, suppress } from './dispose.ts'
 import { ScopeIncompleteError, UnwindError } from './errors.ts'
+import { title, type Named } from './misuse.ts'
 import { rememberOrigin } from './origin.ts'
 import type { Exit, Outcome } from './types.ts'
 
@@ -62,7 +63,7 @@ export class Completion {
       return thrown.parts.reduce<Completion>((so, part) => so.add(part, release), this)
     }
     if (thrown instanceof Translation) {
-      const replaces = this.error === thrown.original
+      const replaces = Object.is(this.error, thrown.original)
       return this.fail(replaces ? thrown.error : this.#outside(thrown.error), true)
     }
     if (release !== undefined && thrown !== this.error) rememberOrigin(thrown, release)
@@ -70,11 +71,11 @@ export class Completion {
   }
 
   /** What a generator resource sees thrown at its `yield`, unless the outcome is success. */
-  get thrown(): unknown {
+  thrownIn(scope: Named): unknown {
     if (this.status === 'failure') return this.error
     if (this.status === 'aborted') return this.reason
     return new ScopeIncompleteError(
-      'The scope was left without complete(), so its outcome is unknown. Call scope.complete() as the last step of the block.',
+      `The scope ${title(scope)} was left without complete(), so its outcome is unknown. Call scope.complete() as the last step of the block.`,
     )
   }
 
@@ -118,7 +119,11 @@ export class Additions {
   /** What is new in the chain, oldest first. */
   get parts(): unknown[] {
     const parts: unknown[] = []
-    for (let at = this.error; at !== this.original && isSuppressedError(at); at = at.suppressed) {
+    for (
+      let at = this.error;
+      isSuppressedError(at) && !Object.is(at, this.original);
+      at = at.suppressed
+    ) {
       parts.unshift(at.error)
     }
     return parts

@@ -6,7 +6,10 @@ import { refuseThenable, type Acquisition } from './acquisition.ts'
 import { Additions, Translation, type Completion } from './completion.ts'
 import { isSuppressedError, isThenable, suppress } from './dispose.ts'
 import { ResourceProtocolError } from './errors.ts'
-import type { AcquireContext, Exit, GeneratorResource } from './types.ts'
+import type { AcquireContext, Exit, GeneratorResource, Scope } from './types.ts'
+
+// Whatever was thrown is known again by this: NaN too, and `undefined` where it is there.
+const { is } = Object
 
 type Step<T> = IteratorResult<T, void>
 
@@ -15,18 +18,20 @@ export function generatorAcquisition<T>(
   generator: GeneratorResource<T>,
   context: AcquireContext,
 ): Acquisition<T> {
-  return new GeneratorAcquisition(name, generator(context))
+  return new GeneratorAcquisition(name, generator(context), context.scope)
 }
 
 class GeneratorAcquisition<T> implements Acquisition<T> {
   readonly pending: unknown
   readonly owes = true
   readonly #name: string
+  readonly #scope: Scope
   readonly #generator: ReturnType<GeneratorResource<T>>
 
-  constructor(name: string, generator: ReturnType<GeneratorResource<T>>) {
+  constructor(name: string, generator: ReturnType<GeneratorResource<T>>, scope: Scope) {
     if (typeof generator?.next !== 'function') throw notAGenerator(name)
     this.#name = name
+    this.#scope = scope
     this.#generator = generator
     this.pending = generator.next()
   }
@@ -42,7 +47,7 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
   release(_value: T, exit: Exit, completion: Completion): unknown {
     // Only success is ever seen by the code after the yield.
     if (exit.status === 'success') return this.#end(this.#generator.next(exit))
-    const { thrown } = completion
+    const thrown = completion.thrownIn(this.#scope)
     try {
       const ended = this.#end(this.#generator.throw(thrown))
       if (!isThenable(ended)) return ended
@@ -94,10 +99,10 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
  */
 function absorb(error: unknown, thrown: unknown): void {
   let innermost = error
-  while (innermost !== thrown && isSuppressedError(innermost)) innermost = innermost.suppressed
-  if (innermost === thrown) {
-    if (error !== thrown) throw new Additions(error, thrown)
-  } else if (innermost instanceof Error && innermost.cause === thrown) {
+  while (!is(innermost, thrown) && isSuppressedError(innermost)) innermost = innermost.suppressed
+  if (is(innermost, thrown)) {
+    if (!is(error, thrown)) throw new Additions(error, thrown)
+  } else if (innermost instanceof Error && 'cause' in innermost && is(innermost.cause, thrown)) {
     throw new Translation(thrown, error)
   } else {
     throw error

@@ -1,6 +1,7 @@
 /**
  * How long a release is waited for: a few turns of the microtask queue, within which most settle, and only then by a
- * timer, which costs more than those turns.
+ * timer, which costs more than those turns. Under the timers of a test there is one from the start: it may pass the time
+ * in any turn.
  */
 import { after } from './deadline.ts'
 
@@ -8,6 +9,14 @@ import { after } from './deadline.ts'
 const turns = 4
 
 const settled = Promise.resolve()
+
+/** The platform's, unless this was loaded under timers of a test. */
+const platformTimer = globalThis.setTimeout
+
+/** Whether a test has put timers of its own in the place of the platform's: time passes there whenever it says so. */
+export function timersAreReplaced(): boolean {
+  return globalThis.setTimeout !== platformTimer
+}
 
 export class Patience {
   readonly #onEnd: () => void
@@ -26,10 +35,12 @@ export class Patience {
 
   /** @param ms milliseconds after which it ends */
   begin(ms: number): void {
+    if (this.#stopTimer !== undefined) return
     this.#ms = ms
     this.#left = turns
     this.#waiting = true
-    if (!this.#turning) this.#turn()
+    if (timersAreReplaced()) this.#stopTimer = after(ms, this.#onEnd)
+    else if (!this.#turning) this.#turn()
   }
 
   /** What was waited for has settled. */
@@ -47,7 +58,7 @@ export class Patience {
 
   #turned(): void {
     this.#turning = false
-    if (!this.#waiting) return
+    if (!this.#waiting || this.#stopTimer !== undefined) return
     if (this.#left > 0) this.#turn()
     else this.#stopTimer = after(this.#ms, this.#onEnd)
   }

@@ -19,7 +19,7 @@ import { Inputs } from './inputs.ts'
 import type { Instance } from './instance.ts'
 import { title } from './misuse.ts'
 import { Node } from './node.ts'
-import { abortSignal, checkFunction, checkOptions, oneOf } from './options.ts'
+import { abortSignal, checkFunction, checkOptions, expected, oneOf } from './options.ts'
 import { definitionOf } from './resource.ts'
 import { Overrides } from './overrides.ts'
 import { bind } from './parked.ts'
@@ -154,6 +154,8 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
 
   async all<const F extends readonly Job<unknown>[]>(tasks: F): Promise<Results<F>> {
     this.admitWork('all()')
+    if (!Array.isArray(tasks))
+      throw expected('the argument of all()', 'an array of functions', tasks)
     for (const task of tasks) checkFunction('each task given to all()', task)
     this.tasks ??= new Tasks(this)
     // In the order of the tasks, as the type says.

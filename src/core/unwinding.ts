@@ -9,7 +9,7 @@ import { isThenable } from './dispose.ts'
 import { DisposeTimeoutError } from './errors.ts'
 import { acquired, released } from './events.ts'
 import { destroy, type Ending, type Finalizer, type Unwindable } from './finalizers.ts'
-import { Patience } from './patience.ts'
+import { Patience, timersAreReplaced } from './patience.ts'
 import { tellAcquired, tellReleased, tellReleasing, tellTimeout } from './telling.ts'
 import type { Exit, MaybePromise } from './types.ts'
 
@@ -184,6 +184,7 @@ export class Unwinding implements Ending {
     // While the body runs, its listeners wait for the body.
     if (this.#onFulfilled === undefined || this.#running) this.#listen(this.#listening + 1)
     void release.then(this.#onFulfilled, this.#onRejected)
+    if (timersAreReplaced()) this.#bePatient()
   }
 
   /** One pair for the body and all releases; another one where the old one may still hear something else. */
@@ -229,8 +230,7 @@ export class Unwinding implements Ending {
   }
 
   #tellAcquired(finalizer: Finalizer): void {
-    const { scope } = this.#owner
-    if (scope !== undefined) tellAcquired(scope, finalizer)
+    if (this.#owner.scope !== undefined) tellAcquired(this.#owner.scope, finalizer)
   }
 
   /** The current one is released, and the next one begins. */

@@ -190,12 +190,13 @@ test('an unknown outcome is thrown at the yield as a ScopeIncompleteError, and r
     }
   })
   {
-    await using scope = app.child()
+    await using scope = app.child({ name: 'import' })
     await scope.get(tracker.resource('outer'))
     await scope.get(transaction)
   }
   assert.equal(seen.length, 1)
   assert.ok(seen[0] instanceof ScopeIncompleteError)
+  assert.match(seen[0].message, /The scope "import" \(/)
   assert.match(seen[0].message, /complete\(\)/)
   assert.deepEqual(tracker.exits, ['outer: unknown'])
   assert.deepEqual(tracker.events, ['+outer', '-outer'])
