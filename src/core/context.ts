@@ -52,7 +52,7 @@ export function enterFrame<A, B, R>(
 const framesRestore = Number(process.versions.node.split('.', 1)[0]) >= 24
 
 /** What runs a body and then does what has to be done after it. */
-export interface Runner {
+interface Runner {
   run<S, R>(body: (owner: S) => MaybePromise<R>, owner: S): Promise<R>
 }
 

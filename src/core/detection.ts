@@ -5,6 +5,7 @@
 import { callable, checkOptions, expected, milliseconds, oneOf } from './options.ts'
 import type { LeakLevel, LeakReport } from './reports.ts'
 
+/** How closely acquisitions are watched, and who is told of leaks. */
 export interface LeakOptions {
   level: LeakLevel
   /** Milliseconds after which something held is suspected. Default 30_000. */

@@ -12,7 +12,7 @@ import type { Tasks } from './tasks.ts'
 import type { ScopeKind, ScopeState } from './types.ts'
 import { abandonable } from './waiting.ts'
 
-export interface Drainable extends Family<Drainable> {
+interface Drainable extends Family<Drainable> {
   readonly id: string
   readonly name: string
   readonly kind: ScopeKind

@@ -14,6 +14,7 @@ export interface ScopeIdentity {
   readonly kind: ScopeKind
 }
 
+/** `unwind:scope:opened`: a scope was opened. */
 export interface ScopeOpened extends ScopeIdentity {
   /** The id of its app; that of an app is its own. */
   readonly app: string
@@ -21,6 +22,7 @@ export interface ScopeOpened extends ScopeIdentity {
   readonly parent: string | undefined
 }
 
+/** `unwind:scope:closed`: everything in a scope is released. */
 export interface ScopeClosed extends ScopeIdentity {
   /** The id of its app; that of an app is its own. */
   readonly app: string
@@ -30,6 +32,7 @@ export interface ScopeClosed extends ScopeIdentity {
   readonly durationMs: number
 }
 
+/** `unwind:resource:acquired`: something is held from now on. */
 export interface ResourceAcquired {
   /** The name of the resource, of the held value, or `pg.lease` and the like for what is owned outside of scopes. */
   readonly resource: string
@@ -45,6 +48,7 @@ export interface ResourceAcquired {
   readonly opened?: boolean
 }
 
+/** `unwind:resource:released`: it is held no more. */
 export interface ResourceReleased extends ResourceAcquired {
   /** Milliseconds from its acquisition until its release began. */
   readonly heldMs: number
@@ -52,6 +56,7 @@ export interface ResourceReleased extends ResourceAcquired {
   readonly releaseMs: number
 }
 
+/** `unwind:resource:timeout`: an acquisition or a release took too long. */
 export interface ResourceTimeout {
   readonly resource: string
   readonly scope: ScopeIdentity | undefined
@@ -60,11 +65,13 @@ export interface ResourceTimeout {
   readonly timeoutMs: number
 }
 
+/** `unwind:scope:used-after-close`: something was asked of a scope after its end. */
 export interface ScopeUsedAfterClose extends ScopeIdentity {
   /** What was called: `get()`. */
   readonly call: string
 }
 
+/** `unwind:lease:used-after-release`: a handle was used after its release. */
 export interface LeaseUsedAfterRelease {
   /** The handle in words: `The PostgreSQL connection`. */
   readonly lease: string
@@ -94,7 +101,7 @@ export interface Channels {
 }
 
 /** A channel that only `M` is published on. */
-export interface Events<M> {
+interface Events<M> {
   readonly hasSubscribers: boolean
   publish(message: M): void
 }

@@ -27,7 +27,7 @@ export interface Around extends Scope {
   outside: number
 }
 
-export interface TicketOptions {
+interface TicketOptions {
   /** The pool that it comes from. */
   readonly pool?: string
   /** Milliseconds after which it is suspected; `Infinity` for what lives long by its nature. Default: the threshold. */

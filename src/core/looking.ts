@@ -54,7 +54,7 @@ export interface UsageSnapshot extends Pick<Usage, 'name' | 'released' | 'leaked
   readonly holds: readonly number[]
 }
 
-export interface PoolSnapshot extends PoolCounts {
+interface PoolSnapshot extends PoolCounts {
   readonly name: string
   readonly system: string
   readonly limit: number | undefined

@@ -12,6 +12,7 @@
  */
 export type Lifetime = 'app' | 'request' | 'scope' | 'transient'
 
+/** `app`: the root. `request`: a unit of work with `request` resources of its own. `scope`: a block within one. */
 export type ScopeKind = 'app' | 'request' | 'scope'
 
 /** `open` → `draining` (its tasks and children end) → `closing` (its resources are released) → `closed`. */
@@ -28,6 +29,7 @@ export interface ShutdownReport {
   readonly errors: readonly unknown[]
 }
 
+/** One thing that a scope holds, or is acquiring or releasing, at the moment of `inspect()`. */
 export interface ResourceSnapshot {
   readonly name: string
   /** `value` for what was given to `use`, `adopt` or `defer`. */
@@ -49,6 +51,7 @@ export interface Activity {
   readonly sinceMs: number
 }
 
+/** A scope at the moment of `inspect()`, with what it holds and what is open below it. Plain data. */
 export interface ScopeSnapshot {
   readonly id: string
   readonly name: string

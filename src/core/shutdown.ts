@@ -24,7 +24,7 @@ export const shutdownRules: Readonly<Record<keyof ShutdownOptions, Rule>> = {
 }
 
 /** Where new work comes in. */
-export interface Door {
+interface Door {
   /** From now on nobody comes in. Its promise resolves when those inside have left. */
   close(): Promise<unknown> | void
   /** All graces are over: send those out who are still inside. */

@@ -6,7 +6,7 @@ import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 
 /** Looks, and says whether there is anything to look at later. */
-export type Sweep = (now: number) => boolean
+type Sweep = (now: number) => boolean
 
 const sweeps = new Set<Sweep>()
 let timer: NodeJS.Timeout | undefined

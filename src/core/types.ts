@@ -66,6 +66,7 @@ export interface AcquireContext {
   readonly get: <T>(resource: Resource<T>) => Promise<T>
 }
 
+/** What a resource is called, how long it lives, and how long it may take. */
 export interface ResourceOptions {
   /** For errors, events and the inspector. Default: the acquire function's name, or `anonymous`. */
   name?: string
@@ -79,6 +80,7 @@ export interface ResourceOptions {
   critical?: boolean
 }
 
+/** How a resource is acquired and released, as two functions. */
 export interface ResourceSpec<T> extends ResourceOptions {
   acquire(context: AcquireContext): MaybePromise<T>
   /** Default: the value's own `Symbol.asyncDispose` or `Symbol.dispose`, if it has one. */
@@ -106,6 +108,7 @@ export interface Override {
   readonly [pair]: true
 }
 
+/** How a scope is called, bounded and watched. */
 export interface ScopeOptions {
   /** For errors, events and the inspector. Default: the scope's kind. */
   name?: string

@@ -14,6 +14,7 @@ import { hostOf, refusalOf } from './gate.ts'
 import { cookieName, Pass } from './pass.ts'
 import { pictureOf } from './picture-of.ts'
 
+/** Where the inspector is, and to whom it answers. */
 export interface InspectorOptions {
   /** Where the page is. Default `/__unwind`. */
   path?: string

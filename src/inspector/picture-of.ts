@@ -10,7 +10,7 @@ import { closedRow, holdTimes, leakRows } from './past-rows.ts'
 import type { Picture, PoolRow } from './page/picture.ts'
 
 /** Rows of a table: more cannot be read, and would cost more than they tell. */
-export const mostRows = 500
+const mostRows = 500
 /** Rows of the smaller lists. */
 const most = 50
 

@@ -3,6 +3,7 @@ import { latestLeaks } from '../core/leaks.ts'
 import type { App, LeakReport, ScopeSnapshot } from '../core/types.ts'
 import { checkApp } from './inspector.ts'
 
+/** What an app holds and what has leaked, at one moment. Plain data. */
 export interface Snapshot {
   /** Milliseconds since the epoch. */
   readonly at: number

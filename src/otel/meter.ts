@@ -5,7 +5,7 @@ import { expected } from '../core/options.ts'
 
 export type Attributes = Record<string, string>
 
-export interface InstrumentOptions {
+interface InstrumentOptions {
   readonly description: string
   readonly unit: string
   readonly advice?: { readonly explicitBucketBoundaries: number[] }
@@ -25,7 +25,7 @@ export interface Observation {
 
 export type Callback = (result: Observation) => void
 
-export interface Observable {
+interface Observable {
   addCallback(callback: Callback): void
   removeCallback(callback: Callback): void
 }

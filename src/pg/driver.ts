@@ -10,7 +10,7 @@ export type TransactionStatus = 'I' | 'T' | 'E'
 
 export type DriverResult = PgQueryResult<unknown> | PgQueryResult<unknown>[]
 
-export interface DriverStream {
+interface DriverStream {
   readonly remoteAddress?: string
   readonly remotePort?: number
   destroy(): void
@@ -50,7 +50,7 @@ export interface DriverClient {
 
 export type Release = (error?: Error) => void
 
-export type OnConnect = (
+type OnConnect = (
   error: Error | undefined,
   client: DriverClient | undefined,
   release: Release,

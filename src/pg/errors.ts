@@ -207,7 +207,7 @@ export function connectionLost(cause: unknown): PgConnectionLostError {
 }
 
 /** What the driver reports for a statement that PostgreSQL itself refused. */
-export interface ServerError extends Error {
+interface ServerError extends Error {
   readonly severity: string
   /** The SQLSTATE. */
   readonly code: string

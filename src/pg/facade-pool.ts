@@ -16,7 +16,7 @@ type Connected = (
 ) => void
 
 /** Where its clients come from. */
-export interface FacadeSource {
+interface FacadeSource {
   readonly driver: Partial<DriverPool> & {
     readonly Client?: unknown
     readonly options?: object

@@ -20,6 +20,7 @@ export interface PgCursor<Row> extends AsyncIterable<Row> {
 /** A whole number of 64 bits, or a text, which is hashed to one: see `docs/drivers.md`. */
 export type PgLockKey = number | bigint | string
 
+/** How an advisory lock is shared, and how long it is waited for. */
 export interface PgLockOptions {
   /** With others who share it, and with nobody who does not. Default `false`. */
   shared?: boolean
@@ -35,6 +36,7 @@ export interface PgLock {
   readonly signal: AbortSignal
 }
 
+/** How a subscription is bounded and watched. */
 export interface PgListenOptions {
   /** Aborting ends the subscription, and the loops that read it. */
   signal?: AbortSignal

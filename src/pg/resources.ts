@@ -22,6 +22,7 @@ import type {
   PgTransactionOptions,
 } from './types.ts'
 
+/** A pool, and what a request takes from it, for `scope.get`. */
 export interface PgResources<P = unknown> {
   /** Lifetime `app`. */
   readonly pool: Resource<PgPool<P>>

@@ -7,7 +7,7 @@ import type { PgTransaction, PgTransactionOptions } from './types.ts'
 
 export type Body<R> = (tx: PgTransaction) => R | PromiseLike<R>
 
-export interface Acquires {
+interface Acquires {
   acquire(options?: { signal?: AbortSignal }): Promise<Lease>
 }
 

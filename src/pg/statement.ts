@@ -123,7 +123,7 @@ function checkSignal(options: unknown): AbortSignal | undefined {
 }
 
 /** The driver's errors are made where the socket was read; this stack leads to whoever waits. */
-export function retrace(error: unknown): never {
+function retrace(error: unknown): never {
   if (isServerError(error)) Error.captureStackTrace(error, retrace)
   throw error
 }

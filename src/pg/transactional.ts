@@ -19,6 +19,7 @@ import type { PgLease, PgTransaction, PgTransactionOptions } from './types.ts'
 /** Default `required`. */
 export type PgPropagation = 'required' | 'requiresNew' | 'nested'
 
+/** The options of a transaction, and how it stands to the one around it. */
 export type PgTransactionalOptions = PgTransactionOptions & { propagation?: PgPropagation }
 
 const rules = { ...transactionRules, propagation: oneOf('required', 'requiresNew', 'nested') }

@@ -30,6 +30,7 @@ export interface PgPoolLike<Client> {
   on(event: string, listener: (...args: any[]) => void): unknown
 }
 
+/** The result of a statement, in the shape of the driver. */
 export interface PgQueryResult<Row> {
   readonly rows: Row[]
   readonly rowCount: number | null
@@ -37,6 +38,7 @@ export interface PgQueryResult<Row> {
   readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[]
 }
 
+/** What may end a statement early. */
 export interface PgQueryOptions {
   /**
    * Aborting cancels the statement on the server; the promise rejects with the signal's reason once the connection
@@ -45,6 +47,7 @@ export interface PgQueryOptions {
   signal?: AbortSignal
 }
 
+/** A statement as an object, as the driver takes it. */
 export interface PgQueryConfig {
   text: string
   values?: readonly unknown[]
@@ -70,16 +73,17 @@ export interface PgQueryable {
   query<Row = any>(config: PgQueryConfig, options?: PgQueryOptions): Promise<PgQueryResult<Row>>
 }
 
-/** What a lease does about session state on release. A string of SQL replaces the statements that reset it. */
+/** What a lease does about session state on release. `{ sql }` replaces the statements that reset it. */
 export type PgReset = 'auto' | 'always' | 'never' | { sql: string; when?: 'auto' | 'always' }
 
+/** Who ends the pool, and what a lease does at its release. */
 export interface PgPoolOptions {
   /** End the pool on dispose. Default: `true` when the pool was made here from a factory, else `false`. */
   own?: boolean
   /**
    * What a lease does about session state on release. Default `auto`: only when something was changed, as far as the
-   * answers of the server show it. `set_config(…, false)`, session locks and functions that change settings do not
-   * show: call `markDirty()`, or use `always`.
+   * answers of the server and the text of a SELECT show it. What functions, views and triggers change does not show:
+   * call `markDirty()`, or use `always`.
    */
   reset?: PgReset
   /**
@@ -97,6 +101,7 @@ export interface PgPoolOptions {
   transactionPooling?: boolean
 }
 
+/** What a transaction begins with. */
 export interface PgTransactionOptions {
   /** Default: the server's, usually `read committed`. */
   isolation?: 'read committed' | 'repeatable read' | 'serializable'
@@ -173,6 +178,10 @@ export interface PgLease extends PgQueryable {
   unsafeClient(): unknown
 }
 
+/**
+ * A transaction or a savepoint. One that somebody owns is `& AsyncDisposable`, and is rolled back when it is disposed
+ * without `commit()`.
+ */
 export interface PgTransaction extends PgQueryable {
   /** `failed`: a statement failed, and the server accepts nothing but a rollback. */
   readonly state: 'open' | 'failed' | 'committed' | 'rolled back'

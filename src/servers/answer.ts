@@ -9,7 +9,7 @@ import { discard, hasNoBody, isNoReply, replyOf, writeHead, writeWhole } from '.
 import type { Served } from './served.ts'
 import { open, type Source } from './source.ts'
 
-export type Handler = (request: IncomingMessage, response: ServerResponse, scope: Scope) => unknown
+type Handler = (request: IncomingMessage, response: ServerResponse, scope: Scope) => unknown
 
 /** Call `handler` and answer with what it returns. Rejects with what its client should be told instead. */
 export async function answer(served: Served, handler: Handler): Promise<void> {

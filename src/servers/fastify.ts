@@ -21,6 +21,7 @@ declare module 'fastify' {
   }
 }
 
+/** The options of all adapters, and the app whose scopes are opened. */
 export interface FastifyScopeOptions extends AdapterOptions {
   app: App
 }

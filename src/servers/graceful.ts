@@ -9,6 +9,7 @@ import type { App } from '../core/types.ts'
 import { checkApp } from './adapter.ts'
 import { Connections, type AnyServer } from './connections.ts'
 
+/** How long a server that closes waits for the silent. */
 export interface GracefulOptions {
   /** Milliseconds idle connections may stay; default 500. */
   linger?: number

@@ -8,6 +8,7 @@ import { adapterOf, type AdapterOptions } from './adapter.ts'
 import { answer } from './answer.ts'
 import { serve } from './serve.ts'
 
+/** The options of all adapters, and who answers after a failure. */
 export interface HandleOptions extends AdapterOptions {
   /**
    * Takes every error that the client can still be told of, and may write the answer; where it does not, the answer is

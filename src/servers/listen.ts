@@ -10,6 +10,7 @@ import type { AnyServer, Connections } from './connections.ts'
 import { attach, closed, deliveryGrace, type Attachment } from './graceful.ts'
 import { servedOf } from './hearing.ts'
 
+/** Where to listen, and how long to wait for the silent when the server closes. */
 export interface ListenOptions {
   /** `0`: any free one. */
   port: number

@@ -8,7 +8,7 @@ import { expected } from '../core/options.ts'
 import { isHttp2 } from './failure.ts'
 import { bytesOf, sourceOf, type Source } from './source.ts'
 
-export interface Reply {
+interface Reply {
   /** The content type, unless the handler has set one. */
   readonly type: string | undefined
   readonly body: string | Uint8Array | Source | undefined

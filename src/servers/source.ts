@@ -23,7 +23,7 @@ export function sourceOf(value: object): Source | undefined {
 }
 
 /** An answer that had ended when somebody looked, or a source that begins where `source` began. */
-export type Opened = { readonly whole: true; readonly body: Uint8Array } | OpenedSource
+type Opened = { readonly whole: true; readonly body: Uint8Array } | OpenedSource
 interface OpenedSource {
   readonly whole: false
   /** Its first piece is there. */

@@ -15,7 +15,7 @@ export interface BackupOptions {
 }
 
 /** Opens a connection that keeps seeing the file as it is now; `undefined` where that would block others. */
-export type OpenSnapshot = () => DriverDatabase | undefined
+type OpenSnapshot = () => DriverDatabase | undefined
 
 export class Backups {
   readonly #writer: Writer

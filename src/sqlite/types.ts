@@ -4,6 +4,7 @@
  */
 import type { Resource } from '../core/types.ts'
 
+/** How a file is opened, and how long others are waited for. */
 export interface SqliteOptions {
   /**
    * How many read-only connections stand beside the one writer, opened when needed. Default 0: the writer also reads,
@@ -130,6 +131,7 @@ export interface SqliteTransaction {
   savepoint(): SqliteTransaction & Disposable
 }
 
+/** A read-only connection. Given back when it is disposed, and its statements with it. */
 export interface SqliteReader {
   /** @throws `ERR_SQLITE_MISUSE` for a statement that writes */
   // oxlint-disable-next-line typescript/no-explicit-any -- see SqliteDatabase

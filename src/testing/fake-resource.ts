@@ -6,6 +6,7 @@ import type { Exit, Resource } from '../core/types.ts'
 const anything: Rule = { expected: 'anything', accepts: () => true }
 const rules = { name: text, failAcquire: anything, failRelease: anything }
 
+/** What was done with a fake. */
 export interface FakeRecord {
   /** How many times it was acquired, failed ones not counted. */
   readonly acquired: number

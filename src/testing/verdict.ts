@@ -37,7 +37,7 @@ export function leakError(left: readonly Leftover[], whom: string): LeakError {
 }
 
 /** `ERR_LEAKED`. Its stack is the message alone: it is made by whoever looks, and the sites are in the message. */
-export class LeakError extends UnwindError {
+class LeakError extends UnwindError {
   declare readonly code: 'ERR_LEAKED'
 
   constructor(message: string) {

@@ -9,6 +9,7 @@ import { SocketConnectError } from './errors.ts'
 import { socketRules, type Socket, type SocketOptions } from './socket.ts'
 import { webSocketOf, type WebSocketLike } from './web-socket.ts'
 
+/** The options of a socket, and how it is opened. */
 export interface ConnectOptions extends SocketOptions {
   /** Gives up connecting; once the socket is open it has no effect. */
   signal?: AbortSignal

@@ -5,6 +5,7 @@ import { checkOptions, milliseconds, type Rule } from '../core/options.ts'
 import { brokenError, Connection } from './connection.ts'
 import { webSocketOf } from './web-socket.ts'
 
+/** How a socket is bounded: its end, its silence, and what is kept of its messages. */
 export interface SocketOptions {
   /** Milliseconds for the close handshake before the socket is terminated. Default 1_000. */
   grace?: number
@@ -36,6 +37,7 @@ export interface Socket extends AsyncIterable<string | Uint8Array> {
   readonly closed: Promise<SocketClose>
 }
 
+/** How a connection ended. */
 export interface SocketClose {
   readonly code: number
   readonly reason: string
