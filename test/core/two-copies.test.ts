@@ -1,24 +1,14 @@
 /** Several copies of the package in one process, as two versions in one tree are: they share the ambient scope. */
 import assert from 'node:assert/strict'
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { after, test } from 'node:test'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { test } from 'node:test'
 import * as here from 'unwind'
+import { copyPackage } from '../support/copies.ts'
 import { setUp } from './support/app.ts'
 import { rejection, within } from './support/promises.ts'
 
-const root = dirname(fileURLToPath(import.meta.resolve('unwind/package.json')))
-const copy = mkdtempSync(join(tmpdir(), 'unwind-copy-'))
-after(() => rmSync(copy, { recursive: true }))
-cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true })
-cpSync(join(root, 'package.json'), join(copy, 'package.json'))
-symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'), 'dir')
-
 // The same package, hence the same types.
-const there = (await import(pathToFileURL(join(copy, 'dist/index.js')).href)) as typeof here
+const there = (await copyPackage()('index.js')) as typeof here
 
 test('the copy is one: its classes are others', () => {
   assert.notEqual(there.createApp, here.createApp)

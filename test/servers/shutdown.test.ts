@@ -1,9 +1,9 @@
 /** A service that is told to end by a signal: everybody who is being served is served, and then it ends. */
 import assert from 'node:assert/strict'
-import cluster from 'node:cluster'
+import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { extname } from 'node:path'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { connect } from 'unwind/ws'
 import { WebSocket } from 'ws'
@@ -208,21 +208,33 @@ test('after a lame duck the service ends as without one', options, async (t) => 
   assert.equal(await service.ended, 0)
 })
 
-test(
-  'a worker of a cluster ends as any other process, and delivers what is on its way',
-  options,
-  async (t) => {
-    const file = new URL(`./support/service${extname(import.meta.url)}`, import.meta.url)
-    cluster.setupPrimary({ exec: fileURLToPath(file), args: ['{}'], silent: true })
-    const worker = cluster.fork()
-    t.after(() => worker.kill('SIGKILL'))
-    const ended = once(worker, 'exit')
-    const [{ port }] = (await within(once(worker, 'listening'))) as [{ port: number }]
-    using download = await SlowDownload.begin(port)
-    worker.process.kill('SIGTERM')
-    await within(download.readOn(20 * 1024 * 1024))
-    assert.ok(download.whole)
-    const [code] = (await within(ended)) as [number]
-    assert.equal(code, 0)
-  },
-)
+/** A worker with the service, and how it ends. */
+async function fork(t: TestContext) {
+  const file = new URL(`./support/service${extname(import.meta.url)}`, import.meta.url)
+  cluster.setupPrimary({ exec: fileURLToPath(file), args: ['{}'], silent: true })
+  const worker = cluster.fork()
+  t.after(() => worker.kill('SIGKILL'))
+  const ended = once(worker, 'exit') as Promise<[code: number]>
+  const [{ port }] = (await within(once(worker, 'listening'))) as [{ port: number }]
+  return { worker, port, ended }
+}
+
+const orders = {
+  'is told to end by SIGTERM': ({ process: { pid } }: Worker) => process.kill(pid ?? 0, 'SIGTERM'),
+  'is disconnected by its primary': (worker: Worker) => worker.disconnect(),
+}
+for (const [order, give] of Object.entries(orders)) {
+  test(
+    `a worker of a cluster that ${order} delivers what is on its way, and ends`,
+    options,
+    async (t) => {
+      const { worker, port, ended } = await fork(t)
+      using download = await SlowDownload.begin(port)
+      give(worker)
+      await within(download.readOn(20 * 1024 * 1024))
+      assert.ok(download.whole)
+      const [code] = await within(ended)
+      assert.equal(code, 0)
+    },
+  )
+}

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import multipart from '@fastify/multipart'
+import { getRequestListener } from '@hono/node-server'
 import express, { type NextFunction, type Request, type Response } from 'express'
 import { fastify } from 'fastify'
+import { Hono } from 'hono'
 import multer from 'multer'
-import { createApp } from 'unwind'
+import { createApp, currentScope, type Exit } from 'unwind'
 import { expressScope } from 'unwind/express'
 import { fastifyScope } from 'unwind/fastify'
+import { honoFetch, honoScope } from 'unwind/hono'
 
 import { Peer } from './support/client.ts'
 import { plainKinds } from './support/kinds.ts'
@@ -113,4 +116,36 @@ describe('a form that is cut off', () => {
     await sendHalf({ app, port } as Site)
     await server.close()
   })
+
+  for (const kind of ['honoFetch', 'honoScope'] as const) {
+    test(`fails parseBody() of Hono with ${kind}, and its scope closes`, async () => {
+      const failed: unknown[] = []
+      const hono = new Hono()
+      const exits: Promise<Exit>[] = []
+      await using site = await Site.open(({ app }) => {
+        if (kind === 'honoScope') hono.use(honoScope(app))
+        hono.post('/', async (c) => {
+          const ended = Promise.withResolvers<Exit>()
+          currentScope().defer(ended.resolve)
+          exits.push(ended.promise)
+          const { file } = await c.req.parseBody()
+          return c.json({ got: typeof file })
+        })
+        hono.onError((error, c) => {
+          failed.push(error)
+          return c.text('not read', 400)
+        })
+        const listener = getRequestListener(
+          kind === 'honoFetch' ? honoFetch(app, hono) : hono.fetch,
+        )
+        return (request, response) => void listener(request, response)
+      })
+      await sendHalf(site)
+      assert.equal(failed.length, 1)
+      assert.deepEqual(
+        (await Promise.all(exits)).map(({ status }) => status),
+        ['aborted'],
+      )
+    })
+  }
 })

@@ -7,8 +7,8 @@ import { socket } from 'unwind/ws'
 import type { WebSocket } from 'ws'
 
 import { quiet, rejection, within } from '../core/support/promises.ts'
+import { vanished, vanishingNeeds } from '../support/vanished.ts'
 import { closeOf, openClient, openPair, openServer, urlOf } from './support/peers.ts'
-import { vanished, vanishingNeeds } from './support/vanished.ts'
 import { watchTimers } from './support/timers.ts'
 
 /** A peer that does not answer pings, and its server's end. */
@@ -188,9 +188,15 @@ test(
   'a peer that vanished without a FIN is found',
   { skip: vanishingNeeds(), timeout: 60_000 },
   async () => {
-    const lines = await vanished(`
+    const server = `
+      import { once } from 'node:events'
       import { socket } from 'unwind/ws'
-      export async function serve(raw, cut) {
+      import { WebSocketServer } from 'ws'
+      export async function serve(host, call, cut) {
+        const server = new WebSocketServer({ port: 9000, host })
+        await once(server, 'listening')
+        call()
+        const [raw] = await once(server, 'connection')
         const held = socket(raw, { heartbeat: 200 })
         for await (const message of held) if (message === 'hello') break
         cut()
@@ -199,7 +205,15 @@ test(
         const error = await held[Symbol.asyncIterator]().next().catch((error) => error)
         clearInterval(feed)
         console.log(error.code, JSON.stringify(await held.closed), held.signal.aborted)
-      }`)
+      }`
+    const client = `
+      import { WebSocket } from 'ws'
+      export function connect(host) {
+        const socket = new WebSocket('ws://' + host + ':9000')
+        socket.on('error', () => {})
+        socket.on('open', () => socket.send('hello'))
+      }`
+    const lines = await vanished({ server, client })
     assert.deepEqual(lines, ['ERR_SOCKET_BROKEN {"code":1006,"reason":"","clean":false} true'])
   },
 )

@@ -1,9 +1,14 @@
 /** Ways to close a server that `graceful` made graceful: all of them have to keep the same promises. */
+// oxlint-disable-next-line import/no-unassigned-import -- what Nest keeps its decorators with
+import 'reflect-metadata'
+
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 
+import { Module } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
 import fastify from 'fastify'
 import { createApp, type App } from 'unwind'
 import { graceful, listen, scoped } from 'unwind/http'
@@ -71,4 +76,20 @@ export const doors: Readonly<Record<string, OpenDoor>> = {
     await framework.listen({ port: 0, host: '127.0.0.1' })
     return await opened(t, app, framework.server, () => framework.close())
   },
+  'close() of Nest': async (t, listener, linger) => {
+    const app = createApp()
+    const nest = await NestFactory.create(shop(), { logger: false })
+    graceful(app, nest.getHttpServer() as Server, { linger })
+    nest.use(listener)
+    await nest.listen(0, '127.0.0.1')
+    return await opened(t, app, nest.getHttpServer() as Server, () => nest.close())
+  },
+}
+
+function shop(): new () => object {
+  // oxlint-disable-next-line typescript/no-extraneous-class -- a module of Nest is one
+  class Shop {}
+  // What the decorator does, which not every Node.js can read.
+  Module({})(Shop)
+  return Shop
 }

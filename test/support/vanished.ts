@@ -14,17 +14,26 @@ export function vanishingNeeds(): string | false {
   return status === 0 ? false : 'needs network namespaces, which this machine does not allow'
 }
 
-/**
- * The lines that `source` prints. It exports `serve(raw, cut)`, which is given the server's end of a connection whose
- * client says 'hello', and `cut`, which takes the link between them down without a word to either.
- */
-export async function vanished(source: string): Promise<string[]> {
+/** The modules at the two ends of the cable. */
+export interface Ends {
+  /**
+   * Exports `serve(host, call, cut)`, which is over when it resolves: `call()` has the client connect, and `cut()` takes
+   * the link down without a word to either.
+   */
+  readonly server: string
+  /** Exports `connect(host)`. */
+  readonly client: string
+}
+
+/** The lines that the server prints. */
+export async function vanished({ server, client }: Ends): Promise<string[]> {
   // Beside the package: it is imported by its name.
   await mkdir(join(root, 'build'), { recursive: true })
   const folder = await mkdtemp(join(root, 'build', 'vanished-'))
   try {
-    await writeFile(join(folder, 'serve.mjs'), source)
-    await writeFile(join(folder, 'client.mjs'), client)
+    await writeFile(join(folder, 'serve.mjs'), server)
+    await writeFile(join(folder, 'connect.mjs'), client)
+    await writeFile(join(folder, 'client.mjs'), clientMain)
     await writeFile(join(folder, 'main.mjs'), main)
     const { stdout } = await promisify(execFile)(
       'unshare',
@@ -41,7 +50,6 @@ const main = `
 import { execFileSync as run, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { WebSocketServer } from 'ws'
 import { serve } from './serve.mjs'
 
 const client = fileURLToPath(new URL('client.mjs', import.meta.url))
@@ -51,27 +59,20 @@ run('ip', ['link', 'add', 'v0', 'type', 'veth', 'peer', 'name', 'v1'])
 run('ip', ['link', 'set', 'v1', 'netns', String(child.pid)])
 run('ip', ['addr', 'add', '10.9.0.1/24', 'dev', 'v0'])
 run('ip', ['link', 'set', 'v0', 'up'])
-const server = new WebSocketServer({ port: 9000, host: '10.9.0.1' })
-server.on('connection', async (raw) => {
-  await serve(raw, () => run('ip', ['link', 'set', 'v0', 'down']))
-  child.kill('SIGKILL')
-  process.exit()
-})
-await once(server, 'listening')
-child.stdin.write('go')
+await serve('10.9.0.1', () => child.stdin.write('go'), () => run('ip', ['link', 'set', 'v0', 'down']))
+child.kill('SIGKILL')
+process.exit()
 `
 
-const client = `
+const clientMain = `
 import { execFileSync as run } from 'node:child_process'
 import { once } from 'node:events'
-import { WebSocket } from 'ws'
+import { connect } from './connect.mjs'
 
 console.log('in a namespace of its own')
 process.stdin.on('end', () => process.exit())
 await once(process.stdin, 'data')
 run('ip', ['addr', 'add', '10.9.0.2/24', 'dev', 'v1'])
 run('ip', ['link', 'set', 'v1', 'up'])
-const socket = new WebSocket('ws://10.9.0.1:9000')
-socket.on('error', () => {})
-socket.on('open', () => socket.send('hello'))
+connect('10.9.0.1')
 `

@@ -1,0 +1,68 @@
+/** A server with the adapter of one copy of the package, and code on it that uses another: the scope is the same. */
+import assert from 'node:assert/strict'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { describe, test } from 'node:test'
+
+import * as core from 'unwind'
+import * as http from 'unwind/http'
+
+import { bundlePackage, copyPackage } from '../support/copies.ts'
+import { ask } from './support/client.ts'
+import { Site } from './support/site.ts'
+
+type Copy = typeof core & typeof http
+
+const module: Copy = { ...core, ...http }
+const importCopy = copyPackage()
+// The same package each time, hence the same types.
+const another = {
+  ...((await importCopy('index.js')) as typeof core),
+  ...((await importCopy('servers/http.js')) as typeof http),
+} satisfies Copy
+const commonJs = (await bundlePackage('index.js', 'servers/http.js')) as Copy
+
+const pairs: readonly (readonly [string, Copy, string, Copy])[] = [
+  ['the module', module, 'a CommonJS copy', commonJs],
+  ['a CommonJS copy', commonJs, 'the module', module],
+  ['the module', module, 'another copy of it', another],
+  ['another copy of the module', another, 'a CommonJS copy', commonJs],
+]
+
+for (const [adapting, outer, using, inner] of pairs) {
+  describe(`a server with the adapter of ${adapting}, and ${using} in its handlers`, () => {
+    test('has one scope for each request, which closes with what both put into it', async () => {
+      assert.notEqual(outer.createApp, inner.createApp)
+      const events: string[] = []
+      const lease = inner.resource({
+        name: 'lease',
+        acquire: ({ scope }) => scope.name,
+        release: () => events.push('released'),
+      })
+      const answer = async (): Promise<string> => {
+        const scope = inner.currentScope()
+        inner.currentScope().defer(({ status }) => events.push(status))
+        const name = await inner.inject(lease)
+        await new Promise(setImmediate)
+        assert.equal(inner.currentScope(), scope)
+        assert.equal(outer.currentScope(), scope)
+        return `${name} ${await outer.inject(lease)}`
+      }
+      const app = outer.createApp()
+      const listeners = [
+        outer.handle(app, answer),
+        outer.scoped(app, async (_request: IncomingMessage, response: ServerResponse) =>
+          response.end(await answer()),
+        ),
+      ]
+      for (const listener of listeners) {
+        // oxlint-disable-next-line no-await-in-loop -- one server after the other
+        await using site = await Site.open(() => listener)
+        // oxlint-disable-next-line no-await-in-loop
+        assert.equal((await ask(site, '/a')).body, 'GET /a GET /a')
+      }
+      assert.equal(inner.tryCurrentScope(), undefined)
+      await app.close()
+      assert.deepEqual(events, ['released', 'success', 'released', 'success'])
+    })
+  })
+}
