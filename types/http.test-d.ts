@@ -1,4 +1,6 @@
-import type { RequestListener, Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createHttp2, createSecureServer } from 'node:http2'
+import { createServer as createHttps } from 'node:https'
 import type { App } from 'unwind'
 import { graceful, handle, listen, scoped } from 'unwind/http'
 import { expectAssignable, expectError, expectType } from 'tsd'
@@ -16,6 +18,13 @@ const handled = handle(app, (request, _response, scope) => {
   return request.url
 })
 expectAssignable<RequestListener>(handled)
+
+for (const either of [listener, handled]) {
+  createServer(either)
+  createHttps({}, either)
+  createHttp2(either)
+  createSecureServer({ allowHTTP1: true }, either)
+}
 
 const listening = listen(app, server, { port: 0, host: '127.0.0.1', linger: 100 })
 expectAssignable<Promise<AsyncDisposable & { readonly port: number; readonly url: string }>>(

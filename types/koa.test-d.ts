@@ -16,3 +16,16 @@ koa.use((ctx) => {
   expectType<Scope>(ctx.scope)
   ctx.body = ctx.scope.name
 })
+
+interface State {
+  readonly user: string
+}
+interface Context {
+  readonly log: (text: string) => void
+}
+const typed = new Koa<State, Context>()
+typed.use((ctx) => {
+  expectType<Scope>(ctx.scope)
+  ctx.log(ctx.state.user)
+})
+expectAssignable<RequestListener>(koaListener(app, typed))

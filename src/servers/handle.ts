@@ -1,11 +1,12 @@
 /**
  * A listener whose handler returns its answer.
  */
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { callable, checkFunction } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, type AdapterOptions } from './adapter.ts'
 import { answer } from './answer.ts'
+import { ofAllServers, type Listener } from './listener.ts'
 import { serve } from './serve.ts'
 
 /** The options of all adapters, and who answers after a failure. */
@@ -42,11 +43,11 @@ export function handle(
   app: App,
   handler: (request: IncomingMessage, response: ServerResponse, scope: Scope) => unknown,
   options?: HandleOptions,
-): RequestListener {
+): Listener {
   const kind = { where: 'handle()', closeAt: 'answer' } as const
   const adapter = adapterOf(kind, app, options, { onError: callable })
   checkFunction('the handler given to handle()', handler)
-  return function listen(request, response) {
+  return ofAllServers(function listen(request, response) {
     serve(adapter, request, response, answer, handler)
-  }
+  })
 }

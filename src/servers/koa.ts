@@ -1,7 +1,6 @@
 /**
  * `unwind/koa`: one scope for each request of a Koa 3 app, closed before the first byte of the answer.
  */
-import type { RequestListener } from 'node:http'
 import type Koa from 'koa'
 import type { Middleware } from 'koa'
 import { isObject } from '../core/dispose.ts'
@@ -9,6 +8,7 @@ import { NoScopeError } from '../core/errors.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, type AdapterOptions } from './adapter.ts'
 import { servedOf } from './hearing.ts'
+import { ofAllServers, type Listener } from './listener.ts'
 import { serve } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
@@ -17,6 +17,11 @@ export type { AdapterOptions } from './adapter.ts'
 
 declare module 'koa' {
   interface DefaultContext {
+    /** The scope of this request, with `koaListener`. */
+    readonly scope: Scope
+  }
+  /** Of an app with a type of context of its own, too. */
+  interface ExtendableContext {
     /** The scope of this request, with `koaListener`. */
     readonly scope: Scope
   }
@@ -42,16 +47,20 @@ declare module 'koa' {
  * ```
  * @throws {TypeError} for unknown or wrong options
  */
-export function koaListener(app: App, koa: Koa, options?: AdapterOptions): RequestListener {
+export function koaListener<State = Koa.DefaultState, Context = Koa.DefaultContext>(
+  app: App,
+  koa: Koa<State, Context>,
+  options?: AdapterOptions,
+): Listener {
   const kind = { where: 'koaListener()', closeAt: 'answer', doubtedFrom: 400 } as const
   const adapter = adapterOf(kind, app, options)
   Object.defineProperty(koa.context, 'scope', { configurable: true, get: scopeOf })
   // Around all others, those that are added later too.
   if (!koa.middleware.includes(holdBack)) koa.middleware.unshift(holdBack)
   const callback = koa.callback()
-  return function listen(request, response) {
+  return ofAllServers(function listen(request, response) {
     serve(adapter, request, response, call, undefined)
-  }
+  })
   function call(served: Served): unknown {
     served.waits = true
     return callback(served.request, served.response)

@@ -1,10 +1,11 @@
 /**
  * Any request listener, with a request scope around each call.
  */
-import type { RequestListener, Server } from 'node:http'
+import type { Server } from 'node:http'
 import { checkFunction } from '../core/options.ts'
 import type { App } from '../core/types.ts'
 import { adapterOf, type AdapterOptions } from './adapter.ts'
+import { ofAllServers, type Listener } from './listener.ts'
 import { serve } from './serve.ts'
 import type { Served } from './served.ts'
 
@@ -34,12 +35,12 @@ export function scoped(
   // oxlint-disable-next-line typescript/no-explicit-any
   listener: (request: any, response: any) => unknown,
   options?: AdapterOptions,
-): RequestListener {
+): Listener {
   const adapter = adapterOf({ where: 'scoped()', closeAt: 'ended' }, app, options)
   checkFunction('the listener given to scoped()', listener)
-  return function listen(this: Server, request, response) {
+  return ofAllServers(function listen(this: Server, request, response) {
     serve(adapter, request, response, call, this)
-  }
+  })
   function call({ request, response }: Served, receiver: Server): unknown {
     // Not listener.call(): an Express app has methods of such names.
     return Reflect.apply(listener, receiver, [request, response])

@@ -175,6 +175,7 @@ const entries: Readonly<Record<string, Names>> = {
       'GracefulOptions',
       'HandleOptions',
       'ListenOptions',
+      'Listener',
       'Listening',
     ],
   },
