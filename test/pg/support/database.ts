@@ -64,19 +64,21 @@ export class Observer implements AsyncDisposable {
 
   /** The server gives no event for these. */
   async untilRunning(pid: number, text = ''): Promise<void> {
-    await this.#until(
+    await this.untilSeen(
       "select 1 from pg_stat_activity where pid = $1 and state = 'active' and query like $2",
       [pid, `%${text}%`],
     )
   }
 
   async untilGone(pid: number): Promise<void> {
-    await this.#until('select 1 where not exists (select 1 from pg_stat_activity where pid = $1)', [
-      pid,
-    ])
+    await this.untilSeen(
+      'select 1 where not exists (select 1 from pg_stat_activity where pid = $1)',
+      [pid],
+    )
   }
 
-  async #until(text: string, values: unknown[]): Promise<void> {
+  /** Some rows of it. */
+  async untilSeen(text: string, values: unknown[]): Promise<void> {
     for (let attempt = 0; attempt < 500; attempt += 1) {
       const { rowCount } = await this.query(text, values)
       if (rowCount !== 0) return
