@@ -39,6 +39,8 @@ class Finish {
   readonly name: string
   readonly #stream: Writable
   readonly #grace: number
+  /** Its `error` event has come, or may have come before anybody could listen here. */
+  #told: boolean
   #unheard: { readonly error: unknown } | undefined = undefined
   #over = false
 
@@ -46,6 +48,7 @@ class Finish {
     this.name = stream.constructor.name
     this.#stream = stream
     this.#grace = grace
+    this.#told = failureOf(stream) !== undefined
     // First, so that it sees who else listens: a listener for one time is gone when it has been called.
     stream.prependListener('error', (error) => this.#failed(error))
   }
@@ -53,7 +56,7 @@ class Finish {
   async run(): Promise<void> {
     const stream = this.#stream
     try {
-      if (stream.destroyed || stream.errored !== null) this.#throwUnheard()
+      if (stream.destroyed || failureOf(stream) !== undefined) this.#throwUnheard()
       else await this.#flush()
     } finally {
       this.#over = true
@@ -80,13 +83,27 @@ class Finish {
   }
 
   #failed(error: unknown): void {
+    this.#told = true
+    if (this.#unheard?.error === error) return
     if (this.#over) reportUnthrown(undefined, error, undefined, this.name, true)
-    else if (this.#stream.listenerCount('error') === 1) this.#unheard = { error }
+    else this.#keepUnheard(error)
+  }
+
+  #keepUnheard(error: unknown): void {
+    if (this.#stream.listenerCount('error') === 1) this.#unheard = { error }
   }
 
   #throwUnheard(): void {
+    const failure = failureOf(this.#stream)
+    // It failed in this turn, and its event is still to come.
+    if (!this.#told && failure !== undefined) this.#keepUnheard(failure)
     if (this.#unheard !== undefined) throw this.#unheard.error
   }
+}
+
+/** Streams that are not Node's own, such as those of older versions of readable-stream, do not say. */
+function failureOf(stream: Writable): Error | undefined {
+  return stream.errored ?? undefined
 }
 
 /** A socket that is destroyed before the other side has ended may take back what it sent. */

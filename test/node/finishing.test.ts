@@ -119,6 +119,26 @@ test('a file that cannot be opened makes disposing reject, and the process goes 
   assert.equal(error.code, 'ENOENT')
 })
 
+test('a stream that failed in this very turn makes disposing reject with its error, before the event', async () => {
+  const failure = new Error('full')
+  const stream = new Writable({ write: (_chunk, _encoding, done) => done(failure) })
+  const held = finishing(stream)
+  stream.write('x')
+  assert.equal(await rejection(held[Symbol.asyncDispose]()), failure)
+})
+
+test('a stream that does not say whether it has failed, as those of older libraries, is written out', async () => {
+  const gate = Promise.withResolvers<void>()
+  const stream = slow(gate.promise)
+  Object.defineProperty(stream, 'errored', { value: undefined })
+  const held = finishing(stream)
+  stream.write('x')
+  const disposing = held[Symbol.asyncDispose]()
+  gate.resolve()
+  await within(disposing)
+  assert.deepEqual(stream.written, ['x'])
+})
+
 test('an error that somebody has heard is not thrown again', async () => {
   const stream = slow(Promise.reject(new Error('heard')))
   const heard = once(stream, 'error')
