@@ -3,6 +3,7 @@
  */
 import { inspect } from 'node:util'
 import { roughNow } from './deadline.ts'
+import { isThenable } from './dispose.ts'
 import { CaptiveDependencyError, NoScopeError, ScopeClosedError } from './errors.ts'
 import { closingOf } from './sites.ts'
 import type { Scope, ScopeOptions } from './types.ts'
@@ -58,11 +59,17 @@ export function reportUnthrown(
     warn(error, scope, resource)
     return
   }
-  try {
-    onError(error, { scope, ...(resource !== undefined && { resource }), ...(late && { late }) })
-  } catch (failure) {
+  const failed = (failure: unknown): void => {
     warn(error, scope, resource)
     warn(failure, scope, 'onError')
+  }
+  const info = { scope, ...(resource !== undefined && { resource }), ...(late && { late }) }
+  try {
+    // It may be an async function: the type allows it, as that of every function that returns nothing.
+    const told: unknown = onError(error, info)
+    if (isThenable(told)) told.then(undefined, failed)
+  } catch (failure) {
+    failed(failure)
   }
 }
 

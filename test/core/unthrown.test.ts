@@ -83,19 +83,26 @@ test('without onError a process warning names the scope, the resource and the er
   assert.match(lines[0] ?? '', /^UnwindWarning UNWIND_\w+ "file".*"upload".*disk full/)
 })
 
-test('an onError that throws loses neither error, and the scope ends well', async () => {
-  const lines = await script(`
-    process.on('warning', ({ message }) => console.log(message.split('\\n')[0]))
-    const app = createApp({ onError: () => { throw new Error('logger broke') } })
-    const file = resource({ critical: false, acquire: () => 1,
-      release: () => { throw new Error('disk full') } })
-    console.log(await app.run(async (scope) => { await scope.get(file); return 'value' }))
-    await turn()
-  `)
-  assert.equal(lines[0], 'value')
-  assert.equal(lines.filter((line) => line.includes('disk full')).length, 1)
-  assert.equal(lines.filter((line) => line.includes('logger broke')).length, 1)
-})
+const loggers: Record<string, string> = {
+  'that throws': '() => { throw new Error("logger broke") }',
+  'whose promise rejects': 'async () => { throw new Error("logger broke") }',
+}
+
+for (const [which, onError] of Object.entries(loggers)) {
+  test(`an onError ${which} loses neither error, and the scope ends well`, async () => {
+    const lines = await script(`
+      process.on('warning', ({ message }) => console.log(message.split('\\n')[0]))
+      const app = createApp({ onError: ${onError} })
+      const file = resource({ critical: false, acquire: () => 1,
+        release: () => { throw new Error('disk full') } })
+      console.log(await app.run(async (scope) => { await scope.get(file); return 'value' }))
+      await turn()
+    `)
+    assert.equal(lines[0], 'value')
+    assert.equal(lines.filter((line) => line.includes('disk full')).length, 1)
+    assert.equal(lines.filter((line) => line.includes('logger broke')).length, 1)
+  })
+}
 
 const quietly: Record<string, string> = {
   'a failed acquisition that nobody awaits': 'void scope.get(broken)',
