@@ -4,7 +4,7 @@
  */
 import { describeMachine, type Result, type Row } from './report.ts'
 
-const width = 760
+const width = 800
 const labels = 290
 const numbers = 70
 const bar = 16
@@ -27,11 +27,12 @@ export const styles = `<style>
 export function picture({ question, machine, rows }: Result): string {
   const height = top + rows.length * line + 16
   const scale = scaleFor(rows)
+  const kind = isFarApart(rows) ? ' (logarithmic)' : ''
   const bars = rows.map((row, at) => drawn(row, at, scale)).join('\n')
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(question)}">
 ${styles}
 <text class="title" x="8" y="22">${escaped(question)}</text>
-<text class="machine" x="8" y="42">Time as a ratio to the first row, median of three runs. ${escaped(describeMachine(machine))}</text>
+<text class="machine" x="8" y="42">Time as a ratio to the first row${kind}, median of three runs. ${escaped(describeMachine(machine))}</text>
 <line class="base" x1="${labels + scale(1)}" x2="${labels + scale(1)}" y1="${top - 8}" y2="${height - 12}"/>
 ${bars}
 </svg>
@@ -49,10 +50,14 @@ function drawn({ name, ratio }: Row, at: number, scale: (ratio: number) => numbe
 <text class="ratio" x="${(labels + length + 8).toFixed(1)}" y="${y + 13}">${shown.toFixed(2)} ×</text>`
 }
 
+function isFarApart(rows: readonly Row[]): boolean {
+  return rows.some(({ ratio }) => ratio.median > 12)
+}
+
 function scaleFor(rows: readonly Row[]): (ratio: number) => number {
   const longest = Math.max(...rows.map(({ ratio }) => ratio.median), 1)
   const room = width - labels - numbers
-  if (longest <= 12) return (ratio) => (ratio / longest) * room
+  if (!isFarApart(rows)) return (ratio) => (ratio / longest) * room
   const lowest = Math.min(...rows.map(({ ratio }) => ratio.median), 1) / 2
   return (ratio) => (Math.log(ratio / lowest) / Math.log(longest / lowest)) * room
 }

@@ -6,7 +6,7 @@ import type { Finding } from './patterns.ts'
 
 const width = 760
 const labels = 190
-const numbers = 90
+const numbers = 120
 const top = 64
 const pair = 46
 
@@ -29,7 +29,7 @@ ${leasedBar(leased[at], y + 18, length)}`
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
 ${styles}
 <text class="title" x="8" y="22">${title}</text>
-<text class="machine" x="8" y="42">One client, by round trip to the database and handshake. ${escaped(describeMachine(machine))}</text>
+<text class="machine" x="8" y="42">One client alone. ${escaped(describeMachine(machine))}</text>
 ${bars.join('\n')}
 </svg>
 `
