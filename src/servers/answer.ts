@@ -3,6 +3,7 @@
  * answer is sent; so a failed commit is an error response. Only a body that is still being produced keeps the scope open.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isThenable } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
 import { pump } from './pump.ts'
 import { discard, hasNoBody, isNoReply, replyOf, writeHead, writeWhole } from './reply.ts'
@@ -11,38 +12,75 @@ import { open, type Source } from './source.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse, scope: Scope) => unknown
 
-/** Call `handler` and answer with what it returns. Rejects with what its client should be told instead. */
-export async function answer(served: Served, handler: Handler): Promise<void> {
-  const { request, response, scope } = served
+/**
+ * Call `handler` and answer with what it returns. `undefined`: that is done. Fails with what its client should be told
+ * instead.
+ */
+export function answer(served: Served, handler: Handler): Promise<void> | undefined {
   served.seen = true
-  const value: unknown = await handler(request, response, scope)
-  if (served.over || served.overtaken) {
-    await discard(value)
-    served.throwIfOvertaken()
-    return
-  }
+  const value = handler(served.request, served.response, served.scope)
+  if (isThenable(value)) return answerLater(served, value)
+  const rest = answerWith(served, value)
+  if (rest === undefined) served.settle('settled')
+  return rest
+}
+
+async function answerLater(served: Served, promised: PromiseLike<unknown>): Promise<void> {
+  const rest = answerWith(served, await promised)
+  if (rest !== undefined) await rest
+}
+
+function answerWith(served: Served, value: unknown): Promise<void> | undefined {
+  if (served.over || served.overtaken) return discarded(served, value)
+  const { request, response } = served
   if (isNoReply(value, response)) {
     // Whatever was to be committed has been.
     served.completes = false
     served.waits = true
-    return
+    return undefined
   }
   const reply = replyOf(value)
   writeHead(reply, response)
   const { body } = reply
   if (typeof body === 'string' || body instanceof Uint8Array || body === undefined) {
-    await finish(served, body)
-  } else if (hasNoBody(request, response)) {
-    await body.cancel(undefined)
-    await finish(served, undefined)
-  } else {
-    await stream(served, body)
+    return finish(served, body)
   }
+  return hasNoBody(request, response) ? withoutBody(served, body) : stream(served, body)
 }
 
-async function finish(served: Served, body: string | Uint8Array | undefined): Promise<void> {
-  if (served.adapter.closeResultAt === 'answer') await served.close()
+async function discarded(served: Served, value: unknown): Promise<void> {
+  await discard(value)
+  served.throwIfOvertaken()
+}
+
+type Whole = string | Uint8Array | undefined
+
+/** No promise where there is nothing to wait for, as in most requests. */
+function finish(served: Served, body: Whole): Promise<void> | undefined {
+  if (served.adapter.closeResultAt === 'answer') {
+    const closing = served.end()
+    if (closing !== undefined || served.failure !== undefined) {
+      return writeAfter(closing, served, body)
+    }
+  }
   writeWhole(body, served.response)
+  return undefined
+}
+
+/** Rejects with what fails while releasing, or with what had failed. */
+async function writeAfter(
+  closing: Promise<void> | undefined,
+  served: Served,
+  body: Whole,
+): Promise<void> {
+  if (closing !== undefined) await closing
+  if (served.failure !== undefined) throw served.failure.error
+  writeWhole(body, served.response)
+}
+
+async function withoutBody(served: Served, body: Source): Promise<void> {
+  await body.cancel(undefined)
+  await finish(served, undefined)
 }
 
 async function stream(served: Served, body: Source): Promise<void> {

@@ -2,7 +2,11 @@
  * What a handler returned, as an answer: encoded before the scope closes, so that a value that cannot be encoded is a
  * failure of the handler; sent after it closed.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  ServerResponse as NodeResponse,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
 import { isObject } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 import { isHttp2 } from './failure.ts'
@@ -75,10 +79,16 @@ export function writeWhole(body: string | Uint8Array | undefined, response: Serv
     response.end()
     return
   }
-  if (!response.headersSent && !isEmptyStatus(response.statusCode)) {
+  if (!tellsLength(response) && !response.headersSent && !isEmptyStatus(response.statusCode)) {
     response.setHeader('Content-Length', Buffer.byteLength(body))
   }
   response.end(body)
+}
+
+/** Node.js tells it by itself, without a header to check: not for HEAD, not in HTTP/2, not where somebody has set one. */
+function tellsLength(response: ServerResponse): boolean {
+  if (response.constructor !== NodeResponse) return false
+  return response.req.method !== 'HEAD' && !response.hasHeader('content-length')
 }
 
 /** Whether the protocol allows this answer no body. */

@@ -125,16 +125,7 @@ export class Served {
     if (!this.over && !this.held) hearProduced(this.response)
   }
 
-  /**
-   * Close the scope with what is known of its outcome. Rejects with what fails while releasing, or with what had failed.
-   */
-  async close(): Promise<void> {
-    const closing = this.end()
-    if (closing !== undefined) await closing
-    if (this.failure !== undefined) throw this.failure.error
-  }
-
-  /** The same, without what had failed. `undefined`: that is done. */
+  /** Close the scope with what is known of its outcome. `undefined`: that is done. */
   end(): Promise<void> | undefined {
     this.stage = 'closed'
     if (this.#abandonment !== undefined) clearTimeout(this.#abandonment)
