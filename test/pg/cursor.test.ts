@@ -36,7 +36,7 @@ async function take<Row>(cursor: AsyncIterable<Row>, count: number): Promise<Row
 
 for (const [name, open] of Object.entries(owners)) {
   test(`a cursor of ${name} gives every row in order, and then nothing`, async () => {
-    await using pool = pgPool(() => newPool())
+    await using pool = pgPool(() => newPool(), { grace: 10_000 })
     await using lease = await pool.acquire()
     const owner = await open(lease)
     for (const [rows, batch] of [
@@ -63,7 +63,7 @@ for (const [name, open] of Object.entries(owners)) {
   })
 
   test(`read() of ${name} gives at most as many rows as asked for, in the order of the calls`, async () => {
-    await using pool = pgPool(() => newPool())
+    await using pool = pgPool(() => newPool(), { grace: 10_000 })
     await using lease = await pool.acquire()
     const owner = await open(lease)
     await using cursor = owner.cursor('select n from generate_series(1, 10) as n')
@@ -78,7 +78,7 @@ for (const [name, open] of Object.entries(owners)) {
   })
 
   test(`leaving a loop over ${name} early closes the cursor, by break, by throw and by dispose`, async () => {
-    await using pool = pgPool(() => newPool())
+    await using pool = pgPool(() => newPool(), { grace: 10_000 })
     await using lease = await pool.acquire()
     const pid = await backendOf(lease)
     const owner = await open(lease)
@@ -108,7 +108,7 @@ for (const [name, open] of Object.entries(owners)) {
   })
 
   test(`a failing query of ${name} is never an empty page, whenever it fails`, async () => {
-    await using pool = pgPool(() => newPool())
+    await using pool = pgPool(() => newPool(), { grace: 10_000 })
     for (const [text, before] of [
       ['select * from nowhere', 0],
       ['selec 1', 0],
@@ -137,7 +137,7 @@ for (const [name, open] of Object.entries(owners)) {
 
   test(`an abort cancels the read of ${name} that runs, with the signal's reason`, async () => {
     await using observer = await Observer.start()
-    await using pool = pgPool(() => newPool())
+    await using pool = pgPool(() => newPool(), { grace: 10_000 })
     await using lease = await pool.acquire()
     const pid = await backendOf(lease)
     const owner = await open(lease)
@@ -159,7 +159,7 @@ for (const [name, open] of Object.entries(owners)) {
 
   test(`a cursor of ${name} whose backend is killed rejects, reading or not, and can be disposed`, async () => {
     await using observer = await Observer.start()
-    await using pool = pgPool(() => newPool())
+    await using pool = pgPool(() => newPool(), { grace: 10_000 })
     for (const busy of [true, false]) {
       await using lease = await pool.acquire()
       const pid = await backendOf(lease)
@@ -183,7 +183,7 @@ for (const [name, open] of Object.entries(owners)) {
 
   test(`the release of a lease ends the cursor of ${name} in every state, and the next holder finds nothing`, async () => {
     await using observer = await Observer.start()
-    await using pool = pgPool(() => newPool())
+    await using pool = pgPool(() => newPool(), { grace: 10_000 })
     let pid: number | undefined
     const states: Record<string, (cursor: PgCursor<unknown>, lease: PgLease) => Promise<unknown>> =
       {
@@ -230,7 +230,7 @@ for (const [name, open] of Object.entries(owners)) {
 
   test(`the dispose of a cursor of ${name} ends a read in flight, and one that waits for its turn`, async () => {
     await using observer = await Observer.start()
-    await using pool = pgPool(() => newPool())
+    await using pool = pgPool(() => newPool(), { grace: 10_000 })
     await using lease = await pool.acquire()
     const pid = await backendOf(lease)
     const owner = await open(lease)
@@ -258,7 +258,7 @@ for (const [name, open] of Object.entries(owners)) {
 }
 
 test('ten million rows are read with the memory of one batch, and left early at once', async () => {
-  await using pool = pgPool(() => newPool())
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
   await using lease = await pool.acquire()
   // In the list of columns the server makes the rows one by one.
   const text = "select generate_series(1, 10000000) as n, repeat('x', 500) as filler"
@@ -280,7 +280,7 @@ test('ten million rows are read with the memory of one batch, and left early at 
 
 test('in a transaction, other statements and other cursors run between the reads', async () => {
   await using table = await newTable()
-  await using pool = pgPool(() => newPool())
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
   await using lease = await pool.acquire()
   await using tx = await lease.begin()
   await using other = tx.cursor('select n from generate_series(101, 103) as n', [], { batch: 1 })
@@ -296,7 +296,7 @@ test('in a transaction, other statements and other cursors run between the reads
 })
 
 test('outside of a transaction, a cursor has the connection to itself: what else is asked is refused, not kept waiting', async () => {
-  await using pool = pgPool(() => newPool())
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
   await using lease = await pool.acquire()
   const open = { name: 'PgCursorOpenError', code: 'ERR_PG_CURSOR_OPEN', message: /cursor/ }
   const cursor = lease.cursor('select generate_series(1, 10)')
@@ -313,7 +313,7 @@ test('outside of a transaction, a cursor has the connection to itself: what else
 })
 
 test('statements that were asked for before a cursor run before it, a BEGIN by hand included', async () => {
-  await using pool = pgPool(() => newPool())
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
   await using lease = await pool.acquire()
   const before = [lease.query('select pg_sleep(0.05)'), lease.query('begin')]
   const cursor = lease.cursor('select pg_current_xact_id()::text as id')
@@ -324,7 +324,7 @@ test('statements that were asked for before a cursor run before it, a BEGIN by h
 })
 
 test('a cursor is over with its transaction, whichever way that ends', async () => {
-  await using pool = pgPool(() => newPool())
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
   await using lease = await pool.acquire()
   for (const end of ['commit', 'rollback'] as const) {
     const tx = await lease.begin()
@@ -342,7 +342,7 @@ test('a cursor is over with its transaction, whichever way that ends', async () 
 })
 
 test('a savepoint takes with it what was opened since: on rollback all, on commit its own', async () => {
-  await using pool = pgPool(() => newPool())
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
   await using lease = await pool.acquire()
   await using tx = await lease.begin()
   await using older = tx.cursor(million)
@@ -365,7 +365,7 @@ test('a savepoint takes with it what was opened since: on rollback all, on commi
 
 test('what is run as a whole gives its rows like any other: INSERT … RETURNING, EXPLAIN, a WITH that writes', async () => {
   await using table = await newTable()
-  await using pool = pgPool(() => newPool())
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
   await using lease = await pool.acquire()
   const inserted = lease.cursor(
     `/* one */ insert into ${table.name} select generate_series(1, 5) returning v`,
@@ -393,7 +393,7 @@ test('what is run as a whole gives its rows like any other: INSERT … RETURNING
 
 test('one statement is one statement: a second one behind it is refused by the server', async () => {
   await using table = await newTable()
-  await using pool = pgPool(() => newPool())
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
   await using lease = await pool.acquire()
   const cursor = lease.cursor(`select 1; insert into ${table.name} values (1)`)
   await assert.rejects(cursor.read(1), { code: '42601' })
@@ -402,7 +402,7 @@ test('one statement is one statement: a second one behind it is refused by the s
 })
 
 test('a value that cannot be converted fails the cursor and leaves the connection usable', async () => {
-  await using pool = pgPool(() => newPool())
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
   await using lease = await pool.acquire()
   const bad = {
     toPostgres() {
@@ -436,7 +436,7 @@ test('a cursor that is cut off by a broken wire rejects, and one before a silent
 })
 
 test('wrong arguments of cursor() are a TypeError that names them', async () => {
-  await using pool = pgPool(() => newPool())
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
   await using lease = await pool.acquire()
   const cursor = lease.cursor.bind(lease) as (...parameters: unknown[]) => unknown
   assert.throws(() => cursor(7), { name: 'TypeError', message: /cursor\(\)/ })

@@ -18,7 +18,7 @@ function newKey(): number {
 
 /** Two connections that do not know each other. */
 function newPools(options?: PgPoolOptions): PgPool & AsyncDisposable {
-  return pgPool(() => newPool({ max: 3 }), options)
+  return pgPool(() => newPool({ max: 3 }), { grace: 10_000, ...options })
 }
 
 async function isFree(pool: PgPool, key: number | bigint | string): Promise<boolean> {

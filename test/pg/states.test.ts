@@ -3,7 +3,7 @@
  * possible, and is destroyed where it is not. Disposed once, twice, or twice at the same time.
  */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import type pg from 'pg'
 import { pgPool, type PgLease, type PgPool, type PgPoolOptions } from 'unwind/pg'
 
@@ -21,6 +21,9 @@ interface State {
 
 /** Milliseconds: what is kept is given all the time that a busy machine may take, and what is destroyed is waited for. */
 const grace = { kept: 10_000, destroyed: 100 }
+
+/** As long for the wait of these as for the cancel after it: they run at the same time. */
+const patient = { grace: 2_500 }
 
 /** The driver takes it for prepared as long as the connection lives. */
 const named = { name: 'survivor', text: 'select 1 as one' }
@@ -56,7 +59,7 @@ const states: State[] = [
     title: 'with statements pipelined by the driver',
     outcome: 'kept',
     config: { pipeline: true },
-    options: { grace: 800 },
+    options: patient,
     async enter(lease, observer) {
       const pid = await backendOf(lease)
       const client = lease.unsafeClient() as pg.ClientBase
@@ -250,7 +253,7 @@ const states: State[] = [
   {
     title: 'with a statement that needs more than that time',
     outcome: 'kept',
-    options: { inFlight: 'wait', grace: 500 },
+    options: { inFlight: 'wait', ...patient },
     async enter(lease) {
       void lease.query('select pg_sleep(60)')
     },
@@ -328,7 +331,9 @@ const states: State[] = [
   },
 ]
 
-const ways: Record<string, (lease: AsyncDisposable) => Promise<unknown>> = {
+type Way = (lease: AsyncDisposable) => Promise<unknown>
+
+const ways: Record<string, Way> = {
   async once(lease) {
     await lease[Symbol.asyncDispose]()
   },
@@ -340,34 +345,42 @@ const ways: Record<string, (lease: AsyncDisposable) => Promise<unknown>> = {
     Promise.all([lease[Symbol.asyncDispose](), lease[Symbol.asyncDispose]()]),
 }
 
-for (const state of states) {
-  for (const [way, dispose] of Object.entries(ways)) {
-    test(`a connection that is released ${state.title}, ${way}, is ${state.outcome}`, async () => {
-      await using observer = await Observer.start()
-      await using wire = await Wire.start()
-      const config = { connectionString: wire.url, ...state.config }
-      await using pool = pgPool(() => newPool(config), {
-        grace: grace[state.outcome],
-        ...state.options,
-      })
-      const lease = await pool.acquire()
-      const pid = await backendOf(lease)
-      await lease.query(named)
-      await state.enter(lease, observer, wire)
-
-      const waiting = pool.acquire()
-      await dispose(lease)
-      assert.equal(lease.disposed, true)
-      await assert.rejects(lease.query('select 1'), { code: 'ERR_DISPOSED' })
-      assert.ok(pool.stats().leased <= 1, 'nobody but the one who waits')
-      await using next = await waiting
-      assert.equal((await backendOf(next)) === pid, state.outcome === 'kept')
-      await assertClean(next)
-      // A server to which nothing came through still works on its last statement.
-      if (state.outcome === 'destroyed') await observer.terminate(pid)
+function testRelease(state: State, way: string, dispose: Way): void {
+  test(`a connection that is released ${state.title}, ${way}, is ${state.outcome}`, async () => {
+    await using observer = await Observer.start()
+    await using wire = await Wire.start()
+    const config = { connectionString: wire.url, ...state.config }
+    await using pool = pgPool(() => newPool(config), {
+      grace: grace[state.outcome],
+      ...state.options,
     })
+    const lease = await pool.acquire()
+    const pid = await backendOf(lease)
+    await lease.query(named)
+    await state.enter(lease, observer, wire)
+
+    const waiting = pool.acquire()
+    await dispose(lease)
+    assert.equal(lease.disposed, true)
+    await assert.rejects(lease.query('select 1'), { code: 'ERR_DISPOSED' })
+    assert.ok(pool.stats().leased <= 1, 'nobody but the one who waits')
+    await using next = await waiting
+    assert.equal((await backendOf(next)) === pid, state.outcome === 'kept')
+    await assertClean(next)
+    // A server to which nothing came through still works on its last statement.
+    if (state.outcome === 'destroyed') await observer.terminate(pid)
+  })
+}
+
+function testReleases(chosen: readonly State[]): void {
+  for (const state of chosen) {
+    for (const [way, dispose] of Object.entries(ways)) testRelease(state, way, dispose)
   }
 }
+
+const waits = ({ options }: State): boolean => options?.grace !== undefined
+testReleases(states.filter((state) => !waits(state)))
+describe('after the whole grace', { concurrency: true }, () => testReleases(states.filter(waits)))
 
 test('a release waits for the status after a failed statement, and does not cancel for it', async () => {
   await using wire = await Wire.start()
