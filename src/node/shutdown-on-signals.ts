@@ -43,7 +43,7 @@ const rules: Readonly<Record<keyof SignalOptions, Rule>> = {
  */
 export function shutdownOnSignals(app: App, options: SignalOptions = {}): Disposable {
   if (typeof app?.shutdown !== 'function') {
-    throw expected('the first argument of shutdownOnSignals()', 'an app', app)
+    throw expected('the first argument of shutdownOnSignals()', 'an app, made by createApp()', app)
   }
   checkOptions('shutdownOnSignals()', options, rules)
   const { signals = ['SIGTERM', 'SIGINT'] } = options

@@ -134,3 +134,21 @@ test('an error before the yield is what get rejects with', async (t) => {
   })
   assert.deepEqual(tracker.events, ['finally'])
 })
+
+test('a sync generator that yields twice and fails to finish loses neither error', async (t) => {
+  const { app } = setUp(t)
+  const F = new Error('F')
+  const twice = resource(function* twice() {
+    try {
+      yield 1
+      yield 2
+    } finally {
+      // oxlint-disable-next-line no-unsafe-finally -- the case under test
+      throw F
+    }
+  })
+  const errors = errorsOf(await rejection(app.run((scope) => scope.get(twice))))
+  assert.equal(errors.length, 2)
+  assert.ok(errors.includes(F))
+  assert.ok(errors.some((error) => error instanceof ResourceProtocolError))
+})

@@ -2,7 +2,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { currentScope, ScopeClosedError, tryCurrentScope, type Scope, type Task } from 'unwind'
+import {
+  currentScope,
+  inject,
+  ScopeClosedError,
+  tryCurrentScope,
+  type Scope,
+  type Task,
+} from 'unwind'
 import { setUp, taken } from './support/app.ts'
 import { chain, ending } from './support/chain.ts'
 import { isPending, quiet, rejection, thrown, within } from './support/promises.ts'
@@ -562,4 +569,18 @@ test('detach refuses what is no function, and throws on a closed app', async (t)
   assert.throws(() => app.detach(() => 1, { nam: 'x' } as never), /Unknown option `nam`/)
   await app.close()
   assert.ok(thrown(() => app.detach(() => 1)) instanceof ScopeClosedError)
+})
+
+test('inject inside of a task finds what its scope sees, also after an await', async (t) => {
+  const { app, tracker } = setUp(t)
+  const shared = tracker.resource('shared')
+  await app.run(async (scope) => {
+    const own = await scope.get(shared)
+    const found = await scope.fork(async () => {
+      await Promise.resolve()
+      return await inject(shared)
+    })
+    assert.equal(found, own)
+    assert.deepEqual(await scope.all([() => inject(shared), () => inject(shared)]), [own, own])
+  })
 })

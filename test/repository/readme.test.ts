@@ -55,7 +55,7 @@ describe('examples', () => {
 
 describe('links', () => {
   test('every link of a page to another file leads to one, and to a heading of it', () => {
-    for (const page of [...pages, 'CONTRIBUTING.md', ...list('docs', '.md')]) {
+    for (const page of [...pages, 'CONTRIBUTING.md', 'SECURITY.md', ...list('docs', '.md')]) {
       const links = read(page).matchAll(/\]\((?<to>[^)\s:#]*)(?:#(?<heading>[^)\s]*))?\)/g)
       for (const { groups } of links) {
         const { to = '', heading } = groups ?? {}
@@ -69,6 +69,12 @@ describe('links', () => {
       }
     }
   })
+})
+
+test('every test that SECURITY.md names is there', () => {
+  const named = [...read('SECURITY.md').matchAll(/`(?<path>test\/[\w/.-]+\.test\.ts)`/g)]
+  assert.ok(named.length >= 10)
+  for (const { groups } of named) assert.ok(read(groups?.['path'] ?? ''))
 })
 
 /** What GitHub makes of headings. */
