@@ -28,7 +28,8 @@ function complete<R>(transaction: Transaction, body: (tx: SqliteTransaction) => 
 
 /** @throws {TypeError} for what is known to be asynchronous before it is called */
 function requireSync(body: unknown): void {
-  if (typeof body !== 'function') throw expected('the body given to transaction()', 'a function', body)
+  if (typeof body !== 'function')
+    throw expected('the body given to transaction()', 'a function', body)
   if (!types.isAsyncFunction(body) && !types.isGeneratorFunction(body)) return
   const kind = types.isAsyncFunction(body) ? 'an async' : 'a generator'
   throw new TypeError(
