@@ -5,7 +5,7 @@
 import { inspect } from 'node:util'
 import { recordOf } from './error-json.ts'
 import { formatError } from './format.ts'
-import { isSuppressedError, newSuppressedError } from './suppressed-error.ts'
+import { isSuppressedError, newSuppressedError, type SuppressedError } from './suppressed-error.ts'
 
 export { isSuppressedError }
 

@@ -4,7 +4,7 @@
  */
 import { inspect } from 'node:util'
 import { originOf } from './origin.ts'
-import { isSuppressedError } from './suppressed-error.ts'
+import { isSuppressedError, type SuppressedError } from './suppressed-error.ts'
 
 /** What our errors, and chains of them, look like in JSON. */
 export interface ErrorRecord {

@@ -122,8 +122,11 @@ export const usedAfterRelease: Events<LeaseUsedAfterRelease> = plain(
   'unwind:lease:used-after-release',
 )
 
-/** The one tracing channel, around the wait for a resource: one message for each acquisition. */
-export const acquiring: TracingChannel<unknown, ResourceAcquiring> =
+/**
+ * The one tracing channel, around the wait for a resource: one message for each acquisition. The types of Node.js 24 name
+ * the store first and those of 26 the message.
+ */
+export const acquiring: TracingChannel<ResourceAcquiring, ResourceAcquiring> =
   tracingChannel('unwind:acquire')
 
 export function identityOf({ id, name, kind }: ScopeIdentity): ScopeIdentity {

@@ -4,7 +4,7 @@
  */
 import { inspect } from 'node:util'
 import { originOf } from './origin.ts'
-import { isSuppressedError } from './suppressed-error.ts'
+import { isSuppressedError, type SuppressedError } from './suppressed-error.ts'
 
 /** Causes and parts below this are left out. */
 const deepest = 16

@@ -18,7 +18,7 @@ import { SuppressedErrorClass, type SuppressedErrorConstructor } from './suppres
 /** The standard's class: the global one where there is one. `suppressed` is what was on its way when `error` was thrown. */
 export const SuppressedError: SuppressedErrorConstructor = SuppressedErrorClass
 /** An error that was thrown while an earlier one was on its way. */
-export type SuppressedError = globalThis.SuppressedError
+export type SuppressedError = InstanceType<SuppressedErrorConstructor>
 
 /** Disposables that are disposed together, last in, first out, each once. */
 export interface DisposableStack {

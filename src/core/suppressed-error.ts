@@ -3,6 +3,14 @@
  * it but by its source text. Steps are those of `SuppressedError ( error, suppressed, message )`.
  */
 
+/** What the global type says, which a program has only with the library `esnext.disposable`. */
+export interface SuppressedError extends Error {
+  // oxlint-disable-next-line typescript/no-explicit-any -- as it is there
+  error: any
+  // oxlint-disable-next-line typescript/no-explicit-any -- as it is there
+  suppressed: any
+}
+
 /** What both kinds have in common. */
 export interface SuppressedErrorConstructor {
   new (error?: unknown, suppressed?: unknown, message?: string): SuppressedError
