@@ -4,7 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { constants } from 'node:os'
+import { availableParallelism, constants } from 'node:os'
 
 import { startPostgres } from './postgres.ts'
 
@@ -19,7 +19,9 @@ async function main(parameters: string[]): Promise<number> {
   })
   const given = process.env['DATABASE_URL']
   await using server = given ? null : await startPostgres()
-  const tests = spawn(node, ['--test', ...rest], {
+  // One file for each core: most of them wait for a server, a socket or a process.
+  const concurrency = `--test-concurrency=${availableParallelism()}`
+  const tests = spawn(node, ['--test', concurrency, ...rest], {
     stdio: 'inherit',
     env: { ...process.env, DATABASE_URL: given || server?.url },
   })
