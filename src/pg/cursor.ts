@@ -7,7 +7,7 @@ import { expected } from '../core/options.ts'
 import type { Child, Children } from './children.ts'
 import { cursorQuery, declarable, type CursorArguments, type CursorQuery } from './cursor-query.ts'
 import { CursorRows } from './cursor-rows.ts'
-import { commit, quieten, rollBack } from './ending.ts'
+import { commit, quieten, quietOrLost, rollBack } from './ending.ts'
 import { checkPooling } from './pooling.ts'
 import type { Session } from './session.ts'
 import { Statement } from './statement.ts'
@@ -248,7 +248,9 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
     }
   }
 
+  /** The line is held; what was sent before, as the end of a lock, is answered first. */
   async #endTransaction(session: Session): Promise<void> {
+    if (!session.ready) await quietOrLost(session)
     if (session.lost) return
     if (this.#state === 'failed' || session.failed) await rollBack(session)
     else await commit(session)

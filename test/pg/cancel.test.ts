@@ -118,7 +118,7 @@ test('a statement that catches its cancel ends with its connection, and nobody w
       end loop;
     end $$`),
   )
-  await observer.untilRunning(pid, 'query_canceled')
+  await observer.untilSleeping(pid)
   await lease.cancel()
   await stubborn
   await assert.rejects(lease.query('select 1'), { code: 'ERR_PG_CONNECTION_LOST' })

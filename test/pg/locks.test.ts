@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pgPool, type PgLease, type PgPool, type PgPoolOptions } from 'unwind/pg'
 
+import { within } from '../core/support/promises.ts'
 import { backendOf, deferred, newPool, Observer } from './support/database.ts'
 
 const disposed = { code: 'ERR_DISPOSED' }
@@ -404,4 +405,14 @@ test('what is no key, and a wrong option, is a TypeError that names it', async (
     /`timeout` of tryAdvisoryLock\(\)/,
   )
   assert.equal(tx.state, 'open')
+})
+
+test('a lock and a cursor of one lease that end at the same time both end', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using lease = await pool.acquire()
+  const lock = await lease.advisoryLock(newKey())
+  const cursor = lease.cursor('select generate_series(1, 100) as n', [], { batch: 10 })
+  await cursor.read(10)
+  await within(Promise.all([lock[Symbol.asyncDispose](), cursor[Symbol.asyncDispose]()]))
+  assert.equal(await locksOf(lease), 0)
 })

@@ -276,7 +276,7 @@ const states: State[] = [
           begin perform pg_sleep(0.05); exception when query_canceled then null; end;
         end loop;
       end $$`)
-      await observer.untilRunning(pid, 'query_canceled')
+      await observer.untilSleeping(pid)
     },
   },
   {

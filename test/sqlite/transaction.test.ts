@@ -120,6 +120,6 @@ test('what is no function is refused', (t) => {
   const { db } = openFile(t)
   assert.throws(() => db.transaction('begin' as never), {
     name: 'TypeError',
-    message: /the body of transaction\(\) to be a function, received 'begin'/,
+    message: /the body given to transaction\(\) to be a function, received 'begin'/,
   })
 })

@@ -70,6 +70,14 @@ export class Observer implements AsyncDisposable {
     )
   }
 
+  /** Inside of its `pg_sleep`: what catches a cancel has begun to do so. */
+  async untilSleeping(pid: number): Promise<void> {
+    await this.untilSeen(
+      "select 1 from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'",
+      [pid],
+    )
+  }
+
   async untilGone(pid: number): Promise<void> {
     await this.untilSeen(
       'select 1 where not exists (select 1 from pg_stat_activity where pid = $1)',
