@@ -73,11 +73,16 @@ function stackBelow(below: Function): string {
   return String(holder.stack)
 }
 
+/** Bun knows lines and columns only, whatever the types say. */
+function positionOf(frame: Partial<NodeJS.CallSite>): string | number {
+  return frame.getPosition?.() ?? `${frame.getLineNumber?.()},${frame.getColumnNumber?.()}`
+}
+
 /** Which place it is, without lines, columns and names, which cost. */
 function positionsOf(_error: Error, frames: readonly NodeJS.CallSite[]): string {
   let positions = ''
   for (const frame of frames) {
-    positions += `${numberOf(frame.getScriptNameOrSourceURL())}:${frame.getPosition()} `
+    positions += `${numberOf(frame.getScriptNameOrSourceURL())}:${positionOf(frame)} `
   }
   return positions
 }
