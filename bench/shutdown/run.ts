@@ -2,7 +2,7 @@
  * `node bench/shutdown/run.ts [--quick] [--strategy NAME]...`, after `npm run build`
  * SIGTERM under load: who is cut off, and how long does it take? Six downloads of 16 MB whose clients read slowly, a
  * request that takes 1.5 s, a connection between two requests, one that sent nothing, one with half a request head, one
- * that was upgraded, and quick requests all the time. The exit code is 1 if the strategies of this package cut anybody.
+ * that was upgraded, and quick requests all the time. The exit code is 1 if the strategies of this package cut an answer off, or hang.
  */
 // oxlint-disable no-await-in-loop -- one after the other, or they would load each other
 import { fork, type ChildProcess } from 'node:child_process'
@@ -49,20 +49,17 @@ async function main(): Promise<number> {
   for (const name of wanted) {
     const outcome = await end(name)
     console.log(row(cells(name, outcome)))
-    if (ours.includes(name)) good &&= isGood(name, outcome)
+    if (ours.includes(name)) good &&= isGood(outcome)
   }
   return good ? 0 : 1
 }
 
-/** Without a linger, a request that is on its way may find its connection closed. */
-function isGood(name: string, { ms, code, truncated, slow, reset }: Outcome): boolean {
-  return (
-    ms !== 'hung' &&
-    code === 0 &&
-    truncated === 0 &&
-    slow &&
-    (reset === 0 || name === 'unwind, linger: 0')
-  )
+/**
+ * Resets are shown and judge nothing: the kernel may complete a handshake after the last look at the door and before it
+ * closes, and on a busy machine it does.
+ */
+function isGood({ ms, code, truncated, slow }: Outcome): boolean {
+  return ms !== 'hung' && code === 0 && truncated === 0 && slow
 }
 
 async function end(name: string): Promise<Outcome> {
