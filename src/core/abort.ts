@@ -6,7 +6,7 @@ import { Cancellation } from './cancellation.ts'
 import { childrenOf, type Family } from './children.ts'
 import type { Completion } from './completion.ts'
 import { suppress } from './dispose.ts'
-import { enterFrame, type Ambient, type Frame } from './context.ts'
+import { callInFrame, type Ambient, type Frame } from './context.ts'
 import type { Holdings } from './holdings.ts'
 import type { Tasks } from './tasks.ts'
 import type { ScopeOptions } from './types.ts'
@@ -14,17 +14,17 @@ import type { ScopeOptions } from './types.ts'
 export interface Abortable extends Family<Abortable>, Ambient {
   readonly name: string
   readonly frame: Frame
-  readonly unwinding: { completion: Completion }
+  completion: Completion
   readonly parent: { readonly deadline: number | undefined } | undefined
   readonly holdings: Holdings | undefined
   readonly tasks: Tasks | undefined
-  cancellation: Cancellation | undefined
+  /** Where it is kept. */
+  readonly extended: { cancellation: Cancellation | undefined }
   abort(reason: unknown): void
 }
 
 export function cancellationOf(scope: Abortable): Cancellation {
-  scope.cancellation ??= new Cancellation()
-  return scope.cancellation
+  return (scope.extended.cancellation ??= new Cancellation())
 }
 
 /** Aborted from outside: the outcome can become `aborted`. */
@@ -43,12 +43,11 @@ export function cancel(scope: Abortable, reason: unknown): void {
 
 /** The body's error, or that of `fail()`. */
 export function settleFailure(scope: Abortable, error: unknown, thrown: boolean): void {
-  const { unwinding } = scope
   const { requested, reason } = cancellationOf(scope)
-  const completion = requested ? unwinding.completion.abort(reason) : unwinding.completion
+  const completion = requested ? scope.completion.abort(reason) : scope.completion
   // An error announced by fail() came first; the one thrown after it is news unless it is the same.
   const news = completion.failed && error !== completion.error
-  unwinding.completion = completion.fail(news ? suppress(error, completion.error) : error, thrown)
+  scope.completion = completion.fail(news ? suppress(error, completion.error) : error, thrown)
   cancel(scope, error)
 }
 
@@ -80,9 +79,5 @@ function spread(scope: Abortable, cancellation: Cancellation, reason: unknown): 
 }
 
 function within(scope: Abortable, body: () => void): void {
-  enterFrame(scope.frame, scope, call, body, undefined)
-}
-
-function call(body: () => void): void {
-  body()
+  callInFrame(scope.frame, scope, body)
 }

@@ -3,6 +3,7 @@
  */
 import { AppNode } from './app.ts'
 import { ambient } from './context.ts'
+import { runIn } from './life.ts'
 import { noScope } from './misuse.ts'
 import { checkFunction } from './options.ts'
 import type { MaybePromise, Resource, Scope, ScopeOptions } from './types.ts'
@@ -56,5 +57,5 @@ export function inject<T>(resource: Resource<T>): Promise<T> {
 /** The app closes with the outcome of its one request. */
 function runAlone<R>(options: ScopeOptions, body: Body<R>): Promise<R> {
   const app = new AppNode(undefined)
-  return app.runBody((root) => root.run(options, body))
+  return runIn(app, (root) => root.run(options, body))
 }

@@ -4,8 +4,9 @@
 import { limit } from './abort.ts'
 import { appClosed, appOpened } from './open-apps.ts'
 import { Completion } from './completion.ts'
-import { enterFrame } from './context.ts'
+import { callInFrame, openFrame } from './context.ts'
 import type { Finalizer } from './finalizers.ts'
+import { admitWork, runIn } from './life.ts'
 import { checkFunction, checkOptions, expected } from './options.ts'
 import { Overrides } from './overrides.ts'
 import { releaseList } from './release-alone.ts'
@@ -13,6 +14,7 @@ import { definitionOf } from './resource.ts'
 import { ScopeNode } from './scope.ts'
 import { appRules, defaults, inherit } from './settings.ts'
 import { shutDown, shutdownRules, type ShutdownOptions } from './shutdown.ts'
+import { takeAfter } from './unwinding.ts'
 import type {
   App,
   AppOptions,
@@ -57,8 +59,8 @@ export function servingOpener(app: App, options: ScopeOptions): (name: string) =
   const settings = inherit(app.settings, options)
   const { kind = 'request', timeout } = options
   return (name) => {
-    app.admitWork('child()')
-    const scope = new ScopeNode(app, kind, name, settings)
+    admitWork(app, 'child()')
+    const scope = app.next(kind, name, settings)
     if (timeout !== undefined) limit(scope, { timeout })
     return scope
   }
@@ -71,18 +73,17 @@ export async function runServing<R>(
   body: (scope: Scope) => MaybePromise<R>,
 ): Promise<R> {
   if (!(app instanceof ScopeNode)) return app.run(options, body)
-  return app.open('run()', options, true).runBody(body)
+  return runIn(app.open('run()', options, true), body)
 }
 
 export class AppNode extends ScopeNode implements App {
   declare readonly kind: 'app'
-  declare overrides: Overrides
   #shutdown: Promise<ShutdownReport> | undefined = undefined
 
   constructor(options: AppOptions | undefined) {
-    const overrides = Overrides.of(options?.overrides ?? [])
-    super(undefined, 'app', options?.name ?? 'app', inherit(defaults, options))
-    this.overrides = overrides
+    const overrides = options?.overrides && Overrides.of(options.overrides)
+    super(undefined, 'app', options?.name ?? 'app', inherit(defaults, options), openFrame())
+    if (overrides !== undefined) this.extended.overrides = overrides
     appOpened(this)
   }
 
@@ -93,16 +94,17 @@ export class AppNode extends ScopeNode implements App {
 
   override<T>(original: Resource<T>, replacement: Resource<NoInfer<T>>): Disposable {
     const definition = definitionOf(original, 'the first argument of override()')
-    const inUse = this.overrides.find(definition) ?? definition
+    const overrides = (this.extended.overrides ??= Overrides.of([]))
+    const inUse = overrides.find(definition) ?? definition
     if (this.holdings?.find(inUse) !== undefined) throw alreadyAcquired(definition.name)
-    const restore = this.overrides.replace<unknown>(original, replacement)
+    const restore = overrides.replace<unknown>(original, replacement)
     return { [Symbol.dispose]: restore }
   }
 
   detach<R>(job: (scope: Scope) => MaybePromise<R>, options?: ScopeOptions): Task<R> {
     checkFunction('the job given to detach()', job)
     const scope = this.open('detach()', options, false)
-    const running = scope.runBody(job)
+    const running = runIn(scope, job)
     running.catch((error: unknown) => scope.report(error, undefined, true))
     return Object.assign(running, { abort: (reason?: unknown): void => scope.abort(reason) })
   }
@@ -113,7 +115,7 @@ export class AppNode extends ScopeNode implements App {
       if (lifetime !== 'app')
         throw expected('each argument of warmUp()', 'an app resource', resource)
     }
-    const before = this.unwinding.newest
+    const before = this.newest
     try {
       for (const resource of resources) await this.get(resource)
     } catch (error) {
@@ -131,16 +133,10 @@ export class AppNode extends ScopeNode implements App {
   /** What a start that failed had acquired, unless somebody uses it already. */
   async #giveBack(before: Finalizer | undefined, error: unknown): Promise<void> {
     const inUse = this.state !== 'open' || this.newestChild !== undefined
-    const newer = inUse ? undefined : this.unwinding.takeAfter(before)
+    const newer = inUse ? undefined : takeAfter(this, before)
     if (newer === undefined) return
     const completion = Completion.unknown.fail(error, true)
-    await enterFrame(
-      this.frame,
-      this,
-      () => releaseList(newer, this, completion),
-      undefined,
-      undefined,
-    )
+    await callInFrame(this.frame, this, () => releaseList(newer, this, completion))
   }
 }
 

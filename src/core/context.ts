@@ -3,7 +3,7 @@
  * callback, so that nothing leaks into a caller. The storage is shared by every copy of this package in the process.
  */
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
-import type { MaybePromise, Resource, Scope } from './types.ts'
+import type { Resource, Scope } from './types.ts'
 
 /** What is ambient: a scope, or an acquisition inside one, whose `get` also records the dependency. */
 export interface Ambient {
@@ -48,36 +48,36 @@ export function enterFrame<A, B, R>(
   return frame.runInAsyncScope(enter<A, B, R>, undefined, inner, body, a, b)
 }
 
+/** The same for a function of nothing. */
+export function callInFrame<R>(frame: Frame, inner: Ambient, body: () => R): R {
+  return enterFrame(frame, inner, call<R>, body, undefined)
+}
+
+function call<R>(body: () => R): R {
+  return body()
+}
+
 /** Whether leaving a frame restores what was current. Without context frames (Node.js 22) the store is on the resource itself. */
 const framesRestore = Number(process.versions.node.split('.', 1)[0]) >= 24
 
-/** What runs a body and then does what has to be done after it. */
-interface Runner {
-  run<S, R>(body: (owner: S) => MaybePromise<R>, owner: S): Promise<R>
-}
-
 /**
- * Run `body` in a frame that was made here and now. Of its own, so that the engine knows what is called; and Node.js 22
+ * Call `first` in a frame that was made here and now. Of its own, so that the engine knows what is called; and Node.js 22
  * needs not come back to a frame that it is still in.
  */
-export function enterOpening<S extends Ambient, R>(
+export function enterOpening<S extends Ambient, A, R>(
   frame: Frame,
   inner: S,
-  runner: Runner,
-  body: (inner: S) => MaybePromise<R>,
-): Promise<R> {
+  first: (inner: S, a: A) => R,
+  a: A,
+): R {
   return framesRestore
-    ? frame.runInAsyncScope(runHere<S, R>, runner, inner, body)
-    : storage.run(inner, () => runner.run(body, inner))
+    ? frame.runInAsyncScope(openHere<S, A, R>, undefined, inner, first, a)
+    : storage.run(inner, first, inner, a)
 }
 
-function runHere<S extends Ambient, R>(
-  this: Runner,
-  inner: S,
-  body: (inner: S) => MaybePromise<R>,
-): Promise<R> {
+function openHere<S extends Ambient, A, R>(inner: S, first: (inner: S, a: A) => R, a: A): R {
   storage.enterWith(inner)
-  return this.run(body, inner)
+  return first(inner, a)
 }
 
 function enter<A, B, R>(inner: Ambient, body: (a: A, b: B) => R, a: A, b: B): R {

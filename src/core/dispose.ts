@@ -42,7 +42,7 @@ export function isObject(value: unknown): value is object {
 
 /** What `await` would wait for, native promise or not. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return isObject(value) && 'then' in value && typeof value.then === 'function'
+  return isObject(value) && typeof (value as { readonly then?: unknown }).then === 'function'
 }
 
 /** A value in a few words, for messages. */

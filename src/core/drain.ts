@@ -5,6 +5,7 @@
 import type { Family } from './children.ts'
 import type { Completion } from './completion.ts'
 import { aggregate, isEcho } from './dispose.ts'
+import { whenEnded } from './extras.ts'
 import type { Holdings } from './holdings.ts'
 import { scopeClosed } from './misuse.ts'
 import type { Settings } from './settings.ts'
@@ -19,23 +20,29 @@ interface Drainable extends Family<Drainable> {
   readonly signal: AbortSignal
   readonly settings: Settings
   state: ScopeState
-  readonly unwinding: { completion: Completion }
+  completion: Completion
+  readonly extras: { readonly tasks: Tasks | undefined } | undefined
+  readonly extended: { readonly whenEnded: (() => void)[] }
   readonly tasks: Tasks | undefined
   readonly holdings: Holdings | undefined
   /** It ends with the body that runs in it. */
   readonly running: boolean
   close(): Promise<void>
-  ended(): Promise<void>
+}
+
+/** Nobody has to be waited for before the first release. */
+export function isAlone({
+  newestChild,
+  holdings,
+  extras,
+}: Pick<Drainable, 'newestChild' | 'holdings' | 'extras'>): boolean {
+  return newestChild === undefined && holdings?.quiet !== false && extras?.tasks === undefined
 }
 
 export function drain(scope: Drainable): Promise<void> | undefined {
-  const { tasks, newestChild, holdings } = scope
-  if (tasks === undefined && newestChild === undefined && holdings?.quiet !== false) {
-    scope.state = 'closing'
-    return undefined
-  }
-  scope.state = 'draining'
-  return settle(scope)
+  const alone = isAlone(scope)
+  scope.state = alone ? 'closing' : 'draining'
+  return alone ? undefined : settle(scope)
 }
 
 /** In a loop, because tasks and children may fork and open more until they end. */
@@ -67,31 +74,31 @@ async function settleTasks(scope: Drainable, tasks: Tasks): Promise<void> {
     )
   } catch (error) {
     tasks.abandon()
-    const { completion } = scope.unwinding
+    const { completion } = scope
     const echo = completion.status === 'aborted' && isEcho(completion.error, completion.reason)
     // A body that failed on its own account did so first.
-    scope.unwinding.completion = echo ? completion.fail(error, true) : completion.add(error)
+    scope.completion = echo ? completion.fail(error, true) : completion.add(error)
   }
 }
 
 /** A child that runs a body ends with it, and its error goes to whoever runs it; so with one that somebody closes. */
 async function closeChild(scope: Drainable, child: Drainable): Promise<void> {
   try {
-    await (child.running || child.state !== 'open' ? child.ended() : child.close())
+    await (child.running || child.state !== 'open' ? whenEnded(child) : child.close())
   } catch (error) {
-    scope.unwinding.completion = scope.unwinding.completion.add(error)
+    scope.completion = scope.completion.add(error)
   }
 }
 
 /** The body's error and those of the tasks are siblings: one is thrown as it is, several as an AggregateError. */
-function addFailures({ tasks, unwinding }: Drainable): void {
-  const failures = tasks?.takeFailures() ?? []
+function addFailures(scope: Drainable): void {
+  const failures = scope.tasks?.takeFailures() ?? []
   if (failures.length === 0) return
-  const { error, failed } = unwinding.completion
+  const { error, failed } = scope.completion
   const bodyHasNews = failed && !failures.some((failure) => isEcho(error, failure))
   const errors = bodyHasNews ? [error, ...failures] : failures
   const several = `${errors.length} parts of the scope failed.`
-  unwinding.completion = unwinding.completion.fail(
+  scope.completion = scope.completion.fail(
     errors.length === 1 ? errors[0] : aggregate(errors, several),
     true,
   )

@@ -1,7 +1,7 @@
 /**
  * What must be released: each entry of a list knows how its release is called, with what, and since when it is held.
  */
-import type { Completion, Failure } from './completion.ts'
+import { ReleaseExit, type Completion } from './completion.ts'
 import { roughNow, Watched } from './deadline.ts'
 import {
   asyncDisposer,
@@ -13,7 +13,7 @@ import {
 } from './dispose.ts'
 import { DisposeTimeoutError } from './errors.ts'
 import type { Entry } from './telling.ts'
-import type { Exit, Lifetime, Scope } from './types.ts'
+import type { Exit, Lifetime } from './types.ts'
 
 /** What a release may say about itself. A resource definition is one. */
 export interface Traits {
@@ -26,28 +26,10 @@ export interface Traits {
   readonly destroy?: ((value: never, why: DisposeTimeoutError) => unknown) | undefined
 }
 
-/** How things end, as a release is told. */
+/** Who a list belongs to, as a release sees it: it says how things end. */
 export interface Ending {
   readonly completion: Completion
-  exit(): Exit
-}
-
-/** Whoever a list belongs to. */
-export interface Unwindable {
-  /** The scope that it is, if it is one. */
-  readonly scope: Scope | undefined
-  /** Milliseconds for a release that sets none of its own. */
-  readonly disposeTimeout: number
-  /** Takes what cannot be thrown. */
-  report(error: unknown, resource: string | undefined, late: boolean): void
-  /** The body fulfilled, and nothing else stands before the releases. @returns false where anything may, and nothing was done */
-  succeed(): boolean
-  /** The body fulfilled, or failed. A promise where nothing is left to do: it was closed meanwhile, or streams keep it open. */
-  settle(failure: Failure | undefined): Promise<void> | undefined
-  /** No new work from now on; a promise where some must end before the first release. */
-  drain(): Promise<void> | undefined
-  /** Everything is released. */
-  finish(): void
+  shown: ReleaseExit | undefined
 }
 
 type Invoke = (finalizer: Finalizer, ending: Ending) => unknown
@@ -105,7 +87,7 @@ function callSyncDisposer({ method, value }: Finalizer): undefined {
 
 /** A release function, which sees the value and the exit. */
 export function callRelease({ method, value }: Finalizer, ending: Ending): unknown {
-  return (method as (value: unknown, exit: Exit) => unknown)(value, ending.exit())
+  return (method as (value: unknown, exit: Exit) => unknown)(value, exitOf(ending))
 }
 
 /** A release function of what no scope holds, which sees the value alone. */
@@ -113,9 +95,15 @@ export function callWithValue({ method, value }: Finalizer): unknown {
   return (method as (value: unknown) => unknown)(value)
 }
 
+/** For the release that runs now; made only for those that look. */
+export function exitOf(ending: Ending): Exit {
+  ending.shown = new ReleaseExit(ending.completion)
+  return ending.shown.shown
+}
+
 /** A deferred callback, which sees the exit alone. */
 export function callDeferred({ method }: Finalizer, ending: Ending): unknown {
-  return (method as (exit: Exit) => unknown)(ending.exit())
+  return (method as (exit: Exit) => unknown)(exitOf(ending))
 }
 
 /**

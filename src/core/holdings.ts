@@ -19,7 +19,8 @@ export interface Place extends Owner {
   readonly request: Place | undefined
   readonly parent: Place | undefined
   readonly overrides: Overrides | undefined
-  inputs: Inputs | undefined
+  readonly extras: { inputs: Inputs | undefined } | undefined
+  readonly extended: { inputs: Inputs | undefined }
   holdings: Holdings | undefined
   /** @throws where nothing can be acquired any more */
   admit(call: string): void

@@ -16,10 +16,16 @@ export function input<T>(name: string): Input<T> {
   return defineInput<T>(name)
 }
 
+interface Inputted {
+  inputs: Inputs | undefined
+}
+
 /** A scope as a place where inputs are provided. */
 interface Receiver {
   readonly parent: Receiver | undefined
-  inputs: Inputs | undefined
+  readonly extras: Inputted | undefined
+  /** Made where it is missing. */
+  readonly extended: Inputted
 }
 
 const argument = 'the first argument of provide()'
@@ -49,15 +55,18 @@ export class Inputs {
   }
 }
 
+export function inputsOf(inputted: Inputted): Inputs {
+  return (inputted.inputs ??= new Inputs())
+}
+
 /** @throws `ERR_NOT_PROVIDED` */
 export function readInput(receiver: Receiver, definition: Definition<unknown>): unknown {
-  const provided = receiver.inputs?.find(definition)
+  const provided = receiver.extras?.inputs?.find(definition)
   if (provided !== undefined) return provided.value
   if (receiver.parent === undefined) throw new NotProvidedError(definition.name)
   const value = readInput(receiver.parent, definition)
   // Not before: who was told that there is none has seen no value.
-  receiver.inputs ??= new Inputs()
-  receiver.inputs.markRead(definition)
+  inputsOf(receiver.extended).markRead(definition)
   return value
 }
 

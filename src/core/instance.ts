@@ -10,22 +10,22 @@ import { after, roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
 import { AcquireTimeoutError, CircularDependencyError, DisposeTimeoutError } from './errors.ts'
-import { Finalizer, type Ending, type Traits } from './finalizers.ts'
+import { exitOf, Finalizer, type Ending, type Traits } from './finalizers.ts'
 import { forgetNote } from './notes.ts'
+import { releaseLate } from './release-alone.ts'
 import { beginAcquisition, type Definition } from './resource.ts'
 import { tellTimeout } from './telling.ts'
 import type { AcquireContext, Lifetime, Resource, Scope } from './types.ts'
+import { push, type Unwindable } from './unwinding.ts'
 
 /** What an instance needs of the scope that owns it. */
-export interface Owner extends Scope {
+export interface Owner extends Scope, Unwindable {
+  readonly scope: Scope & Ambient
   readonly frame: Frame
-  readonly unwinding: { push(finalizer: Finalizer): void }
   /** Resolve for an instance that is being acquired in this scope. */
   resolve<T>(resource: Resource<T>, dependent: Instance): Promise<T>
   readonly holdings:
     { forget(instance: Instance): void; arrived(instance: Instance): void } | undefined
-  /** Release what came too late; never rejects. */
-  releaseLate(finalizer: Finalizer, completion: Completion): Promise<void>
   report(error: unknown, resource: string | undefined, late: boolean): void
 }
 
@@ -190,7 +190,7 @@ export class Instance implements Traits {
     }
     this.#settle()
     this.state = 'open'
-    if (finalizer !== undefined) this.owner.unwinding.push(finalizer)
+    if (finalizer !== undefined) push(this.owner, finalizer)
     else if (detection.followed > 0) forgetNote(this)
     this.owner.holdings?.arrived(this)
     this.#resolve(value)
@@ -199,7 +199,7 @@ export class Instance implements Traits {
   async #arriveLate(finalizer: Finalizer | undefined, completion: Completion): Promise<void> {
     this.#settle()
     this.state = 'released'
-    if (finalizer !== undefined) await this.owner.releaseLate(finalizer, completion)
+    if (finalizer !== undefined) await releaseLate(finalizer, this.owner, completion)
     this.owner.holdings?.arrived(this)
   }
 
@@ -289,7 +289,7 @@ function releaseInstance({ traits, value, since }: Finalizer, ending: Ending): u
     // Its type follows from where it comes from, which the compiler does not see.
     return instance.destroy(value as never, new DisposeTimeoutError(instance.name, 0))
   }
-  return instance.acquisition?.release(value, ending.exit(), ending.completion)
+  return instance.acquisition?.release(value, exitOf(ending), ending.completion)
 }
 
 function failure(error: unknown): Completion {

@@ -12,7 +12,7 @@ import { checkOptions, expected, milliseconds, text } from './options.ts'
 import { Alone } from './release-alone.ts'
 import { defaults } from './settings.ts'
 import type { Held, Scope } from './types.ts'
-import { Unwinding } from './unwinding.ts'
+import { push, unwind } from './unwinding.ts'
 
 /**
  * Anything with a close, for `await using`. Released once; a second dispose waits for the first.
@@ -66,7 +66,7 @@ export function refuseLent(what: string, lender: Scope): Promise<never> {
 const heldValue = { leakAfter: Infinity }
 
 class Hold<T> implements Held<T> {
-  readonly #unwinding: Unwinding
+  readonly #list: Alone
   readonly #name: string
   #held: { readonly value: T } | undefined
   #disposing: Promise<void> | undefined = undefined
@@ -83,9 +83,8 @@ class Hold<T> implements Held<T> {
     this.#name = name
     this.#held = { value }
     const report = (error: unknown): void => reportUnthrown(undefined, error, undefined, name, true)
-    const owner = new Alone({ scope: undefined, disposeTimeout, report })
-    this.#unwinding = new Unwinding(owner, Completion.success, false)
-    this.#unwinding.push(new Finalizer(callWithValue, value, release, { name }))
+    this.#list = new Alone({ scope: undefined, disposeTimeout, report }, Completion.success, false)
+    push(this.#list, new Finalizer(callWithValue, value, release, { name }))
     this.#ticket = ticketFor(name, heldValue)
     this.#ticket?.held(this)
   }
@@ -99,7 +98,7 @@ class Hold<T> implements Held<T> {
     if (this.#disposing !== undefined) return this.#disposing
     this.#held = undefined
     this.#ticket?.released()
-    const disposing = this.#unwinding.close()
+    const disposing = unwind(this.#list)
     this.#disposing = disposing.catch(() => {})
     return disposing
   }

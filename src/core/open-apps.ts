@@ -13,6 +13,7 @@ import { noteOf } from './notes.ts'
 import type { ScopeNode } from './scope.ts'
 import { sweepWith } from './sweeping.ts'
 import { heldBy, isSuspected, suspect } from './telling.ts'
+import { entriesOf } from './unwinding.ts'
 
 const apps = new Map<ScopeNode['id'], WeakRef<ScopeNode>>()
 
@@ -58,7 +59,7 @@ function sweepBelow(parent: ScopeNode, before: number, now: number): void {
 
 /** Resources only: what was given to `use` may live as long as the socket that the scope serves. */
 function sweepScope(scope: ScopeNode, now: number): void {
-  for (const { finalizer, releasing } of scope.unwinding.entries()) {
+  for (const { finalizer, releasing } of entriesOf(scope)) {
     if (!releasing && finalizer.traits instanceof Instance) sweepEntry(scope, finalizer, now)
   }
 }

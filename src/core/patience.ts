@@ -4,18 +4,35 @@
  * in any turn.
  */
 import { after } from './deadline.ts'
+import { longestDelay } from './options.ts'
 
 /** Turns of the microtask queue. */
 const turns = 4
 
 const settled = Promise.resolve()
 
-/** The platform's, unless this was loaded under timers of a test. */
-const platformTimer = globalThis.setTimeout
+/** The one that was looked at last: the platform's, unless this was loaded under timers of a test. */
+let known = globalThis.setTimeout
+let replaced = false
+const PlatformTimer = timerClass()
 
-/** Whether a test has put timers of its own in the place of the platform's: time passes there whenever it says so. */
+/**
+ * Whether a test has put timers of its own in the place of the platform's: time passes there whenever it says so. What
+ * only wraps the platform's, as tools for tracing do, still gives out its timers.
+ */
 export function timersAreReplaced(): boolean {
-  return globalThis.setTimeout !== platformTimer
+  if (globalThis.setTimeout !== known) {
+    known = globalThis.setTimeout
+    replaced = timerClass() !== PlatformTimer
+  }
+  return replaced
+}
+
+/** What timers are made of; a runtime may give out numbers. */
+function timerClass(): unknown {
+  const timer: unknown = setTimeout(() => {}, longestDelay)
+  clearTimeout(timer as NodeJS.Timeout)
+  return typeof timer === 'object' ? timer?.constructor : typeof timer
 }
 
 export class Patience {

@@ -2,37 +2,55 @@
  * The release of one thing, outside of every scope's list: for what comes after its scope was unwound, or could not wait
  * for it, and for what no scope holds.
  */
-import type { Completion } from './completion.ts'
-import type { Finalizer, Unwindable } from './finalizers.ts'
+import type { Completion, ReleaseExit } from './completion.ts'
+import { callInFrame, type Ambient, type Frame } from './context.ts'
+import type { Finalizer } from './finalizers.ts'
 import type { Scope } from './types.ts'
-import { Unwinding } from './unwinding.ts'
+import { push, unwind, type Unwindable, type Waiting } from './unwinding.ts'
 
 type Host = Pick<Unwindable, 'scope' | 'disposeTimeout' | 'report'>
 
-/** A list of one. What fails is reported; never rejects. */
-export function releaseAlone(
+/** What a scope could not wait for, or what came after its end: now, in its context. Never rejects. */
+export function releaseLate(
   finalizer: Finalizer,
-  host: Host,
+  scope: Host & { readonly frame: Frame; readonly scope: Ambient & Scope },
   completion: Completion,
 ): Promise<void> {
-  const unwinding = new Unwinding(new Alone(host), completion, true)
-  unwinding.push(finalizer)
-  return unwinding.close()
+  return callInFrame(scope.frame, scope.scope, () => releaseAlone(finalizer, scope, completion))
+}
+
+/** A list of one. What fails is reported; never rejects. */
+function releaseAlone(finalizer: Finalizer, host: Host, completion: Completion): Promise<void> {
+  const alone = new Alone(host, completion, true)
+  push(alone, finalizer)
+  return unwind(alone)
 }
 
 /** A list that was taken out of its scope's. What fails is reported; never rejects. */
 export function releaseList(newest: Finalizer, host: Host, completion: Completion): Promise<void> {
-  const unwinding = new Unwinding(new Alone(host), completion, true)
-  unwinding.newest = newest
-  return unwinding.close()
+  const alone = new Alone(host, completion, true)
+  alone.newest = newest
+  return unwind(alone)
 }
 
-/** Whoever owns a list and has no other life. */
+/** A list that has no other life. */
 export class Alone implements Unwindable {
+  completion: Completion
+  newest: Finalizer | undefined = undefined
+  current: Finalizer | undefined = undefined
+  shown: ReleaseExit | undefined = undefined
+  waiting: Waiting | undefined = undefined
+  running = false
+  onFulfilled: ((value: unknown) => unknown) | undefined = undefined
+  onRejected: ((error: unknown) => unknown) | undefined = undefined
+  listening = 0
+  readonly late: boolean
   readonly #host: Host
 
-  constructor(host: Host) {
+  constructor(host: Host, completion: Completion, late: boolean) {
     this.#host = host
+    this.completion = completion
+    this.late = late
   }
 
   get scope(): Scope | undefined {
@@ -47,11 +65,6 @@ export class Alone implements Unwindable {
     this.#host.report(error, resource, late)
   }
 
-  succeed(): boolean {
-    return false
-  }
-
-  settle(): undefined {}
   drain(): undefined {}
   finish(): void {}
 }

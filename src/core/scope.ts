@@ -1,53 +1,162 @@
 /**
- * What a scope is to those who use it: the verbs. Its life is in node.ts.
+ * A scope: its state, and the verbs of those who use it. What becomes of it is in life.ts.
  */
-import { inspect } from 'node:util'
-import {
-  abortChildren,
-  announceDrain,
-  cancellationOf,
-  limit,
-  request,
-  settleFailure,
-} from './abort.ts'
-import { abortReason } from './cancellation.ts'
-import { enterFrame, openFrame, type Ambient } from './context.ts'
-import { ShutdownError } from './errors.ts'
+import { cancel, cancellationOf, request, settleFailure } from './abort.ts'
+import { abortReason, type Cancellation } from './cancellation.ts'
+import { addChild } from './children.ts'
+import { Completion, type ReleaseExit } from './completion.ts'
+import { callInFrame, openFrame, type Ambient, type Frame } from './context.ts'
+import { roughNow } from './deadline.ts'
+import { detection } from './detection.ts'
+import { scopeOpened } from './events.ts'
+import { Extras } from './extras.ts'
 import { callDeferred, callRelease, disposalOf, Finalizer } from './finalizers.ts'
-import { obtain, type Place } from './holdings.ts'
-import { Inputs } from './inputs.ts'
+import type { Holdings, Place } from './holdings.ts'
+import { inputsOf } from './inputs.ts'
 import type { Instance } from './instance.ts'
-import { title } from './misuse.ts'
-import { Node } from './node.ts'
-import { abortSignal, checkFunction, checkOptions, expected, oneOf } from './options.ts'
-import { definitionOf } from './resource.ts'
-import { Overrides } from './overrides.ts'
-import { bind } from './parked.ts'
-import { inherit, scopeRules } from './settings.ts'
-import { snapshotOf } from './snapshot.ts'
-import { bindStream, type Source } from './stream.ts'
-import { Tasks, type Job, type OnClose } from './tasks.ts'
+import {
+  admit,
+  admitWork,
+  closedError,
+  drainScope,
+  finish,
+  register,
+  requestOf,
+  runIn,
+  type Body,
+} from './life.ts'
+import { reportUnthrown } from './misuse.ts'
+import { checkFunction } from './options.ts'
+import type { Overrides } from './overrides.ts'
+import type { Settings } from './settings.ts'
+import { showAsText, snapshotOf } from './snapshot.ts'
+import type { Source } from './stream.ts'
+import type { Job, OnClose, Tasks } from './tasks.ts'
+import { tellOpened } from './telling.ts'
 import type {
   Exit,
   Input,
-  MaybePromise,
   Resource,
   Scope,
+  ScopeKind,
   ScopeOptions,
   ScopeSnapshot,
+  ScopeState,
   Task,
 } from './types.ts'
-import { withSignal } from './waiting.ts'
+import type { Unwindable, Waiting } from './unwinding.ts'
+import {
+  allIn,
+  bindTo,
+  closeNow,
+  forkIn,
+  getIn,
+  openIn,
+  resolveIn,
+  runWith,
+  streamIn,
+  type Results,
+} from './verbs.ts'
 
-type Body<R> = (scope: Scope) => MaybePromise<R>
-type Results<F extends readonly Job<unknown>[]> = {
-  -readonly [K in keyof F]: F[K] extends (signal: AbortSignal) => infer R ? Awaited<R> : never
-}
+let opened = 0
 
-const forkRules = { onClose: oneOf('await', 'abort') }
-const getRules = { signal: abortSignal }
+/**
+ * What it is to the other files of the core is not #private, because each private name makes every scope dearer, and
+ * users see the interface `Scope` alone. A class that extends another one would cost a tenth of a scope, too.
+ */
+export class ScopeNode implements Scope, Place, Source, Ambient, Unwindable {
+  readonly parent: ScopeNode | undefined
+  readonly kind: ScopeKind
+  readonly name: string
+  readonly settings: Settings
+  state: ScopeState = 'open'
+  /** It ends with the body that runs in it. */
+  running = false
+  frame: Frame
+  completion: Completion
+  newest: Finalizer | undefined = undefined
+  current: Finalizer | undefined = undefined
+  shown: ReleaseExit | undefined = undefined
+  waiting: Waiting | undefined = undefined
+  onFulfilled: ((value: unknown) => unknown) | undefined = undefined
+  onRejected: ((error: unknown) => unknown) | undefined = undefined
+  listening = 0
+  newestChild: ScopeNode | undefined = undefined
+  older: ScopeNode | undefined = undefined
+  newer: ScopeNode | undefined = undefined
+  holdings: Holdings | undefined = undefined
+  extras: Extras | undefined = undefined
+  /** How many things that were acquired in it, outside of its list, are still held. */
+  outside = 0
+  readonly number: number = ++opened
+  readonly openedAt: number = roughNow()
+  closedAt: number | undefined = undefined
 
-export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
+  constructor(
+    parent: ScopeNode | undefined,
+    kind: ScopeKind,
+    name: string,
+    settings: Settings,
+    frame: Frame,
+  ) {
+    this.parent = parent
+    this.kind = kind
+    this.name = name
+    this.settings = settings
+    this.frame = frame
+    this.completion = kind === 'app' ? Completion.success : Completion.unknown
+    if (parent !== undefined) {
+      addChild(parent, this)
+      if (parent.aborted) this.abort(parent.cancellation?.reason)
+    }
+    if (scopeOpened.hasSubscribers || detection.watching) tellOpened(this)
+  }
+
+  /** Itself: what is ambient in it. */
+  get scope(): this {
+    return this
+  }
+
+  get id(): string {
+    return `s${this.number.toString(36)}`
+  }
+
+  get root(): ScopeNode {
+    return this.parent?.root ?? this
+  }
+
+  get request(): ScopeNode | undefined {
+    return requestOf(this)
+  }
+
+  get disposeTimeout(): number {
+    return this.settings.disposeTimeout
+  }
+
+  get late(): boolean {
+    return false
+  }
+
+  get extended(): Extras {
+    return (this.extras ??= new Extras())
+  }
+
+  get cancellation(): Cancellation | undefined {
+    return this.extras?.cancellation
+  }
+
+  get tasks(): Tasks | undefined {
+    return this.extras?.tasks
+  }
+
+  get overrides(): Overrides | undefined {
+    return this.extras?.overrides
+  }
+
+  get aborted(): boolean {
+    return this.cancellation?.cancelled === true
+  }
+
   get disposed(): boolean {
     return this.state === 'closed'
   }
@@ -65,65 +174,41 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
   }
 
   use<T extends AsyncDisposable | Disposable | null | undefined>(value: T): T {
-    if (value !== null && value !== undefined) this.register('use()', disposalOf(value))
-    else if (this.state === 'closed') throw this.closedError('use()')
+    if (value !== null && value !== undefined) register(this, 'use()', disposalOf(value))
+    else if (this.state === 'closed') throw closedError(this, 'use()')
     return value
   }
 
   adopt<T>(value: T, release: (value: T, exit: Exit) => unknown): T {
     checkFunction('the second argument of adopt()', release)
-    this.register('adopt()', new Finalizer(callRelease, value, release, undefined))
+    register(this, 'adopt()', new Finalizer(callRelease, value, release, undefined))
     return value
   }
 
   defer(onExit: (exit: Exit) => unknown): void {
     checkFunction('the argument of defer()', onExit)
-    this.register('defer()', new Finalizer(callDeferred, undefined, onExit, undefined))
+    register(this, 'defer()', new Finalizer(callDeferred, undefined, onExit, undefined))
   }
 
   get<T>(resource: Resource<T>, options?: { signal?: AbortSignal }): Promise<T> {
-    try {
-      checkOptions('get()', options, getRules)
-    } catch (error) {
-      // Whatever was thrown is passed on.
-      return Promise.reject(error)
-    }
-    const signal = options?.signal
-    if (signal === undefined) return this.resolve(resource, undefined)
-    // Whatever was thrown is passed on.
-    if (signal.aborted) return Promise.reject(signal.reason as Error)
-    return withSignal(this.resolve(resource, undefined), signal)
+    return options === undefined
+      ? resolveIn(this, resource, undefined)
+      : getIn(this, resource, options)
   }
 
-  /** @param dependent what is being acquired in this scope and asks for it */
   resolve<T>(resource: Resource<T>, dependent: Instance | undefined): Promise<T> {
-    try {
-      if (this.state === 'closed') throw this.closedError('get()')
-      return obtain(this, definitionOf(resource), dependent)
-    } catch (error) {
-      // Whatever was thrown is passed on.
-      return Promise.reject(error)
-    }
+    return resolveIn(this, resource, dependent)
   }
 
   provide<T>(input: Input<T>, value: NoInfer<T>): void {
-    this.admitWork('provide()')
-    this.inputs ??= new Inputs()
-    this.inputs.provide(input, value)
+    admitWork(this, 'provide()')
+    inputsOf(this.extended).provide(input, value)
   }
 
   run<R>(first: ScopeOptions | Body<R>, second?: Body<R>): Promise<R> {
     // What most calls are, in few words, so that it becomes part of the code of whoever calls.
-    if (typeof first === 'function' && this.state === 'open') return this.next().runBody(first)
-    try {
-      const body = typeof first === 'function' ? first : second
-      checkFunction('the body given to run()', body)
-      const options = typeof first === 'function' ? undefined : first
-      return this.open('run()', options, false).runBody(body)
-    } catch (error) {
-      // Whatever was thrown is passed on.
-      return Promise.reject(error)
-    }
+    if (typeof first === 'function' && this.state === 'open') return runIn(this.next(), first)
+    return runWith(this, first, second)
   }
 
   child(options?: ScopeOptions): ScopeNode {
@@ -132,45 +217,27 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
 
   enter<R>(body: () => R): R {
     checkFunction('the argument of enter()', body)
-    return enterFrame(openFrame(), this, call<R>, body, undefined)
+    return callInFrame(openFrame(), this, body)
   }
 
   bind<A extends unknown[], R>(listener: (...args: A) => R): (...args: A) => R {
-    checkFunction('the argument of bind()', listener)
-    const scope = this
-    return function bound(this: unknown, ...args: A): R {
-      const run = (): R => Reflect.apply(listener, this, args)
-      return enterFrame(scope.frame, scope, call<R>, run, undefined)
-    }
+    return bindTo(this, listener)
   }
 
   fork<R>(task: Job<R>, options?: { onClose?: OnClose }): Task<R> {
-    checkFunction('the task given to fork()', task)
-    checkOptions('fork()', options, forkRules)
-    this.admitWork('fork()')
-    this.tasks ??= new Tasks(this)
-    return this.tasks.fork(task, options?.onClose ?? 'await')
+    return forkIn(this, task, options)
   }
 
-  async all<const F extends readonly Job<unknown>[]>(tasks: F): Promise<Results<F>> {
-    this.admitWork('all()')
-    if (!Array.isArray(tasks))
-      throw expected('the argument of all()', 'an array of functions', tasks)
-    for (const task of tasks) checkFunction('each task given to all()', task)
-    this.tasks ??= new Tasks(this)
-    // In the order of the tasks, as the type says.
-    return (await this.tasks.all(tasks)) as Results<F>
+  all<const F extends readonly Job<unknown>[]>(tasks: F): Promise<Results<F>> {
+    return allIn(this, tasks)
   }
 
   stream<T>(source: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
-    this.admitWork('stream()')
-    const stream = bindStream(this, source)
-    bind(this)
-    return stream
+    return streamIn(this, source)
   }
 
   complete(): void {
-    if (this.state === 'open') this.unwinding.completion = this.unwinding.completion.succeed()
+    if (this.state === 'open') this.completion = this.completion.succeed()
   }
 
   fail(error: unknown): void {
@@ -182,14 +249,7 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
   }
 
   close(): Promise<void> {
-    const awaitsCaller = this.awaitsCaller()
-    if (this.state !== 'open') return awaitsCaller ? Promise.resolve() : this.ended()
-    // An app has no body to wait for: what still runs in it is told to stop.
-    if (this.kind === 'app') this.stop(new ShutdownError(`The app "${this.name}" closes.`))
-    const concluding = this.conclude()
-    if (!awaitsCaller) return concluding
-    concluding.catch((error: unknown) => this.report(error, undefined, true))
-    return Promise.resolve()
+    return closeNow(this)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -200,54 +260,41 @@ export class ScopeNode extends Node implements Scope, Place, Source, Ambient {
     return snapshotOf(this)
   }
 
-  /** @param serving for a connection that is served until it ends, although its app shuts down */
-  open(call: string, options: ScopeOptions | undefined, serving: boolean): ScopeNode {
-    if (options !== undefined) checkOptions(call, options, scopeRules)
-    this.admitWork(call)
-    const isApp = this.kind === 'app'
-    if (isApp && this.state === 'draining' && !serving) throw this.closedError(call)
-    if (options === undefined) return this.next()
-    const kind = options.kind ?? this.nextKind
-    // Before there is a scope that would have to be closed.
-    const overrides = options.overrides && Overrides.of(options.overrides)
-    const settings = inherit(this.settings, options)
-    const scope = new ScopeNode(this, kind, options.name ?? kind, settings)
-    scope.overrides = overrides
-    limit(scope, options)
-    return scope
+  admit(call: string): void {
+    admit(this, call)
   }
 
-  next(): ScopeNode {
-    const kind = this.nextKind
-    return new ScopeNode(this, kind, kind, this.settings)
+  drain(): Promise<void> | undefined {
+    return drainScope(this)
+  }
+
+  finish(): void {
+    finish(this)
+  }
+
+  taskFailed(error: unknown): void {
+    cancel(this, error)
+  }
+
+  report(error: unknown, resource: string | undefined, late: boolean): void {
+    reportUnthrown(this.settings.onError, error, this, resource, late)
+  }
+
+  open(call: string, options: ScopeOptions | undefined, serving: boolean): ScopeNode {
+    return openIn(this, call, options, serving)
+  }
+
+  next(
+    kind: 'request' | 'scope' = this.nextKind,
+    name: string = kind,
+    settings: Settings = this.settings,
+  ): ScopeNode {
+    return new ScopeNode(this, kind, name, settings, openFrame())
   }
 
   get nextKind(): 'request' | 'scope' {
     return this.kind === 'app' ? 'request' : 'scope'
   }
-
-  /** What runs below is told that the app ends. */
-  stop(reason: ShutdownError): void {
-    announceDrain(this, reason)
-    abortChildren(this, reason)
-  }
 }
 
-// In the console a scope is one line, and in JSON its snapshot. Defined here, because declarations cannot carry a computed
-// name of Node's, and users have `inspect()`.
-Object.defineProperties(ScopeNode.prototype, {
-  [inspect.custom]: {
-    value(this: ScopeNode): string {
-      return `Scope { ${title(this)}, ${this.state} }`
-    },
-  },
-  toJSON: {
-    value(this: ScopeNode): ScopeSnapshot {
-      return this.inspect()
-    },
-  },
-})
-
-function call<R>(body: () => R): R {
-  return body()
-}
+showAsText(ScopeNode.prototype)

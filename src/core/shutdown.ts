@@ -5,6 +5,8 @@ import { abortChildren, announceDrain } from './abort.ts'
 import { childrenOf } from './children.ts'
 import { after } from './deadline.ts'
 import { ShutdownError } from './errors.ts'
+import { whenEnded } from './extras.ts'
+import { conclude } from './life.ts'
 import { abortSignal, milliseconds, type Rule } from './options.ts'
 import type { ScopeNode } from './scope.ts'
 import type { App, ScopeSnapshot, ShutdownReport } from './types.ts'
@@ -80,7 +82,7 @@ export async function shutDown(
   const reason = new ShutdownError(`The app "${app.name}" shuts down.`)
   let drained = 0
   let aborted = 0
-  app.whenChildCloses((child) => {
+  app.extended.whenChildCloses.push((child) => {
     if (child.cancellation?.reason instanceof ShutdownError) aborted += 1
     else drained += 1
   })
@@ -94,7 +96,7 @@ export async function shutDown(
   if (!closed) app.state = 'draining'
   const inside = closeDoors(app)
   if (closed) {
-    await app.ended()
+    await whenEnded(app)
     return { drained, aborted, stuck: [], errors: [] }
   }
   await untilEmpty(app, inside, grace, signal)
@@ -120,7 +122,7 @@ function untilEmpty(
       if (idle && inside.count === 0) done()
     }
     inside.whenEmpty = check
-    app.whenChildCloses(check)
+    app.extended.whenChildCloses.push(check)
     app.tasks?.settle().then(check, check)
     check()
   })
@@ -128,7 +130,7 @@ function untilEmpty(
 
 /** Their resources stay with them; the app does not wait any longer. */
 function abandon(app: ScopeNode): ScopeSnapshot[] {
-  app.tasks = undefined
+  if (app.extras !== undefined) app.extras.tasks = undefined
   const stuck = childrenOf(app)
   app.newestChild = undefined
   return stuck.map((scope) => scope.inspect())
@@ -136,7 +138,7 @@ function abandon(app: ScopeNode): ScopeSnapshot[] {
 
 async function release(app: ScopeNode): Promise<unknown[]> {
   try {
-    await app.conclude()
+    await conclude(app)
     return []
   } catch (error) {
     return [error]

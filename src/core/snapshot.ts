@@ -1,19 +1,20 @@
 /**
  * A picture of a scope: what it holds, since when, and what is open below it.
  */
+import { inspect } from 'node:util'
 import { activityOf } from './activity.ts'
 import { childrenOf, type Family } from './children.ts'
 import { elapsed, roughNow } from './deadline.ts'
 import type { Finalizer } from './finalizers.ts'
 import type { Holdings } from './holdings.ts'
 import { Instance } from './instance.ts'
+import { title } from './misuse.ts'
 import { noteOf } from './notes.ts'
 import { heldBy } from './telling.ts'
 import type { ResourceSnapshot, Scope, ScopeSnapshot } from './types.ts'
-import type { Unwinding } from './unwinding.ts'
+import { entriesOf, type Unwindable } from './unwinding.ts'
 
-interface Pictured extends Scope, Family<Pictured> {
-  readonly unwinding: Unwinding
+interface Pictured extends Scope, Family<Pictured>, Pick<Unwindable, 'newest' | 'current'> {
   readonly holdings: Holdings | undefined
   readonly tasks: { readonly size: number } | undefined
   readonly aborted: boolean
@@ -25,11 +26,9 @@ export function snapshotOf(scope: Pictured): ScopeSnapshot {
   const arriving = [...(scope.holdings?.onTheirWay() ?? [])].map((instance) =>
     picture(instance, 'acquiring', instance.since, now),
   )
-  const held = scope.unwinding
-    .entries()
-    .map(({ finalizer, releasing }) =>
-      picture(finalizer.traits, releasing ? 'releasing' : 'open', finalizer.since, now, finalizer),
-    )
+  const held = entriesOf(scope).map(({ finalizer, releasing }) =>
+    picture(finalizer.traits, releasing ? 'releasing' : 'open', finalizer.since, now, finalizer),
+  )
   return {
     id: scope.id,
     name: scope.name,
@@ -60,4 +59,23 @@ function picture(
     return { name, lifetime, state, heldMs, ...more }
   }
   return { name: finalizer?.name ?? 'value', lifetime: 'value', state, heldMs, ...more }
+}
+
+/**
+ * In the console a scope is one line, and in JSON its snapshot. Done here, because declarations cannot carry a computed
+ * name of Node's, and users have `inspect()`.
+ */
+export function showAsText(scopes: Scope): void {
+  Object.defineProperties(scopes, {
+    [inspect.custom]: {
+      value(this: Scope): string {
+        return `Scope { ${title(this)}, ${this.state} }`
+      },
+    },
+    toJSON: {
+      value(this: Scope): ScopeSnapshot {
+        return this.inspect()
+      },
+    },
+  })
 }

@@ -13,11 +13,16 @@ export interface Source extends Scope {
   /** Itself: what becomes ambient. */
   readonly scope: Scope
   readonly frame: Frame
-  /** The body has settled, and the scope is open for its streams alone. */
-  readonly parked: boolean
-  /** The stream is over. Resolves when the scope closed, if the stream was what it waited for. Never rejects. */
-  unbind(settle: (completion: Completion) => Completion): Promise<void>
+  readonly extras:
+    | {
+        /** The body has settled, and the scope is open for its streams alone. */
+        readonly parked: boolean
+      }
+    | undefined
 }
+
+/** The stream is over. Resolves when the scope closed, if the stream was what it waited for. Never rejects. */
+type Unbind = (settle: (completion: Completion) => Completion) => Promise<void>
 
 type Result<T> = IteratorResult<T, void>
 
@@ -25,6 +30,7 @@ type Result<T> = IteratorResult<T, void>
 export function bindStream<T>(
   scope: Source,
   iterable: AsyncIterable<T>,
+  unbind: Unbind,
 ): AsyncGenerator<T, void, undefined> {
   // Checked here because a caller without types would learn it only when somebody reads.
   if (
@@ -33,18 +39,20 @@ export function bindStream<T>(
   ) {
     throw expected('the argument of stream()', 'an async iterable', iterable)
   }
-  return new BoundStream(scope, iterable)
+  return new BoundStream(scope, iterable, unbind)
 }
 
 class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   readonly #scope: Source
   readonly #iterable: AsyncIterable<T>
+  readonly #unbind: Unbind
   #iterator: AsyncIterator<T> | undefined = undefined
   #ended: Promise<void> | undefined = undefined
   #stopped = false
   #interrupt: (reason: unknown) => void = ignore
 
-  constructor(scope: Source, iterable: AsyncIterable<T>) {
+  constructor(scope: Source, iterable: AsyncIterable<T>, unbind: Unbind) {
+    this.#unbind = unbind
     this.#scope = scope
     this.#iterable = iterable
     // Released before everything that was acquired earlier, within the dispose timeout, also when nobody reads on.
@@ -107,13 +115,13 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   }
 
   #end(settle: (completion: Completion) => Completion): Promise<void> {
-    this.#ended ??= this.#scope.unbind(settle)
+    this.#ended ??= this.#unbind(settle)
     return this.#ended
   }
 
   #abort(): void {
     const reason: unknown = this.#scope.signal.reason
-    if (!this.#scope.parked || this.#ended !== undefined) return
+    if (this.#scope.extras?.parked !== true || this.#ended !== undefined) return
     void this.#end((completion) => completion.abort(reason))
     this.#interrupt(reason)
   }

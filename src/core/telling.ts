@@ -44,11 +44,19 @@ export function tellOpened(scope: Scope): void {
   if (made !== undefined && scope.kind !== 'app') watchGarbage(scope, made)
 }
 
-export function tellClosed(scope: Scope, { status }: Completion, openedAt: number): void {
+export function tellClosed(
+  scope: Scope & { readonly completion: Completion },
+  openedAt: number,
+): void {
   forgetNote(scope)
   if (!scopeClosed.hasSubscribers) return
   const durationMs = elapsed(openedAt, roughNow())
-  scopeClosed.publish({ ...identityOf(scope), app: appOf(scope), outcome: status, durationMs })
+  scopeClosed.publish({
+    ...identityOf(scope),
+    app: appOf(scope),
+    outcome: scope.completion.status,
+    durationMs,
+  })
 }
 
 export function tellIncomplete(scope: Scope): void {

@@ -3,298 +3,274 @@
  * error ends up in the completion; none stops the loop. It goes on in the callbacks of what it waits for, because an
  * async function cannot be called away from a release that never ends (docs/decisions/driven-by-callbacks.md).
  */
-import { plain, ReleaseExit, type Completion, type Failure } from './completion.ts'
+import { plain, type Completion, type ReleaseExit } from './completion.ts'
 import { detection } from './detection.ts'
 import { isThenable } from './dispose.ts'
 import { DisposeTimeoutError } from './errors.ts'
 import { acquired, released } from './events.ts'
-import { destroy, type Ending, type Finalizer, type Unwindable } from './finalizers.ts'
+import { destroy, type Finalizer } from './finalizers.ts'
 import { Patience, timersAreReplaced } from './patience.ts'
 import { tellAcquired, tellReleased, tellReleasing, tellTimeout } from './telling.ts'
-import type { Exit, MaybePromise } from './types.ts'
+import type { Scope } from './types.ts'
 
-/** The number of the listeners that wait for the body first. */
-const bodys = 0
-
-type Resolve = (value: unknown) => void
-type Reject = (error: unknown) => void
-
-/** A list with its completion: how things ended, as changed by the releases that already ran. */
-export class Unwinding implements Ending {
+/** Whoever has a list: what it holds, and how things ended, as changed by the releases that already ran. */
+export interface Unwindable {
   completion: Completion
-  readonly #owner: Unwindable
-  /** Nobody waits for the result any more: what fails is reported. */
-  readonly #late: boolean
   /** The next one to be released, which leads to the others. */
-  newest: Finalizer | undefined = undefined
-  #current: Finalizer | undefined = undefined
-  #exit: ReleaseExit | undefined = undefined
-  /** The release that is waited for. */
-  #pending: Promise<unknown> | undefined = undefined
-  #onFulfilled: ((value: unknown) => unknown) | undefined = undefined
-  #onRejected: ((error: unknown) => unknown) | undefined = undefined
-  /** Counts the pairs of listeners: what an older one hears comes too late. */
-  #listening = 0
-  /** How many looks at what is pending are still to come. */
-  #looks = 0
-  /** Made for a release that takes longer than a turn. */
-  #patience: Patience | undefined = undefined
-  #value: unknown = undefined
-  #running = false
-  #ended = false
-  #resolve: Resolve | undefined = undefined
-  #reject: Reject | undefined = undefined
+  newest: Finalizer | undefined
+  /** The one that is being released. */
+  current: Finalizer | undefined
+  /** What that one was shown of the completion, if it looked. */
+  shown: ReleaseExit | undefined
+  /** Made for the first release that has to be waited for. */
+  waiting: Waiting | undefined
+  /** The body that it ends with has not settled. */
+  running: boolean
+  /** What listens to what is waited for: the body, and then each release. */
+  onFulfilled: ((value: unknown) => unknown) | undefined
+  onRejected: ((error: unknown) => unknown) | undefined
+  /** Counts those pairs: what an older one hears comes too late. The first one is numbered 0. */
+  listening: number
+  /** The scope that it is, if it is one. */
+  readonly scope: Scope | undefined
+  /** Milliseconds for a release that sets none of its own. */
+  readonly disposeTimeout: number
+  /** Nobody waits for the result any more: what fails is reported. */
+  readonly late: boolean
+  /** Takes what cannot be thrown. */
+  report(error: unknown, resource: string | undefined, late: boolean): void
+  /** No new work from now on; a promise where some must end before the first release. */
+  drain(): Promise<void> | undefined
+  /** Everything is released. */
+  finish(): void
+}
 
-  constructor(owner: Unwindable, completion: Completion, late: boolean) {
-    this.#owner = owner
-    this.completion = completion
-    this.#late = late
-  }
-
-  get empty(): boolean {
-    return this.newest === undefined && this.#current === undefined
-  }
-
-  push(finalizer: Finalizer): void {
-    finalizer.next = this.newest
-    this.newest = finalizer
-    if (acquired.hasSubscribers || detection.watching) this.#tellAcquired(finalizer)
-  }
-
-  /** Takes out what was entered after `mark`: the newest, which leads to the others. */
-  takeAfter(mark: Finalizer | undefined): Finalizer | undefined {
-    const { newest } = this
-    for (let at = newest; at !== undefined && at !== mark; at = this.newest) {
-      this.newest = at.next
-      if (this.newest === mark) at.next = undefined
-    }
-    return this.newest === newest ? undefined : newest
-  }
-
-  /** The next one to be released first. */
-  entries(): { finalizer: Finalizer; releasing: boolean }[] {
-    const entries: { finalizer: Finalizer; releasing: boolean }[] = []
-    if (this.#current !== undefined) entries.push({ finalizer: this.#current, releasing: true })
-    for (let finalizer = this.newest; finalizer !== undefined; finalizer = finalizer.next) {
-      entries.push({ finalizer, releasing: false })
-    }
-    return entries
-  }
-
-  /** For the release that runs now; made only for those that look. */
-  exit(): Exit {
-    this.#exit = new ReleaseExit(this.completion)
-    return this.#exit.shown
-  }
-
-  /**
-   * Run `body`, then release everything; settles as `body` did and the releases changed it. The promise is derived from
-   * the body's, which keeps the callers in the stack of whatever `body` throws.
-   */
-  run<S, R>(body: (owner: S) => MaybePromise<R>, owner: S): Promise<R> {
-    this.#running = true
-    this.#listen(bodys)
-    // The body may close its scope, whose releases get listeners of their own.
-    const [onFulfilled, onRejected] = [this.#onFulfilled, this.#onRejected]
-    // What comes out in the end is what the body gave.
-    return begin(body, owner).then(onFulfilled, onRejected) as Promise<R>
-  }
-
-  /** Release everything, where there is no body. */
-  close(): Promise<void> {
-    // Without a body there is no value.
-    if (!this.#begin()) return Promise.resolve(this.#look()) as Promise<void>
-    try {
-      this.#outcome()
-      return Promise.resolve()
-    } catch (error) {
-      // Whatever was thrown is passed on.
-      return Promise.reject(error)
-    }
-  }
-
-  /**
-   * Being a thenable is how the promise that was given out settles, and how a pending release is looked at again: whoever
-   * resolves a promise with this makes the engine call it one turn of the microtask queue later.
-   */
-  // oxlint-disable-next-line unicorn/no-thenable -- see above; nobody outside of this file is given one
-  then(resolve: Resolve, reject: Reject): void {
-    if (this.#resolve === undefined) {
-      this.#resolve = resolve
-      this.#reject = reject
-      if (this.#ended) this.#deliver()
-    }
-    this.#looks -= 1
-    // What is pending now may have begun only after this look was asked for; then another one follows.
-    if (this.#looks === 0 && this.#pending !== undefined) this.#bePatient()
-  }
-
-  #bodyEnded(value: unknown, failure: Failure | undefined): unknown {
-    this.#running = false
-    if (failure !== undefined || !this.#owner.succeed()) return this.#bodySettled(value, failure)
-    this.#value = value
-    return this.#releaseAll() ? this.#outcome() : this.#look()
-  }
-
-  #bodySettled(value: unknown, failure: Failure | undefined): unknown {
-    const ended = this.#owner.settle(failure)
-    if (ended !== undefined) return ended.then(() => unwrap(value, failure))
-    this.#value = value
-    return this.#begin() ? this.#outcome() : this.#look()
-  }
-
-  /** @returns whether everything is released */
-  #begin(): boolean {
-    const draining = this.#owner.drain()
-    if (draining === undefined) return this.#releaseAll()
-    const goOn = (): unknown => this.#goOn()
-    draining.then(goOn, goOn)
-    return false
-  }
-
-  /** Up to the first release that has to be waited for. */
-  #releaseAll(): boolean {
-    for (let finalizer = this.#pop(); finalizer !== undefined; finalizer = this.#pop()) {
-      try {
-        const release = finalizer.invoke(finalizer, this)
-        if (isThenable(release)) {
-          this.#waitFor(Promise.resolve(release))
-          return false
-        }
-      } catch (error) {
-        this.#fail(finalizer, error)
-      }
-    }
-    this.#ended = true
-    this.#owner.finish()
-    return true
-  }
-
-  #pop(): Finalizer | undefined {
-    const finalizer = this.newest
-    if (released.hasSubscribers || detection.followed > 0) this.#tellReleased()
-    if (finalizer !== undefined) this.newest = finalizer.next
-    this.#current = finalizer
-    this.#exit = undefined
-    return finalizer
-  }
-
-  #waitFor(release: Promise<unknown>): void {
-    this.#pending = release
-    // While the body runs, its listeners wait for the body.
-    if (this.#onFulfilled === undefined || this.#running) this.#listen(this.#listening + 1)
-    void release.then(this.#onFulfilled, this.#onRejected)
-    if (timersAreReplaced()) this.#bePatient()
-  }
-
-  /** One pair for the body and all releases; another one where the old one may still hear something else. */
-  #listen(listening: number): void {
-    this.#listening = listening
-    this.#onFulfilled = (value) => this.#heard(listening, value, undefined)
-    this.#onRejected = (error) => this.#heard(listening, undefined, { error })
-  }
-
-  #heard(listening: number, value: unknown, failure: Failure | undefined): unknown {
-    if (this.#running && listening === bodys) return this.#bodyEnded(value, failure)
-    if (listening !== this.#listening) return undefined
-    if (failure !== undefined && this.#current !== undefined)
-      this.#fail(this.#current, failure.error)
-    return this.#goOn()
-  }
-
-  /** What was waited for is over. Called by a promise that nobody else sees. */
-  #goOn(): unknown {
-    this.#pending = undefined
-    if (this.#patience !== undefined) this.#patience.stop()
-    if (!this.#releaseAll()) return this.#look()
-    if (this.#resolve !== undefined) this.#deliver()
-    return undefined
-  }
-
-  #look(): this {
-    this.#looks += 1
-    return this
-  }
-
-  #deliver(): void {
-    if (this.completion.throws && !this.#late) this.#reject?.(this.completion.error)
-    else this.#resolve?.(this.#outcome())
-  }
-
-  /** @throws what the completion owes to whoever waits */
-  #outcome(): unknown {
-    const value = this.#value
-    this.#value = undefined
-    if (this.completion.throws && !this.#late) throw this.completion.error
-    return value
-  }
-
-  #tellAcquired(finalizer: Finalizer): void {
-    if (this.#owner.scope !== undefined) tellAcquired(this.#owner.scope, finalizer)
-  }
-
-  /** The current one is released, and the next one begins. */
-  #tellReleased(): void {
-    const { scope } = this.#owner
-    if (scope === undefined) return
-    if (this.#current !== undefined) tellReleased(scope, this.#current)
-    if (this.newest !== undefined) tellReleasing(this.newest)
-  }
-
-  #bePatient(): void {
-    this.#patience ??= new Patience(() => this.#overrun())
-    if (this.#current !== undefined) this.#patience.begin(this.#timeFor(this.#current))
-  }
-
-  #timeFor({ traits }: Finalizer): number {
-    return traits?.disposeTimeout ?? this.#owner.disposeTimeout
-  }
-
-  /** The release had its time; now its `destroy` has as much. */
-  #overrun(): void {
-    const finalizer = this.#current
-    if (finalizer === undefined) return
-    const { name } = finalizer
-    const ms = this.#timeFor(finalizer)
-    this.#listen(this.#listening + 1)
-    this.#pending?.catch((error: unknown) => this.#owner.report(plain(error), name, true))
-    const overrun = new DisposeTimeoutError(name, ms)
-    tellTimeout(this.#owner.scope, name, 'release', ms)
-    this.#fail(finalizer, overrun)
-    this.#exit?.expire(overrun)
-    void this.#destroy(finalizer, overrun, ms).then(() => this.#goOn())
-  }
-
-  #destroy(finalizer: Finalizer, why: DisposeTimeoutError, ms: number): Promise<void> {
-    // After an abandoned body, destroying was the release.
-    if (this.completion.abandoned) return Promise.resolve()
-    const onLate = (error: unknown): void => this.#owner.report(plain(error), finalizer.name, true)
-    return destroy(finalizer, why, ms, onLate).catch((error: unknown) =>
-      this.#fail(finalizer, error),
-    )
-  }
-
-  /** A failing release that is not critical is reported; any other becomes part of the completion. */
-  #fail(finalizer: Finalizer, error: unknown): void {
-    if (this.#late || finalizer.traits?.critical === false) {
-      this.#owner.report(plain(error), finalizer.name, this.#late)
-    } else {
-      this.completion = this.completion.add(error, finalizer.name)
-    }
+export function push(list: Unwindable, finalizer: Finalizer): void {
+  finalizer.next = list.newest
+  list.newest = finalizer
+  if (acquired.hasSubscribers || detection.watching) {
+    if (list.scope !== undefined) tellAcquired(list.scope, finalizer)
   }
 }
 
-/** The body's promise, or one for its value; native, so that it can be relied upon. */
-function begin<S, R>(body: (owner: S) => MaybePromise<R>, owner: S): Promise<R> {
+/** Takes out what was entered after `mark`: the newest, which leads to the others. */
+export function takeAfter(list: Unwindable, mark: Finalizer | undefined): Finalizer | undefined {
+  const { newest } = list
+  for (let at = newest; at !== undefined && at !== mark; at = list.newest) {
+    list.newest = at.next
+    if (list.newest === mark) at.next = undefined
+  }
+  return list.newest === newest ? undefined : newest
+}
+
+/** The next one to be released first. */
+export function entriesOf(
+  list: Pick<Unwindable, 'newest' | 'current'>,
+): { finalizer: Finalizer; releasing: boolean }[] {
+  const entries: { finalizer: Finalizer; releasing: boolean }[] = []
+  if (list.current !== undefined) entries.push({ finalizer: list.current, releasing: true })
+  for (let finalizer = list.newest; finalizer !== undefined; finalizer = finalizer.next) {
+    entries.push({ finalizer, releasing: false })
+  }
+  return entries
+}
+
+/** Release everything, where there is no body. */
+export function unwind(list: Unwindable): Promise<void> {
+  // Without a body there is no value.
+  if (!begin(list)) return Promise.resolve(pendingEnd(list, undefined)) as Promise<void>
   try {
-    return Promise.resolve(body(owner))
+    outcome(list, undefined)
+    return Promise.resolve()
   } catch (error) {
     // Whatever was thrown is passed on.
     return Promise.reject(error)
   }
 }
 
-function unwrap(value: unknown, failure: Failure | undefined): unknown {
-  if (failure !== undefined) throw failure.error
+/** @returns whether everything is released */
+export function begin(list: Unwindable): boolean {
+  const draining = list.drain()
+  if (draining === undefined) return releaseAll(list)
+  list.waiting ??= new Waiting(list)
+  const drained = (): unknown => goOn(list)
+  draining.then(drained, drained)
+  return false
+}
+
+/** Up to the first release that has to be waited for. @returns whether everything is released */
+export function releaseAll(list: Unwindable): boolean {
+  for (;;) {
+    const finalizer = list.newest
+    if (released.hasSubscribers || detection.followed > 0) tellNext(list)
+    list.current = finalizer
+    list.shown = undefined
+    if (finalizer === undefined) break
+    list.newest = finalizer.next
+    try {
+      const release = finalizer.invoke(finalizer, list)
+      if (isThenable(release)) {
+        waitFor(list, Promise.resolve(release))
+        return false
+      }
+    } catch (error) {
+      fail(list, finalizer, error)
+    }
+  }
+  list.finish()
+  return true
+}
+
+/**
+ * What a promise is to be resolved with when not everything is released yet: it settles when that is done, as `outcome`.
+ */
+export function pendingEnd(list: Unwindable, value: unknown): Waiting {
+  // There is something to wait for.
+  const waiting = list.waiting as Waiting
+  waiting.value = value
+  return look(waiting)
+}
+
+/** @throws what the completion owes to whoever waits */
+export function outcome<V>({ completion, late }: Unwindable, value: V): V {
+  if (completion.throws && !late) throw completion.error
   return value
+}
+
+/** The current one is released, and the next one begins. */
+function tellNext({ scope, current, newest }: Unwindable): void {
+  if (scope === undefined) return
+  if (current !== undefined) tellReleased(scope, current)
+  if (newest !== undefined) tellReleasing(newest)
+}
+
+/** A failing release that is not critical is reported; any other becomes part of the completion. */
+function fail(list: Unwindable, { traits, name }: Finalizer, error: unknown): void {
+  if (list.late || traits?.critical === false) list.report(plain(error), name, list.late)
+  else list.completion = list.completion.add(error, name)
+}
+
+function waitFor(list: Unwindable, release: Promise<unknown>): void {
+  list.waiting ??= new Waiting(list)
+  list.waiting.pending = release
+  // While a body runs, its listeners wait for that.
+  if (list.onFulfilled === undefined || list.running) listen(list)
+  void release.then(list.onFulfilled, list.onRejected)
+  if (timersAreReplaced()) bePatient(list.waiting)
+}
+
+function listen(list: Unwindable): void {
+  list.listening += 1
+  const { listening } = list
+  list.onFulfilled = () => heard(list, listening)
+  list.onRejected = (error) => heardFailure(list, listening, error)
+}
+
+export function heard(list: Unwindable, listening: number): unknown {
+  return listening === list.listening ? goOn(list) : undefined
+}
+
+export function heardFailure(list: Unwindable, listening: number, error: unknown): unknown {
+  if (listening !== list.listening) return undefined
+  if (list.current !== undefined) fail(list, list.current, error)
+  return goOn(list)
+}
+
+/**
+ * The wait for releases. Being a thenable is how the promise that was given out settles, and how a pending release is
+ * looked at again: whoever resolves a promise with this makes the engine call `then` one turn of the microtask queue
+ * later.
+ */
+export class Waiting {
+  readonly list: Unwindable
+  value: unknown = undefined
+  /** The release that is waited for. */
+  pending: Promise<unknown> | undefined = undefined
+  /** How many looks at what is pending are still to come. */
+  looks = 0
+  /** Made for a release that takes longer than a turn. */
+  patience: Patience | undefined = undefined
+  ended = false
+  resolve: ((value: unknown) => void) | undefined = undefined
+  reject: ((error: unknown) => void) | undefined = undefined
+
+  constructor(list: Unwindable) {
+    this.list = list
+  }
+
+  // oxlint-disable-next-line unicorn/no-thenable -- see above; nobody outside of the core is given one
+  then(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+    this.looks -= 1
+    if (this.resolve === undefined) {
+      this.resolve = resolve
+      this.reject = reject
+      if (this.ended) deliver(this)
+    }
+    // What is pending now may have begun only after this look was asked for; then another one follows.
+    if (this.looks === 0 && this.pending !== undefined) bePatient(this)
+  }
+}
+
+/** What was waited for is over. Called by a promise that nobody else sees. */
+function goOn(list: Unwindable): unknown {
+  // There was something to wait for.
+  const waiting = list.waiting as Waiting
+  waiting.pending = undefined
+  if (waiting.patience !== undefined) waiting.patience.stop()
+  if (!releaseAll(list)) return look(waiting)
+  waiting.ended = true
+  if (waiting.resolve !== undefined) deliver(waiting)
+  return undefined
+}
+
+/** To be given to a promise, which then looks. */
+function look(waiting: Waiting): Waiting {
+  waiting.looks += 1
+  return waiting
+}
+
+function deliver(waiting: Waiting): void {
+  const { value } = waiting
+  const { completion, late } = waiting.list
+  waiting.value = undefined
+  if (completion.throws && !late) waiting.reject?.(completion.error)
+  else waiting.resolve?.(value)
+}
+
+function bePatient(waiting: Waiting): void {
+  waiting.patience ??= new Patience(() => overrun(waiting))
+  const { list } = waiting
+  if (list.current !== undefined) waiting.patience.begin(timeFor(list, list.current))
+}
+
+function timeFor({ disposeTimeout }: Unwindable, { traits }: Finalizer): number {
+  return traits?.disposeTimeout ?? disposeTimeout
+}
+
+/** The release had its time; now its `destroy` has as much. */
+function overrun(waiting: Waiting): void {
+  const { list, pending } = waiting
+  const finalizer = list.current
+  if (finalizer === undefined) return
+  const { name } = finalizer
+  const ms = timeFor(list, finalizer)
+  listen(list)
+  pending?.catch((error: unknown) => list.report(plain(error), name, true))
+  const why = new DisposeTimeoutError(name, ms)
+  tellTimeout(list.scope, name, 'release', ms)
+  fail(list, finalizer, why)
+  list.shown?.expire(why)
+  void destroyNow(list, finalizer, why, ms).then(() => goOn(list))
+}
+
+function destroyNow(
+  list: Unwindable,
+  finalizer: Finalizer,
+  why: DisposeTimeoutError,
+  ms: number,
+): Promise<void> {
+  // After an abandoned body, destroying was the release.
+  if (list.completion.abandoned) return Promise.resolve()
+  const onLate = (error: unknown): void => list.report(plain(error), finalizer.name, true)
+  return destroy(finalizer, why, ms, onLate).catch((error: unknown) => fail(list, finalizer, error))
 }

@@ -13,6 +13,7 @@ import {
   oneOf,
   type Rule,
 } from '../core/options.ts'
+import { concludeEmpty } from '../core/life.ts'
 import { ScopeNode } from '../core/scope.ts'
 import type { App, Scope, ScopeOptions } from '../core/types.ts'
 import { prepareTiming } from './timing.ts'
@@ -135,14 +136,14 @@ export function report(scope: Scope, error: unknown): void {
 /** Close `scope`. `undefined`: that is done, without anything to wait for or to tell. */
 export function close(scope: Scope): Promise<void> | undefined {
   if (!(scope instanceof ScopeNode)) return scope.close()
-  if (scope.concludeEmpty()) return undefined
+  if (concludeEmpty(scope)) return undefined
   const closing = scope.close()
-  return scope.state === 'closed' && !scope.unwinding.completion.failed ? undefined : closing
+  return scope.state === 'closed' && !scope.completion.failed ? undefined : closing
 }
 
 /** Whether somebody said that the work is whole. */
 export function isCompleted(scope: Scope): boolean {
-  return scope instanceof ScopeNode && scope.unwinding.completion.status === 'success'
+  return scope instanceof ScopeNode && scope.completion.status === 'success'
 }
 
 /** Run `body` with `scope` ambient, without a function made for that. */

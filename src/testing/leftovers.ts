@@ -9,6 +9,7 @@ import { title } from '../core/misuse.ts'
 import { noteOf, type Note } from '../core/notes.ts'
 import { openApps, scopesIn } from '../core/open-apps.ts'
 import type { ScopeNode } from '../core/scope.ts'
+import { entriesOf } from '../core/unwinding.ts'
 import { mayStay } from './allowed.ts'
 
 export interface Leftover {
@@ -59,7 +60,7 @@ function named(scope: ScopeNode): string {
 
 function namesIn(scope: ScopeNode): string[] {
   const names: string[] = []
-  for (const { finalizer } of scope.unwinding.entries()) {
+  for (const { finalizer } of entriesOf(scope)) {
     const { traits, value } = finalizer
     const definition = traits instanceof Instance ? traits.definition : undefined
     if (!mayStay(value) && !mayStay(definition)) names.push(`"${finalizer.name}"`)
@@ -69,12 +70,8 @@ function namesIn(scope: ScopeNode): string[] {
 
 /** The values that open scopes will release. */
 function heldIn(apps: readonly ScopeNode[]): Set<unknown> {
-  const entries = apps.flatMap((app) => [...scopesIn(app)]).flatMap(entriesOf)
+  const entries = apps.flatMap((app) => [...scopesIn(app)]).flatMap((scope) => entriesOf(scope))
   return new Set(entries.map(({ finalizer }) => finalizer.value))
-}
-
-function entriesOf(scope: ScopeNode): ReturnType<ScopeNode['unwinding']['entries']> {
-  return scope.unwinding.entries()
 }
 
 /** What was acquired for an app lives as long as that. */

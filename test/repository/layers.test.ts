@@ -26,11 +26,13 @@ const core = [
   ],
   ['acquisition', 'generator', 'resource', 'inputs', 'overrides', 'instance', 'holdings'],
   [
+    'extras',
     'abort',
     'drain',
+    'life',
     'parked',
     'snapshot',
-    'node',
+    'verbs',
     'scope',
     'shutdown',
     'open-apps',
@@ -40,8 +42,13 @@ const core = [
   ],
 ].flat()
 
-/** Who speaks of a type above it: the life of a scope, of the class that adds the verbs to it. */
-const typesAbove: Readonly<Record<string, string>> = { node: 'scope' }
+/** Who speaks of a type above it: the functions that are given a scope, of its class. */
+const typesAbove: Readonly<Record<string, string>> = {
+  extras: 'scope',
+  life: 'scope',
+  parked: 'scope',
+  verbs: 'scope',
+}
 
 /** What stands on the core. No folder knows another. */
 const folders = ['inspector', 'node', 'otel', 'pg', 'servers', 'sqlite', 'testing', 'ws']

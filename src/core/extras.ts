@@ -1,0 +1,37 @@
+/**
+ * What only some scopes have: made for the first of it, so that all others carry one field.
+ */
+import type { Cancellation } from './cancellation.ts'
+import type { Inputs } from './inputs.ts'
+import type { Overrides } from './overrides.ts'
+import type { ScopeNode } from './scope.ts'
+import type { Tasks } from './tasks.ts'
+import type { ScopeState } from './types.ts'
+
+export class Extras {
+  cancellation: Cancellation | undefined = undefined
+  tasks: Tasks | undefined = undefined
+  overrides: Overrides | undefined = undefined
+  inputs: Inputs | undefined = undefined
+  /** How many streams are bound here or below. */
+  streams = 0
+  /** The body has settled, and the scope is open for its streams alone. */
+  parked = false
+  /** Called when everything is released. */
+  whenEnded: (() => void)[] = []
+  whenChildCloses: ((child: ScopeNode) => void)[] = []
+}
+
+/**
+ * Resolves when everything is released; never rejects. A promise of its own for each caller, so that an error of the
+ * promise that the first caller got is not taken for handled.
+ */
+export function whenEnded(scope: {
+  readonly state: ScopeState
+  readonly extended: { readonly whenEnded: (() => void)[] }
+}): Promise<void> {
+  if (scope.state === 'closed') return Promise.resolve()
+  return new Promise((resolve) => {
+    scope.extended.whenEnded.push(resolve)
+  })
+}

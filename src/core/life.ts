@@ -1,0 +1,232 @@
+/**
+ * The life of a scope: open → draining → closing → closed. What is acquired in it is released when it closes, after its
+ * children, in reverse order, each exactly once. A closed scope holds nothing, so whatever keeps it keeps nothing else.
+ */
+import { settleFailure } from './abort.ts'
+import { removeChild } from './children.ts'
+import type { Failure } from './completion.ts'
+import { ambient, enterFrame, enterOpening, outermostFrame } from './context.ts'
+import { roughNow } from './deadline.ts'
+import { detection } from './detection.ts'
+import { drain, isAlone } from './drain.ts'
+import { scopeClosed } from './events.ts'
+import { whenEnded, type Extras } from './extras.ts'
+import type { Finalizer } from './finalizers.ts'
+import { reportOutliving } from './held.ts'
+import { scopeClosed as scopeClosedError } from './misuse.ts'
+import { checkOptions } from './options.ts'
+import { releaseLate } from './release-alone.ts'
+import type { ScopeNode } from './scope.ts'
+import { scopeRules } from './settings.ts'
+import { noteClosing } from './sites.ts'
+import { tellClosed, tellIncomplete, tellUsedAfterClose } from './telling.ts'
+import type { MaybePromise, Scope, ScopeOptions } from './types.ts'
+import {
+  begin,
+  heard,
+  heardFailure,
+  outcome,
+  pendingEnd,
+  push,
+  releaseAll,
+  unwind,
+} from './unwinding.ts'
+import { abandonable } from './waiting.ts'
+
+export type Body<R> = (scope: Scope) => MaybePromise<R>
+
+/** Run `body` in `scope`, which was opened here and now, and close it with the outcome. */
+export function runIn<R>(scope: ScopeNode, body: Body<R>): Promise<R> {
+  const { abandonAfter } = scope.settings
+  if (detection.watching) noteClosing(scope, false)
+  const bound = abandonAfter === undefined ? body : abandoning(scope, body, abandonAfter)
+  return enterOpening(scope.frame, scope, follow<R>, bound)
+}
+
+/**
+ * The promise that is given out is derived from the body's, which keeps the callers in the stack of whatever the body
+ * throws. What listens to the body listens to the releases afterwards: most scopes need nothing else.
+ */
+function follow<R>(scope: ScopeNode, body: Body<R>): Promise<R> {
+  const onFulfilled = (value: unknown): unknown =>
+    scope.running ? bodyFulfilled(scope, value) : heard(scope, 0)
+  const onRejected = (error: unknown): unknown =>
+    scope.running ? bodyRejected(scope, error) : heardFailure(scope, 0, error)
+  scope.running = true
+  scope.onFulfilled = onFulfilled
+  scope.onRejected = onRejected
+  // What comes out in the end is what the body gave.
+  return call(scope, body).then(onFulfilled, onRejected) as Promise<R>
+}
+
+/** The body's promise, or one for its value; native, so that it can be relied upon. */
+function call<R>(scope: ScopeNode, body: Body<R>): Promise<R> {
+  try {
+    return Promise.resolve(body(scope))
+  } catch (error) {
+    // Whatever was thrown is passed on.
+    return Promise.reject(error)
+  }
+}
+
+function bodyFulfilled(scope: ScopeNode, value: unknown): unknown {
+  scope.running = false
+  if (!succeed(scope)) return bodySettled(scope, value, undefined)
+  return releaseAll(scope) ? outcome(scope, value) : pendingEnd(scope, value)
+}
+
+function bodyRejected(scope: ScopeNode, error: unknown): unknown {
+  scope.running = false
+  return bodySettled(scope, undefined, { error })
+}
+
+/** What `settle` and `drain` come to in most scopes: it is open, and nobody else is in it. @returns whether it was so */
+function succeed(scope: ScopeNode): boolean {
+  const { extras } = scope
+  if (scope.state !== 'open' || !isAlone(scope)) return false
+  if (extras !== undefined && (extras.streams > 0 || extras.cancellation !== undefined))
+    return false
+  scope.completion = scope.completion.succeed()
+  scope.state = 'closing'
+  return true
+}
+
+function bodySettled(scope: ScopeNode, value: unknown, failure: Failure | undefined): unknown {
+  const ended = settle(scope, failure)
+  if (ended !== undefined) return ended.then(() => unwrap(value, failure))
+  return begin(scope) ? outcome(scope, value) : pendingEnd(scope, value)
+}
+
+/** A promise where nothing is left to do: it was closed meanwhile, or streams keep it open. */
+function settle(scope: ScopeNode, failure: Failure | undefined): Promise<void> | undefined {
+  if (scope.state !== 'open') return whenEnded(scope)
+  if (failure === undefined) scope.completion = scope.completion.succeed()
+  else settleFailure(scope, failure.error, true)
+  const { extras } = scope
+  if (failure !== undefined || extras === undefined || extras.streams === 0 || scope.aborted) {
+    return undefined
+  }
+  extras.parked = true
+  return Promise.resolve()
+}
+
+function unwrap(value: unknown, failure: Failure | undefined): unknown {
+  if (failure !== undefined) throw failure.error
+  return value
+}
+
+function abandoning<R>(scope: ScopeNode, body: Body<R>, ms: number): Body<R> {
+  const onLate = (error: unknown): void => scope.report(error, undefined, true)
+  return () => abandonable<Scope, R>(scope, body, ms, onLate)
+}
+
+/** Close without a body. */
+export function conclude(scope: ScopeNode): Promise<void> {
+  if (detection.watching) noteClosing(scope, true)
+  return enterFrame(scope.frame, scope, unwind, scope, undefined)
+}
+
+/** Close at once, where there is nothing to release and nobody to wait for. @returns whether there was not */
+export function concludeEmpty(scope: ScopeNode): boolean {
+  if (scope.newest !== undefined || scope.state !== 'open' || !isAlone(scope)) return false
+  void drainScope(scope)
+  finish(scope)
+  return true
+}
+
+export function drainScope(scope: ScopeNode): Promise<void> | undefined {
+  if (scope.completion.status === 'unknown') endUnknown(scope)
+  return drain(scope)
+}
+
+/** Nobody said how it ended. An abort says it, too. */
+function endUnknown(scope: ScopeNode): void {
+  const { cancellation } = scope
+  if (cancellation?.requested === true) {
+    scope.completion = scope.completion.abort(cancellation.reason)
+  } else tellIncomplete(scope)
+}
+
+export function finish(scope: ScopeNode): void {
+  const { parent, extras } = scope
+  scope.state = 'closed'
+  scope.closedAt = roughNow()
+  scope.holdings = undefined
+  scope.frame = outermostFrame
+  if (parent !== undefined) removeChild(parent, scope)
+  if (scope.outside > 0) reportOutliving(scope)
+  if (scopeClosed.hasSubscribers || detection.followed > 0) tellClosed(scope, scope.openedAt)
+  if (parent?.extras !== undefined) for (const tell of parent.extras.whenChildCloses) tell(scope)
+  if (extras !== undefined) finishExtras(extras)
+}
+
+/** It holds nothing from now on. What was aborted stays aborted. */
+function finishExtras(extras: Extras): void {
+  extras.cancellation?.release()
+  extras.inputs = undefined
+  extras.tasks = undefined
+  extras.parked = false
+  extras.whenChildCloses = []
+  for (const tell of extras.whenEnded.splice(0)) tell()
+}
+
+/** @throws where nothing can be acquired any more */
+export function admit(scope: ScopeNode, verb: string): void {
+  admitWork(scope, verb)
+  if (scope.aborted) throw scope.cancellation?.reason
+}
+
+/** @throws `ERR_SCOPE_CLOSED` where no work can begin any more */
+export function admitWork(scope: ScopeNode, verb: string): void {
+  if (scope.state === 'closing' || scope.state === 'closed') throw closedError(scope, verb)
+}
+
+/**
+ * @param serving for a connection that is served until it ends, although its app shuts down
+ * @throws {TypeError} for unknown or wrong options, and `ERR_SCOPE_CLOSED` where no child can be opened
+ */
+export function admitChild(
+  scope: ScopeNode,
+  verb: string,
+  options: ScopeOptions | undefined,
+  serving: boolean,
+): void {
+  if (options !== undefined) checkOptions(verb, options, scopeRules)
+  admitWork(scope, verb)
+  if (scope.kind === 'app' && scope.state === 'draining' && !serving) throw closedError(scope, verb)
+}
+
+/** @throws `ERR_SCOPE_CLOSED` once nobody is left to release it later; then it is released now */
+export function register(scope: ScopeNode, verb: string, finalizer: Finalizer): void {
+  if (scope.state !== 'closed') {
+    push(scope, finalizer)
+    return
+  }
+  void releaseLate(finalizer, scope, scope.completion)
+  throw closedError(scope, verb)
+}
+
+export function closedError(scope: ScopeNode, verb: string): Error {
+  tellUsedAfterClose(scope, verb)
+  return scopeClosedError(scope, verb, scope.closedAt)
+}
+
+/** Whether closing would wait for the caller: a descendant, a task, or what already runs because it closes. */
+export function awaitsCaller(scope: ScopeNode): boolean {
+  const caller = ambient()
+  // What a closed scope left running is waited for by nobody.
+  if (caller === undefined || caller.scope.disposed) return false
+  if (caller.scope === scope) return scope.state !== 'open' || caller.awaited === true
+  for (let at = caller.scope.parent; at !== undefined; at = at.parent) if (at === scope) return true
+  return false
+}
+
+/** The scope that owns what lives as long as a request: the nearest one of that kind; where there is none, the outermost below the app. An app has none. */
+export function requestOf(scope: ScopeNode): ScopeNode | undefined {
+  let outermost: ScopeNode | undefined
+  for (let at: ScopeNode | undefined = scope; at !== undefined; at = at.parent) {
+    if (at.kind === 'request') return at
+    if (at.kind === 'scope') outermost = at
+  }
+  return outermost
+}

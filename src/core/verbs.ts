@@ -1,0 +1,166 @@
+/**
+ * The verbs of a scope that ask for more than a line: for a value, for tasks, for a stream, for its end.
+ */
+import { abortChildren, announceDrain, limit } from './abort.ts'
+import { callInFrame } from './context.ts'
+import { ShutdownError } from './errors.ts'
+import { whenEnded } from './extras.ts'
+import { obtain } from './holdings.ts'
+import type { Instance } from './instance.ts'
+import {
+  admitChild,
+  admitWork,
+  awaitsCaller,
+  closedError,
+  conclude,
+  runIn,
+  type Body,
+} from './life.ts'
+import { abortSignal, checkFunction, checkOptions, expected, oneOf } from './options.ts'
+import { Overrides } from './overrides.ts'
+import { bind, unbind } from './parked.ts'
+import { definitionOf } from './resource.ts'
+import type { ScopeNode } from './scope.ts'
+import { inherit } from './settings.ts'
+import { bindStream } from './stream.ts'
+import { Tasks, type Job, type OnClose } from './tasks.ts'
+import type { Resource, ScopeOptions, Task } from './types.ts'
+import { withSignal } from './waiting.ts'
+
+export type Results<F extends readonly Job<unknown>[]> = {
+  -readonly [K in keyof F]: F[K] extends (signal: AbortSignal) => infer R ? Awaited<R> : never
+}
+
+const forkRules = { onClose: oneOf('await', 'abort') }
+const getRules = { signal: abortSignal }
+
+export function getIn<T>(
+  scope: ScopeNode,
+  resource: Resource<T>,
+  options: { signal?: AbortSignal },
+): Promise<T> {
+  try {
+    checkOptions('get()', options, getRules)
+  } catch (error) {
+    // Whatever was thrown is passed on.
+    return Promise.reject(error)
+  }
+  const { signal } = options
+  if (signal === undefined) return resolveIn(scope, resource, undefined)
+  // Whatever was thrown is passed on.
+  if (signal.aborted) return Promise.reject(signal.reason as Error)
+  return withSignal(resolveIn(scope, resource, undefined), signal)
+}
+
+/** @param dependent what is being acquired in this scope and asks for it */
+export function resolveIn<T>(
+  scope: ScopeNode,
+  resource: Resource<T>,
+  dependent: Instance | undefined,
+): Promise<T> {
+  try {
+    if (scope.state === 'closed') throw closedError(scope, 'get()')
+    return obtain(scope, definitionOf(resource), dependent)
+  } catch (error) {
+    // Whatever was thrown is passed on.
+    return Promise.reject(error)
+  }
+}
+
+/** @param serving for a connection that is served until it ends, although its app shuts down */
+export function openIn(
+  scope: ScopeNode,
+  verb: string,
+  options: ScopeOptions | undefined,
+  serving: boolean,
+): ScopeNode {
+  admitChild(scope, verb, options, serving)
+  if (options === undefined) return scope.next()
+  const kind = options.kind ?? scope.nextKind
+  // Before there is a scope that would have to be closed.
+  const overrides = options.overrides && Overrides.of(options.overrides)
+  const child = scope.next(kind, options.name ?? kind, inherit(scope.settings, options))
+  if (overrides !== undefined) child.extended.overrides = overrides
+  limit(child, options)
+  return child
+}
+
+/** `run` with options, or where it cannot run. */
+export function runWith<R>(
+  scope: ScopeNode,
+  first: ScopeOptions | Body<R>,
+  second: Body<R> | undefined,
+): Promise<R> {
+  try {
+    const body = typeof first === 'function' ? first : second
+    checkFunction('the body given to run()', body)
+    const options = typeof first === 'function' ? undefined : first
+    return runIn(scope.open('run()', options, false), body)
+  } catch (error) {
+    // Whatever was thrown is passed on.
+    return Promise.reject(error)
+  }
+}
+
+export function bindTo<A extends unknown[], R>(
+  scope: ScopeNode,
+  listener: (...args: A) => R,
+): (...args: A) => R {
+  checkFunction('the argument of bind()', listener)
+  return function bound(this: unknown, ...args: A): R {
+    return callInFrame(scope.frame, scope, () => Reflect.apply(listener, this, args))
+  }
+}
+
+export function forkIn<R>(
+  scope: ScopeNode,
+  task: Job<R>,
+  options: { onClose?: OnClose } | undefined,
+): Task<R> {
+  checkFunction('the task given to fork()', task)
+  checkOptions('fork()', options, forkRules)
+  admitWork(scope, 'fork()')
+  return tasksOf(scope).fork(task, options?.onClose ?? 'await')
+}
+
+export async function allIn<const F extends readonly Job<unknown>[]>(
+  scope: ScopeNode,
+  tasks: F,
+): Promise<Results<F>> {
+  admitWork(scope, 'all()')
+  if (!Array.isArray(tasks)) throw expected('the argument of all()', 'an array of functions', tasks)
+  for (const task of tasks) checkFunction('each task given to all()', task)
+  // In the order of the tasks, as the type says.
+  return (await tasksOf(scope).all(tasks)) as Results<F>
+}
+
+function tasksOf(scope: ScopeNode): Tasks {
+  return (scope.extended.tasks ??= new Tasks(scope))
+}
+
+export function streamIn<T>(
+  scope: ScopeNode,
+  source: AsyncIterable<T>,
+): AsyncGenerator<T, void, undefined> {
+  admitWork(scope, 'stream()')
+  const stream = bindStream(scope, source, (settle) => unbind(scope, settle))
+  bind(scope)
+  return stream
+}
+
+export function closeNow(scope: ScopeNode): Promise<void> {
+  const isAwaited = awaitsCaller(scope)
+  if (scope.state !== 'open') return isAwaited ? Promise.resolve() : whenEnded(scope)
+  // An app has no body to wait for: what still runs in it is told to stop.
+  if (scope.kind === 'app') stop(scope, new ShutdownError(`The app "${scope.name}" closes.`))
+  const concluding = conclude(scope)
+  if (!isAwaited) return concluding
+  concluding.catch((error: unknown) => scope.report(error, undefined, true))
+  return Promise.resolve()
+}
+
+/** What runs below is told that the app ends. */
+function stop(app: ScopeNode, reason: ShutdownError): void {
+  announceDrain(app, reason)
+  abortChildren(app, reason)
+}
