@@ -3,14 +3,11 @@
  * Baseline: the hand-written `AsyncLocalStorage.run` with `try` and `finally`, among the same eight.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { createApp } from 'unwind'
 import type { Case, Suite } from '../harness.ts'
-import { answered, Connection } from '../support/connection.ts'
+import { answered } from '../support/connection.ts'
+import { app, byHand, scoped } from '../support/request.ts'
 
 const others = Array.from({ length: 8 }, () => new AsyncLocalStorage<number>())
-const storage = new AsyncLocalStorage<{ readonly id: number }>()
-const app = createApp({ name: 'bench' })
-let requests = 0
 
 export function open(): Suite {
   return {
@@ -32,19 +29,4 @@ function amongOthers<R>(batch: () => R): R {
     all = () => other.run(at, inner)
   }
   return all()
-}
-
-function byHand(): Promise<number> {
-  return storage.run({ id: ++requests }, async () => {
-    const connection = new Connection()
-    try {
-      return connection.answer()
-    } finally {
-      await connection[Symbol.asyncDispose]()
-    }
-  })
-}
-
-function scoped(): Promise<number> {
-  return app.run(async (scope) => scope.use(new Connection()).answer())
 }

@@ -3,15 +3,12 @@
  * Baseline: what people write by hand, `AsyncLocalStorage.run` with `try` and `finally`, around a resource that is
  * released asynchronously. The same work by hand stands above each further way through `unwind`.
  */
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { createApp, resource } from 'unwind'
+import { resource } from 'unwind'
 import type { Case, Suite } from '../harness.ts'
 import { answered, Connection, Handle } from '../support/connection.ts'
 import { nativeUsing } from '../support/native.ts'
+import { app, byHand, inContext, scoped } from '../support/request.ts'
 
-const storage = new AsyncLocalStorage<{ readonly id: number }>()
-let requests = 0
-const app = createApp({ name: 'bench' })
 const connection = resource({
   name: 'connection',
   acquire: async () => new Connection(),
@@ -23,7 +20,7 @@ export function open(): Suite {
     question: 'What does it cost to open and close a request scope that holds one resource?',
     baseline: { name: 'als.run + try/finally', operation: byHand, check: answered },
     cases: [
-      { name: 'unwind: app.run + use', operation: throughUse, check: answered },
+      { name: 'unwind: app.run + use', operation: scoped, check: answered },
       { name: 'unwind: app.run + adopt', operation: throughAdopt, check: answered },
       { name: 'unwind: app.child + use + close', operation: throughChild, check: answered },
       ...usingNatively(),
@@ -37,24 +34,6 @@ export function open(): Suite {
     ],
     [Symbol.asyncDispose]: () => app.close(),
   }
-}
-
-function byHand(): Promise<number> {
-  return storage.run({ id: ++requests }, async () => {
-    const held = new Connection()
-    try {
-      return held.answer()
-    } finally {
-      await held[Symbol.asyncDispose]()
-    }
-  })
-}
-
-function throughUse(): Promise<number> {
-  return app.run(async (scope) => {
-    const held = scope.use(new Connection())
-    return held.answer()
-  })
 }
 
 function throughAdopt(): Promise<number> {
@@ -78,7 +57,7 @@ async function throughChild(): Promise<number> {
 function usingNatively(): Case[] {
   if (nativeUsing === undefined) return []
   const { holdNatively } = nativeUsing
-  const operation = (): Promise<number> => storage.run({ id: ++requests }, holdNatively)
+  const operation = (): Promise<number> => inContext(holdNatively)
   return [{ name: 'als.run + native await using', operation, check: answered }]
 }
 
@@ -92,7 +71,7 @@ async function withoutContext(): Promise<number> {
 }
 
 function syncByHand(): Promise<number> {
-  return storage.run({ id: ++requests }, async () => {
+  return inContext(async () => {
     const held = new Handle()
     try {
       return held.answer()
@@ -110,7 +89,7 @@ function syncThroughUse(): Promise<number> {
 }
 
 function emptyByHand(): Promise<number> {
-  return storage.run({ id: ++requests }, async () => 42)
+  return inContext(async () => 42)
 }
 
 function emptyScope(): Promise<number> {
@@ -118,7 +97,7 @@ function emptyScope(): Promise<number> {
 }
 
 function acquireByHand(): Promise<number> {
-  return storage.run({ id: ++requests }, async () => {
+  return inContext(async () => {
     const held = await acquire()
     try {
       return held.answer()
