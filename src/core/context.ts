@@ -2,7 +2,7 @@
  * The one AsyncLocalStorage and what it stores. A scope becomes ambient here and nowhere else, and only around a
  * callback, so that nothing leaks into a caller. The storage is shared by every copy of this package in the process.
  */
-import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource, executionAsyncId } from 'node:async_hooks'
 import type { Resource, Scope } from './types.ts'
 
 /** What is ambient: a scope, or an acquisition inside one, whose `get` also records the dependency. */
@@ -28,7 +28,8 @@ export function ambient(): Ambient | undefined {
 export type Frame = AsyncResource
 
 export function openFrame(): Frame {
-  return new AsyncResource('UnwindScope')
+  // The default, said: so that no options are looked at.
+  return new AsyncResource('UnwindScope', executionAsyncId())
 }
 
 /** The context in which this module was loaded: of no request. */
