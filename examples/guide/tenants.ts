@@ -26,9 +26,8 @@ const tenantTransaction = resource({
   async acquire({ get }) {
     const [tx, name] = [await get(db.transaction), await get(tenant)]
     await tx.query("select set_config('app.tenant', $1, true)", [name]) // to the end of `tx`
-    return tx
+    return tx // lent by the request, which ends it
   },
-  release: () => {}, // it is lent: the request ends it
 })
 
 const app = createApp()

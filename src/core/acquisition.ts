@@ -13,11 +13,16 @@ import {
 } from './dispose.ts'
 import type { AcquireContext, Exit, ResourceSpec } from './types.ts'
 
+/** Who acquires: it knows what its dependencies gave it. */
+export interface Borrower {
+  borrowed(value: unknown): boolean
+}
+
 export interface Acquisition<T> {
   /** What to wait for, if it is a promise. */
   readonly pending: unknown
   /** The value, from what the waiting gave. From here on it is to be released. */
-  settle(awaited: unknown): T
+  settle(awaited: unknown, borrower: Borrower): T
   /** Whether there is something to release; known once it is settled. */
   readonly owes: boolean
   release(value: T, exit: Exit, completion: Completion): unknown
@@ -39,9 +44,9 @@ export class SpecAcquisition<T> implements Acquisition<T> {
     this.pending = spec.acquire(context)
   }
 
-  settle(awaited: unknown): T {
+  settle(awaited: unknown, borrower: Borrower): T {
     refuseThenable(this.#name, awaited)
-    if (this.#spec.release === undefined) this.#findDisposer(awaited)
+    if (this.#spec.release === undefined) this.#findDisposer(awaited, borrower)
     // What `acquire` resolves to is a T by its signature.
     return awaited as T
   }
@@ -52,12 +57,13 @@ export class SpecAcquisition<T> implements Acquisition<T> {
     return this.#awaitsDisposer ? disposed : undefined
   }
 
-  #findDisposer(value: unknown): void {
+  /** What a dependency lent is released by that dependency. */
+  #findDisposer(value: unknown, borrower: Borrower): void {
     const found = isObject(value) ? value : {}
     const method = asyncDisposer(found)
     this.#awaitsDisposer = method !== undefined
     this.#disposer = method ?? syncDisposer(found)
-    this.owes = this.#disposer !== undefined
+    this.owes = this.#disposer !== undefined && !borrower.borrowed(value)
   }
 }
 

@@ -2,10 +2,11 @@
  * What one scope owns: the instances that are there, and those on their way. Made at the first `get`; who owns what is
  * decided by the lifetime alone.
  */
+import { Context } from './acquire-context.ts'
 import { ambient, type Ambient } from './context.ts'
 import { Completion } from './completion.ts'
 import { detection } from './detection.ts'
-import { Context, Instance, type Owner } from './instance.ts'
+import { Instance, type Owner } from './instance.ts'
 import { readInput, type Inputs } from './inputs.ts'
 import { captive, noRequest } from './misuse.ts'
 import { note } from './notes.ts'
@@ -45,16 +46,26 @@ function find(
   dependent: Instance | undefined,
 ): Promise<unknown> {
   const { definition, declaredIn } = replacedIn(place, original, dependent)
-  if (definition.fixed !== undefined) return Promise.resolve(definition.fixed.value)
-  if (definition.isInput) return Promise.resolve(readInput(place, definition))
+  if (definition.fixed !== undefined) return given(definition.fixed.value, dependent)
+  if (definition.isInput) return given(readInput(place, definition), dependent)
   const owner = innerOf(ownerOf(place, definition, dependent), declaredIn)
   const there = owner.holdings?.find(definition)
-  if (there !== undefined && there.state === 'open') return there.promise
+  if (there !== undefined && there.state === 'open') {
+    dependent?.borrowFrom(there)
+    return there.promise
+  }
   const caller = dependent ?? dependentOf(ambient())
   const instance = there ?? acquire(owner, definition, caller)
+  caller?.borrowFrom(instance)
   caller?.waitFor(instance)
   if (instance.state === 'unstarted') instance.start()
   return owner === place ? instance.promise : waitHere(place, instance.promise)
+}
+
+/** What nobody acquires: somebody else's, and there already. */
+function given(value: unknown, dependent: Instance | undefined): Promise<unknown> {
+  dependent?.borrowFrom({ value })
+  return Promise.resolve(value)
 }
 
 /** Whoever asks its scope inside an acquire function depends on what it gets, as with `context.get`. */

@@ -3,7 +3,8 @@
  * owner's list when it completes, and never lost: a value that comes too late is released at once.
  */
 import { types } from 'node:util'
-import type { Acquisition } from './acquisition.ts'
+import { Context } from './acquire-context.ts'
+import type { Acquisition, Borrower } from './acquisition.ts'
 import { Completion } from './completion.ts'
 import { enterFrame, type Ambient, type Frame } from './context.ts'
 import { after, roughNow } from './deadline.ts'
@@ -15,7 +16,7 @@ import { forgetNote } from './notes.ts'
 import { releaseLate } from './release-alone.ts'
 import { beginAcquisition, type Definition } from './resource.ts'
 import { tellTimeout } from './telling.ts'
-import type { AcquireContext, Lifetime, Resource, Scope } from './types.ts'
+import type { Lifetime, Resource, Scope } from './types.ts'
 import { push, type Unwindable } from './unwinding.ts'
 
 /** What an instance needs of the scope that owns it. */
@@ -29,7 +30,7 @@ export interface Owner extends Scope, Unwindable {
   report(error: unknown, resource: string | undefined, late: boolean): void
 }
 
-export class Instance implements Traits {
+export class Instance implements Traits, Borrower {
   state: 'unstarted' | 'acquiring' | 'open' | 'released' = 'unstarted'
   readonly promise: Promise<unknown>
   readonly definition: Definition<unknown>
@@ -38,6 +39,10 @@ export class Instance implements Traits {
   older: Instance | undefined = undefined
   /** What became of its acquisition, once it has arrived. */
   acquisition: Acquisition<unknown> | undefined = undefined
+  /** What came of it. */
+  value: unknown = undefined
+  /** What it was given while it was being acquired. */
+  #lenders: { readonly value: unknown }[] | undefined = undefined
   /** Who asked for it while being acquired itself. */
   #dependent: Instance | undefined
   /** When its acquisition began, on the clock of `roughNow`. */
@@ -119,6 +124,16 @@ export class Instance implements Traits {
     this.#reject(error)
   }
 
+  /** Its acquire function was given the value of `lender`. */
+  borrowFrom(lender: { readonly value: unknown }): void {
+    if (this.state === 'acquiring') (this.#lenders ??= []).push(lender)
+  }
+
+  /** Whether `value` is somebody else's to release. */
+  borrowed(value: unknown): boolean {
+    return this.#lenders?.some((lender) => lender.value === value) === true
+  }
+
   /**
    * `other` is needed before this one can complete.
    * @throws `ERR_CIRCULAR_DEPENDENCY` if that one waits for this one
@@ -174,12 +189,13 @@ export class Instance implements Traits {
   #arrive(awaited: unknown, acquisition: Acquisition<unknown>): void {
     let value: unknown
     try {
-      value = acquisition.settle(awaited)
+      value = acquisition.settle(awaited, this)
     } catch (error) {
       this.#fail(error)
       return
     }
     this.acquisition = acquisition
+    this.value = value
     const finalizer = acquisition.owes
       ? new Finalizer(releaseInstance, value, ignore, this)
       : undefined
@@ -239,6 +255,7 @@ export class Instance implements Traits {
     this.#stopTimer()
     this.#waitsFor = undefined
     this.#dependent = undefined
+    this.#lenders = undefined
   }
 
   /** The chain of waiting from here to `target`, for the message. */
@@ -249,32 +266,6 @@ export class Instance implements Traits {
       if (rest !== undefined) return [this.name, ...rest]
     }
     return undefined
-  }
-}
-
-/** What an acquire function is given, and what is ambient inside it. */
-export class Context implements AcquireContext, Ambient {
-  readonly scope: Owner
-  readonly instance: Instance
-
-  constructor(instance: Instance) {
-    this.scope = instance.owner
-    this.instance = instance
-  }
-
-  /** A function of its own, because it is often taken out of the context; made only for those who look. */
-  get get(): <T>(resource: Resource<T>) => Promise<T> {
-    const { scope, instance } = this
-    return (resource) => scope.resolve(resource, instance)
-  }
-
-  /** A closing owner waits for what is on its way. */
-  get awaited(): boolean {
-    return this.instance.state === 'acquiring'
-  }
-
-  get signal(): AbortSignal {
-    return this.scope.signal
   }
 }
 

@@ -83,7 +83,10 @@ export interface ResourceOptions {
 /** How a resource is acquired and released, as two functions. */
 export interface ResourceSpec<T> extends ResourceOptions {
   acquire(context: AcquireContext): MaybePromise<T>
-  /** Default: the value's own `Symbol.asyncDispose` or `Symbol.dispose`, if it has one. */
+  /**
+   * Default: the value's own `Symbol.asyncDispose` or `Symbol.dispose`, if it has one. What `context.get` gave is lent, and
+   * is released by the resource that it came from alone.
+   */
   release?(value: T, exit: Exit): unknown
   /** The forceful way, after `release` exceeded its timeout. */
   destroy?(value: T, why: DisposeTimeoutError): unknown

@@ -24,7 +24,16 @@ const core = [
     'lease',
     'stream',
   ],
-  ['acquisition', 'generator', 'resource', 'inputs', 'overrides', 'instance', 'holdings'],
+  [
+    'acquisition',
+    'generator',
+    'resource',
+    'inputs',
+    'overrides',
+    'acquire-context',
+    'instance',
+    'holdings',
+  ],
   [
     'extras',
     'abort',
@@ -44,6 +53,7 @@ const core = [
 
 /** Who speaks of a type above it: the functions that are given a scope, of its class. */
 const typesAbove: Readonly<Record<string, string>> = {
+  'acquire-context': 'instance',
   extras: 'scope',
   life: 'scope',
   parked: 'scope',
