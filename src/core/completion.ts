@@ -2,7 +2,7 @@
  * How a scope ends: success, failure, aborted or unknown, as changed by what fails on the way out. Errors combine as
  * nested `await using` combines them, and none is lost.
  */
-import { isSuppressedError, suppress } from './dispose.ts'
+import { isSuppressedError, suppress, suppressionChain } from './dispose.ts'
 import { ScopeIncompleteError, UnwindError } from './errors.ts'
 import { title, type Named } from './misuse.ts'
 import { rememberOrigin } from './origin.ts'
@@ -81,9 +81,9 @@ export class Completion {
 
   /** The body, or a task, may still be using what it was given. */
   get abandoned(): boolean {
-    let at = this.error
-    for (; isSuppressedError(at); at = at.suppressed) if (isAbandoned(at.error)) return true
-    return isAbandoned(at)
+    if (!this.failed) return false
+    const chain = suppressionChain(this.error)
+    return chain.some((at) => isAbandoned(isSuppressedError(at) ? at.error : at))
   }
 
   #outside(error: unknown): unknown {

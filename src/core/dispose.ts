@@ -5,9 +5,14 @@
 import { inspect } from 'node:util'
 import { recordOf } from './error-json.ts'
 import { formatError } from './format.ts'
-import { isSuppressedError, newSuppressedError, type SuppressedError } from './suppressed-error.ts'
+import {
+  isSuppressedError,
+  newSuppressedError,
+  suppressionChain,
+  type SuppressedError,
+} from './suppressed-error.ts'
 
-export { isSuppressedError }
+export { isSuppressedError, suppressionChain }
 
 export type Method = (this: unknown, ...parameters: never[]) => unknown
 
@@ -91,9 +96,7 @@ function recorded<E extends Error>(error: E): E {
  * primary error. Recognised by shape, because helpers and polyfills have classes of their own.
  */
 export function primaryError(error: unknown): unknown {
-  let primary = error
-  while (isSuppressedError(primary)) primary = primary.suppressed
-  return primary
+  return suppressionChain(error).at(-1)
 }
 
 /** Whether `error` is how something says that it was aborted with `reason`: no news for whoever aborted it. */

@@ -4,7 +4,7 @@
  */
 import { refuseThenable, type Acquisition } from './acquisition.ts'
 import { Additions, Translation, type Completion } from './completion.ts'
-import { isSuppressedError, isThenable, suppress } from './dispose.ts'
+import { isThenable, suppress, suppressionChain } from './dispose.ts'
 import { ResourceProtocolError } from './errors.ts'
 import type { AcquireContext, Exit, GeneratorResource, Scope } from './types.ts'
 
@@ -98,8 +98,8 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
  * failed: that failure is new, the rest is not. Anything else is a failing release.
  */
 function absorb(error: unknown, thrown: unknown): void {
-  let innermost = error
-  while (!is(innermost, thrown) && isSuppressedError(innermost)) innermost = innermost.suppressed
+  const chain = suppressionChain(error)
+  const innermost = chain.find((link) => is(link, thrown)) ?? chain.at(-1)
   if (is(innermost, thrown)) {
     if (!is(error, thrown)) throw new Additions(error, thrown)
   } else if (innermost instanceof Error && 'cause' in innermost && is(innermost.cause, thrown)) {

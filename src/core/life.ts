@@ -230,3 +230,10 @@ export function requestOf(scope: ScopeNode): ScopeNode | undefined {
   }
   return outermost
 }
+
+/** The app that it lives in. */
+export function rootOf(scope: ScopeNode): ScopeNode {
+  let root = scope
+  while (root.parent !== undefined) root = root.parent
+  return root
+}

@@ -22,6 +22,7 @@ import {
   finish,
   register,
   requestOf,
+  rootOf,
   runIn,
   type Body,
 } from './life.ts'
@@ -122,7 +123,7 @@ export class ScopeNode implements Scope, Place, Source, Ambient, Unwindable {
   }
 
   get root(): ScopeNode {
-    return this.parent?.root ?? this
+    return rootOf(this)
   }
 
   get request(): ScopeNode | undefined {

@@ -39,6 +39,18 @@ export function isSuppressedError(error: unknown): error is SuppressedError {
   )
 }
 
+/**
+ * `error`, and below it what was suppressed, down to the first failure. A circle, which nothing of ours makes, ends before
+ * it repeats itself.
+ */
+export function suppressionChain(error: unknown): unknown[] {
+  const chain = new Set([error])
+  for (let at = error; isSuppressedError(at) && !chain.has(at.suppressed); chain.add(at)) {
+    at = at.suppressed
+  }
+  return [...chain]
+}
+
 /** The class as Node.js 24 has it, for where it is missing. */
 function defineSuppressedError(): SuppressedErrorConstructor {
   const prototype = Object.create(Error.prototype) as object

@@ -1,7 +1,7 @@
 /** `primaryError`: from which error of a chain a server answers. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { primaryError } from 'unwind'
+import { primaryError, resource } from 'unwind'
 import { setUp } from './support/app.ts'
 import { rejection } from './support/promises.ts'
 
@@ -68,4 +68,28 @@ test('nested await using and scopes mixed have one primary error', async (t) => 
     }),
   )
   assert.equal(primaryError(error), body)
+})
+
+test('a chain that leads back to itself ends before it repeats itself', async (t) => {
+  const { app } = setUp(t)
+  const circle = foreign(undefined)
+  const other = foreign(circle)
+  Object.assign(circle, { suppressed: other })
+  assert.equal(primaryError(circle), other)
+  const released: unknown[] = []
+  const held = resource(async function* held() {
+    try {
+      yield 1
+    } finally {
+      released.push('held')
+    }
+  })
+  const error = await rejection(
+    app.run(async (scope) => {
+      await scope.get(held)
+      throw circle
+    }),
+  )
+  assert.equal(error, circle)
+  assert.deepEqual(released, ['held'])
 })
