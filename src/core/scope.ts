@@ -71,7 +71,6 @@ export class ScopeNode implements Scope, Place, Source, Ambient, Unwindable {
   readonly name: string
   readonly settings: Settings
   state: ScopeState = 'open'
-  /** It ends with the body that runs in it. */
   running = false
   frame: Frame
   completion: Completion
