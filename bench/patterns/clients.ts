@@ -1,7 +1,6 @@
 /** Clients that ask for as long as they may: over HTTP on a connection kept open, each its next request after an answer. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { isWhole } from '../support/load.ts'
 import { newTraffic, noteError, type Traffic } from './patterns.ts'
 import { answer } from './requests.ts'
 
@@ -56,4 +55,10 @@ function exchange(socket: Socket, traffic: Traffic, began: number): Promise<void
     socket.on('data', onData).on('close', onClose).on('error', reject)
     socket.write(request)
   })
+}
+
+function isWhole(received: string): boolean {
+  const end = received.indexOf('\r\n\r\n')
+  const length = /\r\ncontent-length: (\d+)/i.exec(received)?.[1]
+  return end > 0 && length !== undefined && received.length >= end + 4 + Number(length)
 }

@@ -1,38 +1,26 @@
 /**
  * What does a scope and a transaction for each request cost a server that takes orders into an SQLite file?
- * Baseline: the same by hand; the same once more shows the noise. `node bench/patterns/sqlite-server.ts [ROUNDS] [REQUESTS]`
+ * Baseline: the same by hand; the same once more shows the noise. `node bench/patterns/sqlite-server.ts [BLOCKS] [SLICE]`
  */
 // oxlint-disable no-await-in-loop -- one after the other, or they would time each other
 import assert from 'node:assert/strict'
-import { fork, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import BetterSqlite3 from 'better-sqlite3'
-import { median } from '../harness.ts'
 import { describeMachine, machine } from '../report.ts'
-import { load } from '../support/load.ts'
+import { measure, type Price, type Variant } from '../servers/slices.ts'
 import { Folder, settings } from '../support/sqlite.ts'
 import { ways } from '../support/sqlite-server.ts'
 
-interface Server {
-  readonly way: string
-  readonly child: ChildProcess
+/** A way, its file, and how many orders it was sent. */
+interface Shop {
+  readonly variant: Variant
   readonly path: string
-  readonly port: number
-  visits: number
+  orders: number
 }
 
-interface Sample {
-  readonly perSecond: number
-  /** Microseconds of the server for one request. */
-  readonly cpu: number
-}
-
-const [rounds = 15, requests = 3_000] = process.argv.slice(2).map(Number)
+const [blocks = 100, slice = 50] = process.argv.slice(2).map(Number)
 const stock = 1_000_000_000
 
 const folder = new Folder()
-const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js'
-const script = new URL(`../support/sqlite-server${extension}`, import.meta.url)
 try {
   await main()
 } finally {
@@ -40,74 +28,62 @@ try {
 }
 
 async function main(): Promise<void> {
-  const servers: Server[] = []
-  for (const way of Object.keys(ways)) servers.push(await start(way))
-  for (const server of servers) await visit(server)
-  const samples = new Map<string, Sample[]>(servers.map(({ way }) => [way, []]))
-  for (let round = 0; round < rounds; round += 1) {
-    for (const server of servers.toSorted(() => Math.random() - 0.5)) {
-      samples.get(server.way)?.push(await visit(server))
-    }
+  const shops: Shop[] = []
+  for (const name of Object.keys(ways)) shops.push(await open(name))
+  const suite = {
+    question: '',
+    variants: shops.map(({ variant }) => variant),
+    [Symbol.asyncDispose]: async (): Promise<void> => {},
   }
-  for (const server of servers) await stop(server)
+  const prices = await measure(suite, { blocks, slice }, false)
+  for (const shop of shops) check(shop)
   console.log(describeMachine(machine(process.execPath)))
-  print(samples)
+  print(prices)
 }
 
-async function start(way: string): Promise<Server> {
-  const path = folder.path(`${Object.keys(ways).indexOf(way)}.db`)
+async function open(name: string): Promise<Shop> {
+  const path = folder.path(`${Object.keys(ways).indexOf(name)}.db`)
   const db = new BetterSqlite3(path)
   db.exec(`${settings};
     create table stock (item text primary key, left integer not null);
     create table orders (id integer primary key, item text not null);
     insert into stock values ('lamp', ${stock})`)
   db.close()
-  const child = fork(script, [way, path])
-  const { port } = await answerOf<{ port: number }>(child)
-  return { way, child, path, port, visits: 0 }
+  const listen = await ways[name]?.(path)
+  const shop: Shop = {
+    path,
+    orders: 0,
+    variant: {
+      name,
+      serve: (request, response) => {
+        shop.orders += 1
+        return listen?.(request, response)
+      },
+    },
+  }
+  return shop
 }
 
-async function visit(server: Server): Promise<Sample> {
-  const before = await cpuOf(server)
-  const took = await load({ port: server.port, connections: 16, requests })
-  const after = await cpuOf(server)
-  server.visits += 1
-  return { perSecond: (requests / took) * 1_000, cpu: (after - before) / requests }
-}
-
-async function cpuOf({ child }: Server): Promise<number> {
-  child.send('cpu')
-  const { cpu } = await answerOf<{ cpu: NodeJS.CpuUsage }>(child)
-  return cpu.user + cpu.system
-}
-
-async function answerOf<T>(child: ChildProcess): Promise<T> {
-  const [message] = (await once(child, 'message')) as [T]
-  return message
-}
-
-/** Every answer is an order in the file, and nothing else is. */
-async function stop({ way, child, path, visits }: Server): Promise<void> {
-  child.disconnect()
-  await once(child, 'exit')
+/** Every request is an order in the file, and nothing else is. */
+function check({ variant, path, orders }: Shop): void {
   const db = new BetterSqlite3(path)
   const sold = db.prepare('select count(*) from orders').pluck().get() as number
   const left = db.prepare('select left from stock').pluck().get() as number
   db.close()
-  assert.deepEqual([sold, stock - left], [visits * requests, visits * requests], way)
+  assert.deepEqual([sold, stock - left], [orders, orders], variant.name)
 }
 
-function print(samples: ReadonlyMap<string, readonly Sample[]>): void {
-  const [baseline = []] = samples.values()
-  line('', 'req/s', 'ratio', 'CPU µs/req', 'CPU ratio')
-  for (const [way, own] of samples) {
-    const ratio = (of: keyof Sample): string =>
-      median(own.map((sample, round) => sample[of] / (baseline[round]?.[of] ?? NaN))).toFixed(3)
-    const middle = (of: keyof Sample): string => median(own.map((sample) => sample[of])).toFixed(1)
-    line(way, middle('perSecond'), ratio('perSecond'), middle('cpu'), ratio('cpu'))
+function print(prices: readonly Price[]): void {
+  line('', 'req/s', 'ratio', '', 'CPU µs', 'ratio', '')
+  for (const { name, microseconds, rate, ...cpu } of prices) {
+    line(name, rate.perSecond.toFixed(0), ...spread(rate), microseconds.toFixed(1), ...spread(cpu))
   }
 }
 
+function spread({ ratio, quartiles: [low, high] }: Pick<Price, 'ratio' | 'quartiles'>): string[] {
+  return [ratio.toFixed(3), `(${low.toFixed(2)}–${high.toFixed(2)})`]
+}
+
 function line(way: string, ...cells: string[]): void {
-  console.log(way.padEnd(45), ...cells.map((cell) => cell.padStart(12)))
+  console.log(way.padEnd(45), ...cells.map((cell, at) => cell.padStart(at % 3 === 2 ? 13 : 7)))
 }

@@ -1,7 +1,7 @@
 /**
  * How the price of a request is taken: one server under constant load, whose way of serving changes every few
- * milliseconds in random order. The price is the CPU time of this process per request; a ratio is taken within one block,
- * in which every variant had its slice and the baseline two.
+ * milliseconds in random order. The price is the CPU time of this process per request, and its rate; a ratio is taken
+ * within one block, in which every variant had its slice and the baseline two.
  */
 // oxlint-disable no-await-in-loop -- one after the other is what is timed
 import { fork } from 'node:child_process'
@@ -43,12 +43,21 @@ export interface Price {
   readonly quartiles: readonly [number, number]
   /** Microseconds of CPU time. */
   readonly microseconds: number
+  /** The same of the requests per second, which waiting counts in. */
+  readonly rate: Pick<Price, 'ratio' | 'quartiles'> & { readonly perSecond: number }
+}
+
+/** One slice. */
+interface Sample {
+  readonly microseconds: number
+  readonly perSecond: number
 }
 
 interface Measured {
   readonly variant: Variant
-  readonly ratios: number[]
-  readonly microseconds: number[]
+  readonly samples: Sample[]
+  /** To the baseline of the same block. */
+  readonly ratios: Sample[]
 }
 
 /** @param inMemory without a kernel: see memory.ts */
@@ -67,29 +76,28 @@ export async function measure(
   })
   server.keepAliveTimeout = 0
   await using _load = inMemory ? loadInMemory(server) : await load(server)
-  const sample = async (variant: Variant, ms: number): Promise<number> => {
+  const sample = async (variant: Variant, ms: number): Promise<Sample> => {
     current = variant
     // What the last one has begun ends on its account.
     await sleep(2)
-    const [before, from] = [process.cpuUsage(), served]
+    const [before, from, start] = [process.cpuUsage(), served, performance.now()]
     const releasedBefore = variant.released?.()
     await sleep(ms)
     const { user, system } = process.cpuUsage(before)
     const count = served - from
     checkReleases(variant, releasedBefore, count)
-    return (user + system) / count
+    return {
+      microseconds: (user + system) / count,
+      perSecond: (count / (performance.now() - start)) * 1_000,
+    }
   }
-  const measured: Measured[] = variants.map((variant) => ({
-    variant,
-    ratios: [],
-    microseconds: [],
-  }))
+  const measured: Measured[] = variants.map((variant) => ({ variant, samples: [], ratios: [] }))
   for (const variant of variants) await sample(variant, slice * 8)
   for (let block = 0; block < blocks; block += 1) {
-    const drawn = new Map<Variant, number[]>()
+    const drawn = new Map<Variant, Sample[]>()
     for (const variant of shuffled([baseline, baseline, ...others])) {
-      const price = await sample(variant, slice)
-      drawn.set(variant, [...(drawn.get(variant) ?? []), price])
+      const drawing = await sample(variant, slice)
+      drawn.set(variant, [...(drawn.get(variant) ?? []), drawing])
     }
     enter(measured, drawn)
   }
@@ -135,25 +143,33 @@ function checkReleases(
     throw new Error(`"${name}" served ${count} requests, ${missing} of them without a release.`)
 }
 
-function enter(measured: readonly Measured[], drawn: ReadonlyMap<Variant, number[]>): void {
+function enter(measured: readonly Measured[], drawn: ReadonlyMap<Variant, Sample[]>): void {
   const [baseline] = measured
-  const [first = NaN, second = NaN] = (baseline && drawn.get(baseline.variant)) ?? []
+  const [first, second] = (baseline && drawn.get(baseline.variant)) ?? []
+  if (first === undefined || second === undefined) return
   for (const one of measured) {
-    const [price = NaN] = drawn.get(one.variant) ?? []
-    one.microseconds.push(price)
-    one.ratios.push(one === baseline ? first / second : (price * 2) / (first + second))
+    const [own = first] = drawn.get(one.variant) ?? []
+    const ratio = (of: keyof Sample): number =>
+      one === baseline ? first[of] / second[of] : (own[of] * 2) / (first[of] + second[of])
+    one.samples.push(own)
+    one.ratios.push({ microseconds: ratio('microseconds'), perSecond: ratio('perSecond') })
   }
 }
 
-function priceOf({ variant, ratios, microseconds }: Measured): Price {
-  const sorted = ratios.toSorted((a, b) => a - b)
-  const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? NaN
+function priceOf({ variant, samples, ratios }: Measured): Price {
+  const middle = (of: keyof Sample): number => median(samples.map((sample) => sample[of]))
   return {
     name: variant.name,
-    ratio: median(ratios),
-    quartiles: [at(0.25), at(0.75)],
-    microseconds: median(microseconds),
+    ...spreadOf(ratios.map(({ microseconds }) => microseconds)),
+    microseconds: middle('microseconds'),
+    rate: { ...spreadOf(ratios.map(({ perSecond }) => perSecond)), perSecond: middle('perSecond') },
   }
+}
+
+function spreadOf(ratios: readonly number[]): Pick<Price, 'ratio' | 'quartiles'> {
+  const sorted = ratios.toSorted((a, b) => a - b)
+  const at = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? NaN
+  return { ratio: median(sorted), quartiles: [at(0.25), at(0.75)] }
 }
 
 function shuffled<T>(items: readonly T[]): T[] {

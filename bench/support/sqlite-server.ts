@@ -1,9 +1,6 @@
-/**
- * One server that takes orders, in one of several ways: `node sqlite-server.ts WAY PATH`, started by
- * patterns/sqlite-server.ts. It sends its port, and its CPU time whenever it is asked.
- */
-import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+/** One server that takes orders into an SQLite file, in several ways. For patterns/sqlite-server.ts. */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { RequestListener, ServerResponse } from 'node:http'
 import BetterSqlite3 from 'better-sqlite3'
 import { createApp } from 'unwind'
 import { sqliteResources, type SqliteDatabase } from 'unwind/better-sqlite3'
@@ -22,6 +19,7 @@ interface Answer {
 export const ways: Readonly<Record<string, (path: string) => Promise<RequestListener>>> = {
   'by hand': byHand,
   'by hand, again': byHand,
+  'by hand, for handlers that await': byHandInTurn,
   'handle() and a transaction by hand': handled,
   'handle() and write()': written,
   'handle() and the transaction of the request': ofRequest,
@@ -32,33 +30,53 @@ async function byHand(path: string): Promise<RequestListener> {
   const buy = openByHand(path)
   return (_request, response) => {
     try {
-      const body = JSON.stringify(buy())
-      response.setHeader('content-type', 'application/json')
-      response.setHeader('content-length', Buffer.byteLength(body))
-      response.end(body)
+      send(response, buy())
     } catch (error) {
-      response.statusCode = 500
-      response.end(String(error))
+      fail(response, error)
     }
   }
+}
+
+/** The same where the handler may await: it has a context, and the one writer is lent in turn. */
+async function byHandInTurn(path: string): Promise<RequestListener> {
+  const db = open(path)
+  const [begin, commit, rollback] = ['begin immediate', 'commit', 'rollback'].map((sql) =>
+    db.prepare(sql),
+  )
+  const buy = buyingIn(db)
+  const storage = new AsyncLocalStorage<object>()
+  let turn: Promise<void> = Promise.resolve()
+  const inTurn = async (): Promise<Answer> => {
+    const before = turn
+    let leave = (): void => {}
+    turn = new Promise((resolve) => {
+      leave = resolve
+    })
+    await before
+    try {
+      begin?.run()
+      const answer = buy('lamp')
+      commit?.run()
+      return answer
+    } finally {
+      if (db.inTransaction) rollback?.run()
+      leave()
+    }
+  }
+  const answer = async (response: ServerResponse): Promise<void> => {
+    try {
+      send(response, await inTurn())
+    } catch (error) {
+      fail(response, error)
+    }
+  }
+  return (_request, response) => void storage.run({}, answer, response)
 }
 
 /** The part of the price that is the scope's and the answer's. */
 async function handled(path: string): Promise<RequestListener> {
   const buy = openByHand(path)
   return handle(createApp({ name: 'bench' }), async () => buy())
-}
-
-function openByHand(path: string): () => Answer {
-  const db = new BetterSqlite3(path)
-  db.exec(settings)
-  const taking = db.prepare(take)
-  const ordering = db.prepare(order)
-  const buy = db.transaction((item: string): Answer => {
-    const row = taking.get(item) as { left: number }
-    return { order: ordering.run(item).lastInsertRowid, left: row.left }
-  })
-  return () => buy.immediate('lamp')
 }
 
 async function written(path: string): Promise<RequestListener> {
@@ -82,18 +100,40 @@ async function ofRequest(path: string): Promise<RequestListener> {
   return handle(app, async (_request, _response, scope) => buyIn(await scope.get(transaction)))
 }
 
+function open(path: string): BetterSqlite3.Database {
+  const db = new BetterSqlite3(path)
+  db.exec(settings)
+  return db
+}
+
+function openByHand(path: string): () => Answer {
+  const db = open(path)
+  const buy = db.transaction(buyingIn(db))
+  return () => buy.immediate('lamp')
+}
+
+function buyingIn(db: BetterSqlite3.Database): (item: string) => Answer {
+  const taking = db.prepare(take)
+  const ordering = db.prepare(order)
+  return (item) => {
+    const row = taking.get(item) as { left: number }
+    return { order: ordering.run(item).lastInsertRowid, left: row.left }
+  }
+}
+
 function buyIn(tx: Pick<SqliteDatabase, 'prepare'>): Answer {
   const left = tx.prepare<{ left: number }>(take).get('lamp')?.left ?? 0
   return { order: tx.prepare(order).run('lamp').lastInsertRowid, left }
 }
 
-const [way = '', path = ''] = process.argv.slice(2)
-const open = ways[way]
-if (process.send !== undefined && open !== undefined) {
-  const server = createServer(await open(path)).listen(0, '127.0.0.1', () => {
-    // A server that listens on a port has one.
-    process.send?.({ port: (server.address() as AddressInfo).port })
-  })
-  process.on('message', () => process.send?.({ cpu: process.cpuUsage() }))
-  process.on('disconnect', () => process.exit())
+function send(response: ServerResponse, answer: Answer): void {
+  const body = JSON.stringify(answer)
+  response.setHeader('content-type', 'application/json')
+  response.setHeader('content-length', Buffer.byteLength(body))
+  response.end(body)
+}
+
+function fail(response: ServerResponse, error: unknown): void {
+  response.statusCode = 500
+  response.end(String(error))
 }

@@ -13,24 +13,34 @@ import { open, type Source } from './source.ts'
 type Handler = (request: IncomingMessage, response: ServerResponse, scope: Scope) => unknown
 
 /**
- * Call `handler` and answer with what it returns. `undefined`: that is done. Fails with what its client should be told
- * instead.
+ * Call `handler` and answer with what it returns. `undefined`: that is done, or `served` will be told. Fails with what
+ * its client should be told instead.
  */
 export function answer(served: Served, handler: Handler): Promise<void> | undefined {
   served.seen = true
   const value = handler(served.request, served.response, served.scope)
-  if (isThenable(value)) return answerLater(served, value)
+  if (isThenable(value)) {
+    served.taken = true
+    void answerLater(served, value)
+    return undefined
+  }
   const rest = answerWith(served, value)
   if (rest === undefined) served.settle('settled')
   return rest
 }
 
 async function answerLater(served: Served, promised: PromiseLike<unknown>): Promise<void> {
-  const rest = answerWith(served, await promised)
-  if (rest !== undefined) await rest
+  try {
+    const rest = answerWith(served, await promised)
+    if (rest !== undefined) await rest
+    served.settle('settled')
+  } catch (error) {
+    served.fail(error)
+  }
 }
 
-function answerWith(served: Served, value: unknown): Promise<void> | undefined {
+/** Answer with `value`. `undefined`: that is done. Fails with what the client should be told instead. */
+export function answerWith(served: Served, value: unknown): Promise<void> | undefined {
   if (served.over || served.overtaken) return discarded(served, value)
   const { request, response } = served
   if (isNoReply(value, response)) {

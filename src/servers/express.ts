@@ -6,7 +6,7 @@ import { NoScopeError } from '../core/errors.ts'
 import { checkFunction } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, type AdapterOptions } from './adapter.ts'
-import { answer } from './answer.ts'
+import { answerWith } from './answer.ts'
 import { isUntouched } from './failure.ts'
 import { servedOf } from './hearing.ts'
 import { serve } from './serve.ts'
@@ -93,7 +93,8 @@ export function expressHandler<
     }
     served.take()
     try {
-      await answer(served, () => handler(request, response, served.scope))
+      const rest = answerWith(served, await handler(request, response, served.scope))
+      if (rest !== undefined) await rest
       served.settle('settled')
     } catch (error) {
       await passOn(served, error, next)

@@ -3,6 +3,7 @@
  * order that leaves nothing behind: backups, readers, the open transaction, and the writer's connection last, because
  * SQLite removes the WAL files when a connection that may write is the last to go.
  */
+import { isObject } from '../core/dispose.ts'
 import { ticketFor, type Ticket } from '../core/held.ts'
 import { lentError } from '../core/lease.ts'
 import { abortSignal, callable, checkOptions, expected } from '../core/options.ts'
@@ -27,6 +28,7 @@ export interface Parts {
 }
 
 const waiting = { signal: abortSignal }
+const anybody = {}
 const backingUp = { signal: abortSignal, onProgress: callable }
 
 export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
@@ -54,15 +56,20 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
     return new TransactionHandle(this.#parts.writer.begin())
   }
 
-  async write(options?: { signal?: AbortSignal }): Promise<TransactionHandle> {
-    const signal = signalOf('write()', options)
-    const held = this.#parts.writer.write({ signal, lender: undefined, origin: takeOrigin() })
-    const ticket = ticketFor('sqlite transaction')
-    const transaction = held instanceof Transaction ? held : await waitFor(held, ticket)
-    const handle = new TransactionHandle(transaction)
-    transaction.ticket = ticket
-    ticket?.held(handle)
-    return handle
+  /** Without an async function: where nobody has the writer, this costs little more than the transaction. */
+  write(options?: { signal?: AbortSignal }): Promise<TransactionHandle> {
+    try {
+      const signal = signalOf('write()', options)
+      signal?.throwIfAborted()
+      const wish = { by: options ?? anybody, lender: undefined, origin: takeOrigin() }
+      const held = this.#parts.writer.write(wish)
+      const ticket = ticketFor('sqlite transaction')
+      if (held instanceof Transaction) return Promise.resolve(owned(held, ticket))
+      return ownedLater(held, ticket)
+    } catch (error) {
+      // Whatever was thrown is passed on.
+      return Promise.reject(error)
+    }
   }
 
   transaction<R>(
@@ -120,6 +127,20 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   }
 }
 
+function owned(transaction: Transaction, ticket: Ticket | undefined): TransactionHandle {
+  const handle = new TransactionHandle(transaction)
+  transaction.ticket = ticket
+  ticket?.held(handle)
+  return handle
+}
+
+async function ownedLater(
+  pending: Promise<Transaction>,
+  ticket: Ticket | undefined,
+): Promise<TransactionHandle> {
+  return owned(await waitFor(pending, ticket), ticket)
+}
+
 /** Looks closely only at what is not obviously right. */
 function signalOf(
   call: string,
@@ -128,9 +149,18 @@ function signalOf(
   if (options === undefined) return undefined
   // Without types it may be null.
   const signal = options?.signal
-  const isRight = signal instanceof AbortSignal && Object.keys(options).length === 1
-  if (!isRight) checkOptions(call, options, waiting)
+  if (!isSignal(signal) || hasMore(options)) checkOptions(call, options, waiting)
   return signal
+}
+
+/** `instanceof` takes longer than what the signal is for. */
+function isSignal(value: unknown): boolean {
+  return isObject(value) && Object.getPrototypeOf(value) === AbortSignal.prototype
+}
+
+function hasMore(options: { signal?: AbortSignal }): boolean {
+  for (const name in options) if (name !== 'signal') return true
+  return false
 }
 
 /** Wait for what somebody will own. */

@@ -19,6 +19,7 @@ export class Line<T> {
 
   /** Hand `value` to the first in line; `false` if nobody waits. */
   serve(value: T): boolean {
+    if (this.#waiting.size === 0) return false
     for (const first of this.#waiting) {
       this.#leave(first)
       first.resolve(value)

@@ -2,6 +2,7 @@
  * Where a transaction was acquired, for the report that comes when it is held for too long. A stack trace costs as much
  * as the transaction, so there is a budget: sustained, it costs less than 0.1 %, and a writer that is slow never meets it.
  */
+import { roughNow } from '../core/deadline.ts'
 import { framesOf } from '../core/sites.ts'
 
 /** Formatted when it is read, which costs more than taking it. Dropped with the transaction, and what it refers to. */
@@ -15,11 +16,11 @@ const budget = { atMost: 200, perSecond: 20 }
 const frames = 24
 
 let left = budget.atMost
-let last = Date.now()
+let last = 0
 
 /** Of the call that is being made. */
 export function takeOrigin(): Origin | undefined {
-  const now = Date.now()
+  const now = roughNow()
   left = Math.min(budget.atMost, left + ((now - last) / 1_000) * budget.perSecond)
   last = now
   if (left < 1) return undefined

@@ -9,6 +9,7 @@ import { checkGiven, checkSqliteOptions, openDatabase } from './open.ts'
 import { takeOrigin } from './origin.ts'
 import { ReaderHandle } from './reader.ts'
 import { TransactionHandle } from './transaction-handle.ts'
+import { Transaction } from './transaction.ts'
 import type {
   SqliteDatabase,
   SqliteOptions,
@@ -44,11 +45,13 @@ function makeResources(open: () => SqliteDatabase & AsyncDisposable): SqliteReso
 
   const transaction = resource<SqliteTransaction>({
     name: 'sqlite transaction',
-    async acquire({ get, scope, signal }) {
+    async acquire(context) {
       // Before the first await, after which nobody knows who asked.
       const origin = takeOrigin()
-      const { writer } = Database.partsOf(await get(database))
-      return new TransactionHandle(await writer.write({ signal, lender: scope, origin }), scope)
+      const { scope } = context
+      const { writer } = Database.partsOf(await context.get(database))
+      const held = writer.write({ by: context, lender: scope, origin })
+      return new TransactionHandle(held instanceof Transaction ? held : await held, scope)
     },
     release: (lent, { status }) => TransactionHandle.end(lent, status === 'success'),
   })

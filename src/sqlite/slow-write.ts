@@ -7,17 +7,15 @@ import { ScopeNode } from '../core/scope.ts'
 import type { Scope } from '../core/types.ts'
 import { linesOf, type Origin } from './origin.ts'
 
-interface Held {
-  readonly lender: Scope | undefined
-  readonly origin: Origin | undefined
-}
-
 export class SlowWrite {
   readonly #file: string
   /** Milliseconds. */
   readonly #limit: number
-  #held: Held | undefined = undefined
-  /** One for all transactions: made at the first, set back by each, and harmless when nothing is held. */
+  #held = false
+  #lender: Scope | undefined = undefined
+  #origin: Origin | undefined = undefined
+  #since = 0
+  /** One for all transactions: it runs on from one to the next, which costs less than to set it back for each. */
   #timer: ReturnType<typeof setTimeout> | undefined = undefined
 
   constructor(file: string, limit: number) {
@@ -26,24 +24,36 @@ export class SlowWrite {
   }
 
   start(lender: Scope | undefined, origin: Origin | undefined): void {
-    this.#held = { lender, origin }
-    if (this.#timer === undefined) this.#timer = setTimeout(() => this.#look(), this.#limit).unref()
-    else this.#timer.refresh()
+    this.#held = true
+    this.#lender = lender
+    this.#origin = origin
+    this.#since = performance.now()
+    if (this.#timer === undefined) this.#lookIn(this.#limit)
   }
 
   stop(): void {
-    this.#held = undefined
+    this.#held = false
+    this.#lender = undefined
+    this.#origin = undefined
   }
 
   close(): void {
     clearTimeout(this.#timer)
   }
 
-  #look(): void {
-    if (this.#held !== undefined) this.#report(this.#held)
+  #lookIn(ms: number): void {
+    this.#timer = setTimeout(() => this.#look(), ms).unref()
   }
 
-  #report({ lender, origin }: Held): void {
+  #look(): void {
+    this.#timer = undefined
+    if (!this.#held) return
+    const left = this.#limit - (performance.now() - this.#since)
+    if (left > 0) this.#lookIn(Math.ceil(left))
+    else this.#report(this.#lender, this.#origin)
+  }
+
+  #report(lender: Scope | undefined, origin: Origin | undefined): void {
     const holder = lender === undefined ? '' : ` by the scope ${title(lender)}`
     const detail = linesOf(origin)
     const site = detail === '' ? '' : ` It was acquired ${detail.split('\n', 1)[0]}.`

@@ -65,7 +65,16 @@ export class TransactionHandle implements SqliteTransaction, Disposable, AsyncDi
     this.#transaction.dispose()
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this[Symbol.dispose]()
+  [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this[Symbol.dispose]()
+      return ended
+    } catch (error) {
+      // Whatever was thrown is passed on.
+      return Promise.reject(error)
+    }
   }
 }
+
+/** One for all that end: nothing is left to wait for. */
+const ended = Promise.resolve()

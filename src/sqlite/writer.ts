@@ -26,7 +26,8 @@ import type { SqliteStatement } from './types.ts'
 
 /** Who asks for a transaction. */
 export interface Wish {
-  readonly signal: AbortSignal | undefined
+  /** Its signal is looked at only where there is something to wait for: that of a scope is made by looking. */
+  readonly by: { readonly signal?: AbortSignal }
   /** The scope that will end it. */
   readonly lender: Scope | undefined
   /** Where it was asked for. */
@@ -121,7 +122,6 @@ export class Writer implements Session, TransactionOwner {
   /** A transaction that may await: at once where nobody has the writer, else in turn. */
   write(wish: Wish): Transaction | Promise<Transaction> {
     const { connection } = this
-    wish.signal?.throwIfAborted()
     if (this.#patience.limit > 0 || !this.#gate.tryEnter()) return this.#writeInTurn(wish)
     return this.#lend(this.#begin(connection), wish)
   }
@@ -204,7 +204,7 @@ export class Writer implements Session, TransactionOwner {
   }
 
   async #writeInTurn(wish: Wish): Promise<Transaction> {
-    const { signal } = wish
+    const { signal } = wish.by
     if (!this.#gate.tryEnter()) await this.#waitForTurn(signal)
     this.#gate.holder = wish.lender
     const { connection } = this
