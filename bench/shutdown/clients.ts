@@ -109,6 +109,8 @@ export interface Answers {
   refused: number
   /** An open connection ended without the answer that it waited for. */
   reset: number
+  /** From which port such a connection was made; 0 where it was not made. */
+  readonly resetPorts: number[]
   /** An answer other than 200, such as a 503 from a service that closes. */
   turnedAway: number
 }
@@ -123,11 +125,12 @@ export async function keepAsking(
   signal: AbortSignal,
 ): Promise<Answers> {
   const agent = new Agent({ keepAlive: true })
-  const answers: Answers = { answered: 0, refused: 0, reset: 0, turnedAway: 0 }
+  const answers: Answers = { answered: 0, refused: 0, reset: 0, resetPorts: [], turnedAway: 0 }
   const lane = async (kept: boolean): Promise<void> => {
     while (!signal.aborted) {
-      const outcome = await ask(port, kept ? agent : false)
+      const { outcome, from } = await ask(port, kept ? agent : false)
       answers[outcome] += 1
+      if (outcome === 'reset') answers.resetPorts.push(from)
       // As a client that tries again later would.
       if (outcome === 'refused' || outcome === 'reset') await delay(50)
     }
@@ -137,18 +140,32 @@ export async function keepAsking(
   return answers
 }
 
-function ask(port: number, agent: Agent | false): Promise<keyof Answers> {
+interface Asked {
+  readonly outcome: Exclude<keyof Answers, 'resetPorts'>
+  readonly from: number
+}
+
+function ask(port: number, agent: Agent | false): Promise<Asked> {
   return new Promise((resolve) => {
+    let from = 0
+    const end = (outcome: Asked['outcome']): void => resolve({ outcome, from })
     const asked = request({ host: '127.0.0.1', port, path: '/quick', agent })
+    asked.on('socket', (socket) => {
+      const made = (): void => {
+        from = socket.localPort ?? 0
+      }
+      if (socket.connecting) socket.once('connect', made)
+      else made()
+    })
     asked.on('response', (response) => {
-      response.on('error', () => resolve('reset'))
-      response.on('end', () => resolve(response.statusCode === 200 ? 'answered' : 'turnedAway'))
+      response.on('error', () => end('reset'))
+      response.on('end', () => end(response.statusCode === 200 ? 'answered' : 'turnedAway'))
       response.resume()
     })
     asked.on('error', ({ code }: NodeJS.ErrnoException) => {
       // A kept connection may end between two requests; Node.js says so, and a client sends again.
       const raced = asked.reusedSocket && code === 'ECONNRESET'
-      resolve(code === 'ECONNREFUSED' || raced ? 'refused' : 'reset')
+      end(code === 'ECONNREFUSED' || raced ? 'refused' : 'reset')
     })
     asked.end()
   })

@@ -24,8 +24,9 @@ interface Link {
 /** Milliseconds: new connections that never cease must not keep a server open. */
 const longestWait = 1_000
 
-/** Milliseconds of a turn of the event loop that had little to do. */
-const shortTurn = 0.2
+/** Turns of the event loop that tell how short one can be, and milliseconds in which the demand on them falls by that much. */
+const firstTurns = 20
+const slackening = 20
 
 /** Milliseconds longer than idle connections that half a request head may take, and an upgraded connection. */
 const partialHead = 1_000
@@ -62,21 +63,27 @@ export class Connections {
 
   /**
    * Call `act` when nobody stands at the door: the system resets connections that it has made and that nobody has
-   * accepted. So not in a turn of the event loop that accepts one, nor in a long one, during which one may have come.
+   * accepted. So not in a turn of the event loop that accepts one, and in one of the shortest, because one may have come
+   * since the loop looked for events, and nobody can ask.
    */
   whenNobodyWaits(act: () => void): void {
     const begin = performance.now()
-    let accepted = -1
-    let start = 0
+    let accepted = this.#accepted
+    let turns = 0
+    let shortest = Infinity
+    let start = begin
     const look = (): void => {
       const now = performance.now()
       const waited = now - begin
-      // Where all turns are long, the less long ones have to do.
-      const short = now - start < shortTurn * (1 + waited / 50)
+      const turn = now - start
+      shortest = Math.min(shortest, turn)
+      // Where few turns are short, the less long ones have to do.
+      const short = turns > firstTurns && turn <= shortest * (1 + waited / slackening)
       if ((short && accepted === this.#accepted) || waited > longestWait) {
         act()
         return
       }
+      turns += 1
       accepted = this.#accepted
       start = now
       setImmediate(look)

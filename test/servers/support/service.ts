@@ -2,8 +2,10 @@
  * A service in a process of its own, which ends at a signal: `service.ts OPTIONS`, where OPTIONS is JSON. It prints a
  * line for whatever the tests wait for.
  */
+import { writeSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
+import type { Socket } from 'node:net'
 
 import { createApp, resource, type Scope } from 'unwind'
 import { handle, listen } from 'unwind/http'
@@ -49,6 +51,9 @@ const pool = resource({
 
 const listener = handle(app, answer)
 const server = secure ? createHttpsServer(secrets, listener) : createServer(listener)
+const accepted: number[] = []
+server.on('connection', ({ remotePort }: Socket) => accepted.push(remotePort ?? 0))
+process.on('exit', () => writeSync(1, `accepted ${JSON.stringify(accepted)}\n`))
 const upgrades = new WebSocketServer({ server, path: '/feed' })
 serveSockets(
   app,
