@@ -45,14 +45,8 @@ async function byHandInTurn(path: string): Promise<RequestListener> {
   )
   const buy = buyingIn(db)
   const storage = new AsyncLocalStorage<object>()
-  let turn: Promise<void> = Promise.resolve()
-  const inTurn = async (): Promise<Answer> => {
-    const before = turn
-    let leave = (): void => {}
-    turn = new Promise((resolve) => {
-      leave = resolve
-    })
-    await before
+  let turn: Promise<unknown> = Promise.resolve()
+  const transaction = async (): Promise<Answer> => {
     try {
       begin?.run()
       const answer = buy('lamp')
@@ -60,8 +54,12 @@ async function byHandInTurn(path: string): Promise<RequestListener> {
       return answer
     } finally {
       if (db.inTransaction) rollback?.run()
-      leave()
     }
+  }
+  const inTurn = (): Promise<Answer> => {
+    const result = turn.then(transaction)
+    turn = result.catch(() => {})
+    return result
   }
   const answer = async (response: ServerResponse): Promise<void> => {
     try {

@@ -64,8 +64,8 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
       const wish = { by: options ?? anybody, lender: undefined, origin: takeOrigin() }
       const held = this.#parts.writer.write(wish)
       const ticket = ticketFor('sqlite transaction')
-      if (held instanceof Transaction) return Promise.resolve(owned(held, ticket))
-      return ownedLater(held, ticket)
+      if (held instanceof Transaction) return Promise.resolve(handOut(held, ticket))
+      return handOutLater(held, ticket)
     } catch (error) {
       // Whatever was thrown is passed on.
       return Promise.reject(error)
@@ -127,18 +127,18 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   }
 }
 
-function owned(transaction: Transaction, ticket: Ticket | undefined): TransactionHandle {
+function handOut(transaction: Transaction, ticket: Ticket | undefined): TransactionHandle {
   const handle = new TransactionHandle(transaction)
   transaction.ticket = ticket
   ticket?.held(handle)
   return handle
 }
 
-async function ownedLater(
+async function handOutLater(
   pending: Promise<Transaction>,
   ticket: Ticket | undefined,
 ): Promise<TransactionHandle> {
-  return owned(await waitFor(pending, ticket), ticket)
+  return handOut(await waitFor(pending, ticket), ticket)
 }
 
 /** Looks closely only at what is not obviously right. */
