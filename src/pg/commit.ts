@@ -4,6 +4,7 @@ import { checkFunction } from '../core/options.ts'
 import type { DriverResult } from './driver.ts'
 import { isServerError } from './errors.ts'
 import type { Session } from './session.ts'
+import type { Statement } from './statement.ts'
 import { within } from './time.ts'
 
 /** Whether the answer to a COMMIT means that nothing was committed. */
@@ -61,18 +62,16 @@ export async function answeredWithinGrace(
   session.destroy(new Error(`The server did not answer within the grace of ${grace} ms.`))
 }
 
-/**
- * A COMMIT is not cancelled; when `signal` aborts, the server has the grace to answer.
- * @returns what stops waiting for that
- */
-export function limitAfterAbort(
+/** A COMMIT is not cancelled; when `signal` aborts, the server has the grace to answer. */
+export function answerTo(
+  { promise }: Statement,
   session: Session,
-  answer: Promise<unknown>,
-  signal: AbortSignal,
-): () => void {
-  const onAbort = (): void => void answeredWithinGrace(session, answer)
+  signal: AbortSignal | undefined,
+): Promise<DriverResult> {
+  if (signal === undefined) return promise
+  const onAbort = (): void => void answeredWithinGrace(session, promise)
   signal.addEventListener('abort', onAbort, { once: true })
-  return () => signal.removeEventListener('abort', onAbort)
+  return promise.finally(() => signal.removeEventListener('abort', onAbort))
 }
 
 function ignore(): void {}

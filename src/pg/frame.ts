@@ -1,6 +1,6 @@
 /** The statements around a transaction, and around a savepoint. */
 import { abortSignal, checkOptions, flag, oneOf, type Rule } from '../core/options.ts'
-import { rollBack, rollBackTo } from './ending.ts'
+import { quieten, rollBack, rollBackTo } from './ending.ts'
 import type { Session } from './session.ts'
 import type { PgTransactionOptions } from './types.ts'
 
@@ -9,6 +9,19 @@ export interface Frame {
   readonly begin: string
   readonly commit: string
   rollBack(session: Session): Promise<void>
+}
+
+/** End what `transaction` has begun, and all of it that is open. */
+export async function undo(
+  session: Session,
+  frame: Frame,
+  transaction: { leave(session: Session): Promise<void> },
+): Promise<void> {
+  await session.exclusively(async () => {
+    await quieten(session, session.policy.inFlight)
+    await transaction.leave(session)
+    await frame.rollBack(session)
+  })
 }
 
 export const transactionRules: Readonly<Record<string, Rule>> = {

@@ -6,12 +6,11 @@ import type { Ticket } from '../core/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
-import { Children } from './children.ts'
-import { AfterCommit, answeredWithinGrace, isFinal, isRollback, limitAfterAbort } from './commit.ts'
+import { answeredWithinGrace, answerTo, isFinal, isRollback } from './commit.ts'
+import { Contents } from './contents.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
 import type { DriverResult } from './driver.ts'
-import { quieten } from './ending.ts'
 import {
   commitUnknown,
   isServerError,
@@ -21,7 +20,7 @@ import {
   unexpectedRollback,
 } from './errors.ts'
 import { poolOfOne } from './facades.ts'
-import { savepointFrame, type Frame } from './frame.ts'
+import { savepointFrame, undo, type Frame } from './frame.ts'
 import { transactionLock, tryTransactionLock, type LockArguments } from './lock-wait.ts'
 import type { Final, Owner, Phase } from './owner.ts'
 import type { Session } from './session.ts'
@@ -41,14 +40,10 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   readonly #owner: Owner
   readonly #parent: Transaction | undefined
   readonly #signal: AbortSignal | undefined
-  /** For its commit, or for that of the transaction around it. */
-  readonly callbacks: AfterCommit = new AfterCommit()
   #session: Session | undefined
   #phase: Phase = 'open'
   #ending: Promise<void> | undefined = undefined
-  #savepoint: Transaction | undefined = undefined
-  /** What ends before this does. */
-  readonly children: Children = new Children()
+  #contents: Contents | undefined = undefined
   #closedBy: Scope | undefined = undefined
 
   constructor(session: Session, frame: Frame, owner: Owner, signal: AbortSignal | undefined) {
@@ -71,7 +66,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
       await statement.promise
     } catch (error) {
       // It may have begun all the same.
-      if (this.#session && statement.sent && !isServerError(error)) await this.#undo(session)
+      if (this.#session && statement.sent && !isServerError(error))
+        await undo(session, this.#frame, this)
       this.#finish('rolled back')
       throw error
     }
@@ -93,7 +89,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   commit(): Promise<void> {
     const session = this.#session
     if (this.#phase !== 'open' || session === undefined) return this.#commitAgain()
-    if (this.#savepoint !== undefined) {
+    if (this.#contents?.savepoint !== undefined) {
       return Promise.reject(transactionOpen(`${this.#frame.what} cannot commit`))
     }
     const { doomed } = this
@@ -118,10 +114,11 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   async savepoint(signal?: AbortSignal): Promise<Transaction> {
     const session = this.usable()
     this.#signal?.throwIfAborted()
-    if (this.#savepoint !== undefined) throw transactionOpen('A savepoint was begun')
+    const { contents } = this
+    if (contents.savepoint !== undefined) throw transactionOpen('A savepoint was begun')
     const savepoint = new Transaction(session, savepointFrame(), this, either(this.#signal, signal))
     // Before the first wait: from here on there is something to roll back to.
-    this.#savepoint = savepoint
+    contents.savepoint = savepoint
     return await savepoint.start(session)
   }
 
@@ -137,7 +134,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
 
   afterCommit(callback: () => unknown): void {
     this.usable()
-    this.callbacks.add(callback)
+    this.contents.callbacks.add(callback)
   }
 
   async advisoryLock(...parameters: LockArguments): Promise<void> {
@@ -169,8 +166,9 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   /** Into the innermost savepoint: a rollback to that is the end of the cursor. */
   admit(child: Cursor<unknown>): Admission {
     const session = this.usable()
-    if (this.#savepoint !== undefined) return this.#savepoint.admit(child)
-    this.children.add(child)
+    const { children, savepoint } = this.contents
+    if (savepoint !== undefined) return savepoint.admit(child)
+    children.add(child)
     return { session, signal: this.#signal, alone: false }
   }
 
@@ -200,8 +198,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
 
   /** Its connection is released: whoever does that rolls back, and what is not sent by now must not be. */
   cut(scope: Scope | undefined): void {
-    this.#savepoint?.cut(scope)
-    this.children.cut(scope)
+    this.#contents?.cut(scope)
     this.#closedBy = scope
     this.#session = undefined
     if (this.#phase === 'open') this.#phase = 'rolled back'
@@ -209,12 +206,15 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
 
   /** What was open in it ends on the connection; nothing runs, and the line is held. */
   async leave(session: Session): Promise<void> {
-    await this.#savepoint?.leave(session)
-    await this.children.leave(session)
+    await this.#contents?.leave(session)
   }
 
   ended(): void {
-    this.#savepoint = undefined
+    this.contents.savepoint = undefined
+  }
+
+  get contents(): Contents {
+    return (this.#contents ??= new Contents())
   }
 
   suspend(scope: Scope | undefined): void {
@@ -222,26 +222,25 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   }
 
   async #commit(session: Session): Promise<void> {
-    if (this.#parent !== undefined) this.children.passOn(this, this.#parent)
-    if (!this.children.empty) await this.children.close(session, this.#closedBy)
+    const children = this.#contents?.children
+    if (this.#parent !== undefined) children?.passOn(this, this.#parent.contents)
+    if (children?.empty === false) await children.close(session, this.#closedBy)
     if (this.#session === undefined) throw this.dead()
     const statement = control(session, this.#frame.commit)
-    const forget = this.#signal && limitAfterAbort(session, statement.promise, this.#signal)
     let result: DriverResult
     try {
-      result = await statement.promise
+      result = await answerTo(statement, session, this.#signal)
     } catch (error) {
       throw await this.#notCommitted(session, statement, error)
-    } finally {
-      forget?.()
     }
     if (isRollback(session, result)) {
       this.#finish('rolled back')
       throw rolledBack(this.#frame.what, session.failure)
     }
     this.#finish('committed')
-    if (this.#parent === undefined) await this.callbacks.run()
-    else this.callbacks.passOn(this.#parent)
+    const callbacks = this.#contents?.callbacks
+    if (this.#parent === undefined) await callbacks?.run()
+    else callbacks?.passOn(this.#parent.contents)
   }
 
   /** @returns what to throw */
@@ -257,19 +256,10 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   }
 
   async #rollBack(session: Session): Promise<void> {
-    this.#savepoint?.cut(this.#closedBy)
-    this.children.cut(this.#closedBy)
+    this.#contents?.cut(this.#closedBy)
     session.line.refuse(() => this.dead())
-    await this.#undo(session)
+    await undo(session, this.#frame, this)
     this.#finish('rolled back')
-  }
-
-  async #undo(session: Session): Promise<void> {
-    await session.exclusively(async () => {
-      await quieten(session, session.policy.inFlight)
-      await this.leave(session)
-      await this.#frame.rollBack(session)
-    })
   }
 
   /** Wait for its end, which somebody else began; a COMMIT that the server does not answer ends with its connection. */
