@@ -21,6 +21,7 @@ import type { Policy } from './policy.ts'
 import { changesSession, endsInRollback } from './reset.ts'
 import { Statement } from './statement.ts'
 import { Gate } from './time.ts'
+import { Turns } from './turns.ts'
 
 /**
  * - `quiet`: the server waits for a statement; its transaction status is true
@@ -62,12 +63,14 @@ export class Session {
   loss: Error | undefined = undefined
   readonly #readStatus: () => TransactionStatus | null
   readonly #quiet = new Gate()
+  readonly #turns = new Turns()
+  readonly #letGo = (): void => {
+    this.line.letGo()
+    this.#proceed()
+  }
   #release: Release | undefined = undefined
   #barrier: Promise<void> | undefined = undefined
-  #turn: Promise<void> | undefined = undefined
   #lossListeners: Set<() => void> | undefined = undefined
-  /** Counts the holders: what was begun for one of them must not touch the next. */
-  #holder = 0
 
   constructor(client: DriverClient, policy: Policy) {
     this.client = client
@@ -183,23 +186,9 @@ export class Session {
    * Hold the line until `work` is done; those who ask for this take turns. Nothing is done where the connection has
    * another holder by then.
    */
-  async exclusively(work: () => Promise<void>): Promise<void> {
-    const holder = this.#holder
-    const before = this.#turn
+  exclusively(work: () => Promise<void>): Promise<void> {
     this.line.hold()
-    const turn = (async () => {
-      await before
-      if (holder === this.#holder) await work()
-    })()
-    const settled = turn.catch(ignore)
-    this.#turn = settled
-    try {
-      await turn
-    } finally {
-      // A promise keeps the context in which it was made, and a connection outlives its requests.
-      if (this.#turn === settled) this.#turn = undefined
-      this.#letGo()
-    }
+    return this.#turns.take(work, this.#letGo)
   }
 
   /** Cancel what runs. Resolves when it has ended and no cancel is on its way, or the connection is destroyed. */
@@ -267,13 +256,8 @@ export class Session {
   #forget(): void {
     this.#release = undefined
     this.#lossListeners = undefined
-    this.#holder += 1
+    this.#turns.change()
     this.failure = undefined
-  }
-
-  #letGo(): void {
-    this.line.letGo()
-    this.#proceed()
   }
 
   #lose(error: Error | undefined): void {
@@ -295,5 +279,3 @@ export class Session {
     else if (this.activity === 'quiet') this.line.advance()
   }
 }
-
-function ignore(): void {}
