@@ -42,6 +42,7 @@ import { Waiter } from './waiter.ts'
 
 type RetryOptions = PgTransactionOptions & { retry?: number }
 
+const acquireRules = { signal: abortSignal }
 const retryRules = { ...transactionRules, retry: count }
 
 const what = 'The PostgreSQL pool'
@@ -56,11 +57,12 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
   readonly #leases = new Chain<Lease>()
   readonly #waiters = new Chain<Waiter>()
   /** The connections seen so far, until their sockets are closed. */
-  readonly #sessions = new Set<Session>()
+  readonly #sessions = new Map<DriverClient, Session>()
   readonly #onGiveUp = (waiter: Waiter): void => this.#waiters.remove(waiter)
   readonly #subscriptions: Subscriptions
   #driver: FacadePool | undefined = undefined
   #name: string | undefined = undefined
+  #ticketOptions: { readonly pool: string } | undefined = undefined
   #onLastReturn: (() => void) | undefined = undefined
   #disposing: Promise<void> | undefined = undefined
 
@@ -80,13 +82,15 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
 
   acquire(options?: { signal?: AbortSignal }): Promise<Lease> {
     try {
-      checkOptions('acquire()', options, { signal: abortSignal })
-      options?.signal?.throwIfAborted()
+      if (options !== undefined) {
+        checkOptions('acquire()', options, acquireRules)
+        options.signal?.throwIfAborted()
+      }
       if (this.#disposing !== undefined) throw this.#dead()
     } catch (error) {
       return Promise.reject(error)
     }
-    const ticket = ticketFor('pg.lease', { pool: this.poolName })
+    const ticket = ticketFor('pg.lease', (this.#ticketOptions ??= { pool: this.poolName }))
     if (ticket === undefined) return this.#wait(options?.signal, undefined)
     return ticket.trace(() => this.#wait(options?.signal, ticket))
   }
@@ -181,7 +185,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     this.#turnAway()
     void this.#subscriptions.end()
     for (const lease of this.#leases.toArray()) lease.destroy(error)
-    for (const session of this.#sessions) session.destroy(error)
+    for (const session of this.#sessions.values()) session.destroy(error)
   }
 
   #wait(signal: AbortSignal | undefined, ticket: Ticket | undefined): Promise<Lease> {
@@ -202,10 +206,10 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
   }
 
   #hand(client: DriverClient, release: Release, waiter: Waiter): void {
-    const session = sessionOf(client, this.#policy)
+    const known = this.#sessions.get(client)
+    const session = known ?? this.#meet(client)
     session.checkOut(release, this.#policy)
-    if (waiter.ticket !== undefined) waiter.ticket.opened = !this.#sessions.has(session)
-    this.#remember(session)
+    if (waiter.ticket !== undefined) waiter.ticket.opened = known === undefined
     if (session.atRest) this.#lend(session, waiter)
     else void this.#bringToRest(session, waiter)
   }
@@ -233,10 +237,11 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     if (!waiter.settled) waiter.reject(error)
   }
 
-  #remember(session: Session): void {
-    if (this.#sessions.has(session)) return
-    this.#sessions.add(session)
-    void session.ended.then(() => this.#sessions.delete(session))
+  #meet(client: DriverClient): Session {
+    const session = sessionOf(client, this.#policy)
+    this.#sessions.set(client, session)
+    void session.ended.then(() => this.#sessions.delete(client))
+    return session
   }
 
   async #dispose(): Promise<void> {
@@ -267,9 +272,9 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
   async #end(): Promise<void> {
     const { grace } = this.#policy
     if (this.#pool.ending !== true) await within(grace, outside(end, this.#pool))
-    const sockets = Array.from(this.#sessions, (session) => session.ended)
+    const sockets = Array.from(this.#sessions.values(), ({ ended }) => ended)
     const closed = await within(grace, Promise.all(sockets))
-    if (!closed) for (const session of this.#sessions) session.destroy(ending())
+    if (!closed) for (const session of this.#sessions.values()) session.destroy(ending())
     // Those that are still being opened.
     for (const client of this.#pool._clients ?? []) client.connection?.stream.destroy()
   }

@@ -51,9 +51,21 @@ function changes(command: string, statement: Statement): boolean {
   const tells = telling.has(command)
   if (!tells && !changing.has(command)) return false
   const sql = sqlOf(statement)
-  if (tells) return hidden.test(sql)
+  if (tells) return hides(sql)
   if (command === 'DECLARE') return holds.test(sql)
   return command !== 'SET' || sql.includes(';') || !transient.test(sql)
+}
+
+/** Texts that hide nothing: most are sent again, and looking costs more than remembering. */
+const plain = new Set<string>()
+const remembered = { texts: 500, length: 1_000 }
+
+function hides(sql: string): boolean {
+  if (plain.has(sql)) return false
+  if (hidden.test(sql)) return true
+  if (plain.size >= remembered.texts) plain.clear()
+  if (sql.length <= remembered.length) plain.add(sql)
+  return false
 }
 
 /** Ends with its transaction. */
