@@ -13,12 +13,6 @@ type Done = Parameters<onSendHookHandler>[3]
 
 const observing = new WeakSet<RouteHandlerMethod>()
 
-/**
- * The replies whose answer is on its way. While it is held back they do not look sent, so Fastify sends `undefined` for an
- * async handler that called `reply.send()` and returned nothing: only the first counts.
- */
-const answering = new WeakSet<FastifyReply>()
-
 /** `handler`, whose end is told to what is served. Fastify makes a second route, for HEAD, of one for GET. */
 export function observed(handler: RouteHandlerMethod): RouteHandlerMethod {
   if (observing.has(handler)) return handler
@@ -56,7 +50,7 @@ function follow(served: Served, reply: FastifyReply, result: unknown): void {
 /** Without a value, and without one that was given to `reply.send()`, the handler has answered by itself. */
 function settle(served: Served, value: unknown, reply: FastifyReply): void {
   if (value === undefined || value === reply) {
-    if (!answering.has(reply)) served.completes = false
+    if (!served.answering) served.completes = false
     served.release()
   }
   served.settle('settled')
@@ -70,12 +64,14 @@ export function holdBack(
   done: Done,
 ): void {
   const served = servedOf(reply.raw)
-  if (answering.has(reply) && served?.failure === undefined) return
+  // What is held back does not look sent, so Fastify sends `undefined` for an async handler that called `reply.send()` and
+  // returned nothing: only the first counts.
+  if (served?.answering === true && served.failure === undefined) return
   if (served === undefined || served.over) {
     done()
     return
   }
-  if (served.taken) answering.add(reply)
+  if (served.taken) served.answering = true
   if (served.adapter.closeAt === 'ended' || isStream(payload)) release(served, reply, done)
   else if (served.running) void holdUntilLastStep(served, reply, done)
   else close(served, reply, done)
@@ -84,32 +80,32 @@ export function holdBack(
 function close(served: Served, reply: FastifyReply, done: Done): void {
   served.completes = true
   const closing = closeForAnswer(served)
-  if (closing === undefined) proceed(reply, done)
+  if (closing === undefined) proceed(served, reply, done)
   else
     void closing.then(
-      () => proceed(reply, done),
-      (error: unknown) => refuse(reply, error, done),
+      () => proceed(served, reply, done),
+      (error: unknown) => refuse(served, reply, error, done),
     )
 }
 
 function release(served: Served, reply: FastifyReply, done: Done): void {
   served.completes = true
   served.release()
-  proceed(reply, done)
+  proceed(served, reply, done)
 }
 
 /** What Fastify cannot send is an error like any other. */
-function proceed(reply: FastifyReply, done: Done): void {
+function proceed(served: Served, reply: FastifyReply, done: Done): void {
   try {
     done()
   } catch (error) {
-    answering.delete(reply)
+    served.answering = false
     reply.send(error)
   }
 }
 
-function refuse(reply: FastifyReply, error: unknown, done: Done): void {
-  answering.delete(reply)
+function refuse(served: Served, reply: FastifyReply, error: unknown, done: Done): void {
+  served.answering = false
   // Fastify keeps the status that the handler has chosen for its success.
   if (reply.statusCode < 400) reply.code(statusOf(error) ?? 500)
   done(error as Error)
@@ -132,7 +128,7 @@ async function holdUntilLastStep(served: Served, reply: FastifyReply, done: Done
   }
   served.completes = false
   served.release()
-  proceed(reply, done)
+  proceed(served, reply, done)
 }
 
 /** `return reply` and `await reply` call its `then`. */

@@ -37,6 +37,8 @@ export class Served {
   completes = true
   /** The result of the handler was seen: a status of 404 or 503 is then no sign of a failure. */
   seen = false
+  /** The answer of its framework is on its way. */
+  answering = false
   /** Failures of the handler are answered by its framework. */
   delegated = false
   /** How its framework answers in the place of the handler. */
