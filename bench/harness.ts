@@ -32,12 +32,16 @@ export interface Effort {
   readonly rounds: number
   /** Milliseconds of CPU time that a batch should take. */
   readonly batch: number
-  /** Milliseconds of CPU time for each case before anything is timed. */
-  readonly warmUp: number
+  /**
+   * Before anything is timed, each case takes this many milliseconds of CPU time and this many operations, though no more
+   * than ten times that time: the compiler counts calls, and what waits for a server makes few in a time that is many for
+   * what does not.
+   */
+  readonly warmUp: { readonly ms: number; readonly operations: number }
 }
 
-export const full: Effort = { rounds: 25, batch: 8, warmUp: 150 }
-export const quick: Effort = { rounds: 5, batch: 5, warmUp: 40 }
+export const full: Effort = { rounds: 25, batch: 8, warmUp: { ms: 150, operations: 25_000 } }
+export const quick: Effort = { rounds: 5, batch: 5, warmUp: { ms: 40, operations: 0 } }
 
 /** What one process found out about one case. */
 export interface Measured {
@@ -123,9 +127,12 @@ function ownLoop({ name, operation, sync }: Case): Loop {
 }
 
 async function warmUp(each: Runner, context: AsyncResource, effort: Effort): Promise<void> {
-  for (let spent = 0; spent < effort.warmUp;) {
+  const { ms, operations } = effort.warmUp
+  let [spent, done] = [0, 0]
+  while (spent < ms || (done < operations && spent < 10 * ms)) {
     const { nanoseconds } = await sample(each, context)
     spent += (nanoseconds * each.operations) / 1e6
+    done += each.operations
     if (nanoseconds * each.operations < 1e6) each.operations *= 2
   }
 }

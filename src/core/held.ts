@@ -27,22 +27,37 @@ export interface Around extends Scope {
   outside: number
 }
 
-interface TicketOptions {
+interface KindOptions {
   /** The pool that it comes from. */
   readonly pool?: string
   /** Milliseconds after which it is suspected; `Infinity` for what lives long by its nature. Default: the threshold. */
   readonly leakAfter?: number
 }
 
+/** What all acquisitions of one kind have in common: looked up once. */
+export interface Kind {
+  readonly resource: string
+  /** Names beyond a number share one. */
+  readonly usage: Usage
+  readonly pool: string | undefined
+  readonly leakAfter: number | undefined
+}
+
 let oldest: Ticket | undefined
 let newest: Ticket | undefined
+/** Somebody looks at them, until none is left. */
+let swept = false
+
+export function kindOf(resource: string, { pool, leakAfter }: KindOptions = {}): Kind {
+  return { resource, usage: usageOf(resource), pool, leakAfter }
+}
 
 /**
  * One acquisition by somebody who will dispose it, or whose scope will. Asked for at the entry of the acquiring
  * function, where its caller can still be seen; `undefined` where nothing is to be watched.
  */
-export function ticketFor(resource: string, options?: TicketOptions): Ticket | undefined {
-  return detection.counting || isListenedTo() ? new Ticket(resource, options ?? {}) : undefined
+export function ticketFor(kind: Kind): Ticket | undefined {
+  return detection.counting || isListenedTo() ? new Ticket(kind) : undefined
 }
 
 function isListenedTo(): boolean {
@@ -67,31 +82,31 @@ export class Ticket {
   newer: Ticket | undefined = undefined
   /** The scope in which it was acquired. */
   readonly scope: Around | undefined
-  readonly pool: string | undefined
   /** When it was held, on the clock of `roughNow`. */
   since = 0
   /** Something new was opened for it. */
   opened = false
   readonly note: Note | undefined
-  readonly #usage: Usage
+  readonly #kind: Kind
   readonly #asked: number = roughNow()
-  readonly #leakAfter: number | undefined
   #suspected: Found | undefined = undefined
   #state: 'asked' | 'held' | 'lent' | 'released' = 'asked'
   #handle: WeakRef<object> | undefined = undefined
 
-  constructor(resource: string, { pool, leakAfter }: TicketOptions) {
+  constructor(kind: Kind) {
+    this.#kind = kind
     const scope = ambient()?.scope
     // Scopes of every copy of this package count; one that is older does not, and is not counted in.
     if (scope !== undefined && !scope.disposed && 'outside' in scope) this.scope = scope as Around
-    this.#usage = usageOf(resource)
-    this.pool = pool
-    this.#leakAfter = leakAfter
-    if (detection.watching) this.note = note(this, resource, scope)
+    if (detection.watching) this.note = note(this, kind.resource, scope)
   }
 
   get resource(): string {
-    return this.#usage.name
+    return this.#kind.usage.name
+  }
+
+  get pool(): string | undefined {
+    return this.#kind.pool
   }
 
   get suspected(): boolean {
@@ -103,9 +118,14 @@ export class Ticket {
     return this.#handle?.deref()
   }
 
+  /** Whether somebody listens to how acquisitions go. */
+  get isTraced(): boolean {
+    return acquiring.hasSubscribers
+  }
+
   /** Call `acquire` now, with the tracing channel around it where somebody listens. */
   trace<T>(acquire: () => Promise<T>): Promise<T> {
-    if (!acquiring.hasSubscribers) return acquire()
+    if (!this.isTraced) return acquire()
     const { resource, scope, pool } = this
     const identity = scope && identityOf(scope)
     const message = { resource, lifetime: 'owned' as const, scope: identity }
@@ -133,14 +153,14 @@ export class Ticket {
     if (this.#state !== 'held') return
     remove(this)
     this.#state = 'lent'
-    forgetNote(this)
+    this.#forget()
   }
 
   /** Given back, or never got. The second time does nothing. */
   released(): void {
     const state = this.#state
     this.#state = 'released'
-    if (state === 'asked') forgetNote(this)
+    if (state === 'asked') this.#forget()
     if (state === 'held' || state === 'lent') this.#giveBack(state === 'held')
   }
 
@@ -163,7 +183,7 @@ export class Ticket {
 
   /** Whether it is held for too long by now; said once. */
   isOverdue(now: number): boolean {
-    const limit = this.#leakAfter ?? detection.threshold
+    const limit = this.#kind.leakAfter ?? detection.threshold
     const told = this.#suspected !== undefined || this.note?.lost === true
     return !told && now - this.since > limit
   }
@@ -172,12 +192,16 @@ export class Ticket {
     const now = roughNow()
     const heldMs = elapsed(this.since, now)
     if (listed) remove(this)
-    this.#usage.count(this.#asked, this.since, now)
+    this.#kind.usage.count(this.#asked, this.since, now)
     if (this.#suspected !== undefined) reportReturn({ ...this.#suspected, heldMs })
-    forgetNote(this)
+    this.#forget()
     if (!released.hasSubscribers) return
     const waitMs = elapsed(this.#asked, this.since)
     released.publish({ ...this.#message(waitMs), heldMs, releaseMs: 0 })
+  }
+
+  #forget(): void {
+    if (this.note !== undefined) forgetNote(this)
   }
 
   #message(waitMs: number): ResourceAcquired {
@@ -199,6 +223,8 @@ function add(ticket: Ticket): void {
   if (newest === undefined) oldest = ticket
   else newest.newer = ticket
   newest = ticket
+  if (swept) return
+  swept = true
   sweepWith(sweep)
 }
 
@@ -216,5 +242,6 @@ function remove(ticket: Ticket): void {
 /** Oldest first. Those with a limit of their own may be among the young, so all are looked at. */
 function sweep(now: number): boolean {
   for (const ticket of allHeld()) if (ticket.isOverdue(now)) ticket.leak('age')
-  return oldest !== undefined
+  swept = oldest !== undefined
+  return swept
 }

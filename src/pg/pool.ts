@@ -2,7 +2,7 @@
  * The leases of one pool. Whoever waits for a connection can give up, and is turned away when the pool is disposed; a
  * connection that comes too late goes back. The driver is called outside of every request.
  */
-import { ticketFor, type Ticket } from '../core/held.ts'
+import { kindOf, ticketFor, type Kind, type Ticket } from '../core/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
 import { abortSignal, checkOptions, count, expected } from '../core/options.ts'
 import { poolClosed, poolOpened, type PoolSource } from '../core/pools.ts'
@@ -62,7 +62,8 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
   readonly #subscriptions: Subscriptions
   #driver: FacadePool | undefined = undefined
   #name: string | undefined = undefined
-  #ticketOptions: { readonly pool: string } | undefined = undefined
+  /** Of its leases. */
+  #kind: Kind | undefined = undefined
   #onLastReturn: (() => void) | undefined = undefined
   #disposing: Promise<void> | undefined = undefined
 
@@ -90,8 +91,8 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     } catch (error) {
       return Promise.reject(error)
     }
-    const ticket = ticketFor('pg.lease', (this.#ticketOptions ??= { pool: this.poolName }))
-    if (ticket === undefined) return this.#wait(options?.signal, undefined)
+    const ticket = ticketFor((this.#kind ??= kindOf('pg.lease', { pool: this.poolName })))
+    if (ticket?.isTraced !== true) return this.#wait(options?.signal, ticket)
     return ticket.trace(() => this.#wait(options?.signal, ticket))
   }
 

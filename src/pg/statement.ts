@@ -22,7 +22,7 @@ export class Statement {
   #why: (() => unknown) | undefined = undefined
   #followed: { readonly signal: AbortSignal; readonly onAbort: () => void }[] | undefined =
     undefined
-  #resolve: ((result: DriverResult) => void) | undefined = undefined
+  #resolve: ((result: DriverResult | Promise<never>) => void) | undefined = undefined
   #reject: ((error: unknown) => void) | undefined = undefined
 
   constructor(
@@ -33,11 +33,10 @@ export class Statement {
     this.text = text
     this.values = values
     this.control = control
-    const promise = new Promise<DriverResult>((resolve, reject) => {
+    this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-    this.promise = control ? promise : promise.catch(retrace)
   }
 
   /** Call `onAbort` when `signal` aborts, until the statement settles. */
@@ -54,8 +53,12 @@ export class Statement {
 
   reject(error: unknown): void {
     this.#unfollow()
-    if (this.#why !== undefined && isServerError(error)) error.cause ??= this.#why()
-    this.#reject?.(error)
+    if (!isServerError(error) || this.control) {
+      this.#reject?.(error)
+      return
+    }
+    if (this.#why !== undefined) error.cause ??= this.#why()
+    this.#resolve?.(retraced(error))
   }
 
   /**
@@ -122,9 +125,16 @@ function checkSignal(options: unknown): AbortSignal | undefined {
   return (options as PgQueryOptions).signal
 }
 
-/** The driver's errors are made where the socket was read; this stack leads to whoever waits. */
-function retrace(error: unknown): never {
-  if (isServerError(error)) Error.captureStackTrace(error, retrace)
+const turn: Promise<void> = Promise.resolve()
+
+/**
+ * The driver's errors are made where the socket was read; this stack leads to whoever waits, once the statement's promise
+ * has taken over this one: two turns from now.
+ */
+async function retraced(error: Error): Promise<never> {
+  await turn
+  await turn
+  Error.captureStackTrace(error, retraced)
   throw error
 }
 

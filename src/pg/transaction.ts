@@ -239,8 +239,9 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     }
     this.#finish('committed')
     const callbacks = this.#contents?.callbacks
-    if (this.#parent === undefined) await callbacks?.run()
-    else callbacks?.passOn(this.#parent.contents)
+    if (callbacks === undefined) return
+    if (this.#parent === undefined) await callbacks.run()
+    else callbacks.passOn(this.#parent.contents)
   }
 
   /** @returns what to throw */

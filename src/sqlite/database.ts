@@ -4,7 +4,7 @@
  * SQLite removes the WAL files when a connection that may write is the last to go.
  */
 import { isObject } from '../core/dispose.ts'
-import { ticketFor, type Ticket } from '../core/held.ts'
+import { kindOf, ticketFor, type Kind, type Ticket } from '../core/held.ts'
 import { lentError } from '../core/lease.ts'
 import { abortSignal, callable, checkOptions, expected } from '../core/options.ts'
 import type { BackupOptions, Backups } from './backups.ts'
@@ -33,6 +33,8 @@ const backingUp = { signal: abortSignal, onProgress: callable }
 
 export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   readonly #parts: Parts
+  /** Of its transactions. */
+  #kind: Kind | undefined = undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -63,7 +65,7 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
       signal?.throwIfAborted()
       const wish = { by: options ?? anybody, lender: undefined, origin: takeOrigin() }
       const held = this.#parts.writer.write(wish)
-      const ticket = ticketFor('sqlite transaction')
+      const ticket = ticketFor((this.#kind ??= kindOf('sqlite transaction')))
       if (held instanceof Transaction) return Promise.resolve(handOut(held, ticket))
       return handOutLater(held, ticket)
     } catch (error) {
@@ -80,7 +82,7 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
 
   async read(options?: { signal?: AbortSignal }): Promise<ReaderHandle> {
     const signal = signalOf('read()', options)
-    const ticket = ticketFor('sqlite reader')
+    const ticket = ticketFor(kindOf('sqlite reader'))
     const lease = await waitFor(this.#parts.readers.lease(signal), ticket)
     const handle = new ReaderHandle(lease)
     lease.ticket = ticket

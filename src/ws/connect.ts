@@ -2,7 +2,7 @@
  * The client's side: a socket that is open when it is handed out, or an error that says why it is not.
  */
 import { outermostFrame } from '../core/context.ts'
-import { ticketFor } from '../core/held.ts'
+import { kindOf, ticketFor } from '../core/held.ts'
 import { abortSignal, callable, checkOptions, expected, type Rule } from '../core/options.ts'
 import { brokenError, Connection } from './connection.ts'
 import { SocketConnectError } from './errors.ts'
@@ -49,7 +49,7 @@ export async function connect(
     throw expected('the URL given to connect()', 'a ws: or wss: URL', url)
   signal?.throwIfAborted()
   // It lives as long as there is something to say, so its age says nothing.
-  const ticket = ticketFor('websocket', { leakAfter: Infinity })
+  const ticket = ticketFor(kindOf('websocket', { leakAfter: Infinity }))
   const connecting = (): Promise<Connection> => connectTo(url, options, given)
   try {
     const connection = await (ticket === undefined ? connecting() : ticket.trace(connecting))
