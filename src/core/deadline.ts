@@ -60,7 +60,7 @@ export class Watched {
   error: unknown = undefined
   #wake: (() => void) | undefined = undefined
 
-  constructor(promise: PromiseLike<unknown>) {
+  constructor(promise: Promise<unknown>) {
     promise.then(
       () => this.#settle(),
       (error: unknown) => {
@@ -90,7 +90,6 @@ export class Watched {
   }
 
   #settle(): void {
-    if (this.settled) return
     this.settled = true
     this.#wake?.()
   }

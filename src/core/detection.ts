@@ -35,11 +35,11 @@ class Detection {
   onChange: () => void = () => {}
 
   get threshold(): number {
-    return inForce.at(-1)?.threshold ?? 30_000
+    return latest().threshold ?? 30_000
   }
 
   update(): void {
-    const level = inForce.at(-1)?.level ?? 'simple'
+    const { level } = latest()
     this.level = level
     this.counting = level !== 'off'
     this.watching =
@@ -55,6 +55,11 @@ class Detection {
 
 export const detection: Detection = new Detection()
 detection.update()
+
+function latest(): LeakOptions {
+  // The first one is the environment's, and stays.
+  return inForce.at(-1) as LeakOptions
+}
 
 /**
  * Choose how closely acquisitions are watched, until the returned value is disposed. Without it, the environment variable

@@ -120,7 +120,7 @@ export async function destroy(
   // Its type follows from where it comes from, which the compiler does not see.
   const destroying = traits?.destroy?.(value as never, why)
   if (traits === undefined || !isThenable(destroying)) return
-  const watched = new Watched(destroying)
+  const watched = new Watched(Promise.resolve(destroying))
   await watched.within(ms)
   if (watched.failed) throw watched.error
   if (watched.settled) return

@@ -140,7 +140,6 @@ export class Instance implements Traits, Borrower {
    */
   waitFor(other: Instance): void {
     if (this.state !== 'acquiring') return
-    if (other.state === 'open' || other.state === 'released') return
     const back = other.#pathTo(this)
     if (back !== undefined) throw new CircularDependencyError([...back, other.name])
     this.#waitsFor ??= new Set()

@@ -35,8 +35,11 @@ export interface Definition<T> {
   readonly isInput: boolean
   /** Shared by all of its name. */
   readonly usage: Usage
-  begin(context: AcquireContext): Acquisition<T>
+  /** Values and inputs have none. */
+  readonly begin: Begin<T> | undefined
 }
+
+type Begin<T> = (context: AcquireContext) => Acquisition<T>
 
 const optionRules = {
   name: text,
@@ -82,9 +85,7 @@ export function value<T>(value: T, options?: { name?: string }): Resource<T> {
   checkOptions('value()', options, { name: text })
   const name = options?.name ?? 'value'
   refuseThenable(name, value)
-  return define<T>({ name, lifetime: 'app' }, () => fixedAcquisition(value), undefined, {
-    value,
-  })
+  return define<T>({ name, lifetime: 'app' }, undefined, undefined, { value })
 }
 
 function fromGenerator<T>(
@@ -135,16 +136,13 @@ function define<T>(
 
 export function defineInput<T>(name: string): Input<T> {
   if (typeof name !== 'string') throw expected('the name given to input()', 'a string', name)
-  const begin = (): never => {
-    throw new TypeError(`The input "${name}" is provided, not acquired.`)
-  }
   const base = {
     name,
     lifetime: 'scope',
     critical: true,
     isInput: true,
     usage: usageOf(name),
-    begin,
+    begin: undefined,
   } as const
   const none = { acquireTimeout: undefined, disposeTimeout: undefined, fixed: undefined }
   return { ...keyTo<T>({ ...base, ...none, ownLifetime: undefined }), input: true }
@@ -173,15 +171,13 @@ export function beginAcquisition<T>(
   definition: Definition<T>,
   context: AcquireContext,
 ): Acquisition<T> {
-  if (!acquiring.hasSubscribers) return definition.begin(context)
+  // What has none is given, and no instance is made of it.
+  const begin = definition.begin as Begin<T>
+  if (!acquiring.hasSubscribers) return begin(context)
   const { name, lifetime } = definition
   return traced(
     { resource: name, lifetime, scope: identityOf(context.scope) },
-    () => definition.begin(context),
+    () => begin(context),
     ({ pending }) => pending,
   )
-}
-
-function fixedAcquisition<T>(value: T): Acquisition<T> {
-  return { pending: value, settle: () => value, owes: false, release: () => undefined }
 }

@@ -10,7 +10,6 @@ import type { Holdings } from './holdings.ts'
 import { Instance } from './instance.ts'
 import { title } from './misuse.ts'
 import { noteOf } from './notes.ts'
-import { heldBy } from './telling.ts'
 import type { ResourceSnapshot, Scope, ScopeSnapshot } from './types.ts'
 import { entriesOf, type Unwindable } from './unwinding.ts'
 
@@ -24,10 +23,10 @@ interface Pictured extends Scope, Family<Pictured>, Pick<Unwindable, 'newest' | 
 export function snapshotOf(scope: Pictured): ScopeSnapshot {
   const now = roughNow()
   const arriving = [...(scope.holdings?.onTheirWay() ?? [])].map((instance) =>
-    picture(instance, 'acquiring', instance.since, now),
+    picture(instance, instance, 'acquiring', now),
   )
   const held = entriesOf(scope).map(({ finalizer, releasing }) =>
-    picture(finalizer.traits, releasing ? 'releasing' : 'open', finalizer.since, now, finalizer),
+    picture(finalizer, finalizer.traits, releasing ? 'releasing' : 'open', now),
   )
   return {
     id: scope.id,
@@ -42,23 +41,24 @@ export function snapshotOf(scope: Pictured): ScopeSnapshot {
   }
 }
 
+/** @param held where its value is, once it has one */
 function picture(
+  held: Pick<Finalizer, 'name' | 'since' | 'value'>,
   traits: Finalizer['traits'],
   state: ResourceSnapshot['state'],
-  since: number,
   now: number,
-  finalizer?: Finalizer,
 ): ResourceSnapshot {
-  const heldMs = elapsed(since, now)
-  const held = finalizer === undefined ? traits : heldBy(finalizer)
-  const site = held && noteOf(held)?.site
-  const activity = activityOf(finalizer?.value, now)
-  const more = { ...(site !== undefined && { stack: site }), ...(activity && { activity }) }
-  if (traits instanceof Instance) {
-    const { name, lifetime } = traits.definition
-    return { name, lifetime, state, heldMs, ...more }
+  const { name, since, value } = held
+  const site = noteOf(traits ?? held)?.site
+  const activity = activityOf(value, now)
+  return {
+    name,
+    lifetime: traits instanceof Instance ? traits.lifetime : 'value',
+    state,
+    heldMs: elapsed(since, now),
+    ...(site !== undefined && { stack: site }),
+    ...(activity && { activity }),
   }
-  return { name: finalizer?.name ?? 'value', lifetime: 'value', state, heldMs, ...more }
 }
 
 /**

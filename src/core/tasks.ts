@@ -57,7 +57,8 @@ export class Tasks {
       group.map(({ job, work }) => this.#start(job, work, (error) => fail(error, work))),
     )
     if (first !== undefined) throw first.error
-    return results.map((result) => (result.status === 'fulfilled' ? result.value : undefined))
+    // Otherwise there is a first one that failed.
+    return results.map((result) => (result as PromiseFulfilledResult<unknown>).value)
   }
 
   stop(reason: unknown): void {

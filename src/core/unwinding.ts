@@ -250,8 +250,8 @@ function timeFor({ disposeTimeout }: Unwindable, { traits }: Finalizer): number 
 /** The release had its time; now its `destroy` has as much. */
 function overrun(waiting: Waiting): void {
   const { list, pending } = waiting
-  const finalizer = list.current
-  if (finalizer === undefined) return
+  // Somebody waits for it.
+  const finalizer = list.current as Finalizer
   const { name } = finalizer
   const ms = timeFor(list, finalizer)
   listen(list)

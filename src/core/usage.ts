@@ -46,7 +46,8 @@ export class Usage {
   }
 
   #add(at: number): void {
-    this.#times[at] = (this.#times[at] ?? 0) + 1
+    // There are as many as `bucketOf` tells apart.
+    this.#times[at] = (this.#times[at] as number) + 1
   }
 }
 

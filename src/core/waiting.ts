@@ -32,7 +32,7 @@ export function abandonable<S extends Abortable, R>(
   scope: S,
   body: (scope: S) => MaybePromise<R>,
   ms: number,
-  onLate: (error: unknown) => void,
+  onLate?: (error: unknown) => void,
 ): Promise<R> {
   return new Promise<R>((resolve, reject) => {
     const { signal } = scope
@@ -58,7 +58,7 @@ export function abandonable<S extends Abortable, R>(
       },
       (error: unknown) => {
         done()
-        if (abandoned) onLate(error)
+        if (abandoned) onLate?.(error)
         // Whatever was thrown is passed on.
         else reject(error)
       },
