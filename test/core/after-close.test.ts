@@ -190,3 +190,27 @@ test('complete, fail and abort after the end change nothing and throw nothing', 
   assert.equal(scope.signal.aborted, false)
   assert.deepEqual(taken(unthrown), [])
 })
+
+test('use on a closed scope throws where there is nothing to clean up, too', async (t) => {
+  const { app } = setUp(t)
+  const scope = app.child()
+  assert.equal(scope.use(null), null)
+  await scope.close()
+  for (const nothing of [null, undefined]) {
+    const error = thrown(() => scope.use(nothing))
+    assert.ok(error instanceof ScopeClosedError)
+    assert.match(error.message, /^use\(\)/)
+  }
+})
+
+test('a body that closes its own scope and fails after that rejects with its error', async (t) => {
+  const { app, tracker } = setUp(t)
+  const B = new Error('B')
+  const running = app.run(async (scope) => {
+    await scope.get(tracker.resource('lease'))
+    await scope.close()
+    throw B
+  })
+  assert.equal(await rejection(running), B)
+  assert.deepEqual(tracker.exits, ['lease: unknown'])
+})

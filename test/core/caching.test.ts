@@ -82,6 +82,19 @@ test('a caller whose signal has aborted already is refused at once, and nothing 
   assert.equal(tracker.count('connection'), 0)
 })
 
+test('a caller whose signal the acquire function itself aborts at once is refused, and the others are not', async (t) => {
+  const { app, tracker } = setUp(t)
+  const reason = new Error('gave up')
+  const caller = new AbortController()
+  const connection = tracker.resource('connection', { onAcquire: () => caller.abort(reason) })
+  await app.run(async (scope) => {
+    const { signal } = caller
+    assert.equal(await rejection(scope.get(connection, { signal })), reason)
+    assert.equal((await scope.get(connection)).name, 'connection')
+  })
+  assert.equal(tracker.count('connection'), 1)
+})
+
 test('the signal of an acquisition is that of the scope that will own it', async (t) => {
   const { app } = setUp(t)
   const caller = new AbortController()

@@ -11,6 +11,7 @@ import {
   type App,
   type Channels,
   type ResourceAcquiring,
+  type ResourceReleased,
   type Scope,
 } from 'unwind'
 import { quiet, rejection } from './support/promises.ts'
@@ -189,6 +190,23 @@ describe('a resource', () => {
       published.map(([name]) => name),
       ['unwind:resource:acquired', 'unwind:resource:released'],
     )
+  })
+
+  test('whose release began before anybody listened is published when that is over', async (t) => {
+    const scope = open(t).child()
+    const gate = Promise.withResolvers<void>()
+    scope.defer(function lease() {
+      return gate.promise
+    })
+    const closing = scope.close()
+    const published = listen(t, 'unwind:resource:released')
+    gate.resolve()
+    await closing
+    // A type that has these fields: that of the only channel that is listened to.
+    const [message, ...more] = published.map(([, released]) => released as ResourceReleased)
+    assert.deepEqual(more, [])
+    assert.deepEqual([message?.resource, message?.scope], ['lease', identity(scope)])
+    assert.deepEqual([message?.releaseMs, Number(message?.heldMs) >= 0], [0, true])
   })
 
   test('that takes too long is published, with the phase', async (t) => {

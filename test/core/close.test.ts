@@ -265,6 +265,16 @@ test('complete makes the outcome success, fail a failure that is not thrown', as
   assert.deepEqual(tracker.exits, ['completed: success', 'failed: failure(E)'])
 })
 
+test('complete after fail changes nothing: what failed has not succeeded', async (t) => {
+  const { app, tracker } = setUp(t)
+  await using scope = app.child()
+  await scope.get(tracker.resource('lease'))
+  scope.fail(new Error('E'))
+  scope.complete()
+  await scope.close()
+  assert.deepEqual(tracker.exits, ['lease: failure(E)'])
+})
+
 test('an error announced by fail is in the chain when something throws as well', async (t) => {
   const { app } = setUp(t)
   const [E, B] = [new Error('E'), new Error('B')]

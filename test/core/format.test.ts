@@ -186,8 +186,37 @@ const knots: [string, () => unknown, RegExp][] = [
   ],
   [
     'an error whose message changed',
-    () => Object.assign(new Error('A'), { message: 'B' }),
-    /^Error: B/,
+    () => {
+      const error = new Error('A')
+      // It is made when somebody reads it first.
+      assert.match(error.stack ?? '', /^Error: A\n/)
+      return Object.assign(error, { message: 'new' })
+    },
+    /^Error: new\nError: A\n/,
+  ],
+  [
+    'an error without a name',
+    () => Object.assign(new Error('A'), { name: '', stack: '' }),
+    /^Error: A/,
+  ],
+  [
+    'an error without a message',
+    () => Object.assign(new RangeError(), { stack: '' }),
+    /^RangeError/,
+  ],
+  ['an error by its stack alone', () => ({ message: 'A', stack: 'A\n    at b' }), /^A\n {4}at b/],
+  [
+    'an error that does not tell its fields',
+    () => new Proxy(new Error('A'), { ownKeys: () => raise(new Error('no')) }),
+    /^Error: A$/,
+  ],
+  [
+    'what cannot be shown',
+    () =>
+      Object.create({
+        constructor: Object.defineProperty(() => {}, 'name', { get: () => raise(1) }),
+      }),
+    /^a value that cannot be shown was thrown$/,
   ],
   [
     'an error whose getters throw',

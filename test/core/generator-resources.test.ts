@@ -136,6 +136,28 @@ test('a translation replaces the whole chain that was thrown at the yield', asyn
   assert.equal(chain(error.cause), 'S(D←B)')
 })
 
+test('a translation of what was thrown, and is not the error so far, suppresses that', async (t) => {
+  const { app } = setUp(t)
+  const reason = new Error('R')
+  const translating = resource(async function* () {
+    try {
+      yield 1
+    } catch (cause) {
+      throw new Error('E', { cause })
+    }
+  })
+  for (const failures of [[], [new Error('D')]]) {
+    const scope = app.child()
+    await scope.get(translating)
+    for (const failure of failures) scope.defer(() => fail(failure))
+    scope.abort(reason)
+    const error = await rejection(scope.close())
+    const [newest, ...older] = errorsOf(error)
+    assert.ok(newest instanceof Error)
+    assert.deepEqual([newest.message, newest.cause, ...older], ['E', reason, ...failures])
+  }
+})
+
 test('what is thrown at the yield is the completion so far', async (t) => {
   const { app } = setUp(t)
   let seen: unknown

@@ -121,6 +121,17 @@ test('what a scope has read from above it cannot be provided there any more', as
   })
 })
 
+test('what a scope has read from above it can be read there again', async (t) => {
+  const { app } = setUp(t)
+  await app.run(async (request) => {
+    request.provide(tenant, 'outer')
+    await request.run(async (block) => {
+      assert.equal(await block.get(tenant), 'outer')
+      assert.equal(await block.get(tenant), 'outer')
+    })
+  })
+})
+
 test('a request resource reads the input of its request, not that of the block that asked', async (t) => {
   const { app } = setUp(t)
   const greeting = resource({ acquire: async ({ get }) => `to ${await get(tenant)}` })

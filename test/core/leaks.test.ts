@@ -241,6 +241,44 @@ describe('a leak that is suspected', () => {
   })
 })
 
+test('what is suspected is reported once, however long it is held', async (t) => {
+  const { app, leaks } = watch(t, 'simple', 20)
+  const [old, canary] = [fresh('old'), fresh('canary')]
+  await app.run(async (scope) => {
+    await scope.get(connections(old))
+    await leaks.first(old)
+    // Found by a later look at both of them.
+    await scope.get(connections(canary))
+    await leaks.first(canary)
+  })
+  assert.equal(leaks.of(old).length, 1)
+})
+
+test('what failed to be acquired, and what owes nothing, is no leak', async (t) => {
+  const { app, leaks } = watch(t, 'full')
+  const [failed, lender, borrower, lost] = ['failed', 'lender', 'borrower', 'lost'].map(fresh)
+  const forget = async (): Promise<void> => {
+    const broken = resource({
+      name: failed ?? '',
+      acquire: () => Promise.reject(new Error('A')),
+      release() {},
+    })
+    const lent = connections(lender ?? '')
+    const handedOn = resource({ name: borrower ?? '', acquire: ({ get }) => get(lent) })
+    await app.run(async (scope) => {
+      await rejection(scope.get(broken))
+      assert.equal(await scope.get(handedOn), await scope.get(lent))
+    })
+    hold({}, () => {}, { name: lost ?? '' })
+  }
+  await forget()
+  assert.ok(await collectedUntil(() => leaks.of(lost ?? '').length > 0))
+  assert.deepEqual(
+    leaks.all.map((leak) => leak.resource),
+    [lost],
+  )
+})
+
 describe('the place', () => {
   test('is the caller, without frames of this package', async (t) => {
     const { app, leaks } = watch(t, 'full')

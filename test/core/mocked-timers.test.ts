@@ -58,3 +58,18 @@ test('two hanging releases have a full disposeTimeout each under a mocked clock'
   assert.ok(error.error instanceof DisposeTimeoutError)
   assert.ok(error.suppressed instanceof DisposeTimeoutError)
 })
+
+test('timers that are numbers, as those of other environments are, end a wait too', async (t) => {
+  const scope = createApp({ disposeTimeout: 10 }).child()
+  scope.defer(() => never)
+  const due: (() => void)[] = []
+  t.mock.method(globalThis, 'setTimeout', (fire: () => void, ms: number) => {
+    if (ms === 10) due.push(fire)
+    return due.length
+  })
+  const closing = rejection(scope.close())
+  t.mock.restoreAll()
+  assert.equal(due.length, 1)
+  due[0]?.()
+  assert.ok((await closing) instanceof DisposeTimeoutError)
+})

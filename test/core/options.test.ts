@@ -219,3 +219,14 @@ test('a resource says its name and lifetime, and cannot be changed', () => {
   assert.equal(anonymous.name, 'anonymous')
   assert.ok(Object.isFrozen(pool))
 })
+
+test('what was received is shown in at most 80 characters', () => {
+  const names = Object.fromEntries(
+    Array.from({ length: 99 }, (_, index) => [`name${index}`, index]),
+  )
+  const error = thrown(() => createApp({ name: names as never }))
+  assert.ok(error instanceof TypeError)
+  const [, received = ''] = /, received (.*)\.$/.exec(error.message) ?? []
+  assert.match(received, /^\{ name0: 0, .*…$/)
+  assert.equal(received.length, 80)
+})

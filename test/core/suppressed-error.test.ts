@@ -120,6 +120,16 @@ test('it takes the prototype of new.target, reading it once, before the message 
   assert.deepEqual(events, ['prototype', 'message'])
 })
 
+test('it takes a prototype that inherits from nothing', () => {
+  const prototype: unknown = Object.create(null)
+  const made: unknown = Reflect.construct(
+    SuppressedError,
+    [1, 2],
+    Object.assign(function () {}, { prototype }),
+  )
+  assert.equal(Object.getPrototypeOf(made), prototype)
+})
+
 test('it falls back to its own prototype where that of new.target is no object', () => {
   for (const prototype of [undefined, null, true, '', Symbol('s'), 1]) {
     const target = Object.assign(function () {}, { prototype })

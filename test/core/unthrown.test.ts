@@ -185,3 +185,25 @@ test('what is reported is reported once', async (t) => {
   await quiet()
   assert.deepEqual(taken(unthrown), ['b failed', 'a failed'])
 })
+
+test('the failing close of a task that closes its own scope, and cannot wait for that, is reported', async (t) => {
+  const { app, unthrown } = setUp(t)
+  const scope = app.child()
+  scope.defer(() => Promise.reject(new Error('D')))
+  await scope.fork(() => scope.close())
+  await scope.close()
+  assert.equal(scope.state, 'closed')
+  await quiet()
+  assert.deepEqual(taken(unthrown), ['D'])
+})
+
+test('what is no resource is reported as something, with its scope', async () => {
+  const lines = await script(`
+    process.on('warning', ({ code, message }) => console.log(code, message.split('\\n')[0]))
+    const app = createApp()
+    app.detach(() => { throw new Error('not sent') }, { name: 'mail' })
+    await turn()
+  `)
+  assert.equal(lines.length, 1, lines.join('\n'))
+  assert.match(lines[0] ?? '', /^UNWIND_UNTHROWN Something in the scope "mail".*not sent/)
+})

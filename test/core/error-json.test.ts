@@ -1,0 +1,53 @@
+/** Errors as JSON, where they are knots: what leads back to itself is said once, and what is no error as it is. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { resource, UnwindError } from 'unwind'
+import { setUp } from './support/app.ts'
+import { rejection } from './support/promises.ts'
+
+function json(value: unknown): Record<string, unknown> {
+  // An error is a record there.
+  return JSON.parse(JSON.stringify(value)) as Record<string, unknown>
+}
+
+test('an error that is its own cause is told once', () => {
+  const cause: Error = new Error('A')
+  cause.cause = new Error('B', { cause })
+  assert.deepEqual(json(new UnwindError('ERR_X', 'text', { cause }))['cause'], {
+    name: 'Error',
+    message: 'A',
+    cause: {
+      name: 'Error',
+      message: 'B',
+      cause: { name: 'Error', message: 'A', circular: true },
+    },
+  })
+})
+
+test('a chain that leads back to itself is told once round', () => {
+  const chain = Object.assign(new Error('A'), { name: 'SuppressedError', error: new Error('D') })
+  const cause = Object.assign(chain, { suppressed: chain })
+  assert.deepEqual(json(new UnwindError('ERR_X', 'text', { cause }))['cause'], {
+    name: 'SuppressedError',
+    message: 'A',
+    primary: { name: 'SuppressedError', message: 'A', circular: true },
+    whileReleasing: [{ name: 'Error', message: 'D' }],
+  })
+})
+
+test('an object that a release threw and that is no error is told with the name of the resource', async (t) => {
+  const { app } = setUp(t)
+  const file = resource({
+    name: 'file',
+    acquire: () => 1,
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- anything can be thrown
+    release: () => Promise.reject({ errno: 28 }),
+  })
+  const error = await rejection(
+    app.run(async (scope) => {
+      await scope.get(file)
+      throw new Error('B')
+    }),
+  )
+  assert.deepEqual(json(error)['whileReleasing'], [{ release: 'file', thrown: '{ errno: 28 }' }])
+})
