@@ -51,6 +51,22 @@ for (const [name, edge] of Object.entries(edges)) {
   })
 }
 
+test('a circle is found behind what was needed and is there already', async (t) => {
+  const { app, tracker } = setUp(t)
+  const there = tracker.resource('there')
+  const a: Resource<unknown> = resource({
+    name: 'a',
+    acquire: async ({ get }) => {
+      await get(there)
+      return await get(b)
+    },
+  })
+  const b: Resource<unknown> = resource({ name: 'b', acquire: ({ get }) => get(a) })
+  const error = await rejection(app.run((scope) => scope.get(a)))
+  assert.ok(error instanceof CircularDependencyError)
+  assert.deepEqual(error.path, ['a', 'b', 'a'])
+})
+
 test('a resource that needs itself is a circle', async (t) => {
   const { app } = setUp(t)
   const self: Resource<unknown> = resource({ name: 'self', acquire: ({ get }) => get(self) })

@@ -41,3 +41,23 @@ test('a hook that formats stacks formats the site, and stays what it was, as the
   `)
   assert.deepEqual(lines, ['1 true', 'true 3'])
 })
+
+test('places differ by lines and columns where a runtime tells nothing else of them, as Bun does', async () => {
+  const lines = await script(`${sitesOf}
+    let prepare
+    const told = (frame) => ({
+      getScriptNameOrSourceURL: () => frame.getScriptNameOrSourceURL(),
+      getLineNumber: () => frame.getLineNumber(),
+      getColumnNumber: () => frame.getColumnNumber(),
+    })
+    Object.defineProperty(Error, 'prepareStackTrace', {
+      get: () => prepare && ((error, frames) => prepare(error, frames.map(told))),
+      set: (hook) => { prepare = hook },
+    })
+    const same = new Set()
+    for (let time = 0; time < 3; time += 1) same.add(await siteHere())
+    const [left, right] = [await siteHere(), await siteHere()]
+    console.log(same.size, same.has(left), left === right, /at siteHere/.test(left))
+  `)
+  assert.deepEqual(lines, ['1 false false true'])
+})

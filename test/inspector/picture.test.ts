@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { createApp, resource, type App } from 'unwind'
+import { createApp, detectLeaks, hold, resource, type App } from 'unwind'
 import { snapshot } from 'unwind/inspector'
 
 import type { Seen } from './support/events.ts'
@@ -17,6 +17,17 @@ async function pictureOf(app: App): Promise<Seen & { readonly text: string }> {
   assert.equal(status, 200)
   // What the server says is what the tests are about.
   return { ...(JSON.parse(body) as Seen), text: body }
+}
+
+interface Closed {
+  readonly name: string
+  readonly bars: readonly { readonly name: string }[]
+}
+
+async function closedOf(site: Site): Promise<readonly Closed[]> {
+  const { body } = await site.ask('/__unwind/snapshot.json', { headers: await site.enter() })
+  // What the server says is what the tests are about.
+  return (JSON.parse(body) as { closed: Closed[] }).closed
 }
 
 const lock = resource({ name: 'lock', acquire: () => ({}), release() {} })
@@ -74,6 +85,49 @@ describe('the JSON twin', () => {
     ])
     gate.resolve({})
     await Promise.all([asked, closing])
+  })
+
+  test('tells what closed lately, newest first, with what was held there in the order of its release', async () => {
+    await using site = await Site.open()
+    await site.app.run({ name: 'full' }, (scope) => {
+      for (let i = 0; i < 60; i += 1)
+        scope.adopt(
+          i,
+          Object.defineProperty(() => {}, 'name', { value: `d${i}` }),
+        )
+    })
+    for (let i = 0; i < 49; i += 1) {
+      await site.app.run({ name: `request ${i}` }, async (scope) => {
+        await scope.get(lock)
+        await using _owned = hold({}, () => {}, { name: 'redis' })
+      })
+    }
+    const rows = await closedOf(site)
+    assert.equal(rows.length, 50)
+    assert.deepEqual(
+      [rows[0]?.name, rows[48]?.name, rows[49]?.name],
+      ['request 48', 'request 0', 'full'],
+    )
+    assert.deepEqual(
+      rows[0]?.bars.map(({ name }) => name),
+      ['lock'],
+    )
+    // The last fifty of sixty releases, of which a row shows some.
+    assert.deepEqual(rows[49]?.bars[0]?.name, 'd49')
+    await site.app.run({ name: 'one more' }, () => {})
+    const names = (await closedOf(site)).map(({ name }) => name)
+    assert.deepEqual([names.length, names[0], names.includes('full')], [50, 'one more', false])
+  })
+
+  test('tells it of a hundred apps: what closed in the oldest is forgotten for the next', async () => {
+    await using site = await Site.open()
+    await site.app.run({ name: 'first' }, () => {})
+    const apps = Array.from({ length: 100 }, () => createApp())
+    for (const app of apps.slice(1)) await app.run(() => {})
+    assert.equal((await closedOf(site)).length, 1)
+    await apps[0]?.run(() => {})
+    assert.deepEqual(await closedOf(site), [])
+    await Promise.all(apps.map((app) => app.close()))
   })
 
   test('is what the page answers to whoever asks for JSON', async () => {
@@ -142,4 +196,26 @@ describe('snapshot()', () => {
       assert.throws(() => loose(wrong), /first argument of snapshot\(\) to be an app/)
     }
   })
+})
+
+// The last one: what has leaked is known of a process.
+test('what is held outside of scopes is in the picture, with its place, and whether it leaked', async () => {
+  await using app = createApp({ name: 'shop' })
+  using _detection = detectLeaks({ level: 'full' })
+  const left = await app.run({ name: 'orders' }, () => [hold({}, () => {}, { name: 'redis' })])
+  await using _held = hold({}, () => {}, { name: 'mongo' })
+  const { held, counts, text } = await pictureOf(app)
+  assert.deepEqual(
+    held.map(({ resource: name }) => name),
+    ['redis', 'mongo'],
+  )
+  const rows = (JSON.parse(text) as { held: { suspected: boolean; site: string }[] }).held
+  assert.deepEqual(
+    rows.map(({ suspected }) => suspected),
+    [true, false],
+  )
+  for (const { site } of rows) assert.match(site, /picture\.test/)
+  assert.equal(counts.leaks, 1)
+  await left[0]?.[Symbol.asyncDispose]()
+  assert.equal((await pictureOf(app)).counts.leaks, 0)
 })

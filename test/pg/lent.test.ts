@@ -1,10 +1,18 @@
 /** Lent and owned: what a scope lends cannot be disposed, what somebody acquires has to be, and both can be seen. */
 import assert from 'node:assert/strict'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createApp, detectLeaks, type Channels, type LeakReport, type Scope } from 'unwind'
-import { pgPool, pgResources, type PgResources } from 'unwind/pg'
+import {
+  createApp,
+  detectLeaks,
+  override,
+  value,
+  type Channels,
+  type LeakReport,
+  type Scope,
+} from 'unwind'
+import { pgPool, pgResources, type PgPool, type PgResources } from 'unwind/pg'
 import { databaseUrl, newPool } from './support/database.ts'
 
 interface Setting {
@@ -159,4 +167,58 @@ test('leases are published with the name of their pool, and no event has a param
   const text = JSON.stringify(published)
   assert.doesNotMatch(text, /a secret parameter|postgres(?:ql)?:\/\//)
   if (password !== '') assert.ok(!text.includes(password))
+})
+
+test('a lease is traced with the name of its pool, and so is a wait that fails', async (t) => {
+  const { scope } = setUp(t)
+  await using pool = pgPool(() => newPool({ max: 1 }))
+  const { start, error } = tracingChannel('unwind:acquire')
+  const traced: unknown[] = []
+  // A copy: what came of it is written into the message.
+  const begin = (message: unknown): unknown => traced.push(Object.assign({}, message))
+  const fail = (message: unknown): unknown => traced.push(message)
+  start.subscribe(begin)
+  error.subscribe(fail)
+  t.after(() => {
+    start.unsubscribe(begin)
+    error.unsubscribe(fail)
+  })
+  await scope.enter(async () => {
+    await using _lease = await pool.acquire()
+    await assert.rejects(pool.acquire({ signal: AbortSignal.timeout(1) }), { name: 'TimeoutError' })
+  })
+  const { id, name, kind } = scope
+  const { host, pathname } = new URL(databaseUrl())
+  const message = {
+    resource: 'pg.lease',
+    lifetime: 'owned',
+    scope: { id, name, kind },
+    pool: host + pathname,
+  }
+  assert.deepEqual(traced.slice(0, 2), [message, message])
+  // An error is told with what it is the error of.
+  const [failed, ...more] = traced.slice(2) as { error: Error }[]
+  assert.equal(failed?.error.name, 'TimeoutError')
+  assert.deepEqual(more, [])
+})
+
+test('a lease that was released before a scope could lend it is not held, and its end is not counted twice', async (t) => {
+  const { scope, db, leaks } = setUp(t)
+  await using pool = pgPool(() => newPool({ max: 2 }))
+  await using _other = await pool.acquire()
+  const early: Pick<PgPool, 'acquire'> = {
+    async acquire() {
+      const lease = await pool.acquire()
+      await lease[Symbol.asyncDispose]()
+      return lease
+    },
+  }
+  // Of a pool, the resource of its connections uses no more.
+  const overrides = [override(db.pool, value(early as PgPool))]
+  await scope.run({ overrides, kind: 'request' }, async (request) => {
+    const lease = await request.get(db.connection)
+    await assert.rejects(lease.query('select 1'), { code: 'ERR_DISPOSED' })
+  })
+  assert.equal(pool.stats().leased, 1)
+  assert.deepEqual(leaks, [])
 })

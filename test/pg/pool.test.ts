@@ -6,8 +6,10 @@ import { test } from 'node:test'
 import pg from 'pg'
 import { pgPool } from 'unwind/pg'
 
+import { collectedUntil } from '../core/support/gc.ts'
+import { Site } from '../inspector/support/site.ts'
 import { Wire } from '../support/chaos-proxy.ts'
-import { backendOf, newPool, newTable, Observer } from './support/database.ts'
+import { backendOf, databaseUrl, newPool, newTable, Observer } from './support/database.ts'
 
 const disposed = { name: 'DisposedError', code: 'ERR_DISPOSED' }
 
@@ -237,4 +239,31 @@ test('stats() counts what is open, idle, leased and waited for', async () => {
   assert.deepEqual(pool.stats(), { total: 2, idle: 1, leased: 1, waiting: 0 })
   await two[Symbol.asyncDispose]()
   assert.deepEqual(pool.stats(), { total: 2, idle: 2, leased: 0, waiting: 0 })
+})
+
+test('a pool is in the picture of any app, with its counts, until it is disposed or forgotten', async () => {
+  await using site = await Site.open()
+  const pools = async (): Promise<unknown[]> => {
+    const headers = await site.enter()
+    const { body } = await site.ask('/__unwind/snapshot.json', { headers })
+    // What the inspector says of pools, of which other tests may have left some.
+    const picture = JSON.parse(body) as { pools: { limit: number }[] }
+    return picture.pools.filter(({ limit }) => limit === 7)
+  }
+  {
+    await using _pool = pgPool(() => newPool({ max: 7 }))
+    await using _lease = await _pool.acquire()
+    const { pathname, host } = new URL(databaseUrl())
+    const name = host + pathname
+    assert.deepEqual(await pools(), [{ name, total: 1, leased: 1, idle: 0, waiting: 0, limit: 7 }])
+  }
+  assert.deepEqual(await pools(), [])
+  let forgotten: WeakRef<object> | undefined
+  const forget = (): void => {
+    forgotten = new WeakRef(pgPool(newPool({ max: 7 })))
+  }
+  forget()
+  assert.equal((await pools()).length, 1)
+  assert.ok(await collectedUntil(() => forgotten?.deref() === undefined))
+  assert.deepEqual(await pools(), [])
 })

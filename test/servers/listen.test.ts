@@ -212,6 +212,24 @@ test('disposing what graceful() gave leaves the server as it was, and the app wi
   assert.ok(server.listening)
 })
 
+test('a server that is attached in a lame duck closes at its end, and one that was detached by then does not', async (t) => {
+  const app = createApp()
+  const hurry = new AbortController()
+  const shutdown = app.shutdown({ lameDuck: 60_000, signal: hurry.signal })
+  const [attached, detached] = [createServer(scoped(app, done)), createServer(done)]
+  t.after(() => detached.close())
+  const undo = graceful(app, detached, { linger: 0 })
+  await once(detached.listen(0, host), 'listening')
+  const listening = await listen(app, attached, { port: 0, host, linger: 0 })
+  const { headers, body } = await ask(listening, '/')
+  assert.deepEqual([body, headers.connection], ['done', 'close'])
+  await undo[Symbol.asyncDispose]()
+  hurry.abort()
+  assert.deepEqual((await within(shutdown)).errors, [])
+  assert.equal(attached.listening, false)
+  assert.equal(detached.listening, true)
+})
+
 test('a server can listen again after it was closed', async () => {
   await using app = createApp()
   const server = createServer(scoped(app, done))

@@ -3,12 +3,16 @@ import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { describe, test } from 'node:test'
 
+import { Hono } from 'hono'
 import * as core from 'unwind'
+import { honoFetch } from 'unwind/hono'
 import * as http from 'unwind/http'
+import { connect, serveSockets } from 'unwind/ws'
 
 import { bundlePackage, copyPackage } from '../support/copies.ts'
 import { ask } from './support/client.ts'
 import { Site } from './support/site.ts'
+import { next, openServer, urlOf } from '../ws/support/peers.ts'
 
 type Copy = typeof core & typeof http
 
@@ -66,3 +70,22 @@ for (const [adapting, outer, using, inner] of pairs) {
     })
   })
 }
+
+describe('the adapters of one copy', () => {
+  test('serve an app of another: a scope under it for each request and each socket', async (t) => {
+    const app = another.createApp({ name: 'site' })
+    const answer = (): string => core.currentScope().name
+    await using site = await Site.open(() => http.handle(app, answer))
+    assert.equal((await ask(site, '/a')).body, 'GET /a')
+
+    const hono = new Hono().get('/b', (context) => context.text(answer()))
+    const response = await honoFetch(app, hono)(new Request('http://localhost/b'))
+    assert.equal(await response.text(), 'GET /b')
+
+    const server = await openServer(t)
+    await using _sockets = serveSockets(app, server, (socket) => socket.send(answer()))
+    await using client = await connect(urlOf(server, '/c'))
+    assert.equal(await next(client), 'WS /c')
+    await app.close()
+  })
+})

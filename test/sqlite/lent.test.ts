@@ -1,7 +1,9 @@
 /** Lent and owned: what a scope lends cannot be disposed; what somebody acquires has to be, and is missed. */
 import assert from 'node:assert/strict'
+import { tracingChannel } from 'node:diagnostics_channel'
 import { describe } from 'node:test'
 import { detectLeaks, type LeakReport } from 'unwind'
+import { within } from '../core/support/promises.ts'
 import { setUp } from './support/app.ts'
 import { insert, names } from './support/database.ts'
 import { driverOf, test } from './support/drivers.ts'
@@ -66,4 +68,67 @@ test('what somebody acquires in a scope and does not dispose is a leak', async (
   assert.equal(leaks.at(-1)?.resource, 'sqlite transaction')
   assert.match(leaks.at(-1)?.site ?? '', /lent\.test\.[jt]s/)
   tx.rollback()
+})
+
+test('what is held for too long is suspected, and a leak once its scope has closed', async (t) => {
+  const { app, path } = setUp(t)
+  const leaks: LeakReport[] = []
+  const suspected = Promise.withResolvers<void>()
+  const onLeak = (leak: LeakReport): void => {
+    leaks.push(leak)
+    suspected.resolve()
+  }
+  using _detection = detectLeaks({ level: 'simple', threshold: 20, onLeak })
+  await using database = driverOf(t).sqlite(path, { readers: 1 })
+  const [reader] = await app.run(async () => {
+    const held = await database.read()
+    await within(suspected.promise)
+    return [held]
+  })
+  assert.deepEqual(
+    leaks.map(({ reason, resource }) => [reason, resource]),
+    [
+      ['age', 'sqlite reader'],
+      ['scope', 'sqlite reader'],
+    ],
+  )
+  await reader[Symbol.asyncDispose]()
+})
+
+test('what was acquired before leak detection was switched off is no leak', async (t) => {
+  const { app, path } = setUp(t)
+  const leaks: LeakReport[] = []
+  using _detection = detectLeaks({ level: 'full', onLeak: (leak) => leaks.push(leak) })
+  await using database = driverOf(t).sqlite(path, { readers: 1 })
+  const [reader, off] = await app.run(async () => {
+    const held = await database.read()
+    return [held, detectLeaks({ level: 'off' })]
+  })
+  off[Symbol.dispose]()
+  assert.deepEqual(leaks, [])
+  await reader[Symbol.asyncDispose]()
+})
+
+test('the wait for a reader is traced, with its scope', async (t) => {
+  const { app, path } = setUp(t)
+  await using database = driverOf(t).sqlite(path, { readers: 1 })
+  const { start, asyncEnd } = tracingChannel('unwind:acquire')
+  const traced: unknown[] = []
+  const begin = (message: unknown): unknown => traced.push(['start', message])
+  const end = (message: unknown): unknown => traced.push(['end', message])
+  start.subscribe(begin)
+  asyncEnd.subscribe(end)
+  t.after(() => {
+    start.unsubscribe(begin)
+    asyncEnd.unsubscribe(end)
+  })
+  const identity = await app.run(async ({ id, name, kind }) => {
+    await using _reader = await database.read()
+    return { id, name, kind }
+  })
+  const message = { resource: 'sqlite reader', lifetime: 'owned', scope: identity }
+  assert.deepEqual(traced, [
+    ['start', message],
+    ['end', message],
+  ])
 })
