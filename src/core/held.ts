@@ -34,23 +34,29 @@ interface KindOptions {
   readonly leakAfter?: number
 }
 
-/** What all acquisitions of one kind have in common: looked up once. */
-export interface Kind {
+/** What all acquisitions of one kind have in common: made once where many are to be expected. */
+export class Kind {
   readonly resource: string
-  /** Names beyond a number share one. */
-  readonly usage: Usage
   readonly pool: string | undefined
   readonly leakAfter: number | undefined
+  #usage: Usage | undefined = undefined
+
+  constructor(resource: string, { pool, leakAfter }: KindOptions = {}) {
+    this.resource = resource
+    this.pool = pool
+    this.leakAfter = leakAfter
+  }
+
+  /** Of the first one on: what is never acquired is not counted. */
+  get usage(): Usage {
+    return (this.#usage ??= usageOf(this.resource))
+  }
 }
 
 let oldest: Ticket | undefined
 let newest: Ticket | undefined
 /** Somebody looks at them, until none is left. */
 let swept = false
-
-export function kindOf(resource: string, { pool, leakAfter }: KindOptions = {}): Kind {
-  return { resource, usage: usageOf(resource), pool, leakAfter }
-}
 
 /**
  * One acquisition by somebody who will dispose it, or whose scope will. Asked for at the entry of the acquiring

@@ -6,7 +6,7 @@ import { Completion } from './completion.ts'
 import { DisposedError } from './errors.ts'
 import { usedAfterRelease } from './events.ts'
 import { callWithValue, Finalizer } from './finalizers.ts'
-import { kindOf, ticketFor, type Ticket } from './held.ts'
+import { Kind, ticketFor, type Ticket } from './held.ts'
 import { reportUnthrown, title } from './misuse.ts'
 import { checkOptions, expected, milliseconds, text } from './options.ts'
 import { Alone } from './release-alone.ts'
@@ -85,7 +85,7 @@ class Hold<T> implements Held<T> {
     const report = (error: unknown): void => reportUnthrown(undefined, error, undefined, name, true)
     this.#list = new Alone({ scope: undefined, disposeTimeout, report }, Completion.success, false)
     push(this.#list, new Finalizer(callWithValue, value, release, { name }))
-    this.#ticket = ticketFor(kindOf(name, heldValue))
+    this.#ticket = ticketFor(new Kind(name, heldValue))
     this.#ticket?.held(this)
   }
 

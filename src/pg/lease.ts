@@ -4,7 +4,7 @@
  */
 import { tellsActivity } from '../core/activity.ts'
 import { ambient } from '../core/context.ts'
-import { kindOf, ticketFor, type Ticket } from '../core/held.ts'
+import { Kind, ticketFor, type Ticket } from '../core/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
@@ -33,6 +33,7 @@ import type {
 
 const done: Promise<void> = Promise.resolve()
 const what = 'The PostgreSQL connection'
+const transactionKind = new Kind('pg.transaction')
 
 /** Whom it is told to that a lease is over. */
 export interface Lessor {
@@ -102,7 +103,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
       // Before the first wait: from here on there is something to roll back.
       const transaction = new Transaction(session, frame, this, options?.signal)
       this.#transaction = transaction
-      transaction.ticket = ticketFor(kindOf('pg.transaction'))
+      transaction.ticket = ticketFor(transactionKind)
       transaction.ticket?.held(transaction)
       return transaction.start(session)
     } catch (error) {

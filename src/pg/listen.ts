@@ -1,5 +1,5 @@
 /** The subscriptions of one pool: opened like its connections, beside them, and ended with it. */
-import { kindOf, ticketFor } from '../core/held.ts'
+import { Kind, ticketFor } from '../core/held.ts'
 import { abortSignal, checkOptions, count, expected, milliseconds } from '../core/options.ts'
 import type { DriverPool } from './driver.ts'
 import type { OwnClient } from './listening-connection.ts'
@@ -37,7 +37,7 @@ export class Subscriptions {
     signal?.throwIfAborted()
     const open = clientOf(this.#pool)
     const patience = patienceOf(this.#pool, heartbeat, this.#policy.grace)
-    const ticket = ticketFor(kindOf('pg.subscription', { pool: poolName, leakAfter: Infinity }))
+    const ticket = ticketFor(new Kind('pg.subscription', { pool: poolName, leakAfter: Infinity }))
     const subscription = new Subscription(
       { channel, maxQueue, heartbeat, patience, open },
       (ended) => void this.#open.delete(ended),

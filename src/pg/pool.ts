@@ -2,7 +2,7 @@
  * The leases of one pool. Whoever waits for a connection can give up, and is turned away when the pool is disposed; a
  * connection that comes too late goes back. The driver is called outside of every request.
  */
-import { kindOf, ticketFor, type Kind, type Ticket } from '../core/held.ts'
+import { Kind, ticketFor, type Ticket } from '../core/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
 import { abortSignal, checkOptions, count, expected } from '../core/options.ts'
 import { poolClosed, poolOpened, type PoolSource } from '../core/pools.ts'
@@ -91,7 +91,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     } catch (error) {
       return Promise.reject(error)
     }
-    const ticket = ticketFor((this.#kind ??= kindOf('pg.lease', { pool: this.poolName })))
+    const ticket = ticketFor((this.#kind ??= new Kind('pg.lease', { pool: this.poolName })))
     if (ticket?.isTraced !== true) return this.#wait(options?.signal, ticket)
     return ticket.trace(() => this.#wait(options?.signal, ticket))
   }

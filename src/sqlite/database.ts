@@ -4,7 +4,7 @@
  * SQLite removes the WAL files when a connection that may write is the last to go.
  */
 import { isObject } from '../core/dispose.ts'
-import { kindOf, ticketFor, type Kind, type Ticket } from '../core/held.ts'
+import { Kind, ticketFor, type Ticket } from '../core/held.ts'
 import { lentError } from '../core/lease.ts'
 import { abortSignal, callable, checkOptions, expected } from '../core/options.ts'
 import type { BackupOptions, Backups } from './backups.ts'
@@ -27,14 +27,15 @@ export interface Parts {
   readonly leaveGate: () => void
 }
 
+const transactionKind = new Kind('sqlite transaction')
+const readerKind = new Kind('sqlite reader')
+
 const waiting = { signal: abortSignal }
 const anybody = {}
 const backingUp = { signal: abortSignal, onProgress: callable }
 
 export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   readonly #parts: Parts
-  /** Of its transactions. */
-  #kind: Kind | undefined = undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -65,7 +66,7 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
       signal?.throwIfAborted()
       const wish = { by: options ?? anybody, lender: undefined, origin: takeOrigin() }
       const held = this.#parts.writer.write(wish)
-      const ticket = ticketFor((this.#kind ??= kindOf('sqlite transaction')))
+      const ticket = ticketFor(transactionKind)
       if (held instanceof Transaction) return Promise.resolve(handOut(held, ticket))
       return handOutLater(held, ticket)
     } catch (error) {
@@ -82,7 +83,7 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
 
   async read(options?: { signal?: AbortSignal }): Promise<ReaderHandle> {
     const signal = signalOf('read()', options)
-    const ticket = ticketFor(kindOf('sqlite reader'))
+    const ticket = ticketFor(readerKind)
     const lease = await waitFor(this.#parts.readers.lease(signal), ticket)
     const handle = new ReaderHandle(lease)
     lease.ticket = ticket

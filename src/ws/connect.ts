@@ -2,7 +2,7 @@
  * The client's side: a socket that is open when it is handed out, or an error that says why it is not.
  */
 import { outermostFrame } from '../core/context.ts'
-import { kindOf, ticketFor } from '../core/held.ts'
+import { Kind, ticketFor } from '../core/held.ts'
 import { abortSignal, callable, checkOptions, expected, type Rule } from '../core/options.ts'
 import { brokenError, Connection } from './connection.ts'
 import { SocketConnectError } from './errors.ts'
@@ -24,6 +24,8 @@ const rules: Readonly<Record<string, Rule>> = {
   signal: abortSignal,
   WebSocket: callable,
 }
+
+const sockets = new Kind('websocket', { leakAfter: Infinity })
 
 /** Milliseconds for the handshake that opens a connection. */
 const handshakeTimeout = 30_000
@@ -49,7 +51,7 @@ export async function connect(
     throw expected('the URL given to connect()', 'a ws: or wss: URL', url)
   signal?.throwIfAborted()
   // It lives as long as there is something to say, so its age says nothing.
-  const ticket = ticketFor(kindOf('websocket', { leakAfter: Infinity }))
+  const ticket = ticketFor(sockets)
   const connecting = (): Promise<Connection> => connectTo(url, options, given)
   try {
     const connection = await (ticket === undefined ? connecting() : ticket.trace(connecting))
