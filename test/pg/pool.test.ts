@@ -258,12 +258,12 @@ test('a pool is in the picture of any app, with its counts, until it is disposed
     assert.deepEqual(await pools(), [{ name, total: 1, leased: 1, idle: 0, waiting: 0, limit: 7 }])
   }
   assert.deepEqual(await pools(), [])
-  let forgotten: WeakRef<object> | undefined
-  const forget = (): void => {
-    forgotten = new WeakRef(pgPool(newPool({ max: 7 })))
-  }
-  forget()
+  let kept: object | undefined = pgPool(newPool({ max: 7 }))
+  const forgotten = new WeakRef(kept)
   assert.equal((await pools()).length, 1)
-  assert.ok(await collectedUntil(() => forgotten?.deref() === undefined))
+  // Until here it was held.
+  assert.notEqual(kept, undefined)
+  kept = undefined
+  assert.ok(await collectedUntil(() => forgotten.deref() === undefined))
   assert.deepEqual(await pools(), [])
 })
