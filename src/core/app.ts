@@ -13,6 +13,7 @@ import { releaseList } from './release-alone.ts'
 import { definitionOf } from './resource.ts'
 import { ScopeNode } from './scope.ts'
 import { appRules, defaults, inherit } from './settings.ts'
+import { keepShapes } from './shapes.ts'
 import { shutDown, shutdownRules, type ShutdownOptions } from './shutdown.ts'
 import { takeAfter } from './unwinding.ts'
 import type {
@@ -84,6 +85,7 @@ export class AppNode extends ScopeNode implements App {
     const overrides = options?.overrides && Overrides.of(options.overrides)
     super(undefined, 'app', options?.name ?? 'app', inherit(defaults, options), openFrame())
     if (overrides !== undefined) this.extended.overrides = overrides
+    keepShapes()
     appOpened(this)
   }
 

@@ -12,7 +12,7 @@ import { title } from './misuse.ts'
 import { noteOf } from './notes.ts'
 import type { ScopeNode } from './scope.ts'
 import { sweepWith } from './sweeping.ts'
-import { heldBy, isSuspected, suspect } from './telling.ts'
+import { heldBy, isSuspected, suspect, tellOpened } from './telling.ts'
 import { entriesOf } from './unwinding.ts'
 
 const apps = new Map<ScopeNode['id'], WeakRef<ScopeNode>>()
@@ -20,6 +20,7 @@ const apps = new Map<ScopeNode['id'], WeakRef<ScopeNode>>()
 export function appOpened(app: ScopeNode): void {
   apps.set(app.id, new WeakRef(app))
   sweepWith(sweep)
+  tellOpened(app)
 }
 
 export function appClosed(app: ScopeNode): void {

@@ -108,8 +108,8 @@ export class ScopeNode implements Scope, Place, Source, Ambient, Unwindable {
     if (parent !== undefined) {
       addChild(parent, this)
       if (parent.aborted) this.abort(parent.cancellation?.reason)
+      if (scopeOpened.hasSubscribers || detection.watching) tellOpened(this)
     }
-    if (scopeOpened.hasSubscribers || detection.watching) tellOpened(this)
   }
 
   /** Itself: what is ambient in it. */

@@ -114,3 +114,42 @@ test(
     assert.ok(Number(ratio) <= 1.25, `${ratio} times as many bytes`)
   },
 )
+
+test('a collection of all garbage, between two requests, leaves what was compiled for them', async () => {
+  const lines = await script(
+    `
+      import { setTimeout as sleep } from 'node:timers/promises'
+      ${requests}
+      class Forgotten { first = {}; second = 2 }
+      function forgotten() { return new Forgotten() }
+      const kept = [handle()]
+      async function work(times) {
+        for (let i = 0; i < times; i++) {
+          kept[1] = forgotten()
+          kept[0] = handle()
+          await requests['an asynchronous release']()
+        }
+      }
+      for (let round = 0; round < 5; round++) {
+        await work(60_000)
+        // The compiler works beside it, and what it has made is taken up by the next calls.
+        await sleep(20)
+        await work(1_000)
+        kept[1] = undefined
+        await sleep(1)
+        gc()
+      }
+    `,
+    '--expose-gc',
+    '--trace-deopt',
+  )
+  const given = lines.filter((line) => line.includes('weak objects'))
+  const names = given.map((line) => /SharedFunctionInfo (?<name>\w+)/.exec(line)?.groups?.['name'])
+  // Of what nobody keeps an example, the code is given up: were it not so, this would show nothing.
+  assert.ok(names.some((name) => name === 'forgotten' || name === 'work'))
+  const own = 'ScopeNode next finish releaseAll waitFor Waiting push Finalizer'.split(' ')
+  assert.deepEqual(
+    own.filter((name) => names.includes(name)),
+    [],
+  )
+})

@@ -43,6 +43,7 @@ const core = [
     'snapshot',
     'verbs',
     'scope',
+    'shapes',
     'shutdown',
     'open-apps',
     'looking',

@@ -1,0 +1,24 @@
+/**
+ * One object of each kind that every request makes and drops, kept for ever. The engine forgets the shape of objects when
+ * it collects garbage and none of that shape is left, and with it all code that it has compiled for them: without these, a
+ * service would be slow after each quiet moment (docs/decisions/shapes-that-stay.md).
+ */
+import { outermostFrame } from './context.ts'
+import { Finalizer } from './finalizers.ts'
+import { ScopeNode } from './scope.ts'
+import { defaults } from './settings.ts'
+import { Waiting } from './unwinding.ts'
+
+let kept: readonly object[] | undefined
+
+export function keepShapes(): void {
+  kept ??= examples()
+}
+
+/** Nobody sees them: the scope has no parent, and is no app. */
+function examples(): object[] {
+  const scope = new ScopeNode(undefined, 'scope', 'example', defaults, outermostFrame)
+  return [scope, new Finalizer(ignore, undefined, ignore, undefined), new Waiting(scope)]
+}
+
+function ignore(): void {}
