@@ -25,6 +25,7 @@ import { Lease, type Lessor } from './lease.ts'
 import type { Policy } from './policy.ts'
 import { inTransaction, inTransactions, type Body } from './retry.ts'
 import { sessionOf, type Session } from './session.ts'
+import { keepShapes } from './shapes.ts'
 import { Subscriptions } from './listen.ts'
 import { poolName } from './pool-name.ts'
 import { parseQuery } from './statement.ts'
@@ -77,6 +78,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     this.#own = own
     this.#policy = policy
     this.#subscriptions = new Subscriptions(pool, policy)
+    keepShapes()
     poolOpened(this)
     guard(pool)
   }
