@@ -3,8 +3,13 @@
  * it collects garbage and none of that shape is left, and with it all code that it has compiled for them: without these, a
  * service would be slow after each quiet moment (docs/decisions/shapes-that-stay.md).
  */
+import { Context } from './acquire-context.ts'
+import { Completion, ReleaseExit } from './completion.ts'
 import { outermostFrame } from './context.ts'
 import { Finalizer } from './finalizers.ts'
+import { Holdings } from './holdings.ts'
+import { Instance } from './instance.ts'
+import type { Definition } from './resource.ts'
 import { ScopeNode } from './scope.ts'
 import { defaults } from './settings.ts'
 import { Waiting } from './unwinding.ts'
@@ -18,7 +23,18 @@ export function keepShapes(): void {
 /** Nobody sees them: the scope has no parent, and is no app. */
 function examples(): object[] {
   const scope = new ScopeNode(undefined, 'scope', 'example', defaults, outermostFrame)
-  return [scope, new Finalizer(ignore, undefined, ignore, undefined), new Waiting(scope)]
+  // All that is looked at while nothing is acquired; a real one would be counted among those of the program.
+  const definition = { name: 'example', lifetime: 'scope' } as Definition<unknown>
+  const instance = new Instance(definition, scope, undefined)
+  return [
+    scope,
+    new Finalizer(ignore, undefined, ignore, undefined),
+    new Waiting(scope),
+    instance,
+    new Context(instance),
+    new Holdings(),
+    new ReleaseExit(Completion.success),
+  ]
 }
 
 function ignore(): void {}

@@ -128,6 +128,7 @@ test('a collection of all garbage, between two requests, leaves what was compile
           kept[1] = forgotten()
           kept[0] = handle()
           await requests['an asynchronous release']()
+          await requests['a resource']()
         }
       }
       for (let round = 0; round < 5; round++) {
@@ -147,7 +148,10 @@ test('a collection of all garbage, between two requests, leaves what was compile
   const names = given.map((line) => /SharedFunctionInfo (?<name>\w+)/.exec(line)?.groups?.['name'])
   // Of what nobody keeps an example, the code is given up: were it not so, this would show nothing.
   assert.ok(names.some((name) => name === 'forgotten' || name === 'work'))
-  const own = 'ScopeNode next finish releaseAll waitFor Waiting push Finalizer'.split(' ')
+  const own =
+    'ScopeNode next finish releaseAll waitFor Waiting push Finalizer Context Instance acquire'.split(
+      ' ',
+    )
   assert.deepEqual(
     own.filter((name) => names.includes(name)),
     [],
