@@ -5,8 +5,8 @@
  */
 // oxlint-disable no-await-in-loop -- one after the other is what is timed
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
-import { getHeapStatistics, setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { getHeapStatistics } from 'node:v8'
+import { collect } from '../test/support/collect.ts'
 
 /** One way of doing what the suite asks about. */
 export interface Case {
@@ -70,10 +70,6 @@ interface Sample {
 }
 
 type Loop = (operations: number) => unknown
-
-setFlagsFromString('--expose-gc')
-// The name is only there in contexts that are made after the flag.
-const collect = runInNewContext('gc') as (options: { type: 'minor' }) => void
 
 /** Made before anything ran in an AsyncLocalStorage, which leaves a trace in its caller's context for ever. */
 const emptyContext = new AsyncResource('Bench', { requireManualDestroy: true })

@@ -3,10 +3,11 @@
  * Every suite in a fresh process, three times. The exit code is 1 if a case does not do what it is timed for.
  */
 // oxlint-disable no-await-in-loop -- one after the other, or they would time each other
-import { fork, spawnSync } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
+import { nodeOf } from '../test/support/node-of.ts'
 import type { Measured } from './harness.ts'
 import { combine, describeMachine, machine, table, write, type Result } from './report.ts'
 
@@ -64,15 +65,7 @@ function pathOf(major: string): string {
   if (!/^\d+$/.test(major))
     throw new Error(`--node wants major versions such as 22,24: "${major}".`)
   if (process.versions.node.startsWith(`${major}.`)) return process.execPath
-  const print = ['--', 'node', '-p', 'process.execPath']
-  const { stdout, status } = spawnSync('npm', [
-    'exec',
-    '--yes',
-    `--package=node@${major}`,
-    ...print,
-  ])
-  if (status !== 0) throw new Error(`npm found no Node.js ${major}.`)
-  return stdout.toString().trim()
+  return nodeOf(major)
 }
 
 /** @returns false where a case does not do what it is timed for */

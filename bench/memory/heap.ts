@@ -1,11 +1,6 @@
 /** What is on the heap when everything that is garbage has been collected. */
 import { setImmediate as turn } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-
-setFlagsFromString('--expose-gc')
-// The name is only there in contexts that are made after the flag.
-const collect = runInNewContext('gc') as () => void
+import { collect } from '../../test/support/collect.ts'
 
 /** Bytes. */
 export async function heap(): Promise<number> {

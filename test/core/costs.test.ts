@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { givenUp } from './support/given-up.ts'
 import { script } from './support/script.ts'
 
 const requests = `
@@ -116,38 +117,16 @@ test(
 )
 
 test('a collection of all garbage, between two requests, leaves what was compiled for them', async () => {
-  const lines = await script(
-    `
-      import { setTimeout as sleep } from 'node:timers/promises'
-      ${requests}
-      class Forgotten { first = {}; second = 2 }
-      function forgotten() { return new Forgotten() }
-      const kept = [handle()]
-      async function work(times) {
-        for (let i = 0; i < times; i++) {
-          kept[1] = forgotten()
-          kept[0] = handle()
-          await requests['an asynchronous release']()
-          await requests['a resource']()
-        }
-      }
-      for (let round = 0; round < 5; round++) {
-        await work(60_000)
-        // The compiler works beside it, and what it has made is taken up by the next calls.
-        await sleep(20)
-        await work(1_000)
-        kept[1] = undefined
-        await sleep(1)
-        gc()
-      }
-    `,
-    '--expose-gc',
-    '--trace-deopt',
-  )
-  const given = lines.filter((line) => line.includes('weak objects'))
-  const names = given.map((line) => /SharedFunctionInfo (?<name>\w+)/.exec(line)?.groups?.['name'])
-  // Of what nobody keeps an example, the code is given up: were it not so, this would show nothing.
-  assert.ok(names.some((name) => name === 'forgotten' || name === 'work'))
+  const names = await givenUp({
+    before: `${requests}
+      const kept = [handle()]`,
+    act: `
+      kept[0] = handle()
+      await requests['an asynchronous release']()
+      await requests['a resource']()`,
+    times: 60_000,
+    rounds: 5,
+  })
   const own =
     'ScopeNode next finish releaseAll waitFor Waiting push Finalizer Context Instance acquire'.split(
       ' ',

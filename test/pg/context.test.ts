@@ -2,16 +2,12 @@
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { test } from 'node:test'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type pg from 'pg'
 import { createApp } from 'unwind'
 import { pgPool, pgResources, type PgPool } from 'unwind/pg'
 
+import { collect } from '../support/collect.ts'
 import { backendOf, newPool, Observer } from './support/database.ts'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 interface Store {
   readonly request: string
@@ -169,7 +165,7 @@ function watch(store: Store): Watched {
 async function untilCollected(store: Watched, attempts = 50): Promise<void> {
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     await new Promise(setImmediate)
-    collectGarbage()
+    collect()
     // The registry is told in a task of its own.
     await new Promise(setImmediate)
     if (store.collected) return

@@ -2,13 +2,14 @@
  * `npm run coverage`: what no test runs of src/core; exits with 1 if there is anything. The sources are what runs, with
  * their types blanked out: what is compiled of them has branches that nobody wrote, those of lowered syntax.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { mkdtempDisposableSync, readdirSync, readFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
+import { nodeOf } from './node-of.ts'
 import { list, pathOf, read } from './repository.ts'
 
 /** Beside those of the core, some of whom the core does something for that no program can ask it for. */
@@ -48,9 +49,7 @@ process.exitCode = main(process.argv.slice(2))
 
 function main(flags: string[]): number {
   using folder = mkdtempDisposableSync(join(tmpdir(), 'unwind-coverage-'))
-  const find22 = ['exec', '--yes', '--package=node@22', '--', 'node', '-p', 'process.execPath']
-  const node22 = execFileSync('npm', find22, { encoding: 'utf8' }).trim()
-  for (const tests of [asWritten, ['--node', node22, ...on22]]) {
+  for (const tests of [asWritten, ['--node', nodeOf('22'), ...on22]]) {
     const code = runTests([...flags, ...tests], folder.path)
     if (code !== 0) return code
   }

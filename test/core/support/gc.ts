@@ -1,11 +1,6 @@
-/** Garbage collection on demand, without a flag on the command line. */
+/** What is garbage, and what is not. */
 import { setImmediate as turn } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-
-setFlagsFromString('--expose-gc')
-// The context's global has the function that the flag exposes.
-const collect = runInNewContext('gc') as () => void
+import { collect } from '../../support/collect.ts'
 
 /** Collect until `condition` holds; false if it never does. What is pending has had its turns. */
 export async function collectedUntil(condition: () => boolean): Promise<boolean> {
