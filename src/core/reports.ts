@@ -24,7 +24,10 @@ export interface ShutdownReport {
   readonly drained: number
   /** Scopes that were aborted when the grace was over. */
   readonly aborted: number
-  /** Scopes that were still open when the app's resources were released. */
+  /**
+   * Scopes that were still open when all graces were over. One that `child()` had opened and in which nothing goes on was
+   * closed then; where something does, it keeps what it holds.
+   */
   readonly stuck: readonly ScopeSnapshot[]
   readonly errors: readonly unknown[]
 }

@@ -2,7 +2,7 @@
  * The way down of an app: stop accepting, let finish, abort, and only then release what everything stands on.
  */
 import { abortChildren, announceDrain } from './abort.ts'
-import { childrenOf } from './children.ts'
+import { childrenOf, removeChild } from './children.ts'
 import { after } from './deadline.ts'
 import { ShutdownError } from './errors.ts'
 import { whenEnded } from './extras.ts'
@@ -104,9 +104,11 @@ export async function shutDown(
   app.tasks?.stop(reason)
   await untilEmpty(app, inside, abortGrace, undefined)
   const stuck = abandon(app)
+  aborted += stuck.length
+  const counts = { drained, aborted }
   for (const door of inside.doors) door.clear?.()
   const errors = await release(app)
-  return { drained, aborted: aborted + stuck.length, stuck, errors }
+  return { ...counts, stuck, errors }
 }
 
 /** Resolves when nothing runs under the app any more, after `ms` milliseconds, or when `signal` aborts. */
@@ -128,12 +130,24 @@ function untilEmpty(
   })
 }
 
-/** Their resources stay with them; the app does not wait any longer. */
+/**
+ * All that are still open. Where something goes on in one, its resources stay with it, and the app does not wait any
+ * longer; one that was only left open is closed with the app.
+ */
 function abandon(app: ScopeNode): ScopeSnapshot[] {
   if (app.extras !== undefined) app.extras.tasks = undefined
   const stuck = childrenOf(app)
-  app.newestChild = undefined
-  return stuck.map((scope) => scope.inspect())
+  const snapshots = stuck.map((scope) => scope.inspect())
+  for (const scope of stuck) if (isBusy(scope)) removeChild(app, scope)
+  return snapshots
+}
+
+/** Whether closing it would wait for more than its releases. */
+function isBusy(scope: ScopeNode): boolean {
+  const { state, running, tasks, extras } = scope
+  if (state !== 'open' || running) return true
+  if ((tasks?.size ?? 0) > 0 || (extras?.streams ?? 0) > 0) return true
+  return childrenOf(scope).some(isBusy)
 }
 
 async function release(app: ScopeNode): Promise<unknown[]> {

@@ -1,0 +1,78 @@
+/** A shutdown gives back what scopes hold that were opened with `child()` and that nobody closed. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setUp } from './support/app.ts'
+import { within } from './support/promises.ts'
+
+const now = { grace: 0, abortGrace: 0 }
+
+test('a scope that was left open is told, reported, and closed before what it stands on', async (t) => {
+  const { app, tracker } = setUp(t)
+  await app.get(tracker.resource('pool', { lifetime: 'app' }))
+  const left = app.child({ name: 'import' })
+  await left.get(tracker.resource('file'))
+  await left.child({ name: 'page' }).get(tracker.resource('cursor', { lifetime: 'scope' }))
+  const { drained, aborted, stuck, errors } = await within(app.shutdown(now))
+  assert.deepEqual({ drained, aborted, errors }, { drained: 0, aborted: 1, errors: [] })
+  assert.deepEqual(
+    stuck.map(({ name, state, resources }) => [name, state, resources.length]),
+    [['import', 'open', 1]],
+  )
+  assert.deepEqual(tracker.events, ['+pool', '+file', '+cursor', '-cursor', '-file', '-pool'])
+  assert.equal(tracker.exits[1], 'file: aborted(The app "app" shuts down.)')
+  assert.equal(left.state, 'closed')
+})
+
+test('its owner may close it within the abort grace, and is not reported then', async (t) => {
+  const { app, tracker } = setUp(t)
+  const left = app.child()
+  await left.get(tracker.resource('file'))
+  left.signal.addEventListener('abort', () => void left.close())
+  const report = await within(app.shutdown({ grace: 0, abortGrace: 600_000 }))
+  assert.deepEqual(report, { drained: 0, aborted: 1, stuck: [], errors: [] })
+  assert.deepEqual(tracker.held, [])
+})
+
+test('where something goes on in it that does not end, it keeps what it holds', async (t) => {
+  const { app, tracker } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const busy = [
+    app.child({ name: 'runs' }),
+    app.child({ name: 'forks' }),
+    app.child({ name: 'streams' }),
+  ] as const
+  for (const scope of busy) {
+    // oxlint-disable-next-line no-await-in-loop -- in this order
+    await scope.get(tracker.resource(scope.inspect().name))
+  }
+  const [runs, forks, streams] = busy
+  const running = [runs.child().run(() => gate.promise), forks.fork(() => gate.promise)]
+  const rows = streams.stream(
+    (async function* (): AsyncGenerator<number> {
+      yield 1
+      await gate.promise
+    })(),
+  )
+  await rows.next()
+  const next = rows.next()
+  const report = await within(app.shutdown(now))
+  assert.deepEqual(
+    report.stuck.map(({ name }) => name),
+    ['streams', 'forks', 'runs'],
+  )
+  assert.deepEqual(tracker.held, ['runs', 'forks', 'streams'])
+  gate.resolve()
+  await Promise.allSettled([...running, next])
+  await Promise.all(busy.map((scope) => scope.close()))
+  assert.deepEqual(tracker.held, [])
+})
+
+test('a release that fails in it is an error of the shutdown', async (t) => {
+  const { app } = setUp(t)
+  const failure = new Error('The disk is full.')
+  app.child().defer(() => {
+    throw failure
+  })
+  const { errors } = await within(app.shutdown(now))
+  assert.deepEqual(errors, [failure])
+})
