@@ -21,7 +21,8 @@ export const ways: Readonly<Record<string, (path: string) => Promise<RequestList
   'by hand, again': byHand,
   'by hand, for handlers that await': byHandInTurn,
   'handle() and a transaction by hand': handled,
-  'handle() and write()': written,
+  'handle() and write()': written(false),
+  'handle() and write(), given the signal': written(true),
   'handle() and the transaction of the request': ofRequest,
 }
 
@@ -77,19 +78,22 @@ async function handled(path: string): Promise<RequestListener> {
   return handle(createApp({ name: 'bench' }), async () => buy())
 }
 
-async function written(path: string): Promise<RequestListener> {
-  const app = createApp({ name: 'bench' })
-  const db = await app.get(sqliteResources(path).database)
-  return handle(app, async (_request, _response, scope) => {
-    const tx = await db.write({ signal: scope.signal })
-    try {
-      const answer = buyIn(tx)
-      tx.commit()
-      return answer
-    } finally {
-      await tx[Symbol.asyncDispose]()
-    }
-  })
+/** @param cancellable whether a request whose client has left gives up its turn, which none of those by hand does */
+function written(cancellable: boolean): (path: string) => Promise<RequestListener> {
+  return async (path) => {
+    const app = createApp({ name: 'bench' })
+    const db = await app.get(sqliteResources(path).database)
+    return handle(app, async (_request, _response, scope) => {
+      const tx = await db.write(cancellable ? { signal: scope.signal } : undefined)
+      try {
+        const answer = buyIn(tx)
+        tx.commit()
+        return answer
+      } finally {
+        await tx[Symbol.asyncDispose]()
+      }
+    })
+  }
 }
 
 async function ofRequest(path: string): Promise<RequestListener> {

@@ -84,8 +84,7 @@ function bodyRejected(scope: ScopeNode, error: unknown): unknown {
 function succeed(scope: ScopeNode): boolean {
   const { extras } = scope
   if (scope.state !== 'open' || !isAlone(scope)) return false
-  if (extras !== undefined && (extras.streams > 0 || extras.cancellation !== undefined))
-    return false
+  if (extras !== undefined && extras.streams > 0) return false
   scope.completion = scope.completion.succeed()
   scope.state = 'closing'
   return true
