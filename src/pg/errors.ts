@@ -176,7 +176,13 @@ export function cursorOpen(): PgCursorOpenError {
 
 export function notBegunHere(statement: string): PgTransactionOpenError {
   return new PgTransactionOpenError(
-    `${statement.trim()} would end a transaction that was begun elsewhere. Whoever began it ends it; a BEGIN on the same client is a savepoint in it, which can be ended.`,
+    `${statement} would end a transaction that was begun elsewhere. Whoever began it ends it; a BEGIN on the same client is a savepoint in it, which can be ended.`,
+  )
+}
+
+export function chained(statement: string): PgTransactionOpenError {
+  return new PgTransactionOpenError(
+    `${statement} would begin the next transaction on the server alone, where nobody ends it. Send it without AND CHAIN, and a BEGIN after it.`,
   )
 }
 

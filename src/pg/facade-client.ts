@@ -6,9 +6,9 @@ import { AsyncResource } from 'node:async_hooks'
 import type { EventEmitter } from 'node:events'
 
 import { disposedError } from '../core/lease.ts'
-import { notBegunHere, transactionOpen } from './errors.ts'
+import { chained, notBegunHere, transactionOpen } from './errors.ts'
 import { isSubmittable, redirect, settle } from './facade-cursor.ts'
-import { beginOptions, wordOf, type Word } from './facade-words.ts'
+import { beginOptions, orderOf, type Order } from './facade-words.ts'
 import { checkJoined } from './joining.ts'
 import type { Lease } from './lease.ts'
 import { Transaction } from './transaction.ts'
@@ -112,8 +112,8 @@ export class FacadeClient {
   /** What is no statement is told by the one who checks it. */
   async run(first: unknown, values: unknown): Promise<Result> {
     const text = textOf(first)
-    const word = text === undefined ? undefined : wordOf(text)
-    if (text !== undefined && word !== undefined) return await this.#obey(word, text)
+    const order = text === undefined ? undefined : orderOf(text)
+    if (order !== undefined) return await this.#obey(order)
     // Checked by the callee.
     if (typeof first === 'string') return await this.#current().query(first, values as unknown[])
     // Checked by the callee, too.
@@ -121,11 +121,12 @@ export class FacadeClient {
     return await this.#current().query(config as PgQueryConfig)
   }
 
-  async #obey(word: Word, text: string): Promise<Result> {
+  async #obey({ word, text, chains }: Order): Promise<Result> {
     const host = this.#current()
     if (word === 'begin') {
       this.#begun = await this.#begin(text)
     } else if (this.#begun !== undefined) {
+      if (chains) throw chained(text)
       await this.#begun[word]()
       this.#begun = undefined
     } else {

@@ -1,19 +1,34 @@
 /** The statements with which a query builder begins and ends transactions, as far as their text shows it. */
 import { expected } from '../core/options.ts'
+import { statementsOf } from './sql-text.ts'
 import type { PgTransactionOptions } from './types.ts'
 
-export type Word = 'begin' | 'commit' | 'rollback'
+type Word = 'begin' | 'commit' | 'rollback'
+
+export interface Order {
+  readonly word: Word
+  /** Without the comments that somebody put around it. */
+  readonly text: string
+  /** Another transaction is to begin at the end of this one. */
+  readonly chains: boolean
+}
 
 const words: readonly (readonly [Word, RegExp])[] = [
-  ['begin', /^\s*(?:begin(?:\s+(?:work|transaction))?|start\s+transaction)\b[^;]*;?\s*$/i],
-  ['commit', /^\s*(?:commit|end)(?:\s+(?:work|transaction))?\s*;?\s*$/i],
-  ['rollback', /^\s*(?:rollback|abort)(?:\s+(?:work|transaction))?\s*;?\s*$/i],
+  ['begin', /^(?:begin|start\s+transaction)\b/i],
+  ['commit', /^(?:commit|end)(?:\s+(?:work|transaction))?(?:\s+and\s+(?:no\s+)?chain)?$/i],
+  ['rollback', /^(?:rollback|abort)(?:\s+(?:work|transaction))?(?:\s+and\s+(?:no\s+)?chain)?$/i],
 ]
 
-export function wordOf(text: string): Word | undefined {
-  // Most statements are longer than the longest of these, and none of those is one.
-  if (text.length > 120) return undefined
-  return words.find(([, pattern]) => pattern.test(text))?.[0]
+/** How such a text begins. Most do not, and are not looked at any further. */
+const perhaps = /^[\s;]*(?:begin|start|commit|end|rollback|abort|--|\/\*)/i
+
+export function orderOf(sql: string): Order | undefined {
+  if (!perhaps.test(sql)) return undefined
+  const [text, second] = statementsOf(sql)
+  // A script is for the server.
+  if (text === undefined || second !== undefined) return undefined
+  const word = words.find(([, pattern]) => pattern.test(text))?.[0]
+  return word && { word, text, chains: /\band\s+chain$/i.test(text) }
 }
 
 const isolations: Readonly<Record<string, PgTransactionOptions['isolation']>> = {
@@ -30,7 +45,8 @@ const isolations: Readonly<Record<string, PgTransactionOptions['isolation']>> = 
  */
 export function beginOptions(text: string): PgTransactionOptions {
   const options: PgTransactionOptions = {}
-  const level = /isolation\s+level\s+(\w+(?:\s+(?:un)?committed|\s+read)?)/i.exec(text)?.[1]
+  // Other modes may follow with nothing but a blank between them, such as `serializable read only`.
+  const level = /isolation\s+level\s+(read\s+\w+|repeatable\s+\w+|\w+)/i.exec(text)?.[1]
   if (level !== undefined) {
     const isolation = isolations[level.toLowerCase().replaceAll(/\s+/g, ' ')]
     if (isolation === undefined) {

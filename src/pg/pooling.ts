@@ -4,6 +4,7 @@
  */
 import { transactionPooling } from './errors.ts'
 import type { Session } from './session.ts'
+import { statementsOf } from './sql-text.ts'
 import type { PgQueryConfig } from './types.ts'
 
 interface Refusal {
@@ -51,10 +52,6 @@ const refusals: readonly Refusal[] = [
   },
 ]
 
-/** Comments and quoted text, in which the words mean nothing. */
-const quoted =
-  /--[^\n]*|\/\*[\s\S]*?\*\/|\be'(?:\\[\s\S]|''|[^'\\])*'|'(?:''|[^'])*'|"(?:""|[^"])*"|\$(\w*)\$[\s\S]*?\$\1\$/gi
-
 /**
  * Behind such a pooler only.
  * @throws `ERR_PG_TRANSACTION_POOLING` for a statement that needs its session for longer than its transaction
@@ -62,8 +59,7 @@ const quoted =
 export function checkPooling(session: Session, statement: string | PgQueryConfig): void {
   if (!session.policy.transactionPooling) return
   const sql = typeof statement === 'string' ? statement : statement.text
-  const parts = sql.replaceAll(quoted, ' ').split(';')
-  for (const part of parts.map((text) => text.trim())) {
+  for (const part of statementsOf(sql)) {
     const refusal = refusals.find(({ pattern }) => pattern.test(part))
     if (refusal !== undefined) throw transactionPooling(refusal.what, refusal.instead)
   }

@@ -272,6 +272,95 @@ test('over asPool() nobody ends a transaction that somebody else began, and none
   assert.equal(tx.state, 'open')
 })
 
+const levels = ['read uncommitted', 'read committed', 'repeatable read', 'serializable']
+const modes = ['', 'read only', 'read write', 'deferrable', 'not deferrable']
+
+test('every isolation level with every other mode is understood, whatever stands between them', async () => {
+  await using pool = pgPool(() => newPool())
+  const asked = levels.flatMap((level) =>
+    modes.flatMap((mode) =>
+      [', ', ' ', '\n'].map((between) => ({ level, mode, text: level + between + mode })),
+    ),
+  )
+  const client = await pool.driver.connect()
+  for (const { level, mode, text } of asked) {
+    await client.query(`start transaction isolation level ${text.replace(/,?\s+$/, '')}`)
+    const { rows } = await client.query<Record<string, string>>(`select
+      current_setting('transaction_isolation') as level,
+      current_setting('transaction_read_only') as "readOnly",
+      current_setting('transaction_deferrable') as deferrable`)
+    assert.deepEqual(rows[0], {
+      level: level === 'read uncommitted' ? 'read committed' : level,
+      readOnly: mode === 'read only' ? 'on' : 'off',
+      deferrable: mode === 'deferrable' ? 'on' : 'off',
+    })
+    await client.query('rollback')
+  }
+  await assert.rejects(client.query('begin isolation level snapshot read only'), {
+    name: 'TypeError',
+    message: /isolation level.*'snapshot'/,
+  })
+  client.release()
+
+  const shown = async (trx: { execute(query: ReturnType<typeof drizzleSql>): Promise<unknown> }) =>
+    trx.execute(drizzleSql`show transaction_read_only`)
+  const { rows } = (await drizzle(pool.driver).transaction(shown, {
+    isolationLevel: 'serializable',
+    accessMode: 'read only',
+    deferrable: true,
+  })) as pg.QueryResult
+  assert.deepEqual(rows, [{ transaction_read_only: 'on' }])
+  const db = kysely(pool.driver)
+  const begun = db.transaction().setIsolationLevel('serializable').setAccessMode('read only')
+  const result = await begun.execute((trx) => sql`show transaction_read_only`.execute(trx))
+  assert.deepEqual(result.rows, [{ transaction_read_only: 'on' }])
+  assert.equal(pool.stats().leased, 0)
+})
+
+const ends = [
+  'commit;',
+  ' COMMIT WORK ',
+  'commit transaction',
+  'end',
+  'END TRANSACTION;',
+  'commit and no chain',
+  '/* by whom */ commit',
+  '-- at last\ncommit',
+  `commit /* action='save%2Fall',controller='orders',traceparent='00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01',x='1' */`,
+  ';commit;;',
+  'rollback;',
+  'Rollback Work and no chain',
+  'abort',
+  'abort transaction /* no */',
+]
+
+test('a transaction is begun and ended by text in every way in which SQL writes that', async () => {
+  await using pool = pgPool(() => newPool())
+  await using lease = await pool.acquire()
+  await using around = await lease.begin()
+  const inside = await around.asPool<pg.Pool>().connect()
+  const open = { code: 'ERR_PG_TRANSACTION_OPEN' }
+  for (const text of [...ends, 'commit and chain', '/* */ rollback work and chain;']) {
+    await assert.rejects(inside.query(text), open, text)
+  }
+  await around.rollback()
+
+  const client = await lease.asPool<pg.Pool>().connect()
+  const begins = ['begin /* c */', '-- c\nstart transaction;', ' BEGIN WORK; ', 'begin transaction']
+  for (const [at, text] of ends.entries()) {
+    await client.query(begins[at % begins.length] ?? 'begin')
+    await client.query(text)
+    // Nobody believes that it is open, on either side.
+    const free = await lease.begin()
+    await free.rollback()
+  }
+  for (const text of ['commit and chain', 'rollback work and chain;']) {
+    await client.query('begin')
+    await assert.rejects(client.query(text), { ...open, message: /AND CHAIN/ })
+    await client.query('rollback')
+  }
+})
+
 test('a pool of one connection dies with that', async () => {
   await using pool = pgPool(() => newPool())
   const lease = await pool.acquire()

@@ -1,0 +1,9 @@
+/** A text of SQL as far as its words mean something: without comments and quoted text, one statement after another. */
+
+const quoted =
+  /--[^\n]*|\/\*[\s\S]*?\*\/|\be'(?:\\[\s\S]|''|[^'\\])*'|'(?:''|[^'])*'|"(?:""|[^"])*"|\$(\w*)\$[\s\S]*?\$\1\$/gi
+
+export function statementsOf(sql: string): string[] {
+  const statements = sql.replaceAll(quoted, ' ').split(';')
+  return statements.map((statement) => statement.trim()).filter((statement) => statement !== '')
+}
