@@ -3,6 +3,7 @@
  * handler, or with what it makes of a failure.
  */
 import { primaryError } from '../core/dispose.ts'
+import { expected } from '../core/options.ts'
 import { report } from './adapter.ts'
 import type { Served } from './served.ts'
 
@@ -17,13 +18,13 @@ export function closeForAnswer(served: Served): Promise<void> | undefined {
 
 /** The handler failed, and others answer that once everything is released. @returns what they should answer */
 export async function failForAnswer(served: Served, error: unknown): Promise<unknown> {
-  if (served.over) return plain(served, error)
+  if (served.over) return visible(plain(served, error))
   served.delegated = true
   served.waits = true
   served.fail(error)
   try {
     await closeForAnswer(served)
-    return error
+    return visible(error)
   } catch (failure) {
     return failure
   }
@@ -36,7 +37,7 @@ async function settle(served: Served, closing: Promise<void>): Promise<void> {
   } catch (error) {
     const primary = plain(served, error)
     // An answer to what the handler failed with is on its way.
-    if (failure === undefined || primary !== failure.error) throw primary
+    if (failure === undefined || primary !== failure.error) throw visible(primary)
   }
 }
 
@@ -45,4 +46,10 @@ function plain(served: Served, error: unknown): unknown {
   const primary = primaryError(error)
   if (error !== primary) report(served.scope, error)
   return primary
+}
+
+/** `error` for frameworks, which take some values for no error, or for a command: these are the cause of one. */
+function visible(error: unknown): unknown {
+  if (Boolean(error) && error !== 'route' && error !== 'router') return error
+  return Object.assign(expected('what a request fails with', 'an error', error), { cause: error })
 }
