@@ -87,8 +87,12 @@ function answered(served: Served, response: Response): Fetched {
 
 /** The client has left, or was answered in the place of the handler. */
 async function unwanted(served: Served, response: Response): Promise<Response> {
-  await discard(response)
-  served.throwIfOvertaken()
+  try {
+    await discard(response)
+    served.throwIfOvertaken()
+  } catch (error) {
+    return await failed(served, error)
+  }
   return refused(503)
 }
 

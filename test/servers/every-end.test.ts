@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 
 import { createApp, input, resource } from 'unwind'
 
+import { within } from '../core/support/promises.ts'
 import { Peer } from './support/client.ts'
 import { kinds, plainKinds } from './support/kinds.ts'
 import { turn, untilAborted } from './support/scoped-site.ts'
@@ -91,6 +92,21 @@ for (const kind of kinds) {
       assert.equal((await kind.ask(site, '/')).status, 503)
       assert.equal(((await told.promise) as Error).name, 'TimeoutError')
       assert.deepEqual(await site.statuses(), ['aborted'])
+    })
+
+    test('whose handler fulfils after its time was over lets go of everything then', async () => {
+      const options = { timeout: 10, abandonAfter: 60_000 }
+      const answered = Promise.withResolvers<void>()
+      const handler = async (): Promise<object> => {
+        await answered.promise
+        return { body: 'late' }
+      }
+      await using site = await Site.serve(kind, handler, options)
+      assert.equal((await kind.ask(site, '/')).status, 503)
+      answered.resolve()
+      const [status] = await within(site.statuses())
+      assert.equal(status, 'aborted')
+      assert.deepEqual(site.reported, [])
     })
 
     test('whose release fails without a say in the outcome keeps its answer, and that is reported', async () => {
