@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isThenable, primaryError } from '../core/dispose.ts'
 import { ShutdownError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
-import { close, enter, type Adapter } from './adapter.ts'
+import { close, enter, isCompleted, type Adapter } from './adapter.ts'
 import { abandoned, disconnected, judge } from './ends.ts'
 import { cut, tell } from './failure.ts'
 import { hearEnd, hearProduced } from './hearing.ts'
@@ -87,7 +87,7 @@ export class Served {
 
   /** Its deadline passed, or its app closed: the result of the handler is not wanted any more. */
   get overtaken(): boolean {
-    return this.#overtaken || this.scope.state !== 'open'
+    return this.#overtaken || (this.scope.state !== 'open' && this.#closedByApp())
   }
 
   /** @throws why it was overtaken */
@@ -219,6 +219,12 @@ export class Served {
     } catch (error) {
       this.fail(error)
     }
+  }
+
+  /** And not by the handler itself, which says by `complete()` that its work is whole. */
+  #closedByApp(): boolean {
+    const { scope, adapter } = this
+    return scope.signal.aborted || (adapter.app.state !== 'open' && !isCompleted(scope))
   }
 
   #sourceEnded(): void {

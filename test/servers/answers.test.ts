@@ -385,6 +385,17 @@ describe('a handler of handle() that writes to the response itself', () => {
     assert.deepEqual(await site.statuses(), ['unknown', 'success'])
   })
 
+  test('may close its scope before or after it has answered, and nothing is reported', async () => {
+    await using site = await openHandled(async (request, response, scope) => {
+      if (request.url === '/after') response.end('self')
+      await scope.close()
+      if (request.url === '/before') response.end('self')
+    })
+    for (const path of ['/before', '/after']) assert.equal((await ask(site, path)).body, 'self')
+    assert.deepEqual(await site.statuses(), ['unknown', 'unknown'])
+    assert.deepEqual(site.reported, [])
+  })
+
   test('keeps what it sent, whatever it returns afterwards', async () => {
     await using site = await openHandled((_request, response) => {
       response.end('self')

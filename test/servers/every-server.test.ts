@@ -29,6 +29,18 @@ for (const kind of kinds) {
       assert.deepEqual(await site.statuses(), ['failure'])
     })
 
+    test('may be completed and closed by its handler, which then answers', async () => {
+      await using site = await Site.serve(kind, async ({ scope }) => {
+        scope.complete()
+        await scope.close()
+        return { body: 'closed before' }
+      })
+      const { status, body } = await kind.ask(site, '/')
+      assert.deepEqual([status, body], [200, 'closed before'])
+      assert.deepEqual(await site.statuses(), ['success'])
+      assert.deepEqual(site.reported, [])
+    })
+
     test('keeps its scope open for a stream until that has ended', async () => {
       const states: string[] = []
       await using site = await Site.serve(kind, async ({ scope }) => ({
