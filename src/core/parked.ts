@@ -1,6 +1,6 @@
 /**
  * A scope whose body has settled while streams that it gave out are still read: it stays open for them, and closes when
- * the last one is over, as that one ended.
+ * the last one is over. How each of them ended counts.
  */
 import { cancel } from './abort.ts'
 import type { Completion } from './completion.ts'
@@ -15,8 +15,10 @@ export async function unbind(
   for (const at of upToRoot(scope)) {
     const { extended } = at
     extended.streams -= 1
+    if (!extended.parked) continue
+    at.completion = settle(at.completion)
     // oxlint-disable-next-line no-await-in-loop -- the inner ones close first
-    if (extended.parked && extended.streams === 0) await leave(at, settle)
+    if (extended.streams === 0) await leave(at)
   }
 }
 
@@ -32,13 +34,9 @@ function upToRoot(scope: ScopeNode): ScopeNode[] {
   return scopes
 }
 
-async function leave(
-  scope: ScopeNode,
-  settle: (completion: Completion) => Completion,
-): Promise<void> {
+async function leave(scope: ScopeNode): Promise<void> {
+  const { completion } = scope
   scope.extended.parked = false
-  const completion = settle(scope.completion)
-  scope.completion = completion
   if (completion.status === 'failure') cancel(scope, completion.error)
   if (completion.status === 'aborted') cancel(scope, completion.reason)
   try {

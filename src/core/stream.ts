@@ -5,6 +5,7 @@
 import { enterFrame, type Frame } from './context.ts'
 import type { Completion } from './completion.ts'
 import { disposedError } from './lease.ts'
+import { scopeClosed } from './misuse.ts'
 import { expected } from './options.ts'
 import type { Scope } from './types.ts'
 
@@ -17,6 +18,7 @@ export interface Source extends Scope {
     | {
         /** The body has settled, and the scope is open for its streams alone. */
         readonly parked: boolean
+        readonly cancellation: { readonly requested: boolean } | undefined
       }
     | undefined
 }
@@ -49,7 +51,10 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   #iterator: AsyncIterator<T> | undefined = undefined
   #ended: Promise<void> | undefined = undefined
   #stopped = false
-  #interrupt: (reason: unknown) => void = ignore
+  /** Why it was cut off, where no consumer was waiting who could be told. */
+  #unheard: { readonly reason: unknown } | undefined = undefined
+  /** Those who wait for its next value. */
+  readonly #waiting = new Set<(reason: unknown) => void>()
 
   constructor(scope: Source, iterable: AsyncIterable<T>, unbind: Unbind) {
     this.#unbind = unbind
@@ -61,9 +66,9 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   }
 
   async next(): Promise<Result<T>> {
-    if (this.#ended !== undefined) return await this.#done()
+    if (this.#ended !== undefined) return await this.#after()
     // Silence would look like the end of the data.
-    if (this.#stopped) throw disposedError(`The stream of the scope "${this.#scope.name}"`)
+    if (this.#stopped) throw this.#dead()
     try {
       const result = await this.#pull()
       if (result.done !== true) return result
@@ -74,12 +79,14 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
       throw error
     }
     await this.#end((completion) => completion)
-    return { done: true, value: undefined }
+    return over()
   }
 
   async return(): Promise<Result<T>> {
-    await this.#end((completion) => completion.abort(cancelled(this.#scope.name)))
-    return await this.#done()
+    const reason = cancelled(this.#scope.name)
+    // What failed before is the outcome.
+    await this.#end((completion) => (completion.failed ? completion : completion.abort(reason)))
+    return over()
   }
 
   async throw(error: unknown): Promise<Result<T>> {
@@ -96,12 +103,18 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   }
 
   /** In the scope's context; an abort of the scope ends the waiting. */
-  #pull(): Promise<Result<T>> {
-    return new Promise((resolve, reject) => {
-      this.#interrupt = reject
-      const step = enterFrame(this.#scope.frame, this.#scope, advance<T>, this, undefined)
-      step.then(resolve, reject)
+  async #pull(): Promise<Result<T>> {
+    let stopWaiting: (reason: unknown) => void = ignore
+    const interrupted = new Promise<never>((_resolve, reject) => {
+      stopWaiting = reject
     })
+    this.#waiting.add(stopWaiting)
+    try {
+      const step = enterFrame(this.#scope.frame, this.#scope, advance<T>, this, undefined)
+      return await Promise.race([step, interrupted])
+    } finally {
+      this.#waiting.delete(stopWaiting)
+    }
   }
 
   static advance<T>(stream: BoundStream<T>): Promise<Result<T>> {
@@ -109,9 +122,13 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     return Promise.resolve(stream.#iterator.next())
   }
 
-  async #done(): Promise<Result<T>> {
+  /** A stream that was cut off did not come to its end, and says so once. */
+  async #after(): Promise<Result<T>> {
     await this.#ended
-    return { done: true, value: undefined }
+    const unheard = this.#unheard
+    this.#unheard = undefined
+    if (unheard !== undefined) throw unheard.reason
+    return over()
   }
 
   #end(settle: (completion: Completion) => Completion): Promise<void> {
@@ -120,10 +137,22 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   }
 
   #abort(): void {
-    const reason: unknown = this.#scope.signal.reason
-    if (this.#scope.extras?.parked !== true || this.#ended !== undefined) return
-    void this.#end((completion) => completion.abort(reason))
-    this.#interrupt(reason)
+    const { extras, signal } = this.#scope
+    if (extras?.parked !== true || this.#ended !== undefined) return
+    const reason: unknown = signal.reason
+    const requested = extras.cancellation?.requested === true
+    if (this.#waiting.size === 0) this.#unheard = { reason }
+    // What failed in the scope is its outcome already, or will be.
+    void this.#end((completion) => (requested ? completion.abort(reason) : completion))
+    for (const stopWaiting of this.#waiting) stopWaiting(reason)
+  }
+
+  #dead(): Error {
+    const scope = this.#scope
+    return disposedError(
+      `The stream of the scope "${scope.name}"`,
+      scopeClosed(scope, 'next()', undefined),
+    )
   }
 
   async #stopSource(): Promise<void> {
@@ -136,6 +165,10 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
 
 function advance<T>(stream: BoundStream<T>): Promise<Result<T>> {
   return BoundStream.advance(stream)
+}
+
+function over<T>(): Result<T> {
+  return { done: true, value: undefined }
 }
 
 function cancelled(scope: string): DOMException {

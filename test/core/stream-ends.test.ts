@@ -1,0 +1,161 @@
+/** However a bound stream ends, its consumer and its scope learn of the same end. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DisposedError, ScopeClosedError, type Scope } from 'unwind'
+import { setUp, taken } from './support/app.ts'
+import { rejection, within } from './support/promises.ts'
+
+async function* counting(): AsyncGenerator<number> {
+  yield* [1, 2, 3]
+}
+
+/** A generator that fails before its first value. */
+async function* failing(error: unknown): AsyncGenerator<number> {
+  throw error
+}
+
+test('a stream that is cut off between two reads fails with the reason, and does not look finished', async (t) => {
+  const { app, tracker } = setUp(t)
+  const reason = new Error('enough')
+  let opened: Scope | undefined
+  const stream = await app.run(async (scope) => {
+    opened = scope
+    await scope.get(tracker.resource('lease'))
+    return scope.stream(counting())
+  })
+  assert.equal((await stream.next()).value, 1)
+  opened?.abort(reason)
+  assert.equal(await rejection(within(stream.next())), reason)
+  assert.deepEqual(tracker.exits, ['lease: aborted(enough)'])
+  assert.deepEqual(await stream.next(), { done: true, value: undefined })
+})
+
+test('so does one that was not read at all, whatever ended it', async (t) => {
+  for (const end of ['close', 'shutdown', 'timeout'] as const) {
+    const { app } = setUp(t)
+    const timeout = end === 'timeout' ? { timeout: 1 } : {}
+    const stream = await app.run(timeout, (scope) => {
+      const aborted = Promise.withResolvers<void>()
+      scope.signal.addEventListener('abort', () => aborted.resolve())
+      return { rows: scope.stream(counting()), aborted: aborted.promise }
+    })
+    if (end === 'close') await app.close()
+    if (end === 'shutdown') await app.shutdown({ grace: 0 })
+    await within(stream.aborted)
+    const error = await rejection(within(stream.rows.next()))
+    assert.match(String(error), end === 'timeout' ? /TimeoutError/ : /ShutdownError/)
+  }
+})
+
+test('a consumer that stops reading what was cut off hears nothing of it', async (t) => {
+  const { app } = setUp(t)
+  const stream = await app.run((scope) => scope.stream(counting()))
+  await app.shutdown({ grace: 0 })
+  assert.deepEqual(await stream.return(), { done: true, value: undefined })
+})
+
+test('an abort ends the waiting of all who read at once', async (t) => {
+  const { app } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const reason = new Error('enough')
+  let opened: Scope | undefined
+  const stream = await app.run((scope) => {
+    opened = scope
+    return scope.stream(
+      (async function* () {
+        await gate.promise
+        yield 1
+      })(),
+    )
+  })
+  const readers = [stream.next(), stream.next()]
+  opened?.abort(reason)
+  gate.resolve()
+  for (const reader of readers) assert.equal(await rejection(within(reader)), reason)
+})
+
+test('a task that fails while a stream keeps its scope open makes it a failure', async (t) => {
+  const { app, tracker, unthrown } = setUp(t)
+  const failure = new Error('T')
+  const gate = Promise.withResolvers<void>()
+  const stream = await app.run(async (scope) => {
+    await scope.get(tracker.resource('lease'))
+    scope.fork(async () => {
+      await gate.promise
+      throw failure
+    })
+    return scope.stream(counting())
+  })
+  assert.equal((await stream.next()).value, 1)
+  gate.resolve()
+  const error = await rejection(
+    (async () => {
+      for await (const _number of stream);
+    })(),
+  )
+  assert.equal(error, failure)
+  assert.deepEqual(tracker.exits, ['lease: failure(T)'])
+  assert.deepEqual(taken(unthrown), ['T'])
+})
+
+test('fail() while a stream keeps the scope open makes it a failure, which its consumer is told', async (t) => {
+  const { app, tracker } = setUp(t)
+  const failure = new Error('F')
+  let opened: Scope | undefined
+  const stream = await app.run(async (scope) => {
+    opened = scope
+    await scope.get(tracker.resource('lease'))
+    return scope.stream(counting())
+  })
+  opened?.fail(failure)
+  assert.equal(await rejection(within(stream.next())), failure)
+  assert.deepEqual(tracker.exits, ['lease: failure(F)'])
+})
+
+test('of several streams each counts: one that failed or was cancelled is not made good by the last', async (t) => {
+  const failure = new Error('B')
+  const ends: [string, (stream: AsyncGenerator<number>) => Promise<unknown>][] = [
+    ['lease: failure(B)', (stream) => stream.throw(failure)],
+    [
+      'lease: aborted(The stream of the scope "request" was cancelled.)',
+      (stream) => stream.return(0),
+    ],
+  ]
+  for (const [exit, end] of ends) {
+    const { app, tracker } = setUp(t)
+    const [first, second] = await app.run(async (scope) => {
+      await scope.get(tracker.resource('lease'))
+      return [scope.stream(counting()), scope.stream(counting())] as const
+    })
+    await end(first).catch(() => {})
+    assert.deepEqual(tracker.held, ['lease'])
+    const numbers: number[] = []
+    for await (const number of second) numbers.push(number)
+    assert.deepEqual(numbers, [1, 2, 3])
+    assert.deepEqual(tracker.exits, [exit])
+  }
+})
+
+test('a failure stays one when another stream is cancelled after it', async (t) => {
+  const { app, tracker } = setUp(t)
+  const failure = new Error('B')
+  const [first, second] = await app.run(async (scope) => {
+    await scope.get(tracker.resource('lease'))
+    return [scope.stream(failing(failure)), scope.stream(counting())] as const
+  })
+  assert.equal(await rejection(first.next()), failure)
+  await second.return()
+  assert.deepEqual(tracker.exits, ['lease: failure(B)'])
+})
+
+test('what is read after its scope was closed says so, with the scope in its cause', async (t) => {
+  const { app } = setUp(t)
+  const scope = app.child({ name: 'export' })
+  const stream = scope.stream(counting())
+  await stream.next()
+  await scope.close()
+  const error = await rejection(stream.next())
+  assert.ok(error instanceof DisposedError)
+  assert.ok(error.cause instanceof ScopeClosedError)
+  assert.match(error.cause.message, /export/)
+})
