@@ -51,6 +51,12 @@ export function settleFailure(scope: Abortable, error: unknown, thrown: boolean)
   cancel(scope, error)
 }
 
+/** Its signal alone: it closes while something is on its way that nobody will get, and whoever acquires that may stop. */
+export function abortSignalOf(scope: Abortable, reason: unknown): void {
+  const cancellation = cancellationOf(scope)
+  if (!cancellation.cancelled) within(scope, () => cancellation.cancel(reason))
+}
+
 /** The app begins to shut down: everything below it learns of it. */
 export function announceDrain(scope: Abortable, reason: unknown): void {
   const cancellation = cancellationOf(scope)

@@ -28,6 +28,8 @@ interface Drainable extends Family<Drainable> {
   /** It ends with the body that runs in it. */
   readonly running: boolean
   close(): Promise<void>
+  /** What is on its way is not wanted any more. */
+  stopAcquiring(why: unknown): void
 }
 
 /** Nobody has to be waited for before the first release. */
@@ -55,7 +57,11 @@ async function settle(scope: Drainable): Promise<void> {
   }
   addFailures(scope)
   scope.state = 'closing'
-  await scope.holdings?.settle(scopeClosed(scope, 'get()', undefined))
+  const { holdings } = scope
+  if (holdings === undefined || holdings.quiet) return
+  const closed = scopeClosed(scope, 'get()', undefined)
+  if (holdings.acquiring) scope.stopAcquiring(closed)
+  await holdings.settle(closed)
 }
 
 /** Tasks that ignore their abort are waited for as long as a body is. */

@@ -180,9 +180,13 @@ export class Holdings {
     return this.#arriving === undefined ? [] : [...setOf(this.#arriving)]
   }
 
+  get acquiring(): boolean {
+    return this.#arriving !== undefined
+  }
+
   /** Nobody waits for anything. */
   get quiet(): boolean {
-    return this.#arriving === undefined && (this.#waiters === undefined || this.#waiters.size === 0)
+    return !this.acquiring && (this.#waiters === undefined || this.#waiters.size === 0)
   }
 
   waitFor<T>(promise: Promise<T>): Promise<T> {

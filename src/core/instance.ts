@@ -96,7 +96,7 @@ export class Instance implements Traits, Borrower {
     this.state = 'acquiring'
     const { owner, definition } = this
     const { acquireTimeout: limit } = definition
-    if (limit !== undefined) this.#stopTimer = after(limit, () => this.#timeOut(limit))
+    if (limit !== undefined) this.#stopTimer = after(limit, () => this.expire(limit))
     try {
       const context = new Context(this)
       const acquisition = enterFrame(owner.frame, context, beginAcquisition, definition, context)
@@ -122,6 +122,18 @@ export class Instance implements Traits, Borrower {
     // Nobody may be waiting: that is no reason for an unhandled rejection.
     this.promise.catch(ignore)
     this.#reject(error)
+  }
+
+  /**
+   * It had its time, `limit` milliseconds: from here on nobody waits, neither its callers nor an owner that is closing.
+   * @returns what its callers are told
+   */
+  expire(limit: number): Error {
+    const error = new AcquireTimeoutError(this.name, limit)
+    tellTimeout(this.owner, this.name, 'acquire', limit)
+    this.giveUp(error, this.#givenUp ?? failure(error))
+    this.owner.holdings?.arrived(this)
+    return error
   }
 
   /** Its acquire function was given the value of `lender`. */
@@ -228,13 +240,6 @@ export class Instance implements Traits, Borrower {
     owner.holdings?.arrived(this)
   }
 
-  /** From here on nobody waits: neither its callers nor an owner that is closing. */
-  #timeOut(limit: number): void {
-    const error = new AcquireTimeoutError(this.name, limit)
-    tellTimeout(this.owner, this.name, 'acquire', limit)
-    this.giveUp(error, this.#givenUp ?? failure(error))
-    this.owner.holdings?.arrived(this)
-  }
 
   /** Each `get` would add one that is released only when the app ends. */
   #pilesUp(): boolean {

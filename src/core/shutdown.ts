@@ -107,7 +107,7 @@ export async function shutDown(
   aborted += stuck.length
   const counts = { drained, aborted }
   for (const door of inside.doors) door.clear?.()
-  const errors = await release(app)
+  const errors = await release(app, abortGrace)
   return { ...counts, stuck, errors }
 }
 
@@ -144,19 +144,26 @@ function abandon(app: ScopeNode): ScopeSnapshot[] {
 
 /** Whether closing it would wait for more than its releases. */
 function isBusy(scope: ScopeNode): boolean {
-  const { state, running, tasks, extras } = scope
-  if (state !== 'open' || running) return true
+  const { state, running, tasks, extras, holdings } = scope
+  if (state !== 'open' || running || holdings?.acquiring === true) return true
   if ((tasks?.size ?? 0) > 0 || (extras?.streams ?? 0) > 0) return true
   return childrenOf(scope).some(isBusy)
 }
 
-async function release(app: ScopeNode): Promise<unknown[]> {
+/** What is still being acquired for the app itself is waited for as long as what was aborted. */
+async function release(app: ScopeNode, abortGrace: number): Promise<unknown[]> {
+  const errors: unknown[] = []
+  const stop = after(abortGrace, () => {
+    for (const instance of app.holdings?.onTheirWay() ?? []) errors.push(instance.expire(abortGrace))
+  })
   try {
     await conclude(app)
-    return []
   } catch (error) {
-    return [error]
+    errors.push(error)
+  } finally {
+    stop()
   }
+  return errors
 }
 
 function waitAtMost(

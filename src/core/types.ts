@@ -57,7 +57,10 @@ export interface Input<T> extends Resource<T> {
 export interface AcquireContext {
   /** The scope that will own the value: possibly an ancestor of the one that asked. */
   readonly scope: Scope
-  /** The owner's signal, never one caller's: several callers may be waiting for the same acquisition. */
+  /**
+   * The owner's signal, never one caller's: several callers may be waiting for the same acquisition. It aborts too when
+   * the owner closes meanwhile, because nobody gets the value then.
+   */
   readonly signal: AbortSignal
   /**
    * Resolve a dependency. It is released after what is being acquired, and a circle of dependencies is reported.

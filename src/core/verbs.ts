@@ -159,8 +159,9 @@ export function closeNow(scope: ScopeNode): Promise<void> {
   return Promise.resolve()
 }
 
-/** What runs below is told that the app ends. */
+/** What runs in the app and below is told that it ends. */
 function stop(app: ScopeNode, reason: ShutdownError): void {
   announceDrain(app, reason)
   abortChildren(app, reason)
+  app.tasks?.stop(reason)
 }

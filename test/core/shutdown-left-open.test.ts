@@ -40,13 +40,18 @@ test('where something goes on in it that does not end, it keeps what it holds', 
     app.child({ name: 'runs' }),
     app.child({ name: 'forks' }),
     app.child({ name: 'streams' }),
+    app.child({ name: 'acquires' }),
   ] as const
   for (const scope of busy) {
     // oxlint-disable-next-line no-await-in-loop -- in this order
     await scope.get(tracker.resource(scope.inspect().name))
   }
-  const [runs, forks, streams] = busy
-  const running = [runs.child().run(() => gate.promise), forks.fork(() => gate.promise)]
+  const [runs, forks, streams, acquires] = busy
+  const running = [
+    runs.child().run(() => gate.promise),
+    forks.fork(() => gate.promise),
+    acquires.get(tracker.resource('slow', { onAcquire: () => gate.promise })),
+  ]
   const rows = streams.stream(
     (async function* (): AsyncGenerator<number> {
       yield 1
@@ -58,9 +63,9 @@ test('where something goes on in it that does not end, it keeps what it holds', 
   const report = await within(app.shutdown(now))
   assert.deepEqual(
     report.stuck.map(({ name }) => name),
-    ['streams', 'forks', 'runs'],
+    ['acquires', 'streams', 'forks', 'runs'],
   )
-  assert.deepEqual(tracker.held, ['runs', 'forks', 'streams'])
+  assert.deepEqual(tracker.held, ['runs', 'forks', 'streams', 'acquires'])
   gate.resolve()
   await Promise.allSettled([...running, next])
   await Promise.all(busy.map((scope) => scope.close()))
