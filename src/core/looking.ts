@@ -3,7 +3,7 @@
  * until it is asked for; the history and the exact clock are kept only between `keepLooking` and the call of its result.
  */
 import { activityOf } from './activity.ts'
-import { elapsed, roughNow, sharpen } from './deadline.ts'
+import { elapsed, exactNow, sharpen } from './deadline.ts'
 import { detection } from './detection.ts'
 import { identityOf, type ScopeIdentity } from './events.ts'
 import { allHeld, type Ticket } from './held.ts'
@@ -61,7 +61,7 @@ interface PoolSnapshot extends PoolCounts {
 }
 
 export function pictureOf(app: App): Picture {
-  const now = roughNow()
+  const now = exactNow()
   return {
     at: Date.now(),
     level: detection.level,

@@ -4,7 +4,7 @@
 import { inspect } from 'node:util'
 import { activityOf } from './activity.ts'
 import { childrenOf, type Family } from './children.ts'
-import { elapsed, roughNow } from './deadline.ts'
+import { elapsed, exactNow } from './deadline.ts'
 import type { Finalizer } from './finalizers.ts'
 import type { Holdings } from './holdings.ts'
 import { Instance } from './instance.ts'
@@ -21,7 +21,7 @@ interface Pictured extends Scope, Family<Pictured>, Pick<Unwindable, 'newest' | 
 }
 
 export function snapshotOf(scope: Pictured): ScopeSnapshot {
-  const now = roughNow()
+  const now = exactNow()
   const arriving = [...(scope.holdings?.onTheirWay() ?? [])].map((instance) =>
     picture(instance, instance, 'acquiring', now),
   )
