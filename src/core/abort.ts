@@ -11,19 +11,22 @@ import type { Holdings } from './holdings.ts'
 import type { Tasks } from './tasks.ts'
 import type { ScopeOptions } from './types.ts'
 
-export interface Abortable extends Family<Abortable>, Ambient {
-  readonly name: string
+/** Where a signal is kept, and its listeners are called. */
+export interface Signalling extends Ambient {
   readonly frame: Frame
+  readonly extended: { cancellation: Cancellation | undefined }
+}
+
+export interface Abortable extends Family<Abortable>, Signalling {
+  readonly name: string
   completion: Completion
   readonly parent: { readonly deadline: number | undefined } | undefined
   readonly holdings: Holdings | undefined
   readonly tasks: Tasks | undefined
-  /** Where it is kept. */
-  readonly extended: { cancellation: Cancellation | undefined }
   abort(reason: unknown): void
 }
 
-export function cancellationOf(scope: Abortable): Cancellation {
+export function cancellationOf(scope: Signalling): Cancellation {
   return (scope.extended.cancellation ??= new Cancellation())
 }
 
@@ -52,7 +55,7 @@ export function settleFailure(scope: Abortable, error: unknown, thrown: boolean)
 }
 
 /** Its signal alone: it closes while something is on its way that nobody will get, and whoever acquires that may stop. */
-export function abortSignalOf(scope: Abortable, reason: unknown): void {
+export function abortSignalOf(scope: Signalling, reason: unknown): void {
   const cancellation = cancellationOf(scope)
   if (!cancellation.cancelled) within(scope, () => cancellation.cancel(reason))
 }
@@ -84,6 +87,6 @@ function spread(scope: Abortable, cancellation: Cancellation, reason: unknown): 
   abortChildren(scope, reason)
 }
 
-function within(scope: Abortable, body: () => void): void {
+function within(scope: Signalling, body: () => void): void {
   callInFrame(scope.frame, scope, body)
 }

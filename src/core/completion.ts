@@ -2,7 +2,8 @@
  * How a scope ends: success, failure, aborted or unknown, as changed by what fails on the way out. Errors combine as
  * nested `await using` combines them, and none is lost.
  */
-import { isSuppressedError, suppress, suppressionChain } from './dispose.ts'
+import { holds } from './attempt.ts'
+import { isObject, isSuppressedError, suppress, suppressionChain } from './dispose.ts'
 import { ScopeIncompleteError, UnwindError } from './errors.ts'
 import { title, type Named } from './misuse.ts'
 import { rememberOrigin } from './origin.ts'
@@ -59,10 +60,10 @@ export class Completion {
    * @param release the name of what was released, where it has one
    */
   add(thrown: unknown, release?: string): Completion {
-    if (thrown instanceof Additions) {
+    if (Additions.is(thrown)) {
       return thrown.parts.reduce<Completion>((so, part) => so.add(part, release), this)
     }
-    if (thrown instanceof Translation) {
+    if (Translation.is(thrown)) {
       const replaces = Object.is(this.error, thrown.original)
       return this.fail(replaces ? thrown.error : this.#outside(thrown.error), true)
     }
@@ -92,11 +93,12 @@ export class Completion {
 }
 
 function isAbandoned(error: unknown): boolean {
-  return error instanceof UnwindError && error.code === 'ERR_ABANDONED'
+  return holds(() => error instanceof UnwindError && error.code === 'ERR_ABANDONED')
 }
 
 /** What a release throws that gave `original` another form. */
 export class Translation {
+  readonly #brand = true
   readonly original: unknown
   readonly error: unknown
 
@@ -104,10 +106,16 @@ export class Translation {
     this.original = original
     this.error = error
   }
+
+  /** Not by its class: what was thrown may be a proxy, which can refuse to be asked for that. */
+  static is(thrown: unknown): thrown is Translation {
+    return isObject(thrown) && #brand in thrown
+  }
 }
 
 /** What a release throws whose `error` is a chain that ends in `original`, which it was given. */
 export class Additions {
+  readonly #brand = true
   readonly error: unknown
   readonly original: unknown
 
@@ -128,11 +136,15 @@ export class Additions {
     }
     return parts
   }
+
+  static is(thrown: unknown): thrown is Additions {
+    return isObject(thrown) && #brand in thrown
+  }
 }
 
 /** The error itself, for those who are not told how it came about. */
 export function plain(thrown: unknown): unknown {
-  return thrown instanceof Translation || thrown instanceof Additions ? thrown.error : thrown
+  return Translation.is(thrown) || Additions.is(thrown) ? thrown.error : thrown
 }
 
 /** The outcome as one release sees it, with the signal of that release. */

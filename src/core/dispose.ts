@@ -3,6 +3,7 @@
  * `await using`: the newest error outside, the body's innermost.
  */
 import { inspect } from 'node:util'
+import { holds } from './attempt.ts'
 import { recordOf } from './error-json.ts'
 import { formatError } from './format.ts'
 import {
@@ -102,5 +103,7 @@ export function primaryError(error: unknown): unknown {
 /** Whether `error` is how something says that it was aborted with `reason`: no news for whoever aborted it. */
 export function isEcho(error: unknown, reason: unknown): boolean {
   if (error === reason) return true
-  return error instanceof Error && error.name === 'AbortError' && error.cause === reason
+  return holds(
+    () => error instanceof Error && error.name === 'AbortError' && error.cause === reason,
+  )
 }

@@ -2,6 +2,7 @@
  * The way down of a scope: its tasks settle, its children close, newest first, what is on its way arrives; then, and
  * only then, it is releasing.
  */
+import { abortSignalOf, type Signalling } from './abort.ts'
 import type { Family } from './children.ts'
 import type { Completion } from './completion.ts'
 import { aggregate, isEcho } from './dispose.ts'
@@ -13,7 +14,7 @@ import type { Tasks } from './tasks.ts'
 import type { ScopeKind, ScopeState } from './types.ts'
 import { abandonable } from './waiting.ts'
 
-interface Drainable extends Family<Drainable> {
+interface Drainable extends Family<Drainable>, Signalling {
   readonly id: string
   readonly name: string
   readonly kind: ScopeKind
@@ -22,14 +23,12 @@ interface Drainable extends Family<Drainable> {
   state: ScopeState
   completion: Completion
   readonly extras: { readonly tasks: Tasks | undefined } | undefined
-  readonly extended: { readonly whenEnded: (() => void)[] }
+  readonly extended: Signalling['extended'] & { readonly whenEnded: (() => void)[] }
   readonly tasks: Tasks | undefined
   readonly holdings: Holdings | undefined
   /** It ends with the body that runs in it. */
   readonly running: boolean
   close(): Promise<void>
-  /** What is on its way is not wanted any more. */
-  stopAcquiring(why: unknown): void
 }
 
 /** Nobody has to be waited for before the first release. */
@@ -60,7 +59,7 @@ async function settle(scope: Drainable): Promise<void> {
   const { holdings } = scope
   if (holdings === undefined || holdings.quiet) return
   const closed = scopeClosed(scope, 'get()', undefined)
-  if (holdings.acquiring) scope.stopAcquiring(closed)
+  if (holdings.acquiring) abortSignalOf(scope, closed)
   await holdings.settle(closed)
 }
 

@@ -3,8 +3,9 @@
  * Whatever was thrown, however it is knotted, this neither throws nor hangs.
  */
 import { inspect } from 'node:util'
+import { attempt } from './attempt.ts'
 import { originOf } from './origin.ts'
-import { isSuppressedError, type SuppressedError } from './suppressed-error.ts'
+import { isSuppressedError } from './suppressed-error.ts'
 
 /** Causes and parts below this are left out. */
 const deepest = 16
@@ -46,7 +47,7 @@ function takeApart(
 ): { readonly primary: unknown; readonly failures: readonly unknown[] } {
   const failures: unknown[] = []
   let primary = error
-  while (isChain(primary) && !shown.has(primary)) {
+  while (isSuppressedError(primary) && !shown.has(primary)) {
     shown.add(primary)
     failures.unshift(read(primary, 'error'))
     primary = read(primary, 'suppressed')
@@ -108,10 +109,6 @@ function isError(value: unknown): value is object {
   )
 }
 
-function isChain(value: unknown): value is SuppressedError {
-  return attempt(() => isSuppressedError(value)) ?? false
-}
-
 function read(value: object, key: string): unknown {
   return attempt((): unknown => Reflect.get(value, key))
 }
@@ -124,13 +121,4 @@ function textIn(value: object, key: string): string {
 function show(value: unknown): string {
   const shown = attempt(() => inspect(value, { depth: 1, breakLength: 100, customInspect: false }))
   return shown ?? 'a value that cannot be shown'
-}
-
-/** Getters, proxies and custom inspection can throw. */
-function attempt<T>(act: () => T): T | undefined {
-  try {
-    return act()
-  } catch {
-    return undefined
-  }
 }

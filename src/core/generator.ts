@@ -3,6 +3,7 @@
  * sees how things ended: success comes out of the `yield`, everything else is thrown there.
  */
 import { refuseThenable, type Acquisition } from './acquisition.ts'
+import { holds } from './attempt.ts'
 import { Additions, Translation, type Completion } from './completion.ts'
 import { isThenable, suppress, suppressionChain } from './dispose.ts'
 import { ResourceProtocolError } from './errors.ts'
@@ -102,11 +103,15 @@ function absorb(error: unknown, thrown: unknown): void {
   const innermost = chain.find((link) => is(link, thrown)) ?? chain.at(-1)
   if (is(innermost, thrown)) {
     if (!is(error, thrown)) throw new Additions(error, thrown)
-  } else if (innermost instanceof Error && 'cause' in innermost && is(innermost.cause, thrown)) {
+  } else if (holds(() => innermost instanceof Error && hasCause(innermost, thrown))) {
     throw new Translation(thrown, error)
   } else {
     throw error
   }
+}
+
+function hasCause(error: Error, cause: unknown): boolean {
+  return 'cause' in error && is(error.cause, cause)
 }
 
 function yieldedTwice(name: string): ResourceProtocolError {

@@ -240,7 +240,6 @@ export class Instance implements Traits, Borrower {
     owner.holdings?.arrived(this)
   }
 
-
   /** Each `get` would add one that is released only when the app ends. */
   #pilesUp(): boolean {
     const { lifetime } = this.definition

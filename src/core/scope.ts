@@ -1,7 +1,7 @@
 /**
  * A scope: its state, and the verbs of those who use it. What becomes of it is in life.ts.
  */
-import { abortSignalOf, cancel, cancellationOf, request, settleFailure } from './abort.ts'
+import { cancel, cancellationOf, request, settleFailure } from './abort.ts'
 import { abortReason, type Cancellation } from './cancellation.ts'
 import { addChild } from './children.ts'
 import { Completion, type ReleaseExit } from './completion.ts'
@@ -274,10 +274,6 @@ export class ScopeNode implements Scope, Place, Source, Ambient, Unwindable {
 
   taskFailed(error: unknown): void {
     cancel(this, error)
-  }
-
-  stopAcquiring(why: unknown): void {
-    abortSignalOf(this, why)
   }
 
   report(error: unknown, resource: string | undefined, late: boolean): void {

@@ -154,7 +154,8 @@ function isBusy(scope: ScopeNode): boolean {
 async function release(app: ScopeNode, abortGrace: number): Promise<unknown[]> {
   const errors: unknown[] = []
   const stop = after(abortGrace, () => {
-    for (const instance of app.holdings?.onTheirWay() ?? []) errors.push(instance.expire(abortGrace))
+    for (const instance of app.holdings?.onTheirWay() ?? [])
+      errors.push(instance.expire(abortGrace))
   })
   try {
     await conclude(app)

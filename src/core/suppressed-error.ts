@@ -3,6 +3,8 @@
  * it but by its source text. Steps are those of `SuppressedError ( error, suppressed, message )`.
  */
 
+import { holds } from './attempt.ts'
+
 /** What the global type says, which a program has only with the library `esnext.disposable`. */
 export interface SuppressedError extends Error {
   // oxlint-disable-next-line typescript/no-explicit-any -- as it is there
@@ -29,13 +31,12 @@ export function newSuppressedError(error: unknown, suppressed: unknown): Suppres
 
 /** Recognised by shape, because helpers and polyfills have classes of their own. */
 export function isSuppressedError(error: unknown): error is SuppressedError {
+  return typeof error === 'object' && error !== null && holds(() => hasShape(error))
+}
+
+function hasShape(error: object): boolean {
   return (
-    typeof error === 'object' &&
-    error !== null &&
-    'error' in error &&
-    'suppressed' in error &&
-    'name' in error &&
-    error.name === 'SuppressedError'
+    'error' in error && 'suppressed' in error && 'name' in error && error.name === 'SuppressedError'
   )
 }
 

@@ -1,0 +1,144 @@
+/** What is thrown may refuse to be looked at: a revoked proxy, a getter that throws. It is an error like any other. */
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { formatError, primaryError, resource, type Scope } from 'unwind'
+import { setUp } from './support/app.ts'
+import { within } from './support/promises.ts'
+
+const refusing = new Error('refused to be looked at')
+
+function refuse(): never {
+  throw refusing
+}
+
+const hostile: [string, () => unknown][] = [
+  [
+    'a revoked proxy',
+    () => {
+      const { proxy, revoke } = Proxy.revocable({}, {})
+      revoke()
+      return proxy
+    },
+  ],
+  [
+    'a proxy whose traps throw',
+    () =>
+      new Proxy(
+        {},
+        { get: refuse, getOwnPropertyDescriptor: refuse, getPrototypeOf: refuse, has: refuse },
+      ),
+  ],
+  [
+    'an error whose getters throw',
+    () =>
+      Object.defineProperties(new Error('E'), {
+        cause: { get: refuse },
+        code: { get: refuse },
+        error: { get: refuse },
+        suppressed: { get: refuse },
+      }),
+  ],
+]
+
+/** Where it is thrown, and whether it is all that goes wrong. */
+const places: [string, (scope: Scope, thrown: unknown) => unknown, boolean][] = [
+  ['by the body', (_scope, thrown) => Promise.reject(thrown), true],
+  ['by a release', (scope, thrown) => scope.defer(() => fail(thrown)), true],
+  [
+    'by an asynchronous release',
+    (scope, thrown) => scope.defer(() => Promise.reject(thrown)),
+    true,
+  ],
+  [
+    'by a release after the body failed',
+    (scope, thrown) => {
+      scope.defer(() => fail(thrown))
+      throw new Error('B')
+    },
+    false,
+  ],
+  [
+    'by the body, before a release fails',
+    (scope, thrown) => {
+      scope.defer(() => fail(new Error('D')))
+      throw thrown
+    },
+    false,
+  ],
+  [
+    'by an acquire function',
+    (scope, thrown) => scope.get(resource({ acquire: () => fail(thrown) })),
+    true,
+  ],
+  [
+    'by a generator after its yield',
+    (scope, thrown) =>
+      scope.get(
+        resource(async function* () {
+          yield {}
+          fail(thrown)
+        }),
+      ),
+    true,
+  ],
+  [
+    'by a generator that was thrown something else',
+    async (scope, thrown) => {
+      const translating = resource(async function* () {
+        try {
+          yield {}
+        } catch {
+          fail(thrown)
+        }
+      })
+      await scope.get(translating)
+      throw new Error('B')
+    },
+    false,
+  ],
+  [
+    'into a generator',
+    async (scope, thrown) => {
+      await scope.get(resource(oneYield))
+      throw thrown
+    },
+    true,
+  ],
+  ['by a task', (scope, thrown) => void scope.fork(() => fail(thrown)), true],
+]
+
+async function* oneYield(): AsyncGenerator<object> {
+  yield {}
+}
+
+function fail(thrown: unknown): never {
+  throw thrown
+}
+
+for (const [what, make] of hostile) {
+  suite(`${what}, thrown`, () => {
+    for (const [where, act, alone] of places) {
+      test(`${where}, stops no release, and is not lost`, async (t) => {
+        const { app } = setUp(t)
+        const thrown = make()
+        let released = false
+        let opened: Scope | undefined
+        const running = app.run(async (scope) => {
+          opened = scope
+          scope.defer(() => {
+            released = true
+          })
+          await act(scope, thrown)
+        })
+        // In an object, because resolving a promise with it would look for a `then`.
+        const { error } = await within(running.then(refuse, (error: unknown) => ({ error })))
+        assert.ok(released)
+        assert.equal(opened?.state, 'closed')
+        if (alone) assert.ok(Object.is(error, thrown))
+        else assert.match(formatError(error), /Error: [BD]\b/)
+        assert.equal(typeof formatError(error), 'string')
+        primaryError(error)
+      })
+    }
+  })
+}
