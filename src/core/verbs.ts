@@ -47,8 +47,7 @@ export function getIn<T>(
   }
   const { signal } = options
   if (signal === undefined) return resolveIn(scope, resource, undefined)
-  // Whatever was thrown is passed on.
-  if (signal.aborted) return Promise.reject(signal.reason as Error)
+  if (signal.aborted) return aborted(signal.reason)
   return withSignal(resolveIn(scope, resource, undefined), signal)
 }
 
@@ -63,8 +62,16 @@ export function resolveIn<T>(
     return obtain(scope, definitionOf(resource), dependent)
   } catch (error) {
     // Whatever was thrown is passed on.
-    return Promise.reject(error)
+    return scope.aborted ? aborted(error) : Promise.reject(error)
   }
+}
+
+/** An abort that came before the call is no more an unhandled rejection than one that comes after it. */
+function aborted(reason: unknown): Promise<never> {
+  // Whatever was thrown is passed on.
+  const refused = Promise.reject(reason as Error)
+  refused.catch(() => {})
+  return refused
 }
 
 /** @param serving for a connection that is served until it ends, although its app shuts down */

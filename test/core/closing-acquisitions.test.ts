@@ -52,7 +52,7 @@ for (const how of ['close', 'shutdown'] as const) {
   test(`an app that is warming up ends with ${how}() where the acquisition heeds its signal`, async (t) => {
     const { app } = setUp(t)
     const warming = rejection(app.warmUp(heeding('app')))
-    await within(app[how]())
+    await within<unknown>(app[how]())
     assert.ok((await warming) instanceof ScopeClosedError)
   })
 }

@@ -113,6 +113,8 @@ const quietly: Record<string, string> = {
   'a dependency that fails when its dependent did not await it':
     'await scope.get(resource({ acquire: ({ get }) => { void get(broken); return 1 } }))',
   'an acquisition that is cut by an abort': 'void scope.get(slow); scope.abort()',
+  'a get in a scope that was aborted': 'scope.abort(); void scope.get(slow)',
+  'a get with a signal that was aborted': 'void scope.get(slow, { signal: AbortSignal.abort() })',
   'an acquisition that exceeds its time when nobody awaits it': 'void scope.get(stuck)',
   'an acquisition that is cut by a close': 'void scope.get(slow); void scope.close()',
   'a failing task that nobody awaits': 'void scope.fork(() => { throw new Error("T") })',
