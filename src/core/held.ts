@@ -15,7 +15,6 @@ import {
   type ResourceAcquired,
 } from './events.ts'
 import { reportLeak, reportReturn, type Found } from './leaks.ts'
-import { title } from './misuse.ts'
 import { forgetNote, note, watchGarbage, type Note } from './notes.ts'
 import { sweepWith } from './sweeping.ts'
 import { tellTimeout } from './telling.ts'
@@ -183,7 +182,7 @@ export class Ticket {
     const { resource, scope } = this
     const heldMs = elapsed(this.since, roughNow())
     const site = this.note?.site
-    this.#suspected = { reason, resource, scope: scope && title(scope), heldMs, site }
+    this.#suspected = { reason, resource, scope: scope && identityOf(scope), heldMs, site }
     reportLeak(this.#suspected)
   }
 

@@ -4,7 +4,7 @@
  */
 import { detection, type LeakOptions } from './detection.ts'
 import { leaked } from './events.ts'
-import { reportUnthrown } from './misuse.ts'
+import { reportUnthrown, title, type Named } from './misuse.ts'
 import type { LeakReport } from './reports.ts'
 import { usageOf, type Usage } from './usage.ts'
 
@@ -30,8 +30,7 @@ const reports: LeakReport[] = []
 export interface Found {
   readonly reason: LeakReport['reason']
   readonly resource: string
-  /** In words. */
-  readonly scope: string | undefined
+  readonly scope: Named | undefined
   readonly heldMs: number
   /** Where it was acquired, if that was recorded. */
   readonly site: string | undefined
@@ -40,13 +39,14 @@ export interface Found {
 export function reportLeak(found: Found): void {
   const usage = usageOf(found.resource)
   usage.leaked += 1
-  const leak = { ...found, site: found.site ?? howToSee(found.resource) }
+  const { scope, site: place = howToSee(found.resource) } = found
+  const leak = { ...found, scope: scope?.name, site: place }
   if (found.site === undefined) escalate(usage)
   reports.push(leak)
   if (reports.length > latest) reports.shift()
   const site = siteOf(leak)
   site.count += 1
-  if (site.count === 1) warn(leak)
+  if (site.count === 1) warn(found, place)
   leaked.publish(leak)
   for (const listener of detection.listeners()) tell(listener, leak)
 }
@@ -62,10 +62,11 @@ function tell(listener: LeakOptions, leak: LeakReport): void {
 
 /** What was suspected has been released: a long use, and no leak. */
 export function reportReturn(found: Found): void {
-  const site = siteOf({ ...found, site: found.site ?? howToSee(found.resource) })
+  const { reason, resource, site: place = howToSee(resource) } = found
+  const site = siteOf({ reason, resource, site: place })
   site.returned += 1
   if (site.returned > 1) return
-  say(`${subject(found)} was returned after all, after ${seconds(found)}.`, found)
+  say(`${subject(found)} was returned after all, after ${seconds(found)}.`, found.site)
 }
 
 /** The latest ones, newest first. */
@@ -84,7 +85,11 @@ function escalate(usage: Usage): void {
   detection.update()
 }
 
-function siteOf({ reason, resource, site }: LeakReport): LeakSite {
+function siteOf({
+  reason,
+  resource,
+  site,
+}: Pick<LeakSite, 'reason' | 'resource' | 'site'>): LeakSite {
   const key = `${reason} ${resource} ${site}`
   const known = sites.get(key)
   if (known !== undefined) return known
@@ -98,20 +103,21 @@ function siteOf({ reason, resource, site }: LeakReport): LeakSite {
 const whatHappened: Readonly<Record<LeakReport['reason'], (found: Found) => string>> = {
   age: (found) =>
     `Suspected leak: ${subject(found)} is held for ${seconds(found)} now. If that is right, nothing is wrong`,
+  // It has one, which has closed.
   scope: (found) =>
-    `Leak: "${found.resource}" is still held although its scope, ${found.scope}, has closed, ${seconds(found)} after it was acquired`,
+    `Leak: "${found.resource}" is still held although its scope, ${title(found.scope as Named)}, has closed, ${seconds(found)} after it was acquired`,
   collected: (found) =>
     `Leak: ${subject(found)} became garbage before it was released, ${seconds(found)} after it was acquired or later`,
 }
 
-function warn(leak: LeakReport): void {
+function warn(found: Found, site: string): void {
   say(
-    `${whatHappened[leak.reason](leak)}. Whoever acquires it has to release it: \`await using\`, or hand it to a scope with use().`,
-    leak,
+    `${whatHappened[found.reason](found)}. Whoever acquires it has to release it: \`await using\`, or hand it to a scope with use().`,
+    site,
   )
 }
 
-function say(message: string, { site }: Pick<Found, 'site'>): void {
+function say(message: string, site: string | undefined): void {
   process.emitWarning(message, {
     type: 'UnwindWarning',
     code: 'UNWIND_LEAK',
@@ -125,7 +131,7 @@ function howToSee(resource: string): string {
 
 function subject({ resource, scope }: Found): string {
   if (scope === undefined) return `"${resource}"`
-  return resource === scopeItself ? scope : `"${resource}" of ${scope}`
+  return resource === scopeItself ? title(scope) : `"${resource}" of ${title(scope)}`
 }
 
 function seconds({ heldMs }: Found): string {

@@ -5,7 +5,8 @@
 import { elapsed, roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { reportLeak } from './leaks.ts'
-import { title, type Named } from './misuse.ts'
+import { identityOf } from './events.ts'
+import type { Named } from './misuse.ts'
 import { siteHere } from './sites.ts'
 import { usageOf } from './usage.ts'
 
@@ -21,13 +22,12 @@ export class Note {
   readonly since: number = roughNow()
   readonly site: string
   readonly resource: string
-  /** In words. */
-  readonly scope: string | undefined
+  readonly scope: Named | undefined
   /** It is garbage, and never was released. */
   lost = false
   readonly #owner: WeakRef<object> | undefined
 
-  constructor(resource: string, scope: string | undefined, site: string) {
+  constructor(resource: string, scope: Named | undefined, site: string) {
     this.resource = resource
     this.scope = scope
     this.site = site
@@ -55,7 +55,7 @@ export function latestNote(): number {
  */
 export function note(held: object, resource: string, scope: Named | undefined): Note | undefined {
   if (!isWanted(resource)) return undefined
-  const made = new Note(resource, scope && title(scope), siteHere(note))
+  const made = new Note(resource, scope && identityOf(scope), siteHere(note))
   notes.set(held, made)
   detection.followed += 1
   return made

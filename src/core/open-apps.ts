@@ -5,10 +5,10 @@
 import { childrenOf } from './children.ts'
 import { elapsed } from './deadline.ts'
 import { detection } from './detection.ts'
+import { identityOf } from './events.ts'
 import type { Finalizer } from './finalizers.ts'
 import { Instance } from './instance.ts'
 import { reportLeak } from './leaks.ts'
-import { title } from './misuse.ts'
 import { noteOf } from './notes.ts'
 import type { ScopeNode } from './scope.ts'
 import { sweepWith } from './sweeping.ts'
@@ -69,7 +69,13 @@ function sweepEntry(scope: ScopeNode, entry: Finalizer, now: number): void {
   const heldMs = elapsed(entry.since, now)
   if (heldMs <= detection.threshold || isSuspected(entry)) return
   const { site } = noteOf(heldBy(entry)) ?? {}
-  const found = { reason: 'age' as const, resource: entry.name, scope: title(scope), heldMs, site }
+  const found = {
+    reason: 'age' as const,
+    resource: entry.name,
+    scope: identityOf(scope),
+    heldMs,
+    site,
+  }
   suspect(entry, found)
   reportLeak(found)
 }

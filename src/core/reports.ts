@@ -91,7 +91,7 @@ export interface LeakReport {
   readonly reason: 'age' | 'scope' | 'collected'
   /** The name of the resource, or what kind of lease it is. */
   readonly resource: string
-  /** The scope in which it was acquired. */
+  /** The name of the scope in which it was acquired. */
   readonly scope: string | undefined
   readonly heldMs: number
   /** Where it was acquired, as the lines of a stack; how to see it, where no stack was taken. */

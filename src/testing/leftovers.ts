@@ -83,7 +83,7 @@ function leftOutside(inScopes: ReadonlySet<unknown>): Leftover[] {
     const whose = app === undefined ? note : noteOf(app)
     if (note === undefined || whose === undefined) continue
     if (mayStay(handle) || (handle !== undefined && inScopes.has(handle))) continue
-    const where = note.scope === undefined ? '' : ` of ${note.scope}`
+    const where = note.scope === undefined ? '' : ` of ${title(note.scope)}`
     left.push({ what: `"${resource}"${where}`, note: whose, release: () => dispose(handle) })
   }
   return left
