@@ -64,8 +64,8 @@ export class Completion {
       return thrown.parts.reduce<Completion>((so, part) => so.add(part, release), this)
     }
     if (Translation.is(thrown)) {
-      const replaces = Object.is(this.error, thrown.original)
-      return this.fail(replaces ? thrown.error : this.#outside(thrown.error), true)
+      const { error } = thrown
+      return this.fail(thrown.replaces(this.error) ? error : this.#outside(error), true)
     }
     if (release !== undefined && thrown !== this.error) rememberOrigin(thrown, release)
     return this.fail(this.#outside(thrown), true)
@@ -98,30 +98,32 @@ function isAbandoned(error: unknown): boolean {
 
 /** What a release throws that gave `original` another form. */
 export class Translation {
-  readonly #brand = true
-  readonly original: unknown
   readonly error: unknown
+  readonly #original: unknown
 
   constructor(original: unknown, error: unknown) {
-    this.original = original
+    this.#original = original
     this.error = error
+  }
+
+  replaces(error: unknown): boolean {
+    return Object.is(error, this.#original)
   }
 
   /** Not by its class: what was thrown may be a proxy, which can refuse to be asked for that. */
   static is(thrown: unknown): thrown is Translation {
-    return isObject(thrown) && #brand in thrown
+    return isObject(thrown) && #original in thrown
   }
 }
 
 /** What a release throws whose `error` is a chain that ends in `original`, which it was given. */
 export class Additions {
-  readonly #brand = true
   readonly error: unknown
-  readonly original: unknown
+  readonly #original: unknown
 
   constructor(error: unknown, original: unknown) {
     this.error = error
-    this.original = original
+    this.#original = original
   }
 
   /** What is new in the chain, oldest first. */
@@ -129,7 +131,7 @@ export class Additions {
     const parts: unknown[] = []
     for (
       let at = this.error;
-      isSuppressedError(at) && !Object.is(at, this.original);
+      isSuppressedError(at) && !Object.is(at, this.#original);
       at = at.suppressed
     ) {
       parts.unshift(at.error)
@@ -138,7 +140,7 @@ export class Additions {
   }
 
   static is(thrown: unknown): thrown is Additions {
-    return isObject(thrown) && #brand in thrown
+    return isObject(thrown) && #original in thrown
   }
 }
 

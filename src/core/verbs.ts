@@ -68,8 +68,7 @@ export function resolveIn<T>(
 
 /** An abort that came before the call is no more an unhandled rejection than one that comes after it. */
 function aborted(reason: unknown): Promise<never> {
-  // Whatever was thrown is passed on.
-  const refused = Promise.reject(reason as Error)
+  const refused = Promise.reject(reason)
   refused.catch(() => {})
   return refused
 }

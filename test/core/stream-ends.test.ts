@@ -80,7 +80,7 @@ test('a task that fails while a stream keeps its scope open makes it a failure',
   const gate = Promise.withResolvers<void>()
   const stream = await app.run(async (scope) => {
     await scope.get(tracker.resource('lease'))
-    scope.fork(async () => {
+    void scope.fork(async () => {
       await gate.promise
       throw failure
     })
