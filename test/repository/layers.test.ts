@@ -9,7 +9,7 @@ import { importsOf, list, read } from '../support/repository.ts'
  * types count like values.
  */
 const core = [
-  ['suppressed-error', 'origin', 'format', 'error-json'],
+  ['attempt', 'suppressed-error', 'origin', 'format', 'error-json'],
   ['errors', 'reports', 'types', 'events', 'dispose', 'deadline', 'options', 'children'],
   ['activity', 'detection', 'sites', 'misuse', 'usage', 'sweeping', 'leaks', 'pools', 'history'],
   ['cancellation', 'completion', 'context', 'settings', 'waiting', 'notes', 'telling', 'held'],
