@@ -3,11 +3,12 @@
  * reference is `#private`, cut before the release begins, and a use after that names what was used.
  */
 import { Completion } from './completion.ts'
+import { ambient } from './context.ts'
 import { DisposedError } from './errors.ts'
 import { usedAfterRelease } from './events.ts'
 import { callWithValue, Finalizer } from './finalizers.ts'
 import { Kind, ticketFor, type Ticket } from './held.ts'
-import { reportUnthrown, title } from './misuse.ts'
+import { reportUnthrown, scopeClosed, title } from './misuse.ts'
 import { checkOptions, expected, milliseconds, text } from './options.ts'
 import { Alone } from './release-alone.ts'
 import { defaults } from './settings.ts'
@@ -62,6 +63,12 @@ export function refuseLent(what: string, lender: Scope): Promise<never> {
   return Promise.reject(lentError(what, lender))
 }
 
+/** The scope that releases what is released now: it does so without saying that it was that. */
+export function closingScope(): Scope | undefined {
+  const scope = ambient()?.scope
+  return scope?.state === 'open' ? undefined : scope
+}
+
 /** It may live as long as the program: only its scope says when it should have been released. */
 const heldValue = { leakAfter: Infinity }
 
@@ -70,6 +77,7 @@ class Hold<T> implements Held<T> {
   readonly #name: string
   #held: { readonly value: T } | undefined
   #disposing: Promise<void> | undefined = undefined
+  #closedBy: Scope | undefined = undefined
   readonly #ticket: Ticket | undefined
 
   constructor(
@@ -90,13 +98,15 @@ class Hold<T> implements Held<T> {
   }
 
   get value(): T {
-    if (this.#held === undefined) throw disposedError(`The held "${this.#name}"`)
-    return this.#held.value
+    if (this.#held !== undefined) return this.#held.value
+    const scope = this.#closedBy
+    throw disposedError(`The held "${this.#name}"`, scope && scopeClosed(scope, 'value', undefined))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposing !== undefined) return this.#disposing
     this.#held = undefined
+    this.#closedBy = closingScope()
     this.#ticket?.released()
     const disposing = unwind(this.#list)
     this.#disposing = disposing.catch(() => {})

@@ -3,9 +3,8 @@
  * have given the connection to somebody else; the connection goes back as the next holder must find it, or not at all.
  */
 import { tellsActivity } from '../core/activity.ts'
-import { ambient } from '../core/context.ts'
 import { Kind, ticketFor, type Ticket } from '../core/held.ts'
-import { disposedError, refuseLent } from '../core/lease.ts'
+import { closingScope, disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
 import type { Link } from './chain.ts'
@@ -272,12 +271,6 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
     const alive = this.#session !== undefined && this.#suspendedBy === undefined
     return alive ? cursorOpen() : this.dead()
   }
-}
-
-/** A lease that was given to a scope is released by it, without being told so. */
-function closingScope(): Scope | undefined {
-  const scope = ambient()?.scope
-  return scope?.state === 'open' ? undefined : scope
 }
 
 function cancelled(): DOMException {

@@ -1,7 +1,7 @@
 /** `hold`: anything with a close for `await using`, as a handle that is dead after its release. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DisposedError, DisposeTimeoutError, hold } from 'unwind'
+import { DisposedError, DisposeTimeoutError, hold, ScopeClosedError } from 'unwind'
 import { setUp } from './support/app.ts'
 import { errorsOf } from './support/chain.ts'
 import { isPending, quiet, rejection, thrown, within } from './support/promises.ts'
@@ -33,6 +33,17 @@ test('a held value cannot be used after its release, which names it and says wha
   assert.ok(error instanceof DisposedError)
   assert.equal(error.code, 'ERR_DISPOSED')
   assert.match(error.message, /"redis" was used after its release.*Use it inside/)
+})
+
+test('where a scope released it, the error has that scope in its cause', async (t) => {
+  const { app } = setUp(t)
+  const held = await app.run({ name: 'import' }, (scope) => {
+    const redis = hold({}, () => {}, { name: 'redis' })
+    return { redis: scope.use(redis) }
+  })
+  const { cause } = thrown(() => held.redis.value) as Error
+  assert.ok(cause instanceof ScopeClosedError)
+  assert.match(cause.message, /import/)
 })
 
 test('a held value is dead from the moment its release begins', async () => {
