@@ -12,7 +12,7 @@ import { Overrides } from './overrides.ts'
 import { releaseList } from './release-alone.ts'
 import { definitionOf } from './resource.ts'
 import { ScopeNode } from './scope.ts'
-import { appRules, defaults, inherit } from './settings.ts'
+import { appRules, defaults, inherit, servingWith } from './settings.ts'
 import { keepShapes } from './shapes.ts'
 import { shutDown, shutdownRules, type ShutdownOptions } from './shutdown.ts'
 import { takeAfter } from './unwinding.ts'
@@ -57,7 +57,7 @@ export function openServing(app: App, options?: ScopeOptions): Scope {
 /** The same for many scopes, which differ in nothing but their names: the options are looked at once. */
 export function servingOpener(app: App, options: ScopeOptions): (name: string) => Scope {
   if (!(app instanceof ScopeNode)) return (name) => app.child({ ...options, name })
-  const settings = inherit(app.settings, options)
+  const settings = servingWith(inherit(app.settings, options))
   const { kind = 'request', timeout } = options
   return (name) => {
     admitWork(app, 'child()')

@@ -10,12 +10,15 @@ export interface Settings {
   /** Milliseconds; `undefined`: for ever. */
   readonly abandonAfter: number | undefined
   readonly onError: ScopeOptions['onError']
+  /** A server closes it when its handler has ended, so that it is never only left open. */
+  readonly serving: boolean
 }
 
 export const defaults: Settings = {
   disposeTimeout: 5_000,
   abandonAfter: undefined,
   onError: undefined,
+  serving: false,
 }
 
 const inheritedRules = {
@@ -37,7 +40,7 @@ export const scopeRules: Readonly<Record<string, Rule>> = {
 
 export function inherit(
   settings: Settings,
-  options: Pick<ScopeOptions, keyof Settings> | undefined,
+  options: Pick<ScopeOptions, Exclude<keyof Settings, 'serving'>> | undefined,
 ): Settings {
   if (options === undefined) return settings
   const { disposeTimeout, abandonAfter, onError } = options
@@ -48,5 +51,10 @@ export function inherit(
     disposeTimeout: disposeTimeout ?? settings.disposeTimeout,
     abandonAfter: abandonAfter ?? settings.abandonAfter,
     onError: onError ?? settings.onError,
+    serving: settings.serving,
   }
+}
+
+export function servingWith(settings: Settings): Settings {
+  return { ...settings, serving: true }
 }

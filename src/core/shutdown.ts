@@ -144,8 +144,9 @@ function abandon(app: ScopeNode): ScopeSnapshot[] {
 
 /** Whether closing it would wait for more than its releases. */
 function isBusy(scope: ScopeNode): boolean {
-  const { state, running, tasks, extras, holdings } = scope
-  if (state !== 'open' || running || holdings?.acquiring === true) return true
+  const { state, running, tasks, extras, holdings, settings } = scope
+  if (state !== 'open' || running || settings.serving) return true
+  if (holdings?.acquiring === true) return true
   if ((tasks?.size ?? 0) > 0 || (extras?.streams ?? 0) > 0) return true
   return childrenOf(scope).some(isBusy)
 }

@@ -21,7 +21,7 @@ import { Overrides } from './overrides.ts'
 import { bind, unbind } from './parked.ts'
 import { definitionOf } from './resource.ts'
 import type { ScopeNode } from './scope.ts'
-import { inherit } from './settings.ts'
+import { inherit, servingWith } from './settings.ts'
 import { bindStream } from './stream.ts'
 import { Tasks, type Job, type OnClose } from './tasks.ts'
 import type { Resource, ScopeOptions, Task } from './types.ts'
@@ -85,7 +85,8 @@ export function openIn(
   const kind = options.kind ?? scope.nextKind
   // Before there is a scope that would have to be closed.
   const overrides = options.overrides && Overrides.of(options.overrides)
-  const child = scope.next(kind, options.name ?? kind, inherit(scope.settings, options))
+  const settings = inherit(scope.settings, options)
+  const child = scope.next(kind, options.name ?? kind, serving ? servingWith(settings) : settings)
   if (overrides !== undefined) child.extended.overrides = overrides
   limit(child, options)
   return child
