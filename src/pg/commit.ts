@@ -8,8 +8,8 @@ import type { Statement } from './statement.ts'
 import { within } from './time.ts'
 
 /** Whether the answer to a COMMIT means that nothing was committed. */
-export function isRollback(session: Session, result: DriverResult): boolean {
-  return session.undone || ('command' in result && result.command === 'ROLLBACK')
+export function isRollback(result: DriverResult): boolean {
+  return 'command' in result && result.command === 'ROLLBACK'
 }
 
 /** Whether the server said what became of the COMMIT, and lived to wait for the next statement. */
@@ -60,6 +60,17 @@ export async function answeredWithinGrace(
   const { grace } = session.policy
   if (await within(grace, answer.catch(ignore))) return
   session.destroy(new Error(`The server did not answer within the grace of ${grace} ms.`))
+}
+
+/** Wait for an end that somebody else began; a COMMIT that the server does not answer ends with its connection. */
+export async function whenEnded(
+  session: Session,
+  ending: Promise<void>,
+  committing: boolean,
+): Promise<void> {
+  const ended = ending.catch(ignore)
+  if (committing) await answeredWithinGrace(session, ended)
+  await ended
 }
 
 /** A COMMIT is not cancelled; when `signal` aborts, the server has the grace to answer. */

@@ -2,6 +2,8 @@
 import type { Scope } from '../core/types.ts'
 import { Children } from './children.ts'
 import { AfterCommit } from './commit.ts'
+import type { Lapse } from './ends.ts'
+import type { Final } from './owner.ts'
 import type { Session } from './session.ts'
 import type { Transaction } from './transaction.ts'
 
@@ -19,9 +21,21 @@ export class Contents {
     this.children.cut(scope)
   }
 
+  /** The same, because a statement ended it. */
+  lapse(end: Final, lapse: Lapse): void {
+    this.savepoint?.lapse(end, lapse)
+    this.children.cut(undefined)
+  }
+
   /** It ends on the connection; nothing runs, and the line is held. */
   async leave(session: Session): Promise<void> {
     await this.savepoint?.leave(session)
     await this.children.leave(session)
+  }
+
+  /** @param outer what is open in the transaction around it */
+  async committed(outer: Contents | undefined): Promise<void> {
+    if (outer === undefined) await this.callbacks.run()
+    else this.callbacks.passOn(outer)
   }
 }

@@ -8,6 +8,7 @@ import type { Child, Children } from './children.ts'
 import { cursorQuery, declarable, type CursorArguments, type CursorQuery } from './cursor-query.ts'
 import { CursorRows } from './cursor-rows.ts'
 import { commit, quieten, quietOrLost, rollBack } from './ending.ts'
+import { checkEnds } from './ends.ts'
 import { checkPooling } from './pooling.ts'
 import type { Session } from './session.ts'
 import { Statement } from './statement.ts'
@@ -137,6 +138,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
     const { session, alone } = (this.#admission = this.host.admit(this))
     this.#state = 'open'
     checkPooling(session, text)
+    checkEnds(session, text)
     if (!declarable(text)) return this.#runWhole({ ...format, text, ...(values && { values }) })
     if (alone) await idle(session)
     if (alone && session.status !== 'T' && session.status !== 'E') {

@@ -45,6 +45,19 @@ export class PgTransactionOpenError extends UnwindError {
   }
 }
 
+/** `ERR_PG_TRANSACTION_ENDED`: a statement ended a transaction behind the back of its handle. */
+export class PgTransactionEndedError extends UnwindError {
+  declare readonly code: 'ERR_PG_TRANSACTION_ENDED'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_PG_TRANSACTION_ENDED', message, options)
+  }
+
+  static {
+    named(this, 'PgTransactionEndedError')
+  }
+}
+
 /** `ERR_PG_UNEXPECTED_ROLLBACK`: a joined part failed and its caller went on; the whole cannot commit. */
 export class PgUnexpectedRollbackError extends UnwindError {
   declare readonly code: 'ERR_PG_UNEXPECTED_ROLLBACK'
@@ -125,7 +138,7 @@ export class PgConnectionLostError extends UnwindError {
 
 export function rolledBack(what: string, cause: unknown): PgTransactionRolledBackError {
   return new PgTransactionRolledBackError(
-    `${what} was not committed, because a statement in it had failed, or was a ROLLBACK: it was rolled back. Let the error of that statement end it, or put a savepoint around a statement that may fail.`,
+    `${what} was not committed, because a statement in it had failed: it was rolled back. Let the error of that statement end it, or put a savepoint around a statement that may fail.`,
     cause === undefined ? undefined : { cause },
   )
 }
@@ -177,6 +190,24 @@ export function cursorOpen(): PgCursorOpenError {
 export function notBegunHere(statement: string): PgTransactionOpenError {
   return new PgTransactionOpenError(
     `${statement} would end a transaction that was begun elsewhere. Whoever began it ends it; a BEGIN on the same client is a savepoint in it, which can be ended.`,
+  )
+}
+
+export function endsBehind(statement: string): PgTransactionOpenError {
+  return new PgTransactionOpenError(
+    `${statement} was not sent: it would end the transaction behind the back of its handle, and what follows would run outside of every transaction. Call commit() or rollback() of the transaction, or of a savepoint() in it.`,
+  )
+}
+
+const ends = {
+  committed: 'was committed by a statement',
+  'rolled back': 'was rolled back by a statement',
+  unknown: 'was committed or rolled back by a statement',
+} as const
+
+export function endedBehind(what: string, end: keyof typeof ends): PgTransactionEndedError {
+  return new PgTransactionEndedError(
+    `${what} ${ends[end]} instead of by its handle. Nothing more is sent that was meant for it, because it would run outside of every transaction. End it with commit() or rollback(), and look for its effects before doing it again.`,
   )
 }
 

@@ -8,11 +8,11 @@ import type { EventEmitter } from 'node:events'
 import { disposedError } from '../core/lease.ts'
 import { chained, notBegunHere, transactionOpen } from './errors.ts'
 import { isSubmittable, redirect, settle } from './facade-cursor.ts'
-import { beginOptions, orderOf, type Order } from './facade-words.ts'
 import { checkJoined } from './joining.ts'
 import type { Lease } from './lease.ts'
 import { Transaction } from './transaction.ts'
 import type { PgQueryConfig, PgQueryResult } from './types.ts'
+import { beginOptions, orderOf, type Order } from './words.ts'
 
 export type Result = PgQueryResult<unknown>
 export type ResultCallback = (error: Error | null, result?: Result) => void
@@ -65,7 +65,10 @@ export class FacadeClient {
     if (host === undefined) return
     this.removeAllListeners()
     this.#host = undefined
-    this.#onRelease(error ? asError(error) : undefined, this.#begun?.[Symbol.asyncDispose]())
+    const begun = this.#begun
+    // Where a statement ended it, its owner is told.
+    const left = begun?.lapsed === true ? undefined : begun?.[Symbol.asyncDispose]()
+    this.#onRelease(error ? asError(error) : undefined, left)
   }
 
   /** What it works on is not its own to end. */

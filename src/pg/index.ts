@@ -5,6 +5,7 @@ export {
   PgCursorOpenError,
   PgLockNotAvailableError,
   PgPoolExhaustedError,
+  PgTransactionEndedError,
   PgTransactionOpenError,
   PgTransactionPoolingError,
   PgTransactionRolledBackError,

@@ -10,6 +10,14 @@ export interface Owner {
   destroy(error: Error): void
 }
 
-/** `unknown`: the connection was lost during COMMIT. */
+/** The transaction of a handle, as its connection knows it. */
+export interface Held {
+  /** Its own end has begun. */
+  readonly ending: boolean
+  /** A statement ended it behind the back of its handle. */
+  lapse(end: Final): void
+}
+
+/** `unknown`: the connection was lost during COMMIT, or a statement ended it and nobody saw which. */
 export type Phase = 'open' | 'committing' | 'rolling back' | Final
 export type Final = 'committed' | 'rolled back' | 'unknown'

@@ -5,6 +5,7 @@
 import { transactionPooling } from './errors.ts'
 import type { Session } from './session.ts'
 import { statementsOf } from './sql-text.ts'
+import { sqlOf } from './statement.ts'
 import type { PgQueryConfig } from './types.ts'
 
 interface Refusal {
@@ -58,8 +59,7 @@ const refusals: readonly Refusal[] = [
  */
 export function checkPooling(session: Session, statement: string | PgQueryConfig): void {
   if (!session.policy.transactionPooling) return
-  const sql = typeof statement === 'string' ? statement : statement.text
-  for (const part of statementsOf(sql)) {
+  for (const part of statementsOf(sqlOf(statement))) {
     const refusal = refusals.find(({ pattern }) => pattern.test(part))
     if (refusal !== undefined) throw transactionPooling(refusal.what, refusal.instead)
   }

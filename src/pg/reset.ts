@@ -4,7 +4,7 @@
  */
 import type { Rule } from '../core/options.ts'
 import type { DriverResult } from './driver.ts'
-import type { Statement } from './statement.ts'
+import { sqlOf, type Statement } from './statement.ts'
 import type { PgReset } from './types.ts'
 
 /** DISCARD ALL would also drop prepared statements, which the driver believes to be there for ever after. */
@@ -50,7 +50,7 @@ export function changesSession(result: DriverResult, statement: Statement): bool
 function changes(command: string, statement: Statement): boolean {
   const tells = telling.has(command)
   if (!tells && !changing.has(command)) return false
-  const sql = sqlOf(statement)
+  const sql = sqlOf(statement.text)
   if (tells) return hides(sql)
   if (command === 'DECLARE') return holds.test(sql)
   return command !== 'SET' || sql.includes(';') || !transient.test(sql)
@@ -80,20 +80,3 @@ const telling = new Set(['SELECT'])
 /** What ends with its transaction is no change: `set_config` with a literal `true`, locks with `xact` in their name. */
 const hidden =
   /\bset_config\s*\((?![^;]*?,\s*true\s*\))|\bpg_(?:try_)?advisory_lock|\b(?:into|create)\s+(?:local\s+|global\s+)?temp/i
-
-/**
- * Whether a statement of the user's ended the transaction with a rollback; `undefined`: it is as before. A COMMIT after
- * that succeeds, and means nothing.
- */
-export function endsInRollback(result: DriverResult, statement: Statement): boolean | undefined {
-  const { command } = 'command' in result ? result : (result.at(-1) ?? { command: '' })
-  if (statement.control || (command !== 'ROLLBACK' && command !== 'BEGIN')) return undefined
-  if (command === 'BEGIN') return false
-  return toSavepoint.test(sqlOf(statement)) ? undefined : true
-}
-
-const toSavepoint = /\bTO\b[^;]*;?\s*$/i
-
-function sqlOf({ text }: Statement): string {
-  return typeof text === 'string' ? text : text.text
-}

@@ -1,8 +1,8 @@
 /** A transaction around a function: begin, run, commit; and all of it again where the server asks for that. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { primaryError } from '../core/dispose.ts'
+import { primaryError, suppress } from '../core/dispose.ts'
 import type { Lease } from './lease.ts'
-import type { Transaction } from './transaction.ts'
+import { Transaction } from './transaction.ts'
 import type { PgTransaction, PgTransactionOptions } from './types.ts'
 
 export type Body<R> = (tx: PgTransaction) => R | PromiseLike<R>
@@ -29,12 +29,22 @@ export async function inTransaction<R>(
   try {
     tx = await lease.begin(options)
     const result = await body(tx)
-    // The body may have ended it itself.
-    if (isOpen(tx)) await tx.commit()
+    if (isToCommit(tx)) await tx.commit()
     return result
+  } catch (error) {
+    throw tx === undefined ? error : await afterDispose(tx, error)
   } finally {
-    if (tx !== undefined && isOpen(tx)) await tx[Symbol.asyncDispose]()
     await lease.release()
+  }
+}
+
+/** What to throw for `error`, once what it happened in is rolled back. */
+export async function afterDispose(tx: AsyncDisposable, error: unknown): Promise<unknown> {
+  try {
+    await tx[Symbol.asyncDispose]()
+    return error
+  } catch (failure) {
+    return suppress(failure, error)
   }
 }
 
@@ -60,8 +70,10 @@ export async function inTransactions<R>(
   }
 }
 
-function isOpen({ state }: PgTransaction): boolean {
-  return state === 'open' || state === 'failed'
+/** The body may have ended it itself; where a statement did, its commit tells. */
+export function isToCommit(tx: PgTransaction): boolean {
+  const { state } = tx
+  return state === 'open' || state === 'failed' || (tx instanceof Transaction && tx.lapsed)
 }
 
 /** Also where a query builder wrapped the server's error, or the body swallowed it and COMMIT told. */

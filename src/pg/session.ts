@@ -15,10 +15,12 @@ import {
   type Release,
   type TransactionStatus,
 } from './driver.ts'
+import { endOf } from './ends.ts'
 import { connectionLost } from './errors.ts'
 import { Line } from './line.ts'
+import type { Held } from './owner.ts'
 import type { Policy } from './policy.ts'
-import { changesSession, endsInRollback } from './reset.ts'
+import { changesSession } from './reset.ts'
 import { Statement } from './statement.ts'
 import { Gate } from './time.ts'
 import { Turns } from './turns.ts'
@@ -57,8 +59,8 @@ export class Session {
   unsafe = false
   /** The server's first error since the lease or its transaction began. */
   failure: unknown = undefined
-  /** A ROLLBACK was sent as a statement since then. */
-  undone = false
+  /** The one that somebody holds, from the answer to its BEGIN until its end. */
+  transaction: Held | undefined = undefined
   /** What closed the connection. */
   loss: Error | undefined = undefined
   readonly #readStatus: () => TransactionStatus | null
@@ -212,14 +214,21 @@ export class Session {
   }
 
   /** A lease or a transaction began: what failed before is not its failure. */
-  begun(): void {
+  begun(transaction?: Held): void {
     this.failure = undefined
-    this.undone = false
+    this.transaction = transaction
+  }
+
+  /** It ended, by its handle or not. */
+  over(transaction: Held): void {
+    if (this.transaction === transaction) this.transaction = undefined
   }
 
   noteResult(result: DriverResult, statement: Statement): void {
     this.dirty ||= changesSession(result, statement)
-    this.undone = endsInRollback(result, statement) ?? this.undone
+    if (this.transaction === undefined || statement.control) return
+    const end = endOf(result, statement, this.status)
+    if (end !== undefined) this.transaction.lapse(end)
   }
 
   /** After an error that is not the server's, as a timeout of the driver's, the statement may still be running. */
@@ -257,7 +266,7 @@ export class Session {
     this.#release = undefined
     this.#lossListeners = undefined
     this.#turns.change()
-    this.failure = undefined
+    this.begun()
   }
 
   #lose(error: Error | undefined): void {
@@ -270,6 +279,8 @@ export class Session {
   #become(activity: 'quiet' | 'lost'): void {
     if (!this.lost) this.activity = activity
     this.changed = roughNow()
+    // A statement that failed, or one that was given to the driver directly, may have ended it before.
+    if (this.transaction?.ending === false && this.status === 'I') this.transaction.lapse('unknown')
     this.#quiet.open()
     this.#proceed()
   }

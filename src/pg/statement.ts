@@ -125,6 +125,10 @@ function checkSignal(options: unknown): AbortSignal | undefined {
   return (options as PgQueryOptions).signal
 }
 
+export function sqlOf(text: string | PgQueryConfig): string {
+  return typeof text === 'string' ? text : text.text
+}
+
 const turn: Promise<void> = Promise.resolve()
 
 /**

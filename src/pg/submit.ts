@@ -1,4 +1,5 @@
 /** How a statement gets in line, and what its signals do to it: one that waits is removed, one that runs is cancelled. */
+import { checkEnds } from './ends.ts'
 import { checkPooling } from './pooling.ts'
 import type { Session } from './session.ts'
 import { parseQuery, Statement } from './statement.ts'
@@ -18,6 +19,7 @@ export function query<Row>(
   try {
     const { text, values, signal } = parseQuery(first, second, third)
     checkPooling(session, text)
+    checkEnds(session, text)
     const statement = new Statement(text, values, false)
     submit(session, statement, signal, outer)
     // What a row is, only the caller knows.

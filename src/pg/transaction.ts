@@ -6,11 +6,12 @@ import type { Ticket } from '../core/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
-import { answeredWithinGrace, answerTo, isFinal, isRollback } from './commit.ts'
+import { answerTo, isFinal, isRollback, whenEnded } from './commit.ts'
 import { Contents } from './contents.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
 import type { DriverResult } from './driver.ts'
+import { Lapse } from './ends.ts'
 import {
   commitUnknown,
   isServerError,
@@ -22,15 +23,14 @@ import {
 import { poolOfOne } from './facades.ts'
 import { savepointFrame, undo, type Frame } from './frame.ts'
 import { transactionLock, tryTransactionLock, type LockArguments } from './lock-wait.ts'
-import type { Final, Owner, Phase } from './owner.ts'
+import type { Final, Held, Owner, Phase } from './owner.ts'
 import type { Session } from './session.ts'
-import type { Statement } from './statement.ts'
 import { control, either, query } from './submit.ts'
 import type { PgQueryConfig, PgQueryOptions, PgQueryResult, PgTransaction } from './types.ts'
 
 const done: Promise<void> = Promise.resolve()
 
-export class Transaction implements PgTransaction, AsyncDisposable, Owner, CursorHost {
+export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held, CursorHost {
   /** The scope that ends it. */
   lender: Scope | undefined = undefined
   ticket: Ticket | undefined = undefined
@@ -45,6 +45,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   #ending: Promise<void> | undefined = undefined
   #contents: Contents | undefined = undefined
   #closedBy: Scope | undefined = undefined
+  #lapse: Lapse | undefined = undefined
 
   constructor(session: Session, frame: Frame, owner: Owner, signal: AbortSignal | undefined) {
     this.#session = session
@@ -59,6 +60,14 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     return this.#phase === 'unknown' || this.#session?.failed === true ? 'failed' : 'open'
   }
 
+  get ending(): boolean {
+    return this.#phase !== 'open'
+  }
+
+  get lapsed(): boolean {
+    return this.#lapse !== undefined
+  }
+
   /** Begin. What fails here leaves nothing open. */
   async start(session: Session): Promise<this> {
     const statement = control(session, this.#frame.begin, this.#signal)
@@ -71,8 +80,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
       this.#finish('rolled back')
       throw error
     }
-    if (this.#parent === undefined) session.begun()
     if (this.#phase !== 'open') throw this.dead()
+    if (this.#parent === undefined) session.begun(this)
     return this
   }
 
@@ -99,16 +108,14 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     // Whatever it was aborted with is passed on.
     if (this.#signal?.aborted === true) return Promise.reject(this.#signal.reason as Error)
     this.#phase = 'committing'
-    this.#ending = this.#commit(session)
-    return this.#ending
+    return (this.#ending = this.#commit(session))
   }
 
   rollback(): Promise<void> {
     const session = this.#session
     if (this.#phase !== 'open' || session === undefined) return this.#rollBackAgain()
     this.#phase = 'rolling back'
-    this.#ending = this.#rollBack(session)
-    return this.#ending
+    return (this.#ending = this.#rollBack(session))
   }
 
   async savepoint(signal?: AbortSignal): Promise<Transaction> {
@@ -151,13 +158,12 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
 
   #dispose(): Promise<void> {
     if (this.#phase === 'open') return this.rollback()
-    return this.#session === undefined ? done : this.#ended(this.#session)
+    if (this.#lapse?.untold === true) return Promise.reject(this.dead())
+    if (this.#session === undefined || this.#ending === undefined) return done
+    return whenEnded(this.#session, this.#ending, this.#phase === 'committing')
   }
 
-  /**
-   * For what works in the transaction.
-   * @throws `ERR_DISPOSED`
-   */
+  /** For what works in the transaction. Throws `ERR_DISPOSED` after its end. */
   usable(): Session {
     if (this.#session === undefined || this.#phase !== 'open') throw this.dead()
     return this.#session
@@ -174,6 +180,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
 
   /** What a use after its end throws. */
   dead(): Error {
+    if (this.#lapse !== undefined) return this.#lapse.tell()
     const cause = this.#closedBy && scopeClosed(this.#closedBy, 'query()', undefined)
     return disposedError(this.#frame.what, cause)
   }
@@ -181,6 +188,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   /** For the scope that lent it: until this is over, the connection takes no statement that was meant for it. */
   async end(outcome: 'commit' | 'rollback'): Promise<void> {
     this.#closedBy = this.lender
+    if (this.#lapse !== undefined && outcome === 'commit') throw this.dead()
     if (this.#phase !== 'open') return this.#dispose()
     this.#owner.suspend(this.lender)
     try {
@@ -194,6 +202,15 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
   /** Close its connection now: the server rolls back. */
   destroy(error: Error): void {
     this.#owner.destroy(error)
+  }
+
+  lapse(end: Final, lapse: Lapse = new Lapse(this.#frame.what, end)): void {
+    const session = this.#session
+    if (session === undefined) return
+    this.#contents?.lapse(end, lapse)
+    this.#finish(end)
+    this.#lapse = lapse
+    session.line.refuse(() => this.dead())
   }
 
   /** Its connection is released: whoever does that rolls back, and what is not sent by now must not be. */
@@ -231,27 +248,24 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     try {
       result = await answerTo(statement, session, this.#signal)
     } catch (error) {
-      throw await this.#notCommitted(session, statement, error)
+      throw await this.#notCommitted(session, statement.sent, error)
     }
-    if (isRollback(session, result)) {
+    if (isRollback(result)) {
       this.#finish('rolled back')
       throw rolledBack(this.#frame.what, session.failure)
     }
     this.#finish('committed')
-    const callbacks = this.#contents?.callbacks
-    if (callbacks === undefined) return
-    if (this.#parent === undefined) await callbacks.run()
-    else callbacks.passOn(this.#parent.contents)
+    if (this.#contents !== undefined) await this.#contents.committed(this.#parent?.contents)
   }
 
   /** @returns what to throw */
-  async #notCommitted(session: Session, statement: Statement, error: unknown): Promise<unknown> {
+  async #notCommitted(session: Session, sent: boolean, error: unknown): Promise<unknown> {
     const { failure } = session
-    if (this.#session && (this.#parent || !statement.sent)) await this.#rollBack(session)
+    if (this.#session && (this.#parent || !sent)) await this.#rollBack(session)
     if (this.#parent !== undefined) {
       return refusesAll(error) ? rolledBack(this.#frame.what, failure) : error
     }
-    const unknown = statement.sent && !(await isFinal(session, error))
+    const unknown = sent && !(await isFinal(session, error))
     this.#finish(unknown ? 'unknown' : 'rolled back')
     return unknown ? commitUnknown(error) : error
   }
@@ -261,13 +275,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
     session.line.refuse(() => this.dead())
     await undo(session, this.#frame, this)
     this.#finish('rolled back')
-  }
-
-  /** Wait for its end, which somebody else began; a COMMIT that the server does not answer ends with its connection. */
-  async #ended(session: Session): Promise<void> {
-    const ending = (this.#ending ?? done).catch(ignore)
-    if (this.#phase === 'committing') await answeredWithinGrace(session, ending)
-    await ending
+    if (this.state !== 'rolled back') throw this.dead()
   }
 
   /** Asking twice for the same end is one end; for the other, a mistake. */
@@ -278,14 +286,14 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Curso
 
   async #rollBackAgain(): Promise<void> {
     await this.#dispose()
-    if (this.state === 'committed') throw this.dead()
+    if (this.state === 'committed' || (this.lapsed && this.state === 'failed')) throw this.dead()
   }
 
   #finish(phase: Final): void {
+    if (this.#lapse !== undefined) return
+    this.#session?.over(this)
     this.#phase = phase
     this.#session = undefined
     this.#owner.ended()
   }
 }
-
-function ignore(): void {}

@@ -12,7 +12,7 @@ import { transactionRules } from './frame.ts'
 import { cancelOnAbort, join } from './joining.ts'
 import { LeasePool } from './pool.ts'
 import type { PgResources } from './resources.ts'
-import type { Body } from './retry.ts'
+import { afterDispose, isToCommit, type Body } from './retry.ts'
 import { Transaction } from './transaction.ts'
 import type { PgLease, PgTransaction, PgTransactionOptions } from './types.ts'
 
@@ -133,11 +133,11 @@ async function untilItsEnd<R>(
 ): Promise<R> {
   try {
     const result = await work()
-    // The body may have ended it itself.
-    if (tx.state === 'open' || tx.state === 'failed') await tx.commit()
-    return result
-  } finally {
+    if (isToCommit(tx)) await tx.commit()
     await tx[Symbol.asyncDispose]()
+    return result
+  } catch (error) {
+    throw await afterDispose(tx, error)
   }
 }
 

@@ -1,6 +1,7 @@
 /** Cursors: bounded memory, an early exit, and an end in every state that is neither a hang nor an empty page. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type pg from 'pg'
 import { pgPool, type PgCursor, type PgLease, type PgTransaction } from 'unwind/pg'
 
 import { backendOf, newPool, newTable, Observer } from './support/database.ts'
@@ -449,7 +450,7 @@ test('wrong arguments of cursor() are a TypeError that names them', async () => 
 
 async function endTransactionOf(owner: Owner, lease: PgLease): Promise<void> {
   if (owner === lease) return
-  await lease.query('rollback')
-  // What is left of the handles is over with the transaction.
-  await (owner as PgTransaction).rollback()
+  // A savepoint does not know whose it is.
+  await (lease.unsafeClient() as pg.ClientBase).query('rollback')
+  await assert.rejects((owner as PgTransaction).rollback(), { code: 'ERR_PG_TRANSACTION_ENDED' })
 }

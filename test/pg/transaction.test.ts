@@ -84,32 +84,6 @@ test('a COMMIT that the server turned into a ROLLBACK rejects with what had fail
   )
 })
 
-test('a ROLLBACK that was sent as a statement is no commit, and one to a savepoint is no end', async () => {
-  await using table = await newTable()
-  await using pool = pgPool(() => newPool())
-  const insert = `insert into ${table.name} values (1)`
-  for (const rollback of ['rollback', 'select 1; ROLLBACK WORK;', { text: 'abort' }]) {
-    const undone = pool.transaction(async (tx) => {
-      await tx.query(insert)
-      await (typeof rollback === 'string' ? tx.query(rollback) : tx.query(rollback))
-    })
-    await assert.rejects(undone, { code: 'ERR_PG_ROLLED_BACK' })
-  }
-  assert.deepEqual(await table.values(), [])
-  await pool.transaction(async (tx) => {
-    await tx.query(insert)
-    await tx.query('savepoint mine')
-    await tx.query(insert)
-    await tx.query('rollback to savepoint mine')
-  })
-  await pool.transaction(async (tx) => {
-    await tx.query('rollback')
-    await tx.query('begin')
-    await tx.query(insert)
-  })
-  assert.deepEqual(await table.values(), [1, 1])
-})
-
 test("a COMMIT that fails rejects with the server's error, and the connection goes on", async () => {
   await using pool = pgPool(() => newPool())
   await using lease = await pool.acquire()

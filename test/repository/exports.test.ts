@@ -95,6 +95,7 @@ const entries: Readonly<Record<string, Names>> = {
       'PgCursorOpenError',
       'PgLockNotAvailableError',
       'PgPoolExhaustedError',
+      'PgTransactionEndedError',
       'PgTransactionOpenError',
       'PgTransactionPoolingError',
       'PgTransactionRolledBackError',

@@ -1,4 +1,4 @@
-/** The statements with which a query builder begins and ends transactions, as far as their text shows it. */
+/** The statements that begin and end transactions, as far as their text shows it. */
 import { expected } from '../core/options.ts'
 import { statementsOf } from './sql-text.ts'
 import type { PgTransactionOptions } from './types.ts'
@@ -20,15 +20,38 @@ const words: readonly (readonly [Word, RegExp])[] = [
 ]
 
 /** How such a text begins. Most do not, and are not looked at any further. */
-const perhaps = /^[\s;]*(?:begin|start|commit|end|rollback|abort|--|\/\*)/i
+const perhaps = /^[\s;]*(?:begin|start|commit|end|rollback|abort|prepare|--|\/\*)/i
 
+/** What a client that keeps account of its transactions is told to do. */
 export function orderOf(sql: string): Order | undefined {
   if (!perhaps.test(sql)) return undefined
   const [text, second] = statementsOf(sql)
   // A script is for the server.
   if (text === undefined || second !== undefined) return undefined
-  const word = words.find(([, pattern]) => pattern.test(text))?.[0]
+  const word = wordOf(text)
   return word && { word, text, chains: /\band\s+chain$/i.test(text) }
+}
+
+const script = /;\s*[^\s;]/
+const twoPhase = /^prepare\s+transaction\b/i
+/** The body of a function in SQL: its statements end with a semicolon, and it ends with END. */
+const body = /\bbegin\s+atomic\b/i
+const plainEnd = /^end$/i
+
+/** The statement in `sql` that would end the transaction in which it runs. */
+export function endIn(sql: string): string | undefined {
+  if (!perhaps.test(sql) && !(sql.includes(';') && script.test(sql))) return undefined
+  const ends = statementsOf(sql).filter(isEnd)
+  return body.test(sql) ? ends.find((end) => !plainEnd.test(end)) : ends[0]
+}
+
+function isEnd(statement: string): boolean {
+  const word = wordOf(statement)
+  return word === 'commit' || word === 'rollback' || twoPhase.test(statement)
+}
+
+function wordOf(statement: string): Word | undefined {
+  return words.find(([, pattern]) => pattern.test(statement))?.[0]
 }
 
 const isolations: Readonly<Record<string, PgTransactionOptions['isolation']>> = {
