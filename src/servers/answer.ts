@@ -6,7 +6,16 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isThenable } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
 import { pump } from './pump.ts'
-import { discard, hasNoBody, isNoReply, replyOf, writeHead, writeWhole } from './reply.ts'
+import {
+  discard,
+  hasNoBody,
+  isNoReply,
+  replyOf,
+  send,
+  writeHead,
+  type Reply,
+  type Whole,
+} from './reply.ts'
 import type { Served } from './served.ts'
 import { open, type Source } from './source.ts'
 
@@ -42,20 +51,18 @@ async function answerLater(served: Served, promised: PromiseLike<unknown>): Prom
 /** Answer with `value`. `undefined`: that is done. Fails with what the client should be told instead. */
 export function answerWith(served: Served, value: unknown): Promise<void> | undefined {
   if (served.over || served.overtaken) return discarded(served, value)
-  const { request, response } = served
-  if (isNoReply(value, response)) {
+  if (isNoReply(value, served.response)) {
     // Whatever was to be committed has been.
     served.completes = false
     served.waits = true
     return undefined
   }
   const reply = replyOf(value)
-  writeHead(reply, response)
   const { body } = reply
   if (typeof body === 'string' || body instanceof Uint8Array || body === undefined) {
-    return finish(served, body)
+    return finish(served, reply, body)
   }
-  return hasNoBody(request, response) ? withoutBody(served, body) : stream(served, body)
+  return hasNoBody(served, reply) ? withoutBody(served, reply, body) : stream(served, reply, body)
 }
 
 async function discarded(served: Served, value: unknown): Promise<void> {
@@ -63,43 +70,44 @@ async function discarded(served: Served, value: unknown): Promise<void> {
   served.throwIfOvertaken()
 }
 
-type Whole = string | Uint8Array | undefined
-
 /** No promise where there is nothing to wait for, as in most requests. */
-function finish(served: Served, body: Whole): Promise<void> | undefined {
+function finish(served: Served, reply: Reply, body: Whole): Promise<void> | undefined {
   if (served.adapter.closeResultAt === 'answer') {
     const closing = served.end()
     if (closing !== undefined || served.failure !== undefined) {
-      return writeAfter(closing, served, body)
+      return sendAfter(closing, served, reply, body)
     }
   }
-  writeWhole(body, served.response)
+  send(reply, body, served.response)
   return undefined
 }
 
-/** Rejects with what fails while releasing, or with what had failed. */
-async function writeAfter(
+/** Rejects with what fails while releasing, or with what had failed: whoever answers that finds nothing of `reply`. */
+async function sendAfter(
   closing: Promise<void> | undefined,
   served: Served,
+  reply: Reply,
   body: Whole,
 ): Promise<void> {
   if (closing !== undefined) await closing
   if (served.failure !== undefined) throw served.failure.error
-  writeWhole(body, served.response)
+  send(reply, body, served.response)
 }
 
-async function withoutBody(served: Served, body: Source): Promise<void> {
+async function withoutBody(served: Served, reply: Reply, body: Source): Promise<void> {
   await body.cancel(undefined)
-  await finish(served, undefined)
+  await finish(served, reply, undefined)
 }
 
-async function stream(served: Served, body: Source): Promise<void> {
+async function stream(served: Served, reply: Reply, body: Source): Promise<void> {
+  const { response, scope } = served
   const opened = await open(body)
   if (opened.whole) {
-    await finish(served, opened.body)
+    await finish(served, reply, opened.body)
     return
   }
-  if (!opened.begun) served.response.flushHeaders()
-  await pump(opened.source, served.response, served.scope.signal)
-  await finish(served, undefined)
+  writeHead(reply, response)
+  if (!opened.begun) response.flushHeaders()
+  await pump(opened.source, response, scope.signal)
+  await finish(served, reply, undefined)
 }

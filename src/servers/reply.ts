@@ -12,12 +12,21 @@ import { expected } from '../core/options.ts'
 import { isHttp2 } from './failure.ts'
 import { bytesOf, sourceOf, type Source } from './source.ts'
 
-interface Reply {
+/** A body of which all bytes are known. */
+export type Whole = string | Uint8Array | undefined
+
+export interface Reply {
   /** The content type, unless the handler has set one. */
   readonly type: string | undefined
-  readonly body: string | Uint8Array | Source | undefined
+  readonly body: Whole | Source
   /** Of a `Response`. */
   readonly head: ResponseLike | undefined
+}
+
+/** What is answered, and where. */
+interface Asked {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
 }
 
 /** The part of a `Response` that is used, whichever implementation it is of. */
@@ -72,9 +81,10 @@ export function writeHead({ head, type }: Reply, response: ServerResponse): void
   }
 }
 
-/** Send an answer of which all bytes are known. */
-export function writeWhole(body: string | Uint8Array | undefined, response: ServerResponse): void {
+/** Send an answer of which all bytes are known, with the head of `reply` unless that is sent. */
+export function send(reply: Reply, body: Whole, response: ServerResponse): void {
   if (response.destroyed) return
+  writeHead(reply, response)
   if (body === undefined) {
     response.end()
     return
@@ -91,9 +101,10 @@ function tellsLength(response: ServerResponse): boolean {
   return response.req.method !== 'HEAD' && !response.hasHeader('content-length')
 }
 
-/** Whether the protocol allows this answer no body. */
-export function hasNoBody(request: IncomingMessage, { statusCode }: ServerResponse): boolean {
-  return request.method === 'HEAD' || isEmptyStatus(statusCode)
+/** Whether the protocol allows this answer no body. A `Response` with a body has a status for it. */
+export function hasNoBody({ request, response }: Asked, { head }: Reply): boolean {
+  if (request.method === 'HEAD') return true
+  return isEmptyStatus(response.statusCode) && (head === undefined || response.headersSent)
 }
 
 function isEmptyStatus(status: number): boolean {
