@@ -1,7 +1,8 @@
 /** A text of SQL as far as its words mean something: without comments and quoted text, one statement after another. */
 
+/** What does not end goes on to the end of the text: each character is looked at once. */
 const quoted =
-  /--[^\n]*|\/\*[\s\S]*?\*\/|\be'(?:\\[\s\S]|''|[^'\\])*'|'(?:''|[^'])*'|"(?:""|[^"])*"|\$(\w*)\$[\s\S]*?\$\1\$/gi
+  /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|\be'(?:\\[\s\S]|''|[^'\\])*(?:'|$)|'(?:''|[^'])*(?:'|$)|"(?:""|[^"])*(?:"|$)|(?<![\w$])\$((?:[a-z_]\w*)?)\$[\s\S]*?(?:\$\1\$|$)/gi
 
 export function statementsOf(sql: string): string[] {
   const statements = sql.replaceAll(quoted, ' ').split(';')

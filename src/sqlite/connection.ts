@@ -5,6 +5,7 @@
 import type { Cursor } from './cursor.ts'
 import type { DriverDatabase, DriverStatement } from './driver.ts'
 import { explained, misuse, quoted, stillReading } from './errors.ts'
+import { controlsTransaction } from './script.ts'
 import type { Session } from './statement.ts'
 
 /** What a transaction is made of. */
@@ -19,9 +20,6 @@ export interface Control {
 
 /** SQL texts that a connection remembers. A program that writes its parameters into the text would fill the memory. */
 const remembered = 500
-
-const transactionControl =
-  /^(?:\s|--[^\n]*(?:\n|$)|\/\*(?:[^*]|\*(?!\/))*\*\/)*(?:begin|commit|end|rollback|savepoint|release)\b/i
 
 export class Connection {
   readonly driver: DriverDatabase
@@ -105,7 +103,7 @@ export class Connection {
   }
 
   #prepare(sql: string): Prepared {
-    if (transactionControl.test(sql)) throw controlRefused(sql)
+    if (controlsTransaction(sql)) throw controlRefused(sql)
     const prepared = new Prepared(this, sql, this.#compile(sql))
     const [oldest] = this.#statements.size < remembered ? [] : this.#statements.keys()
     if (oldest !== undefined) this.#statements.delete(oldest)
@@ -170,10 +168,6 @@ function prepareControl(driver: DriverDatabase): Control {
     release: driver.prepare('RELEASE unwind'),
     rollbackTo: driver.prepare('ROLLBACK TO unwind'),
   }
-}
-
-export function controlsTransaction(sql: string): boolean {
-  return transactionControl.test(sql)
 }
 
 export function controlRefused(sql: string): Error {

@@ -52,6 +52,13 @@ export function lapsed(file: string, cause: unknown): DisposedError {
   )
 }
 
+/** What a script throws in which a user function, or whoever owns the connection, ended the transaction. */
+export function endedBehind(file: string): UnwindError {
+  return misuse(
+    `A script ended the transaction on "${file}" behind the back of its handle: what was done in it until then is committed, and what came after that ran outside of it. End it with commit() or rollback().`,
+  )
+}
+
 /** What a transaction throws whose database was disposed before it ended. */
 export function endedByDispose(file: string): DisposedError {
   return new DisposedError(

@@ -5,15 +5,13 @@
 import { suppress } from '../core/dispose.ts'
 import type { Ticket } from '../core/held.ts'
 import type { Scope } from '../core/types.ts'
-import {
-  controlRefused,
-  controlsTransaction,
-  type Connection,
-  type Prepared,
-} from './connection.ts'
-import { lapsed, misuse, released, stillOpen } from './errors.ts'
+import { controlRefused, type Connection, type Prepared } from './connection.ts'
+import { endedBehind, lapsed, misuse, released, stillOpen } from './errors.ts'
+import { controlsTransaction } from './script.ts'
 import { Statement, type Session } from './statement.ts'
 import type { SqliteStatement, SqliteTransaction } from './types.ts'
+
+type Ended = Exclude<SqliteTransaction['state'], 'open'>
 
 /** Who is told when the transaction has ended. */
 export interface TransactionOwner {
@@ -66,7 +64,11 @@ export class Transaction implements Session, TransactionOwner {
       throw this.failed(error)
     }
     if (connection.driver.inTransaction) return
-    throw this.failed(misuse(`A script ended the transaction on "${this.#file}" behind its back.`))
+    connection.closeCursors(byEnd)
+    // Where SQLite rolls back, it says so.
+    const failure = endedBehind(this.#file)
+    this.#root.#lapse('committed', failure)
+    throw failure
   }
 
   commit(): void {
@@ -140,7 +142,7 @@ export class Transaction implements Session, TransactionOwner {
     const explained = connection.explained(error)
     if (!connection.driver.inTransaction) {
       connection.closeCursors(byEnd)
-      this.#root.#lapse(lapsed(this.#file, explained))
+      this.#root.#lapse('rolled back', lapsed(this.#file, explained))
     }
     return explained
   }
@@ -192,14 +194,14 @@ export class Transaction implements Session, TransactionOwner {
     }
   }
 
-  /** It was rolled back by SQLite, or with what it is nested in. */
-  #lapse(failure: Error | undefined): void {
+  /** It ended without its holder, or with what it is nested in. */
+  #lapse(state: Ended, failure: Error | undefined): void {
     this.#failure = failure
-    this.#end('rolled back')
+    this.#end(state)
   }
 
-  #end(state: 'committed' | 'rolled back'): void {
-    if (this.#savepoint !== undefined) this.#savepoint.#lapse(this.#failure)
+  #end(state: Ended): void {
+    if (this.#savepoint !== undefined) this.#savepoint.#lapse(state, this.#failure)
     this.state = state
     this.#connection = undefined
     this.ticket?.released()

@@ -20,6 +20,7 @@ const ends = [
   "prepare transaction 'x'",
   `select ';'; /* ; */ rollback and no chain -- now`,
   'select $$ begin $$; commit; begin',
+  'select 1 as a$b$c; commit',
   'create function f() returns int language sql begin atomic select 1; end; commit',
 ]
 

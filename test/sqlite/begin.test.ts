@@ -9,7 +9,7 @@ import {
   openMemory,
   openRaw,
 } from './support/database.ts'
-import { test } from './support/drivers.ts'
+import { driverOf, test } from './support/drivers.ts'
 import { withCode } from './support/promises.ts'
 
 describe('begin()', () => {
@@ -167,14 +167,84 @@ describe('begin()', () => {
     assert.deepEqual(names(db), ['a'])
   })
 
-  test('a script that ends the transaction behind its back is found out', (t) => {
-    const { db } = openFile(t)
+  const ends = [
+    'select 1; commit',
+    "insert into item values ('b'); commit",
+    "insert into item values ('b'); rollback; begin",
+    'select 1; end; begin',
+    ';commit',
+    ' ; /* why; */ -- why\n commit transaction',
+    'select \';\'\'\', [;], "a;""b"; release unwind',
+    'create trigger t after insert on item begin select case when 1 then 1 end; end; commit',
+    'select 1 /*; */; savepoint s',
+  ]
+
+  test('a script that would end the transaction is refused before it runs, wherever it says so', (t) => {
+    const { db, committed } = openFile(t)
     using tx = db.begin()
-    assert.throws(
-      () => tx.exec('select 1; rollback'),
-      withCode('ERR_SQLITE_MISUSE', /behind its back/),
-    )
-    assert.throws(() => tx.commit(), withCode('ERR_DISPOSED'))
+    insert(tx, 'a')
+    using savepoint = tx.savepoint()
+    for (const script of ends) {
+      for (const on of [tx, savepoint]) {
+        const run = (): void => on.exec(script)
+        assert.throws(run, withCode('ERR_SQLITE_MISUSE', /commit\(\), rollback\(\)/), script)
+      }
+    }
+    assert.throws(() => tx.prepare('; commit'), withCode('ERR_SQLITE_MISUSE', /commit\(\)/))
+    assert.equal(tx.state, 'open')
+    savepoint.commit()
+    tx.commit()
+    assert.deepEqual(committed(), ['a'])
+    db.transaction((within) => {
+      assert.throws(() => within.exec('select 1; commit'), withCode('ERR_SQLITE_MISUSE'))
+      assert.throws(() => db.exec('select 1; commit'), withCode('ERR_SQLITE_MISUSE'))
+    })
+  })
+
+  test('a script that only mentions the end of a transaction runs', (t) => {
+    const { db, committed } = openFile(t)
+    using tx = db.begin()
+    tx.exec(`
+      -- begin; commit
+      create trigger t after insert on item when new.name = 'a' begin
+        insert into item select case when 1 then 'commit; rollback' end;
+        update item set name = 'b;' where name = 'a';
+      END ;
+      explain create temp trigger u after insert on item begin select 1; end;
+      insert into item values ('a'); /* ; end; */
+      select 1 as "release", 2 as [; rollback], 3 as \`;end\` where 'a' <> ';commit';
+    `)
+    tx.prepare('create trigger v after delete on item begin select 1; end').run()
+    tx.commit()
+    assert.deepEqual(committed(), ['b;', 'commit; rollback'])
+  })
+
+  test('a transaction that a user function of a script has ended says that it is committed', (t) => {
+    const { db, raw } = openMemory(t)
+    let refused = false
+    raw.function('finish', () => {
+      try {
+        raw.exec('commit')
+      } catch {
+        refused = true
+      }
+      return 1
+    })
+    using tx = db.begin()
+    insert(tx, 'a')
+    const script = (): void => tx.exec("select finish(); insert into item values ('b')")
+    // better-sqlite3 does not let it.
+    if (driverOf(t).name === 'better-sqlite3') {
+      script()
+      assert.equal(refused, true)
+      return
+    }
+    const ended = withCode('ERR_SQLITE_MISUSE', /behind the back of its handle.*is committed/)
+    assert.throws(script, ended)
+    assert.equal(tx.state, 'committed')
+    assert.throws(() => tx.rollback(), ended)
+    assert.throws(() => tx.commit(), ended)
+    assert.deepEqual(names(db), ['a', 'b'])
   })
 })
 
