@@ -56,6 +56,22 @@ function settle(served: Served, value: unknown, reply: FastifyReply): void {
   served.settle('settled')
 }
 
+/** An `onError` hook: an error that a handler sent or returned fails its scope as one that it threw. */
+export function failWith(
+  _request: FastifyRequest,
+  reply: FastifyReply,
+  error: unknown,
+  done: () => void,
+): void {
+  const served = servedOf(reply.raw)
+  // Of two answers only the first counts, and the handler may go on after this one.
+  if (served !== undefined && !served.over && !served.answering) {
+    served.seen = true
+    served.scope.fail(error)
+  }
+  done()
+}
+
 /** An `onSend` hook. */
 export function holdBack(
   _request: FastifyRequest,

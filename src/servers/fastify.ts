@@ -7,7 +7,7 @@ import type { Rule } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, enter, type Adapter, type AdapterOptions } from './adapter.ts'
 import { isClosed, refuse } from './failure.ts'
-import { holdBack, observed } from './fastify-answer.ts'
+import { failWith, holdBack, observed } from './fastify-answer.ts'
 import { servedOf } from './hearing.ts'
 import { open, start } from './serve.ts'
 import type { Served } from './served.ts'
@@ -73,6 +73,7 @@ export const fastifyScope: FastifyPluginAsync<FastifyScopeOptions> = async (inst
     if (servedOf(reply.raw)?.taken === true) done()
     else holdBack(request, reply, payload, done)
   })
+  instance.addHook('onError', failWith)
   instance.addHook('onClose', async () => {
     // An app that is already on its way down may be what waits for the server.
     if (app.state === 'open') await app.close()

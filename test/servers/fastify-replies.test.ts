@@ -115,6 +115,39 @@ describe('an async handler of Fastify that calls reply.send() and returns nothin
   })
 })
 
+const broken = Object.assign(new Error('no such order'), { statusCode: 404 })
+
+describe('an error is a failure of a handler of Fastify, and its client gets it, where it is', () => {
+  const erring: readonly (readonly [string, Route])[] = [
+    ['thrown', async () => Promise.reject(broken)],
+    ['returned by an async handler', async () => broken],
+    ['sent, with the reply returned', async (_, reply) => reply.send(broken)],
+    ['sent as the last step of an async handler', async (_, reply) => void reply.send(broken)],
+    ['sent by a handler without a promise', (_, reply) => void reply.send(broken)],
+    [
+      'sent by a callback of a handler without a promise',
+      (_, reply) => void setImmediate(() => void reply.send(broken)),
+    ],
+  ]
+  for (const [how, route] of erring) {
+    test(how, async () => {
+      const { status, body, outcome } = await get(route)
+      assert.deepEqual([status, outcome], [404, 'failure'])
+      assert.match(body, /no such order/)
+    })
+  }
+
+  test('sent in the middle of an async handler, whose scope stays open until its end', async () => {
+    const states: string[] = []
+    const { status, outcome } = await get(async ({ scope }, reply) => {
+      void reply.send(broken)
+      for (let turns = 0; turns < 5; turns += 1) await turn()
+      states.push(scope.state)
+    })
+    assert.deepEqual([status, outcome, states], [404, 'failure', ['open']])
+  })
+})
+
 test('what Fastify cannot send is a 500, although its scope closed before', async () => {
   const got = await get(async (_, reply) => {
     reply.type('text/html')
