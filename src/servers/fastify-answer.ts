@@ -2,7 +2,13 @@
  * Seeing the end of a Fastify handler, and holding its answer back until the scope closed. Both are added to every
  * route: no hook of Fastify tells the end of a handler whose client left.
  */
-import type { FastifyReply, FastifyRequest, RouteHandlerMethod, onSendHookHandler } from 'fastify'
+import type {
+  FastifyReply,
+  FastifyRequest,
+  RouteHandlerMethod,
+  RouteOptions,
+  onSendHookHandler,
+} from 'fastify'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { statusOf } from './failure.ts'
 import { servedOf } from './hearing.ts'
@@ -13,8 +19,26 @@ type Done = Parameters<onSendHookHandler>[3]
 
 const observing = new WeakSet<RouteHandlerMethod>()
 
-/** `handler`, whose end is told to what is served. Fastify makes a second route, for HEAD, of one for GET. */
-export function observed(handler: RouteHandlerMethod): RouteHandlerMethod {
+/** On the configuration of a route, because Fastify keeps neither the route nor its handler. */
+const key: unique symbol = Symbol('unwind.observed')
+
+/** From now on the end of the handler of `route` is told to what is served, and its answer is held back. */
+export function observe(route: RouteOptions): void {
+  route.handler = observed(route.handler)
+  // After all others, which may still use the scope.
+  route.onSend = [...[route.onSend ?? []].flat(), holdBack]
+  route.config = Object.assign({ ...route.config }, { [key]: true })
+}
+
+/** Whether the answer is held back by the last hook of its route. */
+export function isObserved({ routeOptions }: FastifyRequest): boolean {
+  // What is no route may have none.
+  const config: unknown = routeOptions.config
+  return isObject(config) && key in config
+}
+
+/** Fastify makes a second route, for HEAD, of one for GET. */
+function observed(handler: RouteHandlerMethod): RouteHandlerMethod {
   if (observing.has(handler)) return handler
   const observer: RouteHandlerMethod = function observer(request, reply) {
     const served = servedOf(reply.raw)

@@ -7,7 +7,7 @@ import type { Rule } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, enter, type Adapter, type AdapterOptions } from './adapter.ts'
 import { isClosed, refuse } from './failure.ts'
-import { failWith, holdBack, observed } from './fastify-answer.ts'
+import { failWith, holdBack, isObserved, observe } from './fastify-answer.ts'
 import { servedOf } from './hearing.ts'
 import { open, start } from './serve.ts'
 import type { Served } from './served.ts'
@@ -64,13 +64,11 @@ export const fastifyScope: FastifyPluginAsync<FastifyScopeOptions> = async (inst
     else done()
   })
   instance.addHook('onRoute', (route: RouteOptions) => {
-    route.handler = observed(route.handler)
-    // After all others, which may still use the scope.
-    route.onSend = [...[route.onSend ?? []].flat(), holdBack]
+    observe(route)
   })
   instance.addHook('onSend', (request, reply, payload, done) => {
-    // An answer before the handler, or without one.
-    if (servedOf(reply.raw)?.taken === true) done()
+    // Where there is no route, or one that was added before this plugin, nothing comes after this.
+    if (servedOf(reply.raw)?.taken === true || isObserved(request)) done()
     else holdBack(request, reply, payload, done)
   })
   instance.addHook('onError', failWith)

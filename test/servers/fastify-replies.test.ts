@@ -148,6 +148,32 @@ describe('an error is a failure of a handler of Fastify, and its client gets it,
   })
 })
 
+test('an onSend hook finds the scope open, also where a hook before the handler answers', async () => {
+  const states: string[] = []
+  const app = createApp()
+  const server = fastify()
+  await server.register(fastifyScope, { app })
+  server.addHook('onSend', async ({ scope, url }) => void states.push(`${url} ${scope.state}`))
+  server.addHook('preHandler', async ({ url, scope }, reply) => {
+    scope.defer(() => states.push(`${url} released`))
+    if (url === '/early') return reply.send('early')
+    if (url === '/refused') throw broken
+    return undefined
+  })
+  for (const path of ['/handled', '/early', '/refused']) server.get(path, async () => 'handled')
+  const answers = [await server.inject('/handled'), await server.inject('/early')]
+  answers.push(await server.inject('/refused'))
+  assert.deepEqual(
+    answers.map(({ body }) => body.slice(0, 7)),
+    ['handled', 'early', '{"statu'],
+  )
+  assert.deepEqual(
+    states,
+    ['/handled', '/early', '/refused'].flatMap((path) => [`${path} open`, `${path} released`]),
+  )
+  await server.close()
+})
+
 test('what Fastify cannot send is a 500, although its scope closed before', async () => {
   const got = await get(async (_, reply) => {
     reply.type('text/html')
