@@ -127,6 +127,13 @@ export function foreignTransaction(file: string, cause: unknown): UnwindError {
   )
 }
 
+/** What a reader throws that has no connection of its own. */
+export function settingShared(sql: string, file: string): UnwindError {
+  return misuse(
+    `${quoted(sql)} would change the connection to "${file}" for everybody, because this reader shares it with the writer. Run it with exec() of the database, where it is to stay; or give that the option \`readers\`: the connection of such a reader may be changed, and is not given to the next.`,
+  )
+}
+
 /** What a script throws that left a transaction open. */
 export function leftOpen(sql: string, file: string): UnwindError {
   return misuse(

@@ -5,13 +5,15 @@ import type { Ticket } from '../core/held.ts'
 import { lentError } from '../core/lease.ts'
 import type { Scope } from '../core/types.ts'
 import type { Connection, Prepared } from './connection.ts'
-import { misuse, quoted, released } from './errors.ts'
+import { misuse, quoted, released, settingShared } from './errors.ts'
+import { changesConnection } from './script.ts'
 import { Statement, type Session } from './statement.ts'
 import type { SqliteReader, SqliteStatement } from './types.ts'
 
 /** Where the connection came from. */
 export interface ReaderSource {
-  giveBack(lease: ReaderLease, connection: Connection): void
+  /** @param changed the next reader must not find the connection as it is */
+  giveBack(lease: ReaderLease, changed: boolean): void
 }
 
 export class ReaderLease implements Session {
@@ -21,15 +23,21 @@ export class ReaderLease implements Session {
   ticket: Ticket | undefined = undefined
   readonly #file: string
   readonly #source: ReaderSource
+  /** With the writer and all others who read. */
+  readonly #shared: boolean
   #connection: Connection | undefined
+  #changed = false
 
-  constructor(connection: Connection, source: ReaderSource) {
+  constructor(connection: Connection, source: ReaderSource, shared: boolean) {
     this.#file = connection.file
     this.#connection = connection
     this.#source = source
+    this.#shared = shared
   }
 
   prepare<Row>(sql: string): SqliteStatement<Row> {
+    // Before it is prepared: some settings are made by that.
+    if (changesConnection(sql)) this.#change(sql)
     if (this.admit(sql).readonly) return new Statement<Row>(this, sql)
     throw misuse(
       `${quoted(sql)} writes, and a reader of "${this.#file}" only reads. Use begin(), write() or transaction().`,
@@ -51,7 +59,12 @@ export class ReaderLease implements Session {
     connection.closeCursors('its reader was released', this)
     this.#connection = undefined
     this.ticket?.released()
-    this.#source.giveBack(this, connection)
+    this.#source.giveBack(this, this.#changed)
+  }
+
+  #change(sql: string): void {
+    if (this.#shared && this.#connection !== undefined) throw settingShared(sql, this.#file)
+    this.#changed = true
   }
 }
 

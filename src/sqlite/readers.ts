@@ -7,14 +7,20 @@ import { Line } from './line.ts'
 import { ReaderLease, type ReaderSource } from './reader.ts'
 import type { Writer } from './writer.ts'
 
+/** The place of a connection, which is opened for the first reader, and again after one that changed it. */
+interface Slot {
+  connection: Connection | undefined
+}
+
 export class Readers implements ReaderSource {
   readonly #writer: Writer
   readonly #limit: number
   readonly #open: () => Connection
-  readonly #connections: Connection[] = []
-  readonly #idle: Connection[] = []
-  readonly #line = new Line<Connection>()
-  readonly #leases = new Set<ReaderLease>()
+  readonly #slots: Slot[] = []
+  readonly #idle: Slot[] = []
+  readonly #line = new Line<Slot>()
+  /** In which each of them reads, if it is not the writer's connection. */
+  readonly #leases = new Map<ReaderLease, Slot | undefined>()
 
   constructor(writer: Writer, limit: number, open: () => Connection) {
     this.#writer = writer
@@ -25,45 +31,69 @@ export class Readers implements ReaderSource {
   async lease(signal: AbortSignal | undefined): Promise<ReaderLease> {
     const shared = this.#writer.connection
     signal?.throwIfAborted()
-    const connection = this.#limit === 0 ? shared : (this.#free() ?? (await this.#wait(signal)))
-    const lease = new ReaderLease(connection, this)
-    this.#leases.add(lease)
-    return lease
+    if (this.#limit === 0) return this.#lend(shared, undefined)
+    const slot = this.#free() ?? (await this.#wait(signal))
+    return this.#lend(this.#connectionIn(slot), slot)
   }
 
-  giveBack(lease: ReaderLease, connection: Connection): void {
+  giveBack(lease: ReaderLease, changed: boolean): void {
+    const slot = this.#leases.get(lease)
     this.#leases.delete(lease)
-    if (this.#limit > 0) this.#pass(connection)
+    if (slot === undefined) return
+    try {
+      if (changed) closeIn(slot, 'its reader changed its connection, and was released')
+    } finally {
+      this.#pass(slot)
+    }
   }
 
   /** End every lease and close the connections. Does nothing the second time. */
   close(): void {
     this.#line.dismiss(this, this.#writer.released())
-    for (const lease of this.#leases) lease.dispose()
-    for (const connection of this.#connections.splice(0)) connection.close(byDispose)
+    for (const lease of this.#leases.keys()) lease.dispose()
+    for (const slot of this.#slots.splice(0)) closeIn(slot, 'its database was disposed')
     this.#idle.length = 0
   }
 
-  #free(): Connection | undefined {
-    const idle = this.#idle.pop()
-    if (idle !== undefined || this.#connections.length >= this.#limit) return idle
-    const connection = this.#open()
-    this.#connections.push(connection)
-    return connection
+  #lend(connection: Connection, slot: Slot | undefined): ReaderLease {
+    const lease = new ReaderLease(connection, this, slot === undefined)
+    this.#leases.set(lease, slot)
+    return lease
   }
 
-  async #wait(signal: AbortSignal | undefined): Promise<Connection> {
-    const connection = await this.#line.wait(this, signal)
+  #free(): Slot | undefined {
+    const idle = this.#idle.pop()
+    if (idle !== undefined || this.#slots.length >= this.#limit) return idle
+    const slot: Slot = { connection: undefined }
+    this.#slots.push(slot)
+    return slot
+  }
+
+  #connectionIn(slot: Slot): Connection {
+    try {
+      return (slot.connection ??= this.#open())
+    } catch (error) {
+      this.#pass(slot)
+      throw error
+    }
+  }
+
+  async #wait(signal: AbortSignal | undefined): Promise<Slot> {
+    const slot = await this.#line.wait(this, signal)
     // Between the turn and this line others ran; a disposed database has closed the connection.
     void this.#writer.connection
-    if (signal?.aborted !== true) return connection
-    this.#pass(connection)
+    if (signal?.aborted !== true) return slot
+    this.#pass(slot)
     throw signal.reason
   }
 
-  #pass(connection: Connection): void {
-    if (!this.#line.serve(connection)) this.#idle.push(connection)
+  #pass(slot: Slot): void {
+    if (!this.#line.serve(slot)) this.#idle.push(slot)
   }
 }
 
-const byDispose = 'its database was disposed'
+function closeIn(slot: Slot, why: string): void {
+  const { connection } = slot
+  slot.connection = undefined
+  connection?.close(why)
+}

@@ -1,4 +1,4 @@
-/** What the text of a script shows of its statements: their words, without comments and quoted text. */
+/** What the text of an SQL script shows of its statements: their words, without comments and quoted text. */
 
 /** What does not end goes on to the end of the text: each character is looked at once. */
 const hidden =
@@ -15,6 +15,24 @@ const perhaps = /\b(?:begin|commit|end|rollback|savepoint|release)\b/i
 /** Whether one of its statements begins or ends a transaction. */
 export function controlsTransaction(sql: string): boolean {
   return perhaps.test(sql) && statementsOf(sql).some((statement) => controlling.test(statement))
+}
+
+const explained = String.raw`^(?:explain\s+(?:query\s+plan\s+)?)?`
+const attaching = new RegExp(`${explained}(?:attach|detach)\\b`, 'i')
+const setting = new RegExp(`${explained}pragma\\b[^=(]*[=(]`, 'i')
+/** What is given to these is a name or a number, and no setting. */
+const asking =
+  /\bpragma\s+(?:\w+\s*\.\s*)?(?:table_x?info|table_list|index_x?info|index_list|foreign_key_(?:list|check)|(?:integrity|quick)_check)\s*[=(]/i
+/** How such a text begins. Most do not. */
+const perhapsSetting = /^[\s;]*(?:pragma|attach|detach|explain|--|\/\*)/i
+
+/** Whether it leaves its connection as another one: with a setting, or another file. An EXPLAIN of it does, too. */
+export function changesConnection(sql: string): boolean {
+  if (!perhapsSetting.test(sql)) return false
+  return statementsOf(sql).some(
+    (statement) =>
+      attaching.test(statement) || (setting.test(statement) && !asking.test(statement)),
+  )
 }
 
 function statementsOf(sql: string): string[] {

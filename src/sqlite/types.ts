@@ -76,7 +76,10 @@ export interface SqliteDatabase {
   transaction<R>(
     body: (tx: SqliteTransaction) => R & (R extends PromiseLike<unknown> ? never : unknown),
   ): R
-  /** A read-only connection of the reader set. Rejects with the reason of `signal`. */
+  /**
+   * A read-only connection of the reader set. Rejects with the reason of `signal`. What it changes by a PRAGMA or an
+   * ATTACH is gone with it; without `readers` that is refused.
+   */
   read(options?: { signal?: AbortSignal }): Promise<SqliteReader & AsyncDisposable>
   /**
    * A copy of the live database, as it was when the copying began. Aborting stops between pages and leaves no file.

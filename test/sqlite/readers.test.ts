@@ -1,8 +1,9 @@
 /** `read()`: read-only connections beside the writer. */
 import assert from 'node:assert/strict'
+import { renameSync } from 'node:fs'
 import { describe } from 'node:test'
 import { insert, names, openAt, openFile, openMemory, temporaryPath } from './support/database.ts'
-import { test } from './support/drivers.ts'
+import { test, type Owned } from './support/drivers.ts'
 import { isPending, withCode, within } from './support/promises.ts'
 
 describe('with readers', () => {
@@ -105,6 +106,105 @@ for (const readers of [0, 1]) {
     })
   })
 }
+
+/** What the next one must not find. */
+const changes = (path: string): string[] => [
+  `attach '${path}' as other`,
+  'pragma case_sensitive_like = 1',
+  ' /* why */ PRAGMA main . recursive_triggers(1)',
+  ';pragma "foreign_keys" = 0',
+  'explain pragma case_sensitive_like = 1',
+]
+
+const questions = [
+  'pragma foreign_keys',
+  'pragma table_info(item)',
+  "pragma main.table_xinfo('item')",
+  'pragma foreign_key_check(item)',
+  "select name from pragma_table_info('item')",
+  "select 'pragma foreign_keys = 0; attach'",
+]
+
+/** One of the drivers wants to know whether there are rows. */
+function make(reader: Pick<Owned, 'prepare'>, change: string): void {
+  const statement = reader.prepare(change)
+  try {
+    statement.run()
+  } catch (error) {
+    assert.ok(error instanceof TypeError, String(error))
+    statement.all()
+  }
+}
+
+function settingsOf(reader: Pick<Owned, 'prepare'>): unknown {
+  const settings = ['foreign_keys', 'recursive_triggers']
+  return [
+    ...settings.map((name) => reader.prepare(`pragma ${name}`).get()),
+    reader.prepare("select 'A' like 'a' as likes").get(),
+    reader.prepare('select name from pragma_database_list').all(),
+  ]
+}
+
+test('a reader may change its connection, and the next one does not find that', async (t) => {
+  const { db, path } = openFile(t, { readers: 1 })
+  const reader = await db.read()
+  const before = settingsOf(reader)
+  await reader[Symbol.asyncDispose]()
+  for (const change of changes(path)) {
+    const changing = await db.read()
+    const waiting = db.read()
+    make(changing, change)
+    if (change.startsWith('attach')) {
+      assert.deepEqual(changing.prepare('select * from other.item').all(), [])
+    }
+    await changing[Symbol.asyncDispose]()
+    await using next = await within(waiting)
+    assert.deepEqual(settingsOf(next), before, change)
+  }
+})
+
+test('a reader of the connection that all share cannot change it, and asks what it likes', async (t) => {
+  const { db, path } = openFile(t)
+  const before = settingsOf(db)
+  await using reader = await db.read()
+  for (const change of [...changes(path), 'detach other']) {
+    assert.throws(
+      () => reader.prepare(change),
+      withCode('ERR_SQLITE_MISUSE', /for everybody.*exec\(\) of the database.*`readers`/),
+      change,
+    )
+  }
+  for (const question of questions) reader.prepare(question).all()
+  assert.deepEqual(settingsOf(reader), before)
+  // What is set by the database itself stays.
+  db.exec('pragma recursive_triggers = 1')
+  assert.deepEqual(reader.prepare('pragma recursive_triggers').get(), { recursive_triggers: 1 })
+})
+
+test('a reader that only asks keeps its connection for the next one', async (t) => {
+  const { db, path } = openFile(t, { readers: 1 })
+  {
+    await using reader = await db.read()
+    for (const question of questions) reader.prepare(question).all()
+  }
+  // Another connection would not be opened now.
+  renameSync(path, `${path}.away`)
+  await using next = await db.read()
+  assert.deepEqual(names(next), [])
+})
+
+test('where a changed connection cannot be opened again, whoever waits is told, and the next one tries', async (t) => {
+  const { db, path } = openFile(t, { readers: 1 })
+  const changing = await db.read()
+  make(changing, 'pragma case_sensitive_like = 1')
+  const waiting = db.read()
+  renameSync(path, `${path}.away`)
+  await changing[Symbol.asyncDispose]()
+  await assert.rejects(within(waiting), withCode('ERR_SQLITE_OPEN'))
+  renameSync(`${path}.away`, path)
+  await using next = await within(db.read())
+  assert.deepEqual(names(next), [])
+})
 
 test('without readers the writer reads, and waits for nobody', async (t) => {
   const { db } = openFile(t)
