@@ -129,8 +129,8 @@ export interface ScopeOptions {
   /** Milliseconds to wait for a body that ignores its abort, before its resources are destroyed. Default: for ever. */
   abandonAfter?: number
   /**
-   * Replace resources in this scope and below. A longer-lived resource that is already there keeps what it was built
-   * with.
+   * Replace resources in this scope and below. What lives longer than this scope is built without them, so that nothing
+   * of a scope reaches its neighbours: replace that too, or all of it in `createApp`.
    */
   overrides?: Iterable<Override>
   /**
