@@ -11,7 +11,7 @@ import { runExample, startExample } from './support/example.ts'
 import { assertBalanced, balanced, few, none, temporaryFolder } from './support/shop.ts'
 
 /** So many that a kill comes in their middle. */
-const many = ['--requests', '4000']
+const many = ['--requests', '2000']
 const given = process.env['DATABASE_URL']
 
 suite('the shop on SQLite', { timeout: 180_000 }, () => {
@@ -46,7 +46,7 @@ suite('the shop on SQLite', { timeout: 180_000 }, () => {
   test('books that were left by a SIGKILL in the middle balance', async () => {
     await using folder = await temporaryFolder()
     const killed = startExample('shop/main', many, { cwd: folder.path })
-    await killed.printed(/1,050 of 4,200 customers/)
+    await killed.printed(/550 of 2,200 customers/)
     killed.child.kill('SIGKILL')
     assert.equal((await killed.ended).signal, 'SIGKILL')
     const second = await runExample('shop/main', few, { cwd: folder.path })
@@ -123,12 +123,12 @@ suite('the shop on SQLite', { timeout: 180_000 }, () => {
   test('SIGINT in the middle of the traffic lets nobody new in, checks the books and exits with 130', async () => {
     await using folder = await temporaryFolder()
     const shop = startExample('shop/main', many, { cwd: folder.path })
-    await shop.printed(/1,050 of 4,200 customers/)
+    await shop.printed(/550 of 2,200 customers/)
     shop.child.kill('SIGINT')
     const { code, out } = await shop.ended
     assert.equal(code, 130)
     assert.ok(out.endsWith(`${balanced}\n`), out)
-    assert.doesNotMatch(out, /4,200 of 4,200/)
+    assert.doesNotMatch(out, /2,200 of 2,200/)
   })
 })
 
@@ -151,7 +151,7 @@ suite('the shop on PostgreSQL', { skip: !given && 'no DATABASE_URL', timeout: 18
     await using schema = await temporarySchema(String(given))
     const options = { databaseUrl: schema.url }
     const killed = startExample('shop/main', many, options)
-    await killed.printed(/1,050 of 4,200 customers/)
+    await killed.printed(/550 of 2,200 customers/)
     killed.child.kill('SIGKILL')
     await killed.ended
     const second = await runExample('shop/main', few, options)
