@@ -1,47 +1,10 @@
 /** The way down of an app: what runs may finish, then is aborted, then is left; and only then the app's resources go. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  createApp,
-  ScopeClosedError,
-  ShutdownError,
-  type App,
-  type Scope,
-  type ShutdownReport,
-} from 'unwind'
+import { createApp, ScopeClosedError, ShutdownError } from 'unwind'
 import { setUp } from './support/app.ts'
-import { chain } from './support/chain.ts'
 import { isPending, quiet, rejection, thrown, within } from './support/promises.ts'
-
-const never = new Promise<never>(() => {})
-/** Longer than any test takes. */
-const long = 600_000
-
-interface Request {
-  readonly scope: Scope
-  readonly finish: () => void
-  readonly running: Promise<unknown>
-}
-
-/** A request that runs until it is told to finish, or its signal aborts. */
-function request(app: App, options: { deaf?: boolean; name?: string } = {}): Request {
-  const gate = Promise.withResolvers<void>()
-  let opened: Scope | undefined
-  const running = app.run({ name: options.name ?? 'slow' }, async (scope) => {
-    opened = scope
-    if (options.deaf !== true) {
-      scope.signal.addEventListener('abort', () => gate.reject(scope.signal.reason))
-    }
-    await gate.promise
-  })
-  running.catch(() => {})
-  assert.ok(opened !== undefined)
-  return { scope: opened, finish: gate.resolve, running }
-}
-
-function counts({ drained, aborted, stuck, errors }: ShutdownReport): number[] {
-  return [drained, aborted, stuck.length, errors.length]
-}
+import { long, request, counts } from './support/shutdown.ts'
 
 test('an idle app shuts down at once, and releases its resources', async (t) => {
   const { app, tracker } = setUp(t)
@@ -242,116 +205,6 @@ test('a signal that has aborted already leaves no grace', async (t) => {
   const report = await within(app.shutdown({ grace: long, signal: AbortSignal.abort() }))
   assert.deepEqual(counts(report), [0, 1, 0, 0])
   await rejection(slow.running)
-})
-
-test('detached jobs are drained within the same grace', async (t) => {
-  const { app, tracker } = setUp(t)
-  const pool = tracker.resource('pool', { lifetime: 'app' })
-  const gate = Promise.withResolvers<void>()
-  const job = app.detach(async (scope) => {
-    await gate.promise
-    await scope.get(pool)
-    return 'sent'
-  })
-  const shutdown = app.shutdown({ grace: long })
-  assert.equal(await isPending(shutdown), true)
-  gate.resolve()
-  assert.equal(await job, 'sent')
-  assert.deepEqual(counts(await within(shutdown)), [1, 0, 0, 0])
-})
-
-test('tasks of the app itself are waited for, and aborted after the grace', async (t) => {
-  const { app } = setUp(t)
-  const gate = Promise.withResolvers<void>()
-  const task = app.fork(() => gate.promise)
-  const shutdown = app.shutdown({ grace: long })
-  assert.equal(await isPending(shutdown), true)
-  gate.resolve()
-  await within(Promise.all([task, shutdown]))
-  const other = createApp()
-  const stubborn = other.fork(
-    (signal) =>
-      new Promise<void>((_resolve, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason as Error))
-      }),
-  )
-  await within(other.shutdown({ grace: 5 }))
-  assert.ok((await rejection(stubborn)) instanceof ShutdownError)
-})
-
-test('a poller of the app that need not be waited for is told at the start', async (t) => {
-  const { app } = setUp(t)
-  const poller = app.fork(
-    (signal) =>
-      new Promise<string>((resolve) => {
-        signal.addEventListener('abort', () => resolve('stopped'))
-      }),
-    { onClose: 'abort' },
-  )
-  await within(app.shutdown({ grace: long }))
-  assert.equal(await poller, 'stopped')
-})
-
-test('a failing release of the app is in the report, and shutdown never rejects', async () => {
-  const app = createApp()
-  const failures = [new Error('D1'), new Error('D2')]
-  app.defer(() => Promise.reject(failures[1]))
-  app.defer(() => Promise.reject(failures[0]))
-  const report = await within(app.shutdown())
-  assert.equal(report.errors.length, 1)
-  assert.equal(chain(report.errors[0]), 'S(D2←D1)')
-  await app.close()
-})
-
-test('a failed request is no error of the shutdown', async (t) => {
-  const { app } = setUp(t)
-  const gate = Promise.withResolvers<void>()
-  const running = app.run(() => gate.promise)
-  const shutdown = app.shutdown({ grace: long })
-  gate.reject(new Error('B'))
-  assert.equal(chain(await rejection(running)), 'B')
-  assert.deepEqual(counts(await within(shutdown)), [1, 0, 0, 0])
-})
-
-test('a body that was left to itself finds the app closed, and its own end is quiet', async (t) => {
-  const { app, tracker } = setUp(t)
-  const gate = Promise.withResolvers<void>()
-  const running = app.run(async (scope) => {
-    await gate.promise
-    return await rejection(scope.get(tracker.resource('pool', { lifetime: 'app' })))
-  })
-  await within(app.shutdown({ grace: 0, abortGrace: 0 }))
-  gate.resolve()
-  assert.ok((await running) instanceof Error)
-  assert.deepEqual(tracker.events, [])
-})
-
-test('a release that hangs is bounded by its dispose timeout, and reported', async () => {
-  const app = createApp({ disposeTimeout: 10 })
-  app.adopt(1, function socket() {
-    return never
-  })
-  const report = await within(app.shutdown())
-  assert.match(String(report.errors[0]), /DisposeTimeoutError: Releasing "socket"/)
-})
-
-test('a shutdown without time still aborts, waits for nothing and releases all', async (t) => {
-  const { app, tracker } = setUp(t)
-  await app.get(tracker.resource('pool', { lifetime: 'app' }))
-  const deaf = request(app, { deaf: true })
-  const report = await within(app.shutdown({ grace: 0, abortGrace: 0 }))
-  assert.deepEqual(counts(report), [0, 1, 1, 0])
-  deaf.finish()
-})
-
-test('a request that asks for the shutdown of its app ends within the grace', async (t) => {
-  const { app } = setUp(t)
-  const running = app.run(() => {
-    void app.shutdown({ grace: long })
-    return 'on its way'
-  })
-  assert.equal(await within(running), 'on its way')
-  await within(app.shutdown())
 })
 
 test('shutdown refuses unknown and wrong options', async (t) => {

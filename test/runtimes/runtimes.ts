@@ -14,7 +14,14 @@ export interface Runtime {
 }
 
 /** Files that ask V8 by flags and functions of Node.js what it collects and what it costs. */
-export const ofNode: readonly string[] = ['costs', 'leaks', 'many-leaks', 'memory', 'two-copies']
+export const ofNode: readonly string[] = [
+  'costs',
+  'leak-levels',
+  'leaks',
+  'many-leaks',
+  'memory',
+  'two-copies',
+]
 
 const ownProperties =
   'its errors have own properties of their own (line, column, sourceURL), and a message'
