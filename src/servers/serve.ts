@@ -7,6 +7,7 @@ import { refuseUnopened } from './failure.ts'
 import { answers, hearClose, hearPipes } from './hearing.ts'
 import { Served } from './served.ts'
 import { timeInto } from './timing.ts'
+import { holdEnd } from './uploads.ts'
 
 /** Open a scope for `request`, run `body` in it, and close it once. Whatever fails is answered or reported. */
 export function serve<A>(
@@ -39,6 +40,7 @@ export function start<A>(served: Served, body: (served: Served, a: A) => unknown
 export function open(adapter: Adapter, request: IncomingMessage, response: ServerResponse): Served {
   const served = new Served(adapter, openRequest(adapter, request), request, response)
   answers(response, served)
+  holdEnd(request)
   if (adapter.serverTiming) timeInto(served.scope, response)
   return served
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { Server } from 'node:http'
+import type { RequestListener, Server } from 'node:http'
 import {
   connect,
   constants,
@@ -15,7 +15,7 @@ import { pipeline } from 'node:stream/promises'
 import { describe, test } from 'node:test'
 
 import { currentScope } from 'unwind'
-import { scoped } from 'unwind/http'
+import { handle, scoped } from 'unwind/http'
 
 import { clientSecrets, secrets } from './support/other-clients.ts'
 import { turn, untilAborted } from './support/scoped-site.ts'
@@ -40,6 +40,16 @@ function serve(handler: Handler): Promise<Site> {
       }),
     server,
   )
+}
+
+/** The same for a handler whose result is its answer. */
+function serveHandled(handler: (request: Readable) => unknown): Promise<Site> {
+  const make = (site: Site): RequestListener =>
+    handle(site.app, (request, _response, scope) => {
+      site.watch(scope)
+      return handler(request)
+    })
+  return Site.open(make, createServer() as unknown as Server)
 }
 
 async function within(
@@ -119,6 +129,75 @@ describe('a request of HTTP/2', () => {
       assert.deepEqual(await site.statuses(), ['aborted'])
     })
     assert.equal(got, 'half')
+  })
+
+  for (const [how, read] of [
+    [
+      'in a loop',
+      async (request: Readable) => {
+        let got = ''
+        for await (const piece of request) got += String(piece)
+        return got
+      },
+    ],
+    ['as a whole', (request: Readable) => text(request)],
+    [
+      'by its events',
+      (request: Readable) =>
+        new Promise<string>((resolve, reject) => {
+          let got = ''
+          request.on('data', (piece) => (got += String(piece)))
+          request.on('end', () => resolve(got))
+          request.on('aborted', () => reject(new Error('cut off')))
+        }),
+    ],
+  ] as const) {
+    test(`that is cancelled in the middle of its upload fails to be read ${how}`, async () => {
+      const ends: string[] = []
+      await using site = await serveHandled(async (request) => {
+        try {
+          await read(request)
+          ends.push('looks whole')
+        } catch (error) {
+          ends.push('cut off')
+          throw error
+        }
+      })
+      for (const code of [constants.NGHTTP2_CANCEL, constants.NGHTTP2_NO_ERROR]) {
+        await within(site, async (session) => {
+          const stream = session.request({ ':path': '/', ':method': 'POST' })
+          stream.on('error', () => {})
+          stream.write('half')
+          while (site.watched.length === ends.length) await turn()
+          stream.close(code)
+          assert.deepEqual(new Set(await site.statuses()), new Set(['aborted']))
+        })
+      }
+      assert.deepEqual(ends, ['cut off', 'cut off'])
+      assert.deepEqual(site.reported, [])
+    })
+
+    test(`that brings all of its upload is read ${how}`, async () => {
+      await using site = await serveHandled((request) => read(request))
+      await within(site, async (session) => {
+        const stream = session.request({ ':path': '/', ':method': 'POST' })
+        stream.write('one,')
+        stream.end('two')
+        assert.equal(await text(stream), 'one,two')
+      })
+      assert.deepEqual(await site.statuses(), ['success'])
+    })
+  }
+
+  test('whose upload nobody reads is answered, and its scope closes', async () => {
+    await using site = await serveHandled(() => 'not read')
+    await within(site, async (session) => {
+      const stream = session.request({ ':path': '/', ':method': 'POST' })
+      stream.write('x'.repeat(100_000))
+      assert.equal(await text(stream), 'not read')
+      stream.end()
+    })
+    assert.deepEqual(await site.statuses(), ['success'])
   })
 
   test('ends with its session, as all others on it', async () => {
