@@ -53,14 +53,9 @@ export async function quieten(session: Session, inFlight: Policy['inFlight']): P
   await session.afterInterrupt()
   session.lookAgain()
   if (session.activity === 'running' && session.line.running?.control !== true) {
-    await end(session, givenDirectly(session) ? 'wait' : inFlight)
+    await end(session, inFlight)
   }
   if (!session.ready) await quietWithinGrace(session, session.whenQuiet())
-}
-
-/** A rejection that nobody handles would end the process, and the promise is not ours to handle. */
-function givenDirectly({ unsafe, line }: Session): boolean {
-  return unsafe && line.running === undefined
 }
 
 /** As `quieten`, and also what is a part of a transaction's frame. */

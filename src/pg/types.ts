@@ -172,7 +172,8 @@ export interface PgLease extends PgQueryable {
    */
   markDirty(): void
   /**
-   * The driver's own client, for what is not wrapped. Marks the lease dirty. Do not use it after the release.
+   * The driver's own client, for what is not wrapped. Marks the lease dirty. Do not use it after the release, which ends
+   * what it runs as `inFlight` says: handle what that rejects with.
    * @throws `ERR_DISPOSED`
    */
   unsafeClient(): unknown

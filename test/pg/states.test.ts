@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type pg from 'pg'
+import Cursor from 'pg-cursor'
 import { pgPool, type PgLease, type PgPool, type PgPoolOptions } from 'unwind/pg'
 
 import { backendOf, deferred, newPool, Observer } from './support/database.ts'
@@ -21,9 +22,6 @@ interface State {
 
 /** Milliseconds: what is kept is given all the time that a busy machine may take, and what is destroyed is waited for. */
 const grace = { kept: 10_000, destroyed: 100 }
-
-/** As long for the wait of these as for the cancel after it: they run at the same time. */
-const patient = { grace: 2_500 }
 
 /** The driver takes it for prepared as long as the connection lives. */
 const named = { name: 'survivor', text: 'select 1 as one' }
@@ -59,7 +57,6 @@ const states: State[] = [
     title: 'with statements pipelined by the driver',
     outcome: 'kept',
     config: { pipeline: true },
-    options: patient,
     async enter(lease, observer) {
       const pid = await backendOf(lease)
       const client = lease.unsafeClient() as pg.ClientBase
@@ -253,7 +250,8 @@ const states: State[] = [
   {
     title: 'with a statement that needs more than that time',
     outcome: 'kept',
-    options: { inFlight: 'wait', ...patient },
+    // As long for the wait as for the cancel after it.
+    options: { inFlight: 'wait', grace: 2_500 },
     async enter(lease) {
       void lease.query('select pg_sleep(60)')
     },
@@ -326,7 +324,7 @@ const states: State[] = [
     async enter(lease) {
       const client = lease.unsafeClient() as PgLease
       await client.query('begin')
-      void client.query('select pg_sleep(0.05)')
+      client.query('select pg_sleep(60)').catch(() => {})
     },
   },
 ]
@@ -403,6 +401,26 @@ test('a release waits for the status after a failed statement, and does not canc
   await using next = await pool.acquire()
   assert.equal(await backendOf(next), pid)
   await assertClean(next)
+})
+
+test("what the driver's own client left open costs one grace, and no more", async () => {
+  const opens: ((client: pg.ClientBase) => Promise<unknown>)[] = [
+    (client) => client.query(new Cursor('select * from generate_series(1, 1000)')).read(10),
+    async (client) => {
+      client.query('create temp table copied (v int)').catch(() => {})
+      client.query('copy copied from stdin').catch(() => {})
+      client.query('select 1').catch(() => {})
+    },
+  ]
+  for (const open of opens) {
+    await using pool = pgPool(() => newPool(), { grace: 1_000 })
+    const lease = await pool.acquire()
+    await open(lease.unsafeClient() as pg.ClientBase)
+    const before = performance.now()
+    await lease[Symbol.asyncDispose]()
+    assert.ok(performance.now() - before < 1_900)
+    await pool.query('select 1')
+  }
 })
 
 test('a broken connection does not make its release fail', async () => {
