@@ -106,8 +106,10 @@ export class Connections {
     return unanswered
   }
 
-  destroyUnanswered(): void {
+  /** Nobody waits any longer for those who still work. What was answered is delivered. */
+  destroyUnfinished(): void {
     for (const answer of this.unanswered()) cut(answer)
+    this.#endUpgraded()
   }
 
   destroyAll(): void {

@@ -51,8 +51,7 @@ export function attach(call: string, app: App, server: AnyServer, linger: number
   // In the meantime requests on connections that are open have to find their app open.
   const undo = whenDoorsClose(app, {
     close: () => (attached ? closed(server, connections) : undefined),
-    // Nobody waits for their handlers any more.
-    clear: () => connections.destroyUnanswered(),
+    clear: () => connections.destroyUnfinished(),
   })
   // Announced before it was attached: a server that begins to listen in a lame duck.
   if (draining.aborted) announce()

@@ -80,7 +80,7 @@ async function close(server: AnyServer, attachment: Attachment): Promise<void> {
   const { connections } = attachment
   const timers = [
     setTimeout(() => abortUnanswered(connections), grace),
-    setTimeout(() => connections.destroyUnanswered(), grace + abortGrace),
+    setTimeout(() => connections.destroyUnfinished(), grace + abortGrace),
     setTimeout(() => connections.destroyAll(), grace + abortGrace + deliveryGrace),
   ]
   try {

@@ -1,6 +1,7 @@
 /** However a graceful server is closed: every answer is delivered whole, and nobody who is silent keeps it open. */
 import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { suite, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 
@@ -145,5 +146,30 @@ for (const way of ['app.shutdown()', 'disposing what listen() gave']) {
       assert.match(client.head, /served$/)
     }
     await within(closing)
+  })
+}
+
+for (const [what, head] of [
+  ['upgraded', get('/', 'Connection: Upgrade', 'Upgrade: test')],
+  ['that is a tunnel', 'CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\n'],
+] as const) {
+  test(`a connection ${what} is destroyed when all graces of a shutdown are over`, async (t) => {
+    const door = await doors['app.shutdown()']?.(t, () => {}, 0)
+    assert.ok(door !== undefined)
+    for (const event of ['upgrade', 'connect']) {
+      door.server.on(event, (_request: unknown, raw: Socket) => {
+        raw.on('error', () => {}).resume()
+        raw.write('HTTP/1.1 200 OK\r\n\r\n')
+      })
+    }
+    using client = await RawClient.open(door.port, head)
+    await within(client.answered())
+    const begin = performance.now()
+    const closing = door.app.shutdown({ grace: 100, abortGrace: 20 })
+    assert.ok(await isPending(closing))
+    await within(closing)
+    await within(client.closed)
+    // Other machines are slower, but 5 s is what connections have where there is more grace.
+    assert.ok(performance.now() - begin < 3_000)
   })
 }
