@@ -9,7 +9,7 @@ import {
 } from 'node:http'
 import { isObject } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
-import { isHttp2 } from './failure.ts'
+import { copyHead, type ResponseHead } from './response-head.ts'
 import { bytesOf, sourceOf, type Source } from './source.ts'
 
 /** A body of which all bytes are known. */
@@ -30,10 +30,7 @@ interface Asked {
 }
 
 /** The part of a `Response` that is used, whichever implementation it is of. */
-interface ResponseLike {
-  readonly status: number
-  readonly statusText: string
-  readonly headers: { forEach(visit: (value: string, name: string) => void): void }
+interface ResponseLike extends ResponseHead {
   readonly body: ReadableStream<unknown> | null
 }
 
@@ -68,14 +65,7 @@ export async function discard(value: unknown): Promise<void> {
 /** Set status and headers. Nothing is sent yet. */
 export function writeHead({ head, type }: Reply, response: ServerResponse): void {
   if (response.headersSent) return
-  if (head !== undefined) {
-    response.statusCode = head.status
-    if (head.statusText !== '' && !isHttp2(response)) response.statusMessage = head.statusText
-    head.headers.forEach((value, name) => {
-      if (name === 'set-cookie') response.appendHeader(name, value)
-      else response.setHeader(name, value)
-    })
-  }
+  if (head !== undefined) copyHead(head, response)
   if (type !== undefined && !response.hasHeader('content-type')) {
     response.setHeader('Content-Type', type)
   }
@@ -138,5 +128,5 @@ function isResponse(value: object): value is ResponseLike {
   // Of any object: what it has is found out here.
   const { status, headers } = value as { status?: unknown; headers?: unknown }
   if (typeof status !== 'number' || !('body' in value) || !isObject(headers)) return false
-  return 'forEach' in headers && typeof headers.forEach === 'function'
+  return 'get' in headers && 'forEach' in headers && typeof headers.forEach === 'function'
 }
