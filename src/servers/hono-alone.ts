@@ -3,8 +3,9 @@
  * the response, or of the body of that.
  */
 import { runServing } from '../core/app.ts'
+import { primaryError } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
-import { isCompleted, type Adapter } from './adapter.ts'
+import { isCompleted, report, type Adapter } from './adapter.ts'
 import { answeredWith, disconnected } from './ends.ts'
 import { look, piecesOf, refused, streaming } from './hono-response.ts'
 import { Timing } from './timing.ts'
@@ -14,9 +15,14 @@ type Fetched = Response | Promise<Response>
 class Alone {
   readonly scope: Scope
   seen = false
+  /** Its deadline was answered in the place of Hono. */
+  overtaken = false
 
-  constructor(scope: Scope) {
+  readonly timing: Timing | undefined
+
+  constructor(scope: Scope, { serverTiming }: Adapter) {
     this.scope = scope
+    this.timing = serverTiming ? new Timing(scope) : undefined
   }
 
   see(error: unknown): void {
@@ -38,22 +44,32 @@ export function runAlone(
   fetch: () => Fetched,
 ): Promise<Response> {
   const options = { ...adapter.scope, name: `${request.method} ${new URL(request.url).pathname}` }
-  let timing: Timing | undefined
+  let alone: Alone | undefined
   return new Promise((resolve, reject) => {
     const body = async (scope: Scope): Promise<Response> => {
-      const alone = new Alone(scope)
+      alone = new Alone(scope, adapter)
       running.set(request, alone)
       follow(request.signal, scope)
-      if (adapter.serverTiming) timing = new Timing(scope)
-      if (adapter.scope.timeout !== undefined) {
-        // At the deadline Hono's answer is not waited for any more.
-        scope.signal.addEventListener('abort', () => resolve(refused(503)), { once: true })
-      }
+      if (adapter.scope.timeout !== undefined) refuseInTime(alone, resolve)
       return answerIn(adapter, alone, request, await fetch())
     }
+    const failed = (error: unknown): void => {
+      reject(error)
+      // Then nobody waits for it, who would see what failed on the way out.
+      if (alone?.overtaken === true && error !== primaryError(error)) report(alone.scope, error)
+    }
     const answered = runServing(adapter.app, options, body)
-    answered.then((response) => resolve(timed(response, timing)), reject)
+    answered.then((response) => resolve(timed(response, alone?.timing)), failed)
   })
+}
+
+/** At the deadline Hono's answer is not waited for any more. */
+function refuseInTime(alone: Alone, resolve: (response: Response) => void): void {
+  const refuse = (): void => {
+    alone.overtaken = true
+    resolve(refused(503))
+  }
+  alone.scope.signal.addEventListener('abort', refuse, { once: true })
 }
 
 function timed(response: Response, timing: Timing | undefined): Response {
@@ -81,6 +97,10 @@ async function answerIn(
 ): Promise<Response> {
   const { scope, seen } = alone
   const { response, source } = await look(fetched)
+  if (alone.overtaken) {
+    await source?.cancel(undefined)
+    throw scope.signal.reason
+  }
   const { status } = response
   const doubted = !seen && status >= adapter.doubtedFrom && !isCompleted(scope)
   if (doubted) scope.fail(answeredWith(scope, status))

@@ -78,14 +78,16 @@ export function honoScope(app: App, options?: AdapterOptions): MiddlewareHandler
   return async (c, next) => {
     if (app.state === 'closing' || app.state === 'closed') return refused(503)
     const { raw } = c.req
+    const around = requestOf(c.env, raw)
     const proceed = async (): Promise<Response> => {
-      const around = requestOf(c.env, raw)
-      if (around !== undefined) c.set('scope', around.scope)
+      const own = around ?? requestOf(c.env, raw)
+      if (own !== undefined) c.set('scope', own.scope)
       await next()
-      around?.see(c.error)
+      own?.see(c.error)
+      // What was answered in the place of Hono is the answer that it has by then.
+      if (around === undefined && own?.overtaken === true) return new Response(null)
       return c.res
     }
-    const around = requestOf(c.env, raw)
     const response = await (around === undefined
       ? runAround(adapter, c.env, raw, proceed)
       : proceed())

@@ -104,6 +104,45 @@ describe('a request that no client sent', () => {
     await app.close()
   })
 
+  for (const by of ['honoFetch', 'honoScope'] as const) {
+    test(`to ${by} whose time is over is answered with 503, and completes nothing afterwards`, async () => {
+      const reported: unknown[] = []
+      const app = createApp({ onError: (error) => reported.push(error) })
+      const exits: string[] = []
+      const log: string[] = []
+      const answers: Response[] = []
+      const answered = Promise.withResolvers<void>()
+      const hono = new Hono()
+      if (by === 'honoScope') hono.use(honoScope(app, { timeout: 10 }))
+      hono.get('/:what', async (c) => {
+        const scope = currentScope()
+        scope.defer(({ status }) => exits.push(status))
+        if (c.req.param('what') === 'failing') scope.defer(() => Promise.reject(new Error('late')))
+        await answered.promise
+        if (c.req.param('what') !== 'stream') return c.text('late')
+        return c.body(new ReadableStream({ cancel: () => void log.push('cancelled') }))
+      })
+      const fetch = by === 'honoFetch' ? honoFetch(app, hono, { timeout: 10 }) : hono.fetch
+      for (const what of ['text', 'stream', 'failing']) {
+        answers.push(await fetch(new Request(`http://localhost/${what}`)))
+      }
+      answered.resolve()
+      while (app.inspect().children.length > 0) await new Promise(setImmediate)
+      await new Promise(setImmediate)
+      assert.deepEqual(exits, ['aborted', 'aborted', 'aborted'])
+      for (const answer of answers) {
+        assert.deepEqual([answer.status, await answer.text()], [503, 'Service Unavailable'])
+      }
+      // The middleware sees nothing of it: Hono has an answer by then.
+      assert.deepEqual(log, by === 'honoFetch' ? ['cancelled'] : [])
+      assert.deepEqual(
+        reported.map((chain) => (chain as SuppressedError).error.message),
+        ['late'],
+      )
+      await app.close()
+    })
+  }
+
   for (const [name, make] of [
     [
       'scoped()',
