@@ -4,14 +4,20 @@
  */
 import type { PgNotification } from './held-types.ts'
 
-type Reader = (result: IteratorResult<PgNotification, undefined>) => void
+type Next = IteratorResult<PgNotification, undefined>
 
-const end: IteratorResult<PgNotification, undefined> = { done: true, value: undefined }
+/** A loop that waits. */
+interface Reader {
+  readonly reading: Reading
+  readonly resolve: (next: Next) => void
+}
 
-export class Notifications implements AsyncIterator<PgNotification, undefined> {
+const end: Next = { done: true, value: undefined }
+
+export class Notifications {
   readonly #limit: number
   #waiting: PgNotification[] = []
-  readonly #readers: Reader[] = []
+  #readers: Reader[] = []
   /** Dropped before everything that waits; `undefined` where that is not known. */
   #dropped: number | undefined = 0
   #ended = false
@@ -24,7 +30,7 @@ export class Notifications implements AsyncIterator<PgNotification, undefined> {
     if (this.#ended) return
     const reader = this.#readers.shift()
     if (reader !== undefined) {
-      reader({ done: false, value: notification })
+      reader.resolve({ done: false, value: notification })
       return
     }
     this.#waiting.push(notification)
@@ -41,19 +47,21 @@ export class Notifications implements AsyncIterator<PgNotification, undefined> {
   end(): void {
     this.#ended = true
     this.#waiting = []
-    for (const reader of this.#readers.splice(0)) reader(end)
+    for (const { resolve } of this.#readers.splice(0)) resolve(end)
   }
 
-  next(): Promise<IteratorResult<PgNotification, undefined>> {
+  next(reading: Reading): Promise<Next> {
     if (this.#ended) return Promise.resolve(end)
     const value = this.#takeGap() ?? this.#waiting.shift()
     if (value !== undefined) return Promise.resolve({ done: false, value })
-    return new Promise((resolve) => this.#readers.push(resolve))
+    return new Promise((resolve) => this.#readers.push({ reading, resolve }))
   }
 
-  /** The loop is left; another one can go on. */
-  return(): Promise<IteratorResult<PgNotification, undefined>> {
-    return Promise.resolve(end)
+  /** Nothing is for this one any more. */
+  leave(reading: Reading): void {
+    const leaving = this.#readers.filter((reader) => reader.reading === reading)
+    this.#readers = this.#readers.filter((reader) => reader.reading !== reading)
+    for (const { resolve } of leaving) resolve(end)
   }
 
   #dropOldest(): void {
@@ -68,5 +76,25 @@ export class Notifications implements AsyncIterator<PgNotification, undefined> {
     const dropped = this.#dropped
     this.#dropped = 0
     return { gap: true, dropped }
+  }
+}
+
+/** One loop over them. Once it is left it is over; the next one goes on where it stopped. */
+export class Reading implements AsyncIterator<PgNotification, undefined> {
+  readonly #queue: Notifications
+  #left = false
+
+  constructor(queue: Notifications) {
+    this.#queue = queue
+  }
+
+  next(): Promise<Next> {
+    return this.#left ? Promise.resolve(end) : this.#queue.next(this)
+  }
+
+  return(): Promise<Next> {
+    this.#left = true
+    this.#queue.leave(this)
+    return Promise.resolve(end)
   }
 }

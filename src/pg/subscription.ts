@@ -8,7 +8,7 @@ import type { Ticket } from '../core/held.ts'
 import { disposedError } from '../core/lease.ts'
 import { outside } from './driver.ts'
 import { ListeningConnection, type OwnClient } from './listening-connection.ts'
-import { Notifications } from './notifications.ts'
+import { Notifications, Reading } from './notifications.ts'
 import { Gate } from './time.ts'
 import type { PgNotification, PgSubscription } from './held-types.ts'
 
@@ -49,7 +49,7 @@ export class Subscription implements PgSubscription, AsyncDisposable {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<PgNotification, undefined> {
-    return this.#queue
+    return new Reading(this.#queue)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -76,6 +76,20 @@ test('a loop that is left goes on where it stopped', async () => {
   assert.deepEqual(await take(subscription, 2), [{ payload: '2' }, { payload: '3' }])
 })
 
+test('an iterator that was left is over, and takes nothing from the next one', async () => {
+  await using pool = pgPool(() => newPool())
+  await using subscription = await pool.listen('news')
+  const left = subscription[Symbol.asyncIterator]()
+  const next = subscription[Symbol.asyncIterator]()
+  const pending = left.next()
+  const waiting = next.next()
+  assert.deepEqual(await left.return?.(), { done: true, value: undefined })
+  assert.deepEqual(await pending, { done: true, value: undefined })
+  assert.deepEqual(await left.next(), { done: true, value: undefined })
+  await pool.query("notify news, 'one'")
+  assert.deepEqual(await waiting, { done: false, value: { payload: 'one' } })
+})
+
 for (const [name, end] of Object.entries({
   'its dispose': ({ subscription }) => subscription[Symbol.asyncDispose](),
   'its signal': async ({ controller }) => controller.abort(),
