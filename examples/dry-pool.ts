@@ -8,13 +8,15 @@ const config = { connectionString: process.env['DATABASE_URL'], max: 2 }
 await using pool = pgPool(() => new Pool(config), { grace: 100 })
 
 // #region find
-using _detection = detectLeaks({
-  level: 'full', // or UNWIND_LEAKS=full, without a line of code
-  onLeak({ resource, scope, site }) {
-    const [place = ''] = site.split('\n')
-    console.log(`${resource}, acquired in ${scope?.split(' (')[0]} ${place.split(' (')[0]}`)
-  },
-})
+app.use(
+  detectLeaks({
+    level: 'full', // or UNWIND_LEAKS=full, without a line of code
+    onLeak({ resource, scope, site }) {
+      const [place = ''] = site.split('\n')
+      console.log(`${resource}, acquired in ${scope} ${place.split(' (')[0]}`)
+    },
+  }),
+)
 // #endregion
 
 // #region leaky

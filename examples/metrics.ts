@@ -14,7 +14,7 @@ const provider = new MeterProvider({ readers: [reader] })
 
 // #region register
 const app = createApp({ name: 'shop' })
-using _metrics = metrics(app, provider.getMeter('shop'), { connectionMetrics: true })
+app.use(metrics(app, provider.getMeter('shop'), { connectionMetrics: true })) // until it closes
 // #endregion
 
 const connection = resource({ name: 'connection', acquire: () => ({}), release: () => {} })

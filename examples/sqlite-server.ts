@@ -10,7 +10,7 @@ import { sqliteResources } from 'unwind/better-sqlite3'
 const folder = mkdtempSync(join(tmpdir(), 'orders-'))
 const { database, transaction, reader } = sqliteResources(join(folder, 'orders.db'), { readers: 2 })
 
-await using app = createApp({ name: 'orders', onError: (error) => console.log(String(error)) })
+const app = createApp({ name: 'orders', onError: (error) => console.log(String(error)) })
 app.defer(() => rmSync(folder, { recursive: true })) // first in, last out: after the database
 const db = await app.get(database)
 db.exec('create table orders (id integer primary key, item text not null)')
@@ -29,7 +29,7 @@ const server = createServer(
     return { id: lastInsertRowid }
   }),
 )
-await using listening = await listen(app, server, { port: 0, host: '127.0.0.1' })
+const listening = await listen(app, server, { port: 0, host: '127.0.0.1' })
 
 for (const item of ['lamp', 'unicorn', 'chair']) {
   const answer = await fetch(`${listening.url}/?item=${item}`, { method: 'POST' })
@@ -37,3 +37,4 @@ for (const item of ['lamp', 'unicorn', 'chair']) {
   console.log(item, answer.status)
 }
 console.log(await (await fetch(listening.url)).json())
+await app.shutdown()

@@ -28,7 +28,8 @@ import type {
 } from './types.ts'
 
 /**
- * The root of a tree of scopes: owns the `app` resources. A server has one; parallel tests have one each.
+ * The root of a tree of scopes: owns the `app` resources. A server has one, which `shutdownOnSignals` closes; parallel
+ * tests have one each. `await using` is for a script or a test, which is over when its block is.
  *
  * @example
  * ```ts

@@ -68,7 +68,7 @@ function latest(): LeakOptions {
  *
  * @example
  * ```ts
- * using _detection = detectLeaks({ level: 'full', threshold: 5_000, onLeak: (leak) => console.error(leak) })
+ * app.use(detectLeaks({ level: 'full', threshold: 5_000, onLeak: (leak) => console.error(leak) }))
  * ```
  * @throws {TypeError} for unknown or wrong options
  */

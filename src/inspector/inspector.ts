@@ -60,7 +60,7 @@ const rules: Readonly<Record<string, Rule>> = {
  *
  * @example
  * ```ts
- * await using look = inspector(app)
+ * const look = app.use(inspector(app)) // until the app closes
  * const server = createServer((request, response) => {
  *   if (!look.handler(request, response)) answer(request, response)
  * })

@@ -13,10 +13,11 @@ import { checkOptions, expected, longestDelay, milliseconds } from '../core/opti
  *
  * @example
  * ```ts
- * await using server = closing(http.createServer(handler), { grace: 10_000 })
+ * const server = app.use(closing(net.createServer(handler), { grace: 3_000 }))
  * server.listen(port)
  * ```
- * @param options.grace milliseconds for busy connections before they are destroyed. Default 5_000.
+ * @param options.grace milliseconds for busy connections before they are destroyed. Default 5_000. A scope that holds the
+ *   server waits for its own `disposeTimeout` and no longer.
  * @returns the same server. Disposing rejects with `ERR_DISPOSE_TIMEOUT` where something outlives even that.
  * @throws {TypeError} for unknown or wrong options
  */

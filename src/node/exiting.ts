@@ -17,7 +17,7 @@ const lastGrace = 5_000
  *
  * @example
  * ```ts
- * await using server = exiting(spawn('redis-server'), { grace: 1_000 })
+ * const server = app.use(exiting(spawn('redis-server'), { grace: 1_000 }))
  * ```
  * @param options.grace milliseconds before SIGKILL. Default 5_000.
  * @param options.signal default SIGTERM

@@ -22,7 +22,7 @@ import { meterOf } from './meter.ts'
  *
  * @example
  * ```ts
- * using _metrics = metrics(app, opentelemetry.metrics.getMeter('shop'), { connectionMetrics: true })
+ * app.use(metrics(app, opentelemetry.metrics.getMeter('shop'), { connectionMetrics: true }))
  * ```
  * @param options.connectionMetrics default `false`
  * @throws {TypeError} for what is no app, no meter, or an unknown option

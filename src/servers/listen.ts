@@ -43,11 +43,12 @@ const abortGrace = 1_000
 /**
  * Listen, and be graceful. Resolves once the server listens; rejects with the system's error (`EADDRINUSE`, `EACCES`)
  * where it cannot. Disposing stops accepting, waits 10 s for requests in progress before it aborts their scopes with
- * `ERR_SHUTDOWN`, and delivers what was answered, for another 10 s. The app's shutdown closes the server too.
+ * `ERR_SHUTDOWN`, and delivers what was answered, for another 10 s. The app's shutdown does it by itself:
+ * in the module that starts a service, declare no server with `await using`, which ends with the module's last line.
  *
  * @example
  * ```ts
- * await using server = await listen(app, http.createServer(handle(app, handler)), { port: 3000 })
+ * const server = await listen(app, http.createServer(handle(app, handler)), { port: 3000 })
  * console.log(`Listening on ${server.url}`)
  * ```
  * @throws {TypeError} for unknown or wrong options

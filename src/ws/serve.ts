@@ -39,7 +39,7 @@ const handlerGrace = 10_000
  *
  * @example
  * ```ts
- * await using sockets = serveSockets(app, new WebSocketServer({ server }), async (socket, scope) => {
+ * serveSockets(app, new WebSocketServer({ server }), async (socket, scope) => {
  *   for await (const message of socket) await socket.send(message)
  * })
  * ```
