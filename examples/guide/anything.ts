@@ -1,17 +1,20 @@
 /** docs/guide.md: open and close anything, with and without a scope. */
+// #region block
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createApp, hold, inject, resource } from 'unwind'
 
+// Stands for the client of a cache.
 const connectCache = async () => ({
   get: async (key: string) => `the ${key}`,
   quit: async () => console.log('cache: quit'),
 })
 
-// #region block
 async function once(): Promise<string> {
   await using cache = hold(await connectCache(), (it) => it.quit(), { name: 'cache' })
   return await cache.value.get('price')
 } // quits here, also after an error; a later `cache.value` is a DisposedError
+
+console.log('once:', await once())
 // #endregion
 
 // #region resource
@@ -41,7 +44,7 @@ await app.run(async (scope) => {
   const timer = setInterval(() => {}, 1_000)
   scope.adopt(timer, clearInterval) // a value and its release
   await scope.get(folder) // acquired once, for all who ask in this request
-  console.log(await price())
+  console.log('in the scope:', await price())
 })
 await app.close()
 
@@ -49,5 +52,3 @@ async function price(): Promise<string> {
   return (await inject(cache)).get('price') // finds its request by itself
 }
 // #endregion
-
-console.log(await once())

@@ -1,4 +1,5 @@
 /** docs/guide.md: work that goes on after the answer. */
+// #region detach
 import { setTimeout as pause } from 'node:timers/promises'
 import { createApp, resource } from 'unwind'
 
@@ -7,8 +8,6 @@ const outbox = resource({
   acquire: () => ({ send: async (to: string) => console.log('sent to', to) }),
   release: (_outbox, { status }) => console.log('outbox:', status),
 })
-
-// #region detach
 const app = createApp({ onError: (error, { late }) => console.log('late:', late, String(error)) })
 
 async function signUp(address: string): Promise<string> {

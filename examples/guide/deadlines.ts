@@ -1,10 +1,10 @@
 /** docs/guide.md: deadlines, inherited and passed on. */
+// #region deadline
 import { setTimeout as pause } from 'node:timers/promises'
 import { createApp, currentScope } from 'unwind'
 
 const app = createApp()
 
-// #region deadline
 async function price(): Promise<number> {
   const { signal, deadline = Infinity } = currentScope()
   const left = deadline - Date.now() // tell the next service how long it has

@@ -1,4 +1,5 @@
 /** docs/guide.md: tests that replace what they cannot have. */
+// #region tested
 import assert from 'node:assert/strict'
 import { createApp, inject, input, override, resource, value, type App } from 'unwind'
 import { fakeResource } from 'unwind/testing'
@@ -23,6 +24,7 @@ function asAda(app: App, cents: number): Promise<string> {
     return buy(cents)
   })
 }
+// #endregion
 
 // #region override
 // An app for each test: tests that run at the same time do not see each other's fakes.

@@ -1,4 +1,5 @@
 /** docs/guide.md: rows as a stream, on one connection and on none in particular. Wants a `DATABASE_URL`. */
+// #region snapshot
 import { createServer } from 'node:http'
 import { Pool } from 'pg'
 import { createApp, inject } from 'unwind'
@@ -9,9 +10,7 @@ const connectionString = process.env['DATABASE_URL']
 const db = pgResources(() => new Pool({ connectionString, max: 2 }))
 const app = createApp()
 const table = 'generate_series(1, 10000) as id'
-let mostLeased = 0
 
-// #region snapshot
 /** One connection, one snapshot, bounded memory: for as long as the client reads. */
 async function* snapshot(): AsyncGenerator<string> {
   const tx = await inject(db.transaction)
@@ -32,7 +31,6 @@ async function* pages(size = 500): AsyncGenerator<string> {
       `select id from ${table} where id > $1 order by id limit $2`,
       [last, size],
     )
-    mostLeased = Math.max(mostLeased, pool.stats().leased)
     for (const { id } of rows) yield `${id}\n`
     if (rows.length < size) return
     last = rows.at(-1)?.id ?? last
@@ -46,12 +44,16 @@ const server = createServer(
     timeout: 30_000, // then the stream is cut, and the connection is back
   }),
 )
+const { url } = await listen(app, server, { port: 0 })
 // #endregion
 
-const listening = await listen(app, server, { port: 0, host: '127.0.0.1' })
-for (const path of ['/snapshot', '/pages']) {
-  const text = await (await fetch(listening.url + path)).text()
-  console.log(path, text.split('\n').length - 1, 'rows')
+const pool = await app.get(db.pool)
+for (const read of [snapshot, pages]) {
+  const text = await (await fetch(`${url}/${read.name}`)).text()
+  console.log(`/${read.name}:`, text.split('\n').length - 1, 'rows')
+  await app.run(async () => {
+    for await (const row of read())
+      if (row === '5\n') console.log('connections held between two rows:', pool.stats().leased)
+  })
 }
-console.log('leased while a page is sent:', mostLeased)
 await app.shutdown()

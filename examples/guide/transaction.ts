@@ -1,4 +1,5 @@
 /** docs/guide.md: one transaction for each request. Wants a `DATABASE_URL`. */
+// #region transaction
 import { createServer } from 'node:http'
 import { Pool } from 'pg'
 import { createApp, inject } from 'unwind'
@@ -6,7 +7,6 @@ import { handle, listen } from 'unwind/http'
 import { pgResources } from 'unwind/pg'
 
 const connectionString = process.env['DATABASE_URL']
-// #region transaction
 const db = pgResources(() => new Pool({ connectionString, max: 10 }))
 const app = createApp({ name: 'orders', onError: (error) => console.log(String(error)) })
 
@@ -26,15 +26,15 @@ const server = createServer(
     return { id: await placeOrder(searchParams.get('item') ?? 'lamp') }
   }), // returned: COMMIT, then the answer; thrown: ROLLBACK, then the status
 )
+const { url } = await listen(app, server, { port: 0 }) // 0: any free one
 // #endregion
 await app.run(async () => {
   const tx = await inject(db.transaction)
   await tx.query('drop table if exists guide_orders')
   await tx.query('create table guide_orders (id serial, item text)')
 })
-const listening = await listen(app, server, { port: 0, host: '127.0.0.1' })
 for (const item of ['lamp', 'unicorn', 'chair']) {
-  const answer = await fetch(`${listening.url}/?item=${item}`, { method: 'POST' })
+  const answer = await fetch(`${url}/?item=${item}`, { method: 'POST' })
   await answer.text()
   console.log(item, answer.status)
 }

@@ -1,4 +1,5 @@
 /** docs/guide.md: a scope for each socket, and one for each of its messages. */
+// #region serve
 import { createServer } from 'node:http'
 import { WebSocketServer } from 'ws'
 import { createApp } from 'unwind'
@@ -6,11 +7,11 @@ import { sqliteResources } from 'unwind/better-sqlite3'
 import { listen } from 'unwind/http'
 import { connect, serveSockets } from 'unwind/ws'
 
-const db = sqliteResources(':memory:')
 const app = createApp()
-;(await app.get(db.database)).exec('create table message (text text)')
+const db = sqliteResources(':memory:')
+const database = await app.get(db.database)
+database.exec('create table message (text text)')
 
-// #region serve
 const server = createServer()
 serveSockets(app, new WebSocketServer({ server }), async (socket, scope) => {
   scope.defer(({ status }) => console.log('socket:', status)) // as long as the visitor stays
@@ -22,12 +23,12 @@ serveSockets(app, new WebSocketServer({ server }), async (socket, scope) => {
     await socket.send(`kept: ${String(message)}`) // after the commit; waits while the peer does not read
   }
 })
+const { url } = await listen(app, server, { port: 0 })
 // #endregion
-const listening = await listen(app, server, { port: 0, host: '127.0.0.1' })
 
 // #region connect
 {
-  await using client = await connect(listening.url.replace('http', 'ws'))
+  await using client = await connect(url.replace('http', 'ws'))
   await client.send('hello')
   for await (const answer of client) {
     console.log(answer)
