@@ -41,10 +41,14 @@ export async function rollBackTo(session: Session, savepoint: string): Promise<v
 }
 
 /** In one message where that is possible: each costs a round trip. */
-function restoring({ status, policy: { reset }, dirty, unsafe }: Session): string[] {
+function restoring(session: Session): string[] {
+  const { status, policy, dirty, prepared, unsafe } = session
+  const { reset } = policy
   const messages: string[] = []
   if (status !== 'I' || unsafe) messages.push('ROLLBACK')
-  if (reset.when === 'always' || (reset.when === 'auto' && dirty)) messages.push(reset.sql)
+  if (reset.when === 'always' || (reset.when === 'auto' && dirty)) {
+    messages.push(prepared ? reset.afterPrepare : reset.sql)
+  }
   return reset.joins && messages.length > 1 ? [messages.join('; ')] : messages
 }
 

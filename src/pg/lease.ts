@@ -141,6 +141,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
   unsafeClient(): unknown {
     const session = this.usable()
     session.dirty = true
+    session.prepared = true
     session.unsafe = true
     return session.client
   }

@@ -11,16 +11,32 @@ import type { PgReset } from './types.ts'
 const standard =
   'CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES'
 
+/**
+ * The statements of SQL's own PREPARE alone: those of the driver, which come with the protocol, are to stay. Only where one
+ * was seen: this takes longer than all of the above.
+ */
+const deallocation = `DO $$ DECLARE prepared text; BEGIN
+  FOR prepared IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP
+    EXECUTE pg_catalog.format('DEALLOCATE %I', prepared);
+  END LOOP;
+END $$`
+
 export interface ResetPolicy {
   readonly when: 'auto' | 'always' | 'never'
   readonly sql: string
+  /** The same, after a PREPARE. */
+  readonly afterPrepare: string
   /** Can stand in one message with others. A user's statements may refuse to, as DISCARD ALL does. */
   readonly joins: boolean
 }
 
 export function resetPolicy(reset: PgReset = 'auto'): ResetPolicy {
-  if (typeof reset === 'string') return { when: reset, sql: standard, joins: true }
-  return { when: reset.when ?? 'auto', sql: reset.sql, joins: false }
+  if (typeof reset === 'string') {
+    const afterPrepare = `${standard}; ${deallocation}`
+    return { when: reset, sql: standard, afterPrepare, joins: true }
+  }
+  const { when = 'auto', sql } = reset
+  return { when, sql, afterPrepare: sql, joins: false }
 }
 
 export const resetRule: Rule = {
@@ -45,6 +61,12 @@ const changing = new Set(
 export function changesSession(result: DriverResult, statement: Statement): boolean {
   if (!('command' in result)) return result.some((part) => changes(part.command, statement))
   return changes(result.command, statement)
+}
+
+/** Whether there may be a statement that SQL has prepared. */
+export function prepares(result: DriverResult): boolean {
+  if (!('command' in result)) return result.some(({ command }) => command === 'PREPARE')
+  return result.command === 'PREPARE'
 }
 
 function changes(command: string, statement: Statement): boolean {

@@ -20,7 +20,7 @@ import { connectionLost } from './errors.ts'
 import { Line } from './line.ts'
 import type { Held } from './owner.ts'
 import type { Policy } from './policy.ts'
-import { changesSession } from './reset.ts'
+import { changesSession, prepares } from './reset.ts'
 import { Statement } from './statement.ts'
 import { Gate } from './time.ts'
 import { Turns } from './turns.ts'
@@ -55,6 +55,8 @@ export class Session {
   changed: number = roughNow()
   /** Settings, temporary tables or locks may be left in it. */
   dirty = false
+  /** So may statements of SQL's own PREPARE, which is one of the changes. */
+  prepared = false
   /** The driver's client was handed out: what was done with it is not known. */
   unsafe = false
   /** The server's first error since the lease or its transaction began. */
@@ -139,6 +141,7 @@ export class Session {
     this.#release = release
     this.policy = policy
     this.dirty = false
+    this.prepared = false
     this.unsafe = false
     this.begun()
     this.changed = roughNow()
@@ -226,6 +229,7 @@ export class Session {
 
   noteResult(result: DriverResult, statement: Statement): void {
     this.dirty ||= changesSession(result, statement)
+    this.prepared ||= this.dirty && prepares(result)
     if (this.transaction === undefined || statement.control) return
     const end = endOf(result, statement, this.status)
     if (end !== undefined) this.transaction.lapse(end)

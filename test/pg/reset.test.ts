@@ -37,6 +37,10 @@ const changes: Record<string, string[]> = {
     'declare leftover cursor with hold for select 1',
     'commit',
   ],
+  'a statement that SQL prepared': ["set statement_timeout = '7s'", 'prepare leftover as select 1'],
+  'statements that a script prepared, with any name': [
+    'select 1; prepare "left ""over" as select 1; prepare "LEFTOVER" (int) as select $1',
+  ],
   'a setting that a rollback brought back to another': [
     "set statement_timeout = '7s'",
     'begin',
@@ -102,10 +106,10 @@ test('what the answers of the server do not show is reset where it is said, or a
       create or replace function pg_temp.hidden() returns void language plpgsql as
         $f$ begin perform set_config('statement_timeout', '7s', false); end $f$;
     end $$`
-  const ways: [PgPoolOptions, (lease: PgLease) => void][] = [
+  const ways: [PgPoolOptions, (lease: PgLease) => unknown][] = [
     [{ reset: 'always' }, () => {}],
     [{}, (lease) => lease.markDirty()],
-    [{}, (lease) => void lease.unsafeClient()],
+    [{}, (lease) => (lease.unsafeClient() as pg.ClientBase).query('prepare unseen as select 1')],
   ]
   for (const [options, tell] of ways) {
     await using pool = pgPool(() => newPool(), { grace: 10_000, ...options })
@@ -113,7 +117,7 @@ test('what the answers of the server do not show is reset where it is said, or a
     await use(pool, async (lease) => {
       await lease.query(change)
       await lease.query('select pg_temp.hidden()')
-      tell(lease)
+      await tell(lease)
     })
     await use(pool, (next) => assertClean(next, pid))
   }
@@ -201,8 +205,17 @@ async function assertClean(lease: PgLease, pid: number): Promise<void> {
     current_user = session_user and session_user = (select usename from pg_stat_activity where pid = pg_backend_pid()) as role,
     (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks,
     (select count(*)::int from pg_listening_channels()) as channels,
-    (select count(*)::int from pg_cursors where name = 'leftover') as cursors`)
-  const clean = { temp: null, timeout: '0', role: true, locks: 0, channels: 0, cursors: 0 }
+    (select count(*)::int from pg_cursors where name = 'leftover') as cursors,
+    (select count(*)::int from pg_prepared_statements where from_sql) as prepared`)
+  const clean = {
+    temp: null,
+    timeout: '0',
+    role: true,
+    locks: 0,
+    channels: 0,
+    cursors: 0,
+    prepared: 0,
+  }
   assert.deepEqual(rows, [{ pid, ...clean }])
   await lease.query('vacuum pg_largeobject_metadata')
 }
