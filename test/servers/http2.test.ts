@@ -189,6 +189,22 @@ describe('a request of HTTP/2', () => {
     })
   }
 
+  test('whose answer has ended can be read to its end all the same', async () => {
+    const read = Promise.withResolvers<string>()
+    await using site = await serve(async (request, response) => {
+      response.end('accepted')
+      read.resolve(text(request))
+      await read.promise
+    })
+    await within(site, async (session) => {
+      const stream = session.request({ ':path': '/', ':method': 'POST' })
+      stream.write('one,')
+      assert.equal(await text(stream), 'accepted')
+      stream.end('two')
+      assert.equal(await read.promise, 'one,two')
+    })
+  })
+
   test('whose upload nobody reads is answered, and its scope closes', async () => {
     await using site = await serveHandled(() => 'not read')
     await within(site, async (session) => {
