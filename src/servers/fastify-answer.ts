@@ -10,6 +10,7 @@ import type {
   onSendHookHandler,
 } from 'fastify'
 import { isObject, isThenable } from '../core/dispose.ts'
+import { isCompleted } from './adapter.ts'
 import { statusOf } from './failure.ts'
 import { servedOf } from './hearing.ts'
 import { closeForAnswer } from './for-answer.ts'
@@ -28,13 +29,6 @@ export function observe(route: RouteOptions): void {
   // After all others, which may still use the scope.
   route.onSend = [...[route.onSend ?? []].flat(), holdBack]
   route.config = Object.assign({ ...route.config }, { [key]: true })
-}
-
-/** Whether the answer is held back by the last hook of its route. */
-export function isObserved({ routeOptions }: FastifyRequest): boolean {
-  // What is no route may have none.
-  const config: unknown = routeOptions.config
-  return isObject(config) && key in config
 }
 
 /** Fastify makes a second route, for HEAD, of one for GET. */
@@ -115,6 +109,33 @@ export function holdBack(
   if (served.adapter.closeAt === 'ended' || isStream(payload)) release(served, reply, done)
   else if (served.running) void holdUntilLastStep(served, reply, done)
   else close(served, reply, done)
+}
+
+/**
+ * The `onSend` hook where there is no route, or one that was added before the plugin: the first of all. What completes
+ * nothing need not be held back, so that those that follow find the scope open.
+ */
+export function holdBackUnrouted(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+  done: Done,
+): void {
+  const served = servedOf(reply.raw)
+  if (served === undefined || served.taken || isObserved(request)) {
+    done()
+    return
+  }
+  const doubted = reply.statusCode >= served.adapter.doubtedFrom && !isCompleted(served.scope)
+  if (doubted) release(served, reply, done)
+  else holdBack(request, reply, payload, done)
+}
+
+/** Whether the last hook of its route holds the answer back. */
+function isObserved({ routeOptions }: FastifyRequest): boolean {
+  // What is no route may have none.
+  const config: unknown = routeOptions.config
+  return isObject(config) && key in config
 }
 
 function close(served: Served, reply: FastifyReply, done: Done): void {

@@ -1,13 +1,13 @@
 /**
  * `unwind/fastify`: one scope for each request of a Fastify 5 server, closed before the first byte of the answer.
  */
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { tryCurrentScope } from '../core/ambient.ts'
 import type { Rule } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, enter, type Adapter, type AdapterOptions } from './adapter.ts'
 import { isClosed, refuse } from './failure.ts'
-import { failWith, holdBack, isObserved, observe } from './fastify-answer.ts'
+import { failWith, holdBackUnrouted, observe } from './fastify-answer.ts'
 import { servedOf } from './hearing.ts'
 import { open, start } from './serve.ts'
 import type { Served } from './served.ts'
@@ -63,14 +63,8 @@ export const fastifyScope: FastifyPluginAsync<FastifyScopeOptions> = async (inst
     if (tryCurrentScope() === undefined) enter(scope, proceed, undefined, done)
     else done()
   })
-  instance.addHook('onRoute', (route: RouteOptions) => {
-    observe(route)
-  })
-  instance.addHook('onSend', (request, reply, payload, done) => {
-    // Where there is no route, or one that was added before this plugin, nothing comes after this.
-    if (servedOf(reply.raw)?.taken === true || isObserved(request)) done()
-    else holdBack(request, reply, payload, done)
-  })
+  instance.addHook('onRoute', observe)
+  instance.addHook('onSend', holdBackUnrouted)
   instance.addHook('onError', failWith)
   instance.addHook('onClose', async () => {
     // An app that is already on its way down may be what waits for the server.

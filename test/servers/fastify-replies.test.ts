@@ -174,6 +174,37 @@ test('an onSend hook finds the scope open, also where a hook before the handler 
   await server.close()
 })
 
+describe('an answer of Fastify without a route', () => {
+  /** Ask for what there is no route for, and what happened in which order. */
+  async function getNothing(status: number, complete = false): Promise<readonly string[]> {
+    const log: string[] = []
+    const app = createApp()
+    const server = fastify()
+    await server.register(fastifyScope, { app })
+    server.addHook('onRequest', async ({ scope }) => {
+      scope.defer((exit) => log.push(exit.status))
+      if (complete) scope.complete()
+    })
+    server.addHook('onSend', async ({ scope }) => void log.push(`hook ${scope.state}`))
+    if (status !== 404) server.setNotFoundHandler(async (_, reply) => reply.code(status).send('x'))
+    const answer = await server.inject('/')
+    assert.equal(answer.statusCode, status)
+    await server.close()
+    return log
+  }
+
+  test('that completes nothing closes its scope after the hooks', async () => {
+    assert.deepEqual(await getNothing(404), ['hook open', 'unknown'])
+    assert.deepEqual(await getNothing(403), ['hook open', 'unknown'])
+    assert.deepEqual(await getNothing(503), ['hook open', 'failure'])
+  })
+
+  test('that completes something closes its scope before it is sent', async () => {
+    assert.deepEqual(await getNothing(200), ['success', 'hook closed'])
+    assert.deepEqual(await getNothing(404, true), ['success', 'hook closed'])
+  })
+})
+
 test('what Fastify cannot send is a 500, although its scope closed before', async () => {
   const got = await get(async (_, reply) => {
     reply.type('text/html')
