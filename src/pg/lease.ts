@@ -88,7 +88,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
     ) {
       return Promise.reject(this.#refusal())
     }
-    return query(this.#session, first, second, third, undefined)
+    return query(this.#session, first, second, third, this.#transaction?.signal)
   }
 
   begin(options?: PgTransactionOptions): Promise<Transaction> {

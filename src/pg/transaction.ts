@@ -36,10 +36,11 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   ticket: Ticket | undefined = undefined
   /** A part of it failed that cannot be undone alone: it must not commit. */
   doomed: { readonly cause: unknown } | undefined = undefined
+  /** Its abort ends what runs in it, by whichever handle that was sent. */
+  readonly signal: AbortSignal | undefined
   readonly #frame: Frame
   readonly #owner: Owner
   readonly #parent: Transaction | undefined
-  readonly #signal: AbortSignal | undefined
   #session: Session | undefined
   #phase: Phase = 'open'
   #ending: Promise<void> | undefined = undefined
@@ -52,7 +53,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     this.#frame = frame
     this.#owner = owner
     this.#parent = owner instanceof Transaction ? owner : undefined
-    this.#signal = signal
+    this.signal = signal
   }
 
   get state(): PgTransaction['state'] {
@@ -70,7 +71,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
 
   /** Begin. What fails here leaves nothing open. */
   async start(session: Session): Promise<this> {
-    const statement = control(session, this.#frame.begin, this.#signal)
+    const statement = control(session, this.#frame.begin, this.signal)
     try {
       await statement.promise
     } catch (error) {
@@ -92,7 +93,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     third?: PgQueryOptions,
   ): Promise<PgQueryResult<Row>> {
     if (this.#session === undefined || this.#phase !== 'open') return Promise.reject(this.dead())
-    return query(this.#session, first, second, third, this.#signal)
+    return query(this.#session, first, second, third, this.signal)
   }
 
   commit(): Promise<void> {
@@ -106,7 +107,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
       return this.rollback().then(() => Promise.reject(unexpectedRollback(doomed.cause)))
     }
     // Whatever it was aborted with is passed on.
-    if (this.#signal?.aborted === true) return Promise.reject(this.#signal.reason as Error)
+    if (this.signal?.aborted === true) return Promise.reject(this.signal.reason as Error)
     this.#phase = 'committing'
     return (this.#ending = this.#commit(session))
   }
@@ -120,10 +121,10 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
 
   async savepoint(signal?: AbortSignal): Promise<Transaction> {
     const session = this.usable()
-    this.#signal?.throwIfAborted()
+    this.signal?.throwIfAborted()
     const { contents } = this
     if (contents.savepoint !== undefined) throw transactionOpen('A savepoint was begun')
-    const savepoint = new Transaction(session, savepointFrame(), this, either(this.#signal, signal))
+    const savepoint = new Transaction(session, savepointFrame(), this, either(this.signal, signal))
     // Before the first wait: from here on there is something to roll back to.
     contents.savepoint = savepoint
     return await savepoint.start(session)
@@ -145,11 +146,11 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   }
 
   async advisoryLock(...parameters: LockArguments): Promise<void> {
-    await transactionLock(this.usable(), this.#signal, parameters)
+    await transactionLock(this.usable(), this.signal, parameters)
   }
 
   async tryAdvisoryLock(...parameters: LockArguments): Promise<boolean> {
-    return await tryTransactionLock(this.usable(), this.#signal, parameters)
+    return await tryTransactionLock(this.usable(), this.signal, parameters)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -175,7 +176,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     const { children, savepoint } = this.contents
     if (savepoint !== undefined) return savepoint.admit(child)
     children.add(child)
-    return { session, signal: this.#signal, alone: false }
+    return { session, signal: this.signal, alone: false }
   }
 
   /** What a use after its end throws. */
@@ -246,7 +247,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     const statement = control(session, this.#frame.commit)
     let result: DriverResult
     try {
-      result = await answerTo(statement, session, this.#signal)
+      result = await answerTo(statement, session, this.signal)
     } catch (error) {
       throw await this.#notCommitted(session, statement.sent, error)
     }

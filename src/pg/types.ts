@@ -108,7 +108,10 @@ export interface PgTransactionOptions {
   readOnly?: boolean
   /** A serializable, read-only transaction waits until it cannot fail. */
   deferrable?: boolean
-  /** Aborting cancels the statement that runs and refuses all later ones, COMMIT included, with the signal's reason. */
+  /**
+   * Aborting cancels the statement that runs and refuses all later ones, COMMIT and those of the lease included, with the
+   * signal's reason.
+   */
   signal?: AbortSignal
 }
 

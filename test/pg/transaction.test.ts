@@ -185,6 +185,23 @@ test('the signal of a transaction ends what runs in it, and nothing more is sent
   )
 })
 
+test('the signal of a transaction ends what its lease was told inside of it, and nothing after its end', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using lease = await pool.acquire()
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const isReason = (error: unknown): boolean => error === reason
+  const tx = await lease.begin({ signal: controller.signal })
+  const running = lease.query('select pg_sleep(60)')
+  const waiting = lease.query('select 1')
+  controller.abort(reason)
+  await assert.rejects(running, isReason)
+  await assert.rejects(waiting, isReason)
+  await assert.rejects(lease.query('select 1'), isReason)
+  await tx.rollback()
+  await lease.query('select 1')
+})
+
 test('a BEGIN that waits or runs is given up with its signal, and leaves no transaction open', async () => {
   await using wire = await Wire.start()
   await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 10_000 })
