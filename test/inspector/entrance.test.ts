@@ -1,7 +1,7 @@
 /** Who is let in, and what every answer is guarded with. */
 import assert from 'node:assert/strict'
 import crypto from 'node:crypto'
-import { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
 import { describe, test } from 'node:test'
 import { createApp } from 'unwind'
