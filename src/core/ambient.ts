@@ -5,7 +5,7 @@ import { AppNode } from './app.ts'
 import { ambient } from './context.ts'
 import { runIn } from './life.ts'
 import { noScope } from './misuse.ts'
-import { checkFunction } from './options.ts'
+import { bodyOf } from './options.ts'
 import type { MaybePromise, Resource, Scope, ScopeOptions } from './types.ts'
 
 type Body<R> = (scope: Scope) => MaybePromise<R>
@@ -17,10 +17,9 @@ type Body<R> = (scope: Scope) => MaybePromise<R>
 export function run<R>(body: Body<R>): Promise<R>
 export function run<R>(options: ScopeOptions, body: Body<R>): Promise<R>
 export function run<R>(first: ScopeOptions | Body<R>, second?: Body<R>): Promise<R> {
-  const body = typeof first === 'function' ? first : second
-  const options = typeof first === 'function' ? {} : first
   try {
-    checkFunction('the body given to run()', body)
+    const body = bodyOf<Body<R>>('run()', first, second)
+    const options = typeof first === 'function' ? {} : first
     const current = tryCurrentScope()
     return current === undefined ? runAlone(options, body) : current.run(options, body)
   } catch (error) {

@@ -7,7 +7,7 @@ import { Completion } from './completion.ts'
 import { callInFrame, openFrame } from './context.ts'
 import type { Finalizer } from './finalizers.ts'
 import { admitWork, runIn } from './life.ts'
-import { checkFunction, checkOptions, expected } from './options.ts'
+import { checkFunction, checkOptions } from './options.ts'
 import { Overrides } from './overrides.ts'
 import { releaseList } from './release-alone.ts'
 import { definitionOf } from './resource.ts'
@@ -17,6 +17,7 @@ import { keepShapes } from './shapes.ts'
 import { shutDown, shutdownRules, type ShutdownOptions } from './shutdown.ts'
 import { takeAfter } from './unwinding.ts'
 import type {
+  Lifetime,
   App,
   AppOptions,
   MaybePromise,
@@ -114,9 +115,8 @@ export class AppNode extends ScopeNode implements App {
 
   async warmUp(...resources: Resource<unknown>[]): Promise<void> {
     for (const resource of resources) {
-      const { lifetime } = definitionOf(resource, 'each argument of warmUp()')
-      if (lifetime !== 'app')
-        throw expected('each argument of warmUp()', 'an app resource', resource)
+      const { lifetime, name } = definitionOf(resource, 'each argument of warmUp()')
+      if (lifetime !== 'app') throw notOfTheApp(name, lifetime)
     }
     const before = this.newest
     try {
@@ -141,6 +141,12 @@ export class AppNode extends ScopeNode implements App {
     const completion = Completion.unknown.fail(error, true)
     await callInFrame(this.frame, this, () => releaseList(newer, this, completion))
   }
+}
+
+function notOfTheApp(name: string, lifetime: Lifetime): TypeError {
+  return new TypeError(
+    `warmUp() acquires what lives as long as the app, and the resource "${name}" has the lifetime '${lifetime}'. Leave it to the first get() of a scope.`,
+  )
 }
 
 function alreadyAcquired(name: string): TypeError {

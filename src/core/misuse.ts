@@ -10,6 +10,7 @@ import type { Scope, ScopeOptions } from './types.ts'
 
 const advice =
   'Await what the scope started before its body ends, or give work that outlives it a scope of its own.'
+const appAdvice = 'It takes no new work: ask before it closes.'
 
 export function scopeClosed(
   scope: Named & Pick<Scope, 'state'>,
@@ -17,14 +18,17 @@ export function scopeClosed(
   closedAt: number | undefined,
 ): ScopeClosedError {
   const when =
-    closedAt === undefined
-      ? `is ${scope.state}`
-      : `closed ${((roughNow() - closedAt) / 1000).toFixed(1)} s ago`
+    closedAt === undefined ? `is ${scope.state}` : `closed ${ago(roughNow() - closedAt)} ago`
   const closing = closingOf(scope)
-  return new ScopeClosedError(
-    `${call}: the scope ${title(scope)} ${when}. ${advice}`,
-    closing && { cause: closing },
-  )
+  const said =
+    scope.kind === 'app'
+      ? `the app "${scope.name}" (${scope.id}) ${when}. ${appAdvice}`
+      : `the scope ${title(scope)} ${when}. ${advice}`
+  return new ScopeClosedError(`${call}: ${said}`, closing && { cause: closing })
+}
+
+function ago(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
 }
 
 export function noScope(call: string): NoScopeError {

@@ -56,7 +56,10 @@ export function checkOptions(
   rules: Readonly<Record<string, Rule>>,
 ): void {
   if (options === undefined) return
-  if (!isObject(options)) throw expected(`the options of ${where}`, 'an object', options)
+  // Of a map, a signal or an instance the keys are not its own, and would be passed over in silence.
+  if (!isObject(options) || !isPlain(options)) {
+    throw expected(`the options of ${where}`, 'a plain object', options)
+  }
   for (const [key, value] of Object.entries(options)) {
     const rule = Object.hasOwn(rules, key) ? rules[key] : undefined
     if (rule === undefined) throw unknownOption(where, key, Object.keys(rules))
@@ -64,6 +67,25 @@ export function checkOptions(
       throw expected(`option \`${key}\` of ${where}`, rule.expected, value)
     }
   }
+}
+
+/**
+ * The body of `where(body)` or `where(options, body)`.
+ * @throws {TypeError} where it is none, or where the options come after it
+ */
+export function bodyOf<B extends (...given: never[]) => unknown>(
+  where: string,
+  first: B | object,
+  second: B | undefined,
+): B {
+  const body = second ?? first
+  const says = `the body given to ${where}`
+  if (typeof first === 'function' && second !== undefined) {
+    throw expected(`the options of ${where}`, 'its first argument and the body its second', second)
+  }
+  checkFunction(says, body)
+  // Just checked.
+  return body as B
 }
 
 /** @throws {TypeError} naming `what` */
@@ -84,8 +106,21 @@ function unknownOption(where: string, key: string, known: readonly string[]): Ty
 const briefly = { customInspect: false, depth: 0, breakLength: Infinity, maxStringLength: 60 }
 
 function brief(value: unknown): string {
+  // What it is says more than what is inside of it.
+  if (isInstance(value)) return `an instance of ${value.constructor.name}`
   const shown = inspect(value, briefly)
   return shown.length > 80 ? `${shown.slice(0, 79)}…` : shown
+}
+
+function isInstance(value: unknown): value is { readonly constructor: { readonly name: string } } {
+  if (!isObject(value) || isPlain(value) || Array.isArray(value)) return false
+  return typeof value.constructor === 'function' && value.constructor.name !== ''
+}
+
+/** As an object literal makes it, in any realm. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 function isObject(value: unknown): value is object {

@@ -1,6 +1,7 @@
 /**
  * What a resource is: a typed key with its recipe. A definition is inert; it is the scopes that acquire.
  */
+import { types } from 'node:util'
 import { refuseThenable, SpecAcquisition, type Acquisition } from './acquisition.ts'
 import type { DisposeTimeoutError } from './errors.ts'
 import { acquiring, identityOf, traced } from './events.ts'
@@ -72,10 +73,14 @@ export function resource<T>(
   recipeOrSpec: GeneratorResource<T> | ResourceSpec<T>,
   options?: ResourceOptions,
 ): Resource<T> {
-  return typeof recipeOrSpec === 'function'
-    ? fromGenerator(recipeOrSpec, options)
-    : fromSpec(recipeOrSpec)
+  if (typeof recipeOrSpec === 'function') return fromGenerator(recipeOrSpec, options)
+  if (options !== undefined) throw expected('the second argument of resource()', inOne, options)
+  return fromSpec(recipeOrSpec)
 }
+
+const asGenerator =
+  'no generator function, which is the first argument itself: resource(generator, options)'
+const inOne = 'absent, where the first says how to acquire: its options stand there'
 
 /**
  * A value that somebody else owns, as a resource: never released.
@@ -101,6 +106,9 @@ function fromSpec<T>(spec: ResourceSpec<T>): Resource<T> {
   checkOptions('resource()', spec, specRules)
   if (typeof spec?.acquire !== 'function') {
     throw expected('the argument of resource()', 'a generator function or { acquire, … }', spec)
+  }
+  if (types.isGeneratorFunction(spec.acquire)) {
+    throw expected('`acquire` of resource()', asGenerator, spec.acquire)
   }
   const acquireName = spec.acquire.name === 'acquire' ? '' : spec.acquire.name
   const name = spec.name ?? (acquireName || 'anonymous')

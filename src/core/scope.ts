@@ -207,8 +207,8 @@ export class ScopeNode implements Scope, Place, Source, Ambient, Unwindable {
 
   run<R>(first: ScopeOptions | Body<R>, second?: Body<R>): Promise<R> {
     // What most calls are, in few words, so that it becomes part of the code of whoever calls.
-    if (typeof first === 'function' && this.state === 'open') return runIn(this.next(), first)
-    return runWith(this, first, second)
+    const alone = typeof first === 'function' && second === undefined && this.state === 'open'
+    return alone ? runIn(this.next(), first) : runWith(this, first, second)
   }
 
   child(options?: ScopeOptions): ScopeNode {

@@ -16,7 +16,7 @@ import {
   runIn,
   type Body,
 } from './life.ts'
-import { abortSignal, checkFunction, checkOptions, expected, oneOf } from './options.ts'
+import { abortSignal, bodyOf, checkFunction, checkOptions, expected, oneOf } from './options.ts'
 import { Overrides } from './overrides.ts'
 import { bind, unbind } from './parked.ts'
 import { definitionOf } from './resource.ts'
@@ -99,8 +99,7 @@ export function runWith<R>(
   second: Body<R> | undefined,
 ): Promise<R> {
   try {
-    const body = typeof first === 'function' ? first : second
-    checkFunction('the body given to run()', body)
+    const body = bodyOf<Body<R>>('run()', first, second)
     const options = typeof first === 'function' ? undefined : first
     return runIn(scope.open('run()', options, false), body)
   } catch (error) {

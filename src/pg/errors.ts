@@ -165,7 +165,7 @@ export function transactionPooling(what: string, instead: string): PgTransaction
 
 export function poolExhausted(scope: string, limit: number): PgPoolExhaustedError {
   return new PgPoolExhaustedError(
-    `A transaction of its own needs a second connection, and all ${limit} connections of the pool are in use, one of them by the scope "${scope}" itself: it could wait for ever. Give the pool a higher \`max\` than there are requests at a time, or use \`nested\`, which needs no second connection.`,
+    `A transaction of its own needs a second connection, and all ${limit} connections of the pool are in use, one of them by the scope "${scope}" itself: it could wait for ever. Give the pool a \`max\` of twice as many as there are such requests at a time, or use \`nested\`, which needs no second connection.`,
   )
 }
 

@@ -25,22 +25,40 @@ export function pgPool<P extends PgPoolLike<unknown>>(
   options?: PgPoolOptions,
 ): PgPool<P> & AsyncDisposable {
   checkOptions('pgPool()', options, poolRules)
+  checkSource('pgPool()', pool)
   const made = typeof pool === 'function'
   const { own = made, ...rest } = options ?? {}
   return new LeasePool<P>(checkPool(made ? outside(pool) : pool), own, policyOf(rest))
 }
 
-function checkPool(pool: unknown): DriverPool {
-  const methods = ['connect', 'end', 'on'] as const
-  const isPool =
-    typeof pool === 'object' && pool !== null && methods.every((name) => isMethod(pool, name))
-  // A client has these methods too, and connects once. The rest of a pool's shape is the driver's to keep.
-  if (isPool && !('processID' in pool)) return pool as DriverPool
+/**
+ * Where a pool is to be made later, all that can be said by now.
+ * @throws {TypeError} naming `where`
+ */
+export function checkSource(where: string, pool: unknown): void {
+  if (isPool(pool) || (typeof pool === 'function' && !isClass(pool))) return
   throw expected(
-    'the pool given to pgPool()',
-    'a pool of node-postgres, or a function that makes one',
+    `the pool given to ${where}`,
+    'a pool of node-postgres, or a function that makes one, () => new Pool(…)',
     pool,
   )
+}
+
+function checkPool(pool: unknown): DriverPool {
+  if (isPool(pool)) return pool
+  throw expected('what the function given to pgPool() made', 'a pool of node-postgres', pool)
+}
+
+function isPool(pool: unknown): pool is DriverPool {
+  const methods = ['connect', 'end', 'on'] as const
+  if (typeof pool !== 'object' || pool === null) return false
+  // A client has these methods too, and connects once. The rest of a pool's shape is the driver's to keep.
+  return methods.every((name) => isMethod(pool, name)) && !('processID' in pool)
+}
+
+/** It cannot be called, which is only found out by calling it. */
+function isClass(value: Function): boolean {
+  return Function.prototype.toString.call(value).startsWith('class')
 }
 
 function isMethod(pool: object, name: string): boolean {

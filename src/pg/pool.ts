@@ -4,7 +4,7 @@
  */
 import { Kind, ticketFor, type Ticket } from '../core/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
-import { abortSignal, checkOptions, count, expected } from '../core/options.ts'
+import { abortSignal, bodyOf, checkOptions, count } from '../core/options.ts'
 import { poolClosed, poolOpened, type PoolSource } from '../core/pools.ts'
 import type { Scope } from '../core/types.ts'
 import { Chain } from './chain.ts'
@@ -127,17 +127,18 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
   }
 
   transaction<R>(first: RetryOptions | Body<R>, second?: Body<R>): Promise<R> {
-    if (typeof first === 'function') return inTransaction(this, undefined, first)
+    if (typeof first === 'function' && second === undefined) {
+      return inTransaction(this, undefined, first)
+    }
     try {
+      const body = bodyOf<Body<R>>('transaction()', first, second)
       checkOptions('transaction()', first, retryRules)
-      if (typeof second !== 'function') {
-        throw expected('the body given to transaction()', 'a function', second)
-      }
+      // What is no function is the options.
+      const { retry = 0, ...options } = first as RetryOptions
+      return inTransactions(this, options, retry, body)
     } catch (error) {
       return Promise.reject(error)
     }
-    const { retry = 0, ...options } = first
-    return inTransactions(this, options, retry, second)
   }
 
   async listen(channel: string, options?: PgListenOptions): Promise<Subscription> {

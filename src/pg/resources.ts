@@ -9,7 +9,7 @@ import type { Resource, Scope } from '../core/types.ts'
 import { transactionFrame } from './frame.ts'
 import { wishedFor } from './joining.ts'
 import { Lease } from './lease.ts'
-import { pgPool } from './open.ts'
+import { checkSource, pgPool } from './open.ts'
 import { poolRules } from './policy.ts'
 import { LeasePool } from './pool.ts'
 import { Transaction } from './transaction.ts'
@@ -65,6 +65,7 @@ export function pgResources<P extends PgPoolLike<unknown>>(
   options?: PgResourcesOptions,
 ): PgResources<P> {
   checkOptions('pgResources()', options, resourcesRules)
+  checkSource('pgResources()', pool)
   const { transaction: transactionOptions, ...poolOptions } = options ?? {}
   transactionFrame(transactionOptions)
 

@@ -3,7 +3,7 @@
  * runs inside finds that transaction where it always looks for it.
  */
 import { currentScope } from '../core/ambient.ts'
-import { checkOptions, expected, oneOf } from '../core/options.ts'
+import { bodyOf, checkOptions, expected, oneOf } from '../core/options.ts'
 import { override } from '../core/overrides.ts'
 import { value } from '../core/resource.ts'
 import type { Override, Scope } from '../core/types.ts'
@@ -60,13 +60,21 @@ export async function transactional<R>(
   first: PgTransactionalOptions | Body<R>,
   second?: Body<R>,
 ): Promise<R> {
-  const body = typeof first === 'function' ? first : second
+  if (!isOurs(resources)) {
+    throw expected(`the first argument of ${where}`, 'what pgResources() returned', resources)
+  }
+  const body = bodyOf<Body<R>>(where, first, second)
   const given = typeof first === 'function' ? {} : first
   checkOptions(where, given, rules)
-  if (typeof body !== 'function') throw expected(`the body given to ${where}`, 'a function', body)
   const { propagation = 'required', ...options } = given
   options.signal?.throwIfAborted()
   return await ways[propagation]({ scope: currentScope(), resources, options }, body)
+}
+
+/** By shape: a pool has transactions too, and a single resource is easily taken for all of them. */
+function isOurs(resources: unknown): boolean {
+  const isObject = typeof resources === 'object' && resources !== null
+  return isObject && 'transaction' in resources && 'connection' in resources
 }
 
 /** Where it is called, and how. */

@@ -22,6 +22,15 @@ export interface WebSocketServerLike {
   close(callback?: (error?: Error) => void): void
 }
 
+/** A server of HTTP emits connections too, of another kind; it has no clients. */
+function isWebSocketServer(server: Partial<WebSocketServerLike> | undefined): boolean {
+  return (
+    typeof server?.on === 'function' &&
+    typeof server.close === 'function' &&
+    typeof server.clients?.[Symbol.iterator] === 'function'
+  )
+}
+
 type SocketHandler = (socket: Socket, scope: Scope, request: IncomingMessage) => unknown
 
 /** Milliseconds for handlers whose socket was closed by a disposal, before their scopes are aborted. */
@@ -56,8 +65,9 @@ export function serveSockets(
   if (app?.kind !== 'app') {
     throw expected('the first argument of serveSockets()', 'an app, made by createApp()', app)
   }
-  if (typeof server?.on !== 'function' || typeof server.close !== 'function') {
-    throw expected('the second argument of serveSockets()', 'a WebSocketServer', server)
+  if (!isWebSocketServer(server)) {
+    const wanted = 'a WebSocketServer of ws, such as new WebSocketServer({ server })'
+    throw expected('the second argument of serveSockets()', wanted, server)
   }
   checkFunction('the handler given to serveSockets()', handler)
   const service = new Service(app, server, handler, options)

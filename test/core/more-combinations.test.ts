@@ -61,7 +61,7 @@ test('18: get, fork, child and run on a closed scope: a ScopeClosedError with th
   ]
   for (const error of errors) {
     assert.ok(error instanceof ScopeClosedError)
-    assert.match(error.message, /"upload" \(.*closed \d+\.\d s ago\. Await what/)
+    assert.match(error.message, /"upload" \(.*closed \d+ ms ago\. Await what/)
   }
   assert.deepEqual(tracker.events, [])
 })

@@ -230,3 +230,60 @@ test('what was received is shown in at most 80 characters', () => {
   assert.match(received, /^\{ name0: 0, .*…$/)
   assert.equal(received.length, 80)
 })
+
+test('options are a plain object: of anything else the keys would be passed over in silence', async (t) => {
+  const { app, tracker } = setUp(t)
+  const signal = AbortSignal.abort()
+  class Settings {
+    timeout = 5
+  }
+  const mistakes: [unknown, RegExp][] = [
+    [new Map([['timeout', 5]]), /options of run\(\) to be a plain object, received .*Map/],
+    [new Settings(), /received an instance of Settings/],
+    [Object.create({ timeout: 5 }), /received/],
+    [[], /received \[\]/],
+  ]
+  for (const [options, message] of mistakes) {
+    const error = await rejection(app.run(options as never, () => {}))
+    assert.ok(error instanceof TypeError)
+    assert.match(error.message, message)
+  }
+  const error = await rejection(app.get(tracker.resource('pool'), signal as never))
+  assert.match(String(error), /options of get\(\) to be a plain object, received .*AbortSignal/)
+  await app.run(Object.assign(Object.create(null), { name: 'bare' }), () => {})
+})
+
+test('options after the body are refused: they would be passed over', async (t) => {
+  const { app } = setUp(t)
+  const backwards = [() => {}, { timeout: 5 }] as unknown as [() => void]
+  const runs = [() => app.run(...backwards), () => app.run((scope) => scope.run(...backwards))]
+  for (const act of [...runs, () => run(...backwards)]) {
+    assert.match(
+      String(await rejection(act())),
+      /options of run\(\) to be its first argument and the body its second, received \{ timeout: 5 \}/,
+    )
+  }
+})
+
+test('a body that is none is named as it was given', async (t) => {
+  const { app } = setUp(t)
+  for (const given of [1, { timeout: 5 }]) {
+    const error = await rejection(app.run(given as never))
+    assert.match(String(error), /body given to run\(\) to be a function, received (1|\{ timeout)/)
+  }
+})
+
+test('resource refuses options beside a specification, and a generator inside one', () => {
+  const acquire = (): number => 1
+  async function* generator() {
+    yield 1
+  }
+  assert.match(
+    String(thrown(() => resource({ acquire } as never, { name: 'x' }))),
+    /second argument of resource\(\) to be absent/,
+  )
+  assert.match(
+    String(thrown(() => resource({ acquire: generator }))),
+    /to be no generator function.*resource\(generator, options\)/,
+  )
+})

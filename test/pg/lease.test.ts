@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import pg from 'pg'
-import { pgPool } from 'unwind/pg'
+import { pgPool, pgResources } from 'unwind/pg'
 
 import { backendOf, newPool, newTable, Observer } from './support/database.ts'
 
@@ -169,6 +169,11 @@ test('what is no statement, and an unknown option, is a TypeError that names it'
   })
   assert.throws(() => pgPool(() => newPool(), { grace: -1 }), /`grace` of pgPool\(\)/)
   assert.throws(() => pgPool({} as never), /pool/)
+  assert.throws(() => pgPool(pg.Pool as never), /function that makes one, \(\) => new Pool/)
+  assert.throws(() => pgPool(() => ({}) as never), /what the function given to pgPool\(\) made/)
+  for (const given of [undefined, 'postgres://localhost', {}, pg.Pool]) {
+    assert.throws(() => pgResources(given as never), /the pool given to pgResources\(\)/)
+  }
   assert.throws(() => pgPool(new pg.Client()), { name: 'TypeError', message: /a pool of node-pos/ })
 })
 

@@ -366,6 +366,11 @@ test('transaction() gives what the body gives, and refuses what is no body and n
   const transaction = pool.transaction.bind(pool) as (...parameters: unknown[]) => Promise<unknown>
   await assert.rejects(transaction({}), { name: 'TypeError', message: /transaction\(\)/ })
   await assert.rejects(transaction(undefined), { name: 'TypeError' })
+  const isolation = { isolation: 'serializable' }
+  await assert.rejects(
+    transaction(() => {}, isolation),
+    { name: 'TypeError', message: /options of transaction\(\) to be its first argument/ },
+  )
   await assert.rejects(
     transaction({ retries: 1 }, () => {}),
     { name: 'TypeError', message: /`retries`/ },

@@ -391,9 +391,17 @@ test('outside of a scope, and with wrong arguments, it says what is wrong', asyn
       },
     )
     await assert.rejects(transactional(db, {}, 7 as never), /the body given to transactional\(\)/)
+    await assert.rejects(transactional(db, 7 as never), /the body given to transactional\(\)/)
+    const backwards = [() => 1, { propagation: 'nested' }] as unknown as [() => number]
     await assert.rejects(
-      transactional(db, 7 as never),
-      /the body given to transactional\(\)|options/,
+      transactional(db, ...backwards),
+      /options of transactional\(\) to be its first/,
     )
+    for (const given of [db.transaction, await app.get(db.pool)]) {
+      await assert.rejects(
+        transactional(given as never, () => 1),
+        /what pgResources\(\) returned/,
+      )
+    }
   })
 })

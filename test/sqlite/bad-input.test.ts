@@ -165,7 +165,7 @@ describe('options', () => {
   test('what is no object is refused', (t) => {
     assert.throws(() => openAt(t, ':memory:', 5 as never), {
       name: 'TypeError',
-      message: /the options of sqlite\(\) to be an object, received 5/,
+      message: /the options of sqlite\(\) to be a plain object, received 5/,
     })
   })
 

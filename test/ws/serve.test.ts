@@ -1,5 +1,6 @@
 /** A scope for each socket: what opens it, what closes it, and what the peer and the app are told. */
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { createApp, currentScope, type Exit } from 'unwind'
@@ -198,6 +199,11 @@ test('what is no app, no handler, no option is refused by name', async (t) => {
   assert.throws(() => serveSockets(app, server, echo, { name: 1 }), /"?name"?/)
   // @ts-expect-error -- as from JavaScript
   assert.throws(() => serveSockets(app, {}, echo), /the second argument of serveSockets\(\)/)
+  assert.throws(
+    // @ts-expect-error -- its connections are of another kind
+    () => serveSockets(app, createServer(), echo),
+    /a WebSocketServer of ws, such as .*received an instance of Server/,
+  )
   await app.close()
   assert.throws(() => serveSockets(app, server, echo), { code: 'ERR_SCOPE_CLOSED' })
   assert.equal(server.listenerCount('connection'), 0)
