@@ -107,9 +107,7 @@ function fromSpec<T>(spec: ResourceSpec<T>): Resource<T> {
   if (typeof spec?.acquire !== 'function') {
     throw expected('the argument of resource()', 'a generator function or { acquire, … }', spec)
   }
-  if (types.isGeneratorFunction(spec.acquire)) {
-    throw expected('`acquire` of resource()', asGenerator, spec.acquire)
-  }
+  refuseGenerator(spec)
   const acquireName = spec.acquire.name === 'acquire' ? '' : spec.acquire.name
   const name = spec.name ?? (acquireName || 'anonymous')
   return define(
@@ -117,6 +115,11 @@ function fromSpec<T>(spec: ResourceSpec<T>): Resource<T> {
     (context) => new SpecAcquisition(name, spec, context),
     spec.destroy && ((value, why) => spec.destroy?.(value, why)),
   )
+}
+
+function refuseGenerator({ acquire }: { readonly acquire: unknown }): void {
+  if (!types.isGeneratorFunction(acquire)) return
+  throw expected('`acquire` of resource()', asGenerator, acquire)
 }
 
 function define<T>(
