@@ -1,4 +1,5 @@
 /** docs/guide/query-builders.md: drizzle in the request's transaction. Wants a `DATABASE_URL`. */
+// #region drizzle
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { pgTable, text } from 'drizzle-orm/pg-core'
 import { Pool } from 'pg'
@@ -6,9 +7,10 @@ import { createApp, inject, resource } from 'unwind'
 import { pgResources } from 'unwind/pg'
 
 const connectionString = process.env['DATABASE_URL']
-// #region drizzle
 const orders = pgTable('guide_drizzle', { item: text() })
 const db = pgResources(() => new Pool({ connectionString, max: 4 }))
+const app = createApp()
+const pool = await app.get(db.pool)
 
 const orm = resource({
   name: 'drizzle',
@@ -21,8 +23,6 @@ async function order(item: string): Promise<void> {
   if (item === 'unicorn') throw new Error('No unicorns.')
 }
 // #endregion
-const app = createApp()
-const pool = await app.get(db.pool)
 await pool.query('drop table if exists guide_drizzle; create table guide_drizzle (item text)')
 await app.run(() => order('lamp'))
 await app.run(() => order('unicorn')).catch((error: unknown) => console.log(String(error)))

@@ -1,17 +1,13 @@
 /** docs/guide/frameworks.md: Express. */
+// #region express
 import express from 'express'
-import { createApp, inject, resource } from 'unwind'
+import { createServer } from 'node:http'
+import { createApp, inject } from 'unwind'
 import { expressHandler, expressScope } from 'unwind/express'
 import { listen } from 'unwind/http'
-import { createServer } from 'node:http'
+import { session } from '../session.ts'
 
-const session = resource({
-  name: 'session',
-  acquire: ({ scope }) => ({ of: scope.name }),
-  release: (_session, { status }) => console.log('released:', status),
-})
 const app = createApp()
-// #region express
 const server = express()
 server.use(expressScope(app)) // adds request.scope; mount it first
 server.get(

@@ -1,15 +1,11 @@
 /** docs/guide/frameworks.md: Fastify. */
-import fastify from 'fastify'
-import { createApp, inject, resource } from 'unwind'
-import { fastifyScope } from 'unwind/fastify'
-
-const session = resource({
-  name: 'session',
-  acquire: ({ scope }) => ({ of: scope.name }),
-  release: (_session, { status }) => console.log('released:', status),
-})
-const app = createApp()
 // #region fastify
+import fastify from 'fastify'
+import { createApp, inject } from 'unwind'
+import { fastifyScope } from 'unwind/fastify'
+import { session } from '../session.ts'
+
+const app = createApp()
 const server = fastify()
 await server.register(fastifyScope, { app }) // adds request.scope; the app closes with the server
 server.get('/orders', (request) => request.scope.get(session))

@@ -1,19 +1,15 @@
 /** docs/guide/frameworks.md: Hono on Node.js. */
-import { serve } from '@hono/node-server'
 import { once } from 'node:events'
-import { Hono } from 'hono'
 import type { AddressInfo } from 'node:net'
-import { createApp, inject, resource } from 'unwind'
+// #region hono
+import { serve } from '@hono/node-server'
+import { Hono } from 'hono'
+import { createApp, inject } from 'unwind'
 import { honoFetch, honoScope } from 'unwind/hono'
 import { closing } from 'unwind/node'
+import { session } from '../session.ts'
 
-const session = resource({
-  name: 'session',
-  acquire: ({ scope }) => ({ of: scope.name }),
-  release: (_session, { status }) => console.log('released:', status),
-})
 const app = createApp()
-// #region hono
 const hono = new Hono()
 hono.use(honoScope(app)) // adds c.var.scope
 hono.get('/orders', async (c) => c.json(await c.var.scope.get(session)))

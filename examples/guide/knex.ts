@@ -1,12 +1,14 @@
 /** docs/guide/query-builders.md: knex on the request's transaction. Wants a `DATABASE_URL`. */
+// #region knex
 import knex from 'knex'
 import { Pool, type PoolClient } from 'pg'
 import { createApp, inject } from 'unwind'
 import { pgResources } from 'unwind/pg'
 
 const connectionString = process.env['DATABASE_URL']
-// #region knex
 const db = pgResources(() => new Pool({ connectionString, max: 4 }))
+const app = createApp()
+const pool = await app.get(db.pool)
 const k = knex({ client: 'pg' }) // without a connection: it builds, and runs on what it is given
 
 async function order(item: string): Promise<void> {
@@ -16,8 +18,6 @@ async function order(item: string): Promise<void> {
   if (item === 'unicorn') throw new Error('No unicorns.')
 }
 // #endregion
-const app = createApp()
-const pool = await app.get(db.pool)
 await pool.query('drop table if exists guide_knex; create table guide_knex (item text)')
 await app.run(() => order('lamp'))
 await app.run(() => order('unicorn')).catch((error: unknown) => console.log(String(error)))

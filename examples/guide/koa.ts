@@ -1,17 +1,13 @@
 /** docs/guide/frameworks.md: Koa. */
+// #region koa
 import Koa from 'koa'
 import { createServer } from 'node:http'
-import { createApp, inject, resource } from 'unwind'
+import { createApp, inject } from 'unwind'
 import { listen } from 'unwind/http'
 import { koaListener } from 'unwind/koa'
+import { session } from '../session.ts'
 
-const session = resource({
-  name: 'session',
-  acquire: ({ scope }) => ({ of: scope.name }),
-  release: (_session, { status }) => console.log('released:', status),
-})
 const app = createApp()
-// #region koa
 const koa = new Koa()
 koa.use(async (ctx) => {
   ctx.body = ctx.path === '/deep' ? await inject(session) : await ctx.scope.get(session)

@@ -1,4 +1,5 @@
 /** docs/guide/query-builders.md: kysely in the request's transaction. Wants a `DATABASE_URL`. */
+// #region kysely
 import { Kysely, PostgresDialect } from 'kysely'
 import { Pool } from 'pg'
 import Cursor from 'pg-cursor'
@@ -6,11 +7,12 @@ import { createApp, inject, resource } from 'unwind'
 import { pgResources } from 'unwind/pg'
 
 const connectionString = process.env['DATABASE_URL']
-// #region kysely
 interface Tables {
   guide_kysely: { item: string }
 }
 const db = pgResources(() => new Pool({ connectionString, max: 4 }))
+const app = createApp()
+const pool = await app.get(db.pool)
 
 const kysely = resource({
   name: 'kysely',
@@ -31,8 +33,6 @@ async function order(item: string): Promise<void> {
   if (item === 'unicorn') throw new Error('No unicorns.')
 }
 // #endregion
-const app = createApp()
-const pool = await app.get(db.pool)
 await pool.query('drop table if exists guide_kysely; create table guide_kysely (item text)')
 await app.run(() => order('lamp'))
 await app.run(() => order('unicorn')).catch((error: unknown) => console.log(String(error)))

@@ -1,19 +1,14 @@
 /** docs/guide/frameworks.md: Nest, on the listener of its platform. */
 // oxlint-disable-next-line import/no-unassigned-import -- what Nest keeps its decorators with
 import 'reflect-metadata'
-import { createServer, type RequestListener } from 'node:http'
 import { Controller, Get, Module } from '@nestjs/common'
-import { NestFactory } from '@nestjs/core'
-import { createApp, inject, resource } from 'unwind'
-import { listen, scoped } from 'unwind/http'
-
-const session = resource({
-  name: 'session',
-  acquire: ({ scope }) => ({ of: scope.name }),
-  release: (_session, { status }) => console.log('released:', status),
-})
-
 // #region controller
+import { createServer, type RequestListener } from 'node:http'
+import { NestFactory } from '@nestjs/core'
+import { createApp, inject } from 'unwind'
+import { listen, scoped } from 'unwind/http'
+import { session } from '../session.ts'
+
 class Orders {
   async find(): Promise<{ of: string }> {
     return await inject(session)
@@ -28,8 +23,8 @@ if (find !== undefined) Get('orders')(Orders.prototype, 'find', find)
 class Shop {}
 Module({ controllers: [Orders] })(Shop)
 
-const app = createApp()
 // #region bootstrap
+const app = createApp()
 const nest = await NestFactory.create(Shop, { logger: false })
 await nest.init()
 app.defer(() => nest.close())

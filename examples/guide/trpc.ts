@@ -1,17 +1,13 @@
 /** docs/guide/frameworks.md: tRPC, on its standalone adapter. */
+// #region trpc
 import { createServer } from 'node:http'
 import { initTRPC } from '@trpc/server'
 import { createHTTPHandler } from '@trpc/server/adapters/standalone'
-import { createApp, currentScope, inject, resource, type Scope } from 'unwind'
+import { createApp, currentScope, inject, type Scope } from 'unwind'
 import { listen, scoped } from 'unwind/http'
+import { session } from '../session.ts'
 
-const session = resource({
-  name: 'session',
-  acquire: ({ scope }) => ({ of: scope.name }),
-  release: (_session, { status }) => console.log('released:', status),
-})
 const app = createApp()
-// #region trpc
 const { procedure, router } = initTRPC.context<{ scope: Scope }>().create()
 const listener = createHTTPHandler({
   router: router({

@@ -1,7 +1,5 @@
 /** docs/guide/frameworks.md: GraphQL Yoga. */
-import { createServer, type RequestListener } from 'node:http'
-import { createApp, currentScope, inject, resource, type Scope } from 'unwind'
-import { listen, scoped } from 'unwind/http'
+import type { RequestListener } from 'node:http'
 
 /** The part of Yoga that is used: its own types bring those of the browser, which contradict the ones of Node.js. */
 interface Yoga {
@@ -15,13 +13,13 @@ interface Yoga {
 const module: string = 'graphql-yoga'
 const { createSchema, createYoga } = (await import(module)) as Yoga
 
-const session = resource({
-  name: 'session',
-  acquire: ({ scope }) => ({ of: scope.name }),
-  release: (_session, { status }) => console.log('released:', status),
-})
-const app = createApp()
 // #region yoga
+import { createServer } from 'node:http'
+import { createApp, currentScope, inject, type Scope } from 'unwind'
+import { listen, scoped } from 'unwind/http'
+import { session } from '../session.ts'
+
+const app = createApp()
 const yoga = createYoga({
   context: () => ({ scope: currentScope() }),
   logging: false,
