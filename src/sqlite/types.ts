@@ -21,7 +21,10 @@ export interface SqliteOptions {
    * `write()` waits for it without blocking the event loop; everything else that finds the file busy blocks it.
    */
   busyTimeout?: number
-  /** Milliseconds after which a write transaction held across awaits is reported as a process warning. Default 1_000. */
+  /**
+   * Milliseconds after which a write transaction held across awaits is reported: to the `onError` of the scope that holds it,
+   * else as a process warning. Default 1_000.
+   */
   slowWrite?: number
 }
 
