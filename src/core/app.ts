@@ -10,11 +10,12 @@ import { admitWork, runIn } from './life.ts'
 import { checkFunction, checkOptions } from './options.ts'
 import { Overrides } from './overrides.ts'
 import { releaseList } from './release-alone.ts'
+import type { ShutdownOptions } from './reports.ts'
 import { definitionOf } from './resource.ts'
 import { ScopeNode } from './scope.ts'
 import { appRules, defaults, inherit, servingWith } from './settings.ts'
 import { keepShapes } from './shapes.ts'
-import { shutDown, shutdownRules, type ShutdownOptions } from './shutdown.ts'
+import { shutDown, shutdownRules } from './shutdown.ts'
 import { takeAfter } from './unwinding.ts'
 import type {
   Lifetime,

@@ -11,6 +11,8 @@ import type { Input } from './types.ts'
 /**
  * A typed key for what a request brings with it: a tenant, a user. Provided by whoever opens the scope (an adapter, a
  * middleware, a test) with `scope.provide`, read with `scope.get`, which rejects with `ERR_NOT_PROVIDED` where nobody did.
+ *
+ * @throws {TypeError} for a name that is no string
  */
 export function input<T>(name: string): Input<T> {
   return defineInput<T>(name)

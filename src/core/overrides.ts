@@ -17,6 +17,8 @@ interface Pair {
 /**
  * For `overrides` of an app or a scope: use `replacement` wherever `original` is asked for. Inside the replacement,
  * `context.get(original)` is the original itself.
+ *
+ * @throws {TypeError} for what is no resource
  */
 export function override<T>(original: Resource<T>, replacement: Resource<NoInfer<T>>): Override {
   const made = { [pair]: pairOf(original, replacement) }

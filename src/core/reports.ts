@@ -18,6 +18,18 @@ export type ScopeKind = 'app' | 'request' | 'scope'
 /** `open` → `draining` (its tasks and children end) → `closing` (its resources are released) → `closed`. */
 export type ScopeState = 'open' | 'draining' | 'closing' | 'closed'
 
+/** How long a shutdown waits for what. */
+export interface ShutdownOptions {
+  /** Milliseconds in which everything is still accepted. Default 0. */
+  lameDuck?: number
+  /** Milliseconds for what runs to end by itself, before it is aborted. Default 10_000. */
+  grace?: number
+  /** Milliseconds for what was aborted to end, before it is left behind. Default 1_000. */
+  abortGrace?: number
+  /** Ends `lameDuck` and `grace` early. */
+  signal?: AbortSignal
+}
+
 /** How a shutdown went. Scopes are counted that were open when it began, or opened meanwhile. */
 export interface ShutdownReport {
   /** Scopes that ended by themselves. */
@@ -29,6 +41,10 @@ export interface ShutdownReport {
    * closed then; where something does, it keeps what it holds.
    */
   readonly stuck: readonly ScopeSnapshot[]
+  /**
+   * What failed while the app released what it holds, and what it was still acquiring then. What a request failed with is
+   * not among it: whoever waited for that was told.
+   */
   readonly errors: readonly unknown[]
 }
 

@@ -8,15 +8,9 @@ import { ShutdownError } from './errors.ts'
 import { whenEnded } from './extras.ts'
 import { conclude } from './life.ts'
 import { abortSignal, milliseconds, type Rule } from './options.ts'
+import type { ShutdownOptions } from './reports.ts'
 import type { ScopeNode } from './scope.ts'
 import type { App, ScopeSnapshot, ShutdownReport } from './types.ts'
-
-export interface ShutdownOptions {
-  lameDuck?: number
-  grace?: number
-  abortGrace?: number
-  signal?: AbortSignal
-}
 
 export const shutdownRules: Readonly<Record<keyof ShutdownOptions, Rule>> = {
   lameDuck: milliseconds,

@@ -2,7 +2,14 @@
  * What a scope is to those who only use one: the public interfaces of the core, without a line that runs.
  */
 import type { DisposeTimeoutError } from './errors.ts'
-import type { Lifetime, ScopeKind, ScopeSnapshot, ScopeState, ShutdownReport } from './reports.ts'
+import type {
+  Lifetime,
+  ScopeKind,
+  ScopeSnapshot,
+  ScopeState,
+  ShutdownOptions,
+  ShutdownReport,
+} from './reports.ts'
 
 export type {
   Activity,
@@ -75,7 +82,7 @@ export interface ResourceOptions {
   name?: string
   /** Default `request`. */
   lifetime?: Lifetime
-  /** Milliseconds; a value that arrives later is released, not leaked. Default: none. */
+  /** Milliseconds, `0`: at once; a value that arrives later is released, not leaked. Default: none. */
   acquireTimeout?: number
   /** Milliseconds before `destroy` is called and the next resource is released. Default: the owning scope's. */
   disposeTimeout?: number
@@ -122,7 +129,7 @@ export interface ScopeOptions {
   kind?: 'request' | 'scope'
   /** Aborts the scope with the signal's reason. */
   signal?: AbortSignal
-  /** Milliseconds from now until the scope is aborted; the earlier of this and the parent's deadline counts. Default: none. */
+  /** Milliseconds until the scope is aborted, `0`: at once; the parent's deadline counts if it is earlier. Default: none. */
   timeout?: number
   /** Milliseconds for each release that sets none of its own. Inherited; default 5_000. */
   disposeTimeout?: number
@@ -149,10 +156,7 @@ export interface Task<R> extends Promise<R> {
   abort(reason?: unknown): void
 }
 
-/**
- * What is acquired in a scope is released when the scope closes: in reverse order, one at a time, each exactly once,
- * whatever happened.
- */
+/** What is acquired in a scope is released when it closes: in reverse order, one at a time, once, whatever happened. */
 export interface Scope extends AsyncDisposable {
   readonly id: string
   readonly name: string
@@ -201,9 +205,10 @@ export interface Scope extends AsyncDisposable {
   provide<T>(input: Input<T>, value: NoInfer<T>): void
 
   /**
-   * Run `body` in a child scope that is ambient inside it, and close the child with the body's outcome. Settles once
-   * the child closed; with a bound stream once the body settled, while the scope stays open for the stream. A nested block shares the `request` resources of the request around it; in a long request (a
-   * socket, an event stream) give a block its own with `{ kind: 'request' }`.
+   * Run `body` in a child scope that is ambient inside it, and close the child with the body's outcome. Settles once the
+   * child closed; with a bound stream once the body settled, while the scope stays open for the stream. A nested block
+   * shares the `request` resources of the request around it; in a long request (a socket, an event stream) give a block its
+   * own with `{ kind: 'request' }`. Rejects with `ERR_SCOPE_CLOSED`.
    */
   run<R>(body: (scope: Scope) => MaybePromise<R>): Promise<R>
   run<R>(options: ScopeOptions, body: (scope: Scope) => MaybePromise<R>): Promise<R>
@@ -227,7 +232,7 @@ export interface Scope extends AsyncDisposable {
     task: (signal: AbortSignal) => MaybePromise<R>,
     options?: { onClose?: 'await' | 'abort' },
   ): Task<R>
-  /** All of them, or the first failure once the others have been aborted and have settled. */
+  /** All, or the first failure once the others were aborted and have settled. Rejects with `ERR_SCOPE_CLOSED`. */
   all<const F extends readonly ((signal: AbortSignal) => unknown)[]>(
     tasks: F,
   ): Promise<{
@@ -240,7 +245,7 @@ export interface Scope extends AsyncDisposable {
    */
   stream<T>(source: AsyncIterable<T>): AsyncGenerator<T, void, undefined>
 
-  /** The outcome of an explicit scope is success. */
+  /** The outcome of an explicit scope is success. Does nothing once the scope closes, as `fail` and `abort`. */
   complete(): void
   /** The outcome is a failure, without throwing. After an abort it stays `aborted`, with this error. */
   fail(error: unknown): void
@@ -279,17 +284,12 @@ export interface App extends Scope {
    */
   warmUp(...resources: Resource<unknown>[]): Promise<void>
   /**
-   * Accept for `lameDuck` (default 0 ms) longer; then no new scopes, except those that a server adapter opens for
-   * connections it still serves; wait `grace` (default 10_000 ms), abort what still runs, wait `abortGrace` (default
-   * 1_000 ms), release the app's resources. `signal` ends the waiting early. A second call returns the same promise,
-   * which never rejects. `close()` is the same without waiting: it aborts what runs.
+   * Accept for `lameDuck` longer; then no new scopes, except those that a server adapter opens for connections it still
+   * serves; wait `grace`, abort what still runs, wait `abortGrace`, release the app's resources. A second call returns the
+   * same promise, which never rejects. `close()` is the same without waiting: it aborts what runs.
+   * @throws {TypeError} for unknown or wrong options
    */
-  shutdown(options?: {
-    lameDuck?: number
-    grace?: number
-    abortGrace?: number
-    signal?: AbortSignal
-  }): Promise<ShutdownReport>
+  shutdown(options?: ShutdownOptions): Promise<ShutdownReport>
 }
 
 /** Anything with a close, for `await using`. */

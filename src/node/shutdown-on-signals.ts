@@ -8,11 +8,20 @@ import type { App, ShutdownReport } from '../core/types.ts'
 import { exitCodeOf, handledSignals } from './signals.ts'
 
 interface SignalOptions {
+  /** Default SIGTERM and SIGINT. */
   signals?: readonly NodeJS.Signals[]
+  /** Milliseconds in which everything is still accepted. Default 0. */
   lameDuck?: number
+  /** Milliseconds for what runs to end by itself. Default 10_000. */
   grace?: number
+  /** Milliseconds for what was aborted to end, before it is left behind. Default 1_000. */
   abortGrace?: number
+  /** Is waited for. Default: what failed or was left behind becomes a process warning. */
   onReport?(report: ShutdownReport): unknown
+  /**
+   * Exit the process after the shutdown, with `process.exitCode`, else with 1 where something failed or was left behind,
+   * else with 0. Default `true`.
+   */
   exit?: boolean
 }
 
@@ -34,11 +43,6 @@ const rules: Readonly<Record<keyof SignalOptions, Rule>> = {
  * const app = createApp()
  * shutdownOnSignals(app, { lameDuck: 5_000 })
  * ```
- * @param options.signals default SIGTERM and SIGINT
- * @param options.lameDuck milliseconds; as `grace` and `abortGrace` given to `app.shutdown()`
- * @param options.onReport is waited for. Default: what failed or was left behind becomes a process warning.
- * @param options.exit exit the process after the shutdown, with `process.exitCode`, else with 1 where something failed
- *   or was left behind, else with 0. Default true.
  * @throws {TypeError} for unknown or wrong options
  */
 export function shutdownOnSignals(app: App, options: SignalOptions = {}): Disposable {

@@ -37,7 +37,8 @@ const where = 'transactional()'
  *   with `ERR_PG_POOL_EXHAUSTED` where the pool has no connection left and this scope holds one of them.
  *
  * The options are those of the transaction that begins. Joined to one that has begun, they have to be those of that, or
- * it rejects with a TypeError. Rejects with `ERR_NO_SCOPE` outside every scope.
+ * it rejects with a TypeError. Rejects with `ERR_NO_SCOPE` outside every scope, with `ERR_SCOPE_CLOSED` in one that has
+ * closed, and with a TypeError for unknown or wrong options.
  *
  * @example
  * ```ts

@@ -237,7 +237,7 @@ export interface PgTransaction extends PgQueryable {
   afterCommit(callback: () => unknown): void
 }
 
-/** The class name contains `Pool` on purpose: query builders look for it. */
+/** A pool of the driver whose connections are leased: dead after their release, and clean for whoever is next. */
 export interface PgPool<out P = unknown> extends PgQueryable {
   /**
    * For query builders that want a pool of the driver: a facade typed as the pool given in. Its clients are leases, dead

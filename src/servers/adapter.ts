@@ -21,7 +21,7 @@ import { prepareTiming } from './timing.ts'
 /** What all server adapters can be told. */
 export interface AdapterOptions {
   /**
-   * Milliseconds for a whole request. When they have passed, the scope is aborted with a `TimeoutError`, and the answer
+   * Milliseconds for a whole request, `0`: at once. When they have passed, the scope is aborted with a `TimeoutError`, and the answer
    * is a 503 unless one has begun. Default: none.
    */
   timeout?: number
@@ -38,9 +38,15 @@ export interface AdapterOptions {
    * held has no release yet. The names of resources are told to every client. Default: false.
    */
   serverTiming?: boolean
-  /** Milliseconds a handler may go on after its client left, before its resources are destroyed. Default 5_000. */
+  /**
+   * Milliseconds a handler may go on after its client left or its `timeout` passed, before its resources are destroyed.
+   * At a shutdown, `abortGrace` is what it has. Default 5_000.
+   */
   abandonAfter?: number
-  /** A scope name for errors, events and the inspector. Default: method and path without the query. */
+  /**
+   * A scope name for errors, events and the inspector. Default: method and path without the query. It is not called under
+   * Hono without a Node.js server, as in `app.request()` of a test, because there is no such request.
+   */
   name?(request: IncomingMessage): string
 }
 

@@ -49,6 +49,7 @@ type Done = (error?: Error) => void
  *   return tx.query('insert into orders default values returning id')
  * })
  * ```
+ * @throws {TypeError} for unknown or wrong options, where `register` is awaited
  */
 export const fastifyScope: FastifyPluginAsync<FastifyScopeOptions> = async (instance, given) => {
   const { app, ...options } = given

@@ -26,7 +26,8 @@ export interface HandleOptions extends AdapterOptions {
  *
  * The answer is sent after the scope closed, so that a failed commit is an error response; a stream keeps the scope open
  * until it ends. A handler that writes to `response` itself returns nothing, and commits before it answers: its scope is
- * left without `complete()`, so that releasing is never the commit of an answer already sent.
+ * left without `complete()`, so that releasing is never the commit of an answer already sent. One that returns nothing and
+ * writes nothing leaves the request open, until its client leaves or its `timeout` has passed.
  *
  * @example
  * ```ts

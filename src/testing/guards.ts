@@ -27,7 +27,7 @@ export async function assertNoLeaks<R>(body: () => R | PromiseLike<R>): Promise<
 }
 
 /**
- * The same from here to the end of the block. If the block fails too, its error is the `suppressed` one of a
+ * The same from here to the end of the block: disposing rejects with `ERR_LEAKED`. If the block fails too, its error is the `suppressed` one of a
  * `SuppressedError`, so that for whole tests `--import unwind/testing` reads better.
  *
  * @example

@@ -11,7 +11,7 @@ export { assertNoLeaks, noLeaks } from './guards.ts'
 
 /**
  * What `--import unwind/testing` does, for a setup file of one's own that does more: from now on every test of `node:test`
- * that leaves something held fails.
+ * that leaves something held fails with `ERR_LEAKED`. A second call does nothing. Under Vitest, `setupFiles` is the way.
  */
 export function watchTests(): void {
   watchNodeTests()
