@@ -2,7 +2,7 @@
  * A server that closes without cutting an answer and without waiting for silence, and that closes with its app.
  */
 import { ScopeClosedError } from '../core/errors.ts'
-import { checkOptions, milliseconds } from '../core/options.ts'
+import { checkOptions, expected, milliseconds } from '../core/options.ts'
 import { resource } from '../core/resource.ts'
 import { whenDoorsClose } from '../core/shutdown.ts'
 import type { App } from '../core/types.ts'
@@ -36,12 +36,21 @@ export function graceful(app: App, server: AnyServer, options?: GracefulOptions)
   return attach('graceful()', app, server, options?.linger ?? 500)
 }
 
+/** @throws {TypeError} for the apps of frameworks, too: they can listen, and are no servers */
+function checkServer(where: string, server: Partial<AnyServer> | undefined): void {
+  const { listen, close, prependListener } = server ?? {}
+  if ([listen, close, prependListener].every((method) => typeof method === 'function')) return
+  const wanted = 'a server of http, https or http2; what a framework made goes into createServer()'
+  throw expected(`the second argument of ${where}`, wanted, server)
+}
+
 /** A server and its app, tied together until it is disposed. */
 export interface Attachment extends AsyncDisposable {
   readonly connections: Connections
 }
 
 export function attach(call: string, app: App, server: AnyServer, linger: number): Attachment {
+  checkServer(call, server)
   if (app.state === 'closing' || app.state === 'closed') throw closedApp(call, app)
   const connections = new Connections(server, linger)
   let attached = true

@@ -4,6 +4,7 @@
  */
 import type { MiddlewareHandler } from 'hono'
 import { isThenable } from '../core/dispose.ts'
+import { expected } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, type Adapter, type AdapterOptions } from './adapter.ts'
 import { aloneOf, runAlone } from './hono-alone.ts'
@@ -50,6 +51,9 @@ export function honoFetch(
 ): (request: Request, env?: object, context?: unknown) => Fetched {
   const kind = { where: 'honoFetch()', closeAt: 'answer', doubtedFrom: 400 } as const
   const adapter = adapterOf(kind, app, options)
+  if (typeof hono?.fetch !== 'function') {
+    throw expected('the second argument of honoFetch()', 'a Hono app, not its fetch', hono)
+  }
   return (request, env, context) => {
     try {
       const fetched = runAround(adapter, env, request, () => hono.fetch(request, env, context))

@@ -5,6 +5,7 @@ import type Koa from 'koa'
 import type { Middleware } from 'koa'
 import { isObject } from '../core/dispose.ts'
 import { NoScopeError } from '../core/errors.ts'
+import { expected } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, type AdapterOptions } from './adapter.ts'
 import { servedOf } from './hearing.ts'
@@ -54,6 +55,9 @@ export function koaListener<State = Koa.DefaultState, Context = Koa.DefaultConte
 ): Listener {
   const kind = { where: 'koaListener()', closeAt: 'answer', doubtedFrom: 400 } as const
   const adapter = adapterOf(kind, app, options)
+  if (typeof koa?.callback !== 'function' || typeof koa.context !== 'object') {
+    throw expected('the second argument of koaListener()', 'a Koa app, not its callback()', koa)
+  }
   Object.defineProperty(koa.context, 'scope', { configurable: true, get: scopeOf })
   // Around all others, those that are added later too.
   if (!koa.middleware.includes(holdBack)) koa.middleware.unshift(holdBack)

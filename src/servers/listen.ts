@@ -3,7 +3,7 @@
  */
 import { once } from 'node:events'
 import { ShutdownError } from '../core/errors.ts'
-import { checkOptions, milliseconds, text, type Rule } from '../core/options.ts'
+import { checkOptions, expected, milliseconds, text, type Rule } from '../core/options.ts'
 import type { App } from '../core/types.ts'
 import { checkApp } from './adapter.ts'
 import type { AnyServer, Connections } from './connections.ts'
@@ -59,6 +59,8 @@ export async function listen(
   options: ListenOptions,
 ): Promise<Listening> {
   checkApp('listen()', app)
+  if (options === undefined)
+    throw expected('the options of listen()', 'there, with a `port`', options)
   checkOptions('listen()', options, rules)
   const { port, host, linger = 500 } = options
   const attachment = attach('listen()', app, server, linger)
