@@ -22,8 +22,8 @@ shutdownOnSignals(app, {
   lameDuck: 2_000, // 5_000 in Kubernetes: endpoints are taken out of rotation meanwhile
   grace: 10_000, // then aborted
   abortGrace: 1_000, // then left behind
-  onReport: ({ aborted, stuck }) => {
-    console.log('aborted:', aborted, 'left behind:', stuck.length)
+  onReport: ({ aborted, stuck, errors }) => {
+    console.log({ aborted, stuck: stuck.length, errors })
   },
 }) // then the process exits
 const { url } = await listen(app, server, { port: 0 })

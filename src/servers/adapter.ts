@@ -39,8 +39,8 @@ export interface AdapterOptions {
    */
   serverTiming?: boolean
   /**
-   * Milliseconds a handler may go on after its client left or its `timeout` passed, before its resources are destroyed.
-   * At a shutdown, `abortGrace` is what it has. Default 5_000.
+   * Milliseconds a handler may go on after its request was given up (its client left, its `timeout` passed, a shutdown cut
+   * it off), before its resources are destroyed. Default 5_000.
    */
   abandonAfter?: number
   /**
