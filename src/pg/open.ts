@@ -7,7 +7,8 @@ import type { PgPool, PgPoolLike, PgPoolOptions } from './types.ts'
 
 /**
  * Leases over a pool of node-postgres: what is acquired is dead after its release, and its connection goes back without
- * an open transaction, a running statement or changed settings, or not at all.
+ * an open transaction, a running statement or changed settings, or not at all. In a service `pgResources` makes the pool,
+ * which ends with the app.
  *
  * @example
  * ```ts

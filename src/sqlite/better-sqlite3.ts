@@ -29,7 +29,8 @@ const driver: Driver = {
 
 /**
  * Open a file, or take over a `Database` that the caller owns. A path is closed on dispose; a `Database` of the
- * caller's stays open, and only what was begun here is ended.
+ * caller's stays open, and only what was begun here is ended. In a service `sqliteResources` opens it, and it
+ * ends with the app.
  *
  * Errors of SQLite arrive as the driver throws them: `code` is such as `SQLITE_CONSTRAINT_UNIQUE`.
  *

@@ -47,7 +47,8 @@ const driver: Driver = {
 
 /**
  * Open a file, or take over a `DatabaseSync` that the caller owns. A path is closed on dispose; a `DatabaseSync` of the
- * caller's stays open, and only what was begun here is ended.
+ * caller's stays open, and only what was begun here is ended. In a service `sqliteResources` opens it, and it
+ * ends with the app.
  *
  * Needs Node.js 22.13, and 22.16 for `backup`. Rows are plain objects. Errors of SQLite arrive as the driver throws
  * them: `code` is `ERR_SQLITE_ERROR`, `errcode` the number that SQLite gives (https://sqlite.org/rescode.html).
