@@ -22,13 +22,10 @@ export interface WebSocketServerLike {
   close(callback?: (error?: Error) => void): void
 }
 
-/** A server of HTTP emits connections too, of another kind; it has no clients. */
+/** A server of HTTP emits connections too, of another kind; it listens, where that of ws is given one that does. */
 function isWebSocketServer(server: Partial<WebSocketServerLike> | undefined): boolean {
-  return (
-    typeof server?.on === 'function' &&
-    typeof server.close === 'function' &&
-    typeof server.clients?.[Symbol.iterator] === 'function'
-  )
+  const { on, close } = server ?? {}
+  return typeof on === 'function' && typeof close === 'function' && !('listen' in Object(server))
 }
 
 type SocketHandler = (socket: Socket, scope: Scope, request: IncomingMessage) => unknown
