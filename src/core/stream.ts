@@ -51,7 +51,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   #iterator: AsyncIterator<T> | undefined = undefined
   #ended: Promise<void> | undefined = undefined
   #stopped = false
-  /** Why it was cut off, where no consumer was waiting who could be told. */
+  /** Why it was cut off, until a consumer is told. */
   #unheard: { readonly reason: unknown } | undefined = undefined
   /** Those who wait for its next value. */
   readonly #waiting = new Set<(reason: unknown) => void>()
@@ -75,6 +75,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
       this.#iterator = undefined
     } catch (error) {
       this.#iterator = undefined
+      this.#unheard = undefined
       await this.#end((completion) => completion.fail(error, false))
       throw error
     }
@@ -103,18 +104,13 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   }
 
   /** In the scope's context; an abort of the scope ends the waiting. */
-  async #pull(): Promise<Result<T>> {
-    let stopWaiting: (reason: unknown) => void = ignore
-    const interrupted = new Promise<never>((_resolve, reject) => {
-      stopWaiting = reject
-    })
-    this.#waiting.add(stopWaiting)
-    try {
+  #pull(): Promise<Result<T>> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject)
+      const done = (): void => void this.#waiting.delete(reject)
       const step = enterFrame(this.#scope.frame, this.#scope, advance<T>, this, undefined)
-      return await Promise.race([step, interrupted])
-    } finally {
-      this.#waiting.delete(stopWaiting)
-    }
+      step.then(resolve, reject).then(done, done)
+    })
   }
 
   static advance<T>(stream: BoundStream<T>): Promise<Result<T>> {
@@ -141,7 +137,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     if (extras?.parked !== true || this.#ended !== undefined) return
     const reason: unknown = signal.reason
     const requested = extras.cancellation?.requested === true
-    if (this.#waiting.size === 0) this.#unheard = { reason }
+    this.#unheard = { reason }
     // What failed in the scope is its outcome already, or will be.
     void this.#end((completion) => (requested ? completion.abort(reason) : completion))
     for (const stopWaiting of this.#waiting) stopWaiting(reason)
@@ -174,5 +170,3 @@ function over<T>(): Result<T> {
 function cancelled(scope: string): DOMException {
   return new DOMException(`The stream of the scope "${scope}" was cancelled.`, 'AbortError')
 }
-
-function ignore(): void {}

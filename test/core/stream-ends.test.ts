@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DisposedError, ScopeClosedError, type Scope } from 'unwind'
 import { setUp, taken } from './support/app.ts'
+import { counting as countingLease, streaming } from './support/streaming.ts'
 import { rejection, within } from './support/promises.ts'
 
 async function* counting(): AsyncGenerator<number> {
@@ -52,6 +53,23 @@ test('a consumer that stops reading what was cut off hears nothing of it', async
   const stream = await app.run((scope) => scope.stream(counting()))
   await app.shutdown({ grace: 0 })
   assert.deepEqual(await stream.return(), { done: true, value: undefined })
+})
+
+test('an abort in any turn after the source has answered is not lost', async (t) => {
+  const reason = new Error('enough')
+  for (let turns = 0; turns < 8; turns += 1) {
+    const gate = Promise.withResolvers<IteratorResult<number, undefined>>()
+    const source = { [Symbol.asyncIterator]: () => ({ next: () => gate.promise }) }
+    // oxlint-disable no-await-in-loop -- so many turns later
+    const { scope, stream } = await streaming(t, () => source)
+    const reading = stream.next()
+    gate.resolve({ done: false, value: 1 })
+    for (let turn = 0; turn < turns; turn += 1) await undefined
+    scope.abort(reason)
+    const read = await reading.then(() => stream.next()).catch((error: unknown) => error)
+    assert.equal(read, reason, `${turns} turns later`)
+    // oxlint-enable no-await-in-loop
+  }
 })
 
 test('an abort ends the waiting of all who read at once', async (t) => {
