@@ -1,12 +1,12 @@
 /** However a bound stream ends, its consumer and its scope learn of the same end. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DisposedError, ScopeClosedError, type Scope } from 'unwind'
+import { DisposedError, ScopeClosedError } from 'unwind'
 import { setUp, taken } from './support/app.ts'
-import { counting as countingLease, streaming } from './support/streaming.ts'
+import { counting, streaming } from './support/streaming.ts'
 import { rejection, within } from './support/promises.ts'
 
-async function* counting(): AsyncGenerator<number> {
+async function* oneTwoThree(): AsyncGenerator<number> {
   yield* [1, 2, 3]
 }
 
@@ -16,16 +16,10 @@ async function* failing(error: unknown): AsyncGenerator<number> {
 }
 
 test('a stream that is cut off between two reads fails with the reason, and does not look finished', async (t) => {
-  const { app, tracker } = setUp(t)
+  const { scope, stream, tracker } = await streaming(t, counting)
   const reason = new Error('enough')
-  let opened: Scope | undefined
-  const stream = await app.run(async (scope) => {
-    opened = scope
-    await scope.get(tracker.resource('lease'))
-    return scope.stream(counting())
-  })
   assert.equal((await stream.next()).value, 1)
-  opened?.abort(reason)
+  scope.abort(reason)
   assert.equal(await rejection(within(stream.next())), reason)
   assert.deepEqual(tracker.exits, ['lease: aborted(enough)'])
   assert.deepEqual(await stream.next(), { done: true, value: undefined })
@@ -38,7 +32,7 @@ test('so does one that was not read at all, whatever ended it', async (t) => {
     const stream = await app.run(timeout, (scope) => {
       const aborted = Promise.withResolvers<void>()
       scope.signal.addEventListener('abort', () => aborted.resolve())
-      return { rows: scope.stream(counting()), aborted: aborted.promise }
+      return { rows: scope.stream(oneTwoThree()), aborted: aborted.promise }
     })
     if (end === 'close') await app.close()
     if (end === 'shutdown') await app.shutdown({ grace: 0 })
@@ -49,8 +43,7 @@ test('so does one that was not read at all, whatever ended it', async (t) => {
 })
 
 test('a consumer that stops reading what was cut off hears nothing of it', async (t) => {
-  const { app } = setUp(t)
-  const stream = await app.run((scope) => scope.stream(counting()))
+  const { app, stream } = await streaming(t, counting)
   await app.shutdown({ grace: 0 })
   assert.deepEqual(await stream.return(), { done: true, value: undefined })
 })
@@ -73,36 +66,27 @@ test('an abort in any turn after the source has answered is not lost', async (t)
 })
 
 test('an abort ends the waiting of all who read at once', async (t) => {
-  const { app } = setUp(t)
   const gate = Promise.withResolvers<void>()
   const reason = new Error('enough')
-  let opened: Scope | undefined
-  const stream = await app.run((scope) => {
-    opened = scope
-    return scope.stream(
-      (async function* () {
-        await gate.promise
-        yield 1
-      })(),
-    )
+  const { scope, stream } = await streaming(t, async function* () {
+    await gate.promise
+    yield 1
   })
   const readers = [stream.next(), stream.next()]
-  opened?.abort(reason)
+  scope.abort(reason)
   gate.resolve()
   for (const reader of readers) assert.equal(await rejection(within(reader)), reason)
 })
 
 test('a task that fails while a stream keeps its scope open makes it a failure', async (t) => {
-  const { app, tracker, unthrown } = setUp(t)
   const failure = new Error('T')
   const gate = Promise.withResolvers<void>()
-  const stream = await app.run(async (scope) => {
-    await scope.get(tracker.resource('lease'))
+  const { stream, tracker, unthrown } = await streaming(t, (fixture, scope) => {
     void scope.fork(async () => {
       await gate.promise
       throw failure
     })
-    return scope.stream(counting())
+    return counting(fixture)
   })
   assert.equal((await stream.next()).value, 1)
   gate.resolve()
@@ -117,15 +101,9 @@ test('a task that fails while a stream keeps its scope open makes it a failure',
 })
 
 test('fail() while a stream keeps the scope open makes it a failure, which its consumer is told', async (t) => {
-  const { app, tracker } = setUp(t)
+  const { scope, stream, tracker } = await streaming(t, counting)
   const failure = new Error('F')
-  let opened: Scope | undefined
-  const stream = await app.run(async (scope) => {
-    opened = scope
-    await scope.get(tracker.resource('lease'))
-    return scope.stream(counting())
-  })
-  opened?.fail(failure)
+  scope.fail(failure)
   assert.equal(await rejection(within(stream.next())), failure)
   assert.deepEqual(tracker.exits, ['lease: failure(F)'])
 })
@@ -143,7 +121,7 @@ test('of several streams each counts: one that failed or was cancelled is not ma
     const { app, tracker } = setUp(t)
     const [first, second] = await app.run(async (scope) => {
       await scope.get(tracker.resource('lease'))
-      return [scope.stream(counting()), scope.stream(counting())] as const
+      return [scope.stream(oneTwoThree()), scope.stream(oneTwoThree())] as const
     })
     await end(first).catch(() => {})
     assert.deepEqual(tracker.held, ['lease'])
@@ -159,7 +137,7 @@ test('a failure stays one when another stream is cancelled after it', async (t) 
   const failure = new Error('B')
   const [first, second] = await app.run(async (scope) => {
     await scope.get(tracker.resource('lease'))
-    return [scope.stream(failing(failure)), scope.stream(counting())] as const
+    return [scope.stream(failing(failure)), scope.stream(oneTwoThree())] as const
   })
   assert.equal(await rejection(first.next()), failure)
   await second.return()
@@ -169,7 +147,7 @@ test('a failure stays one when another stream is cancelled after it', async (t) 
 test('what is read after its scope was closed says so, with the scope in its cause', async (t) => {
   const { app } = setUp(t)
   const scope = app.child({ name: 'export' })
-  const stream = scope.stream(counting())
+  const stream = scope.stream(oneTwoThree())
   await stream.next()
   await scope.close()
   const error = await rejection(stream.next())
