@@ -1,7 +1,7 @@
 /** What is known of a COMMIT: that it succeeded, that it failed, or neither. */
 import { suppress } from '../core/dispose.ts'
 import { checkFunction } from '../core/options.ts'
-import type { DriverResult } from './driver.ts'
+import { hasCommand, type DriverResult } from './driver.ts'
 import { isServerError } from './errors.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
@@ -9,7 +9,7 @@ import { within } from './time.ts'
 
 /** Whether the answer to a COMMIT means that nothing was committed. */
 export function isRollback(result: DriverResult): boolean {
-  return 'command' in result && result.command === 'ROLLBACK'
+  return hasCommand(result, 'ROLLBACK')
 }
 
 /** Whether the server said what became of the COMMIT, and lived to wait for the next statement. */

@@ -10,6 +10,12 @@ export type TransactionStatus = 'I' | 'T' | 'E'
 
 export type DriverResult = PgQueryResult<unknown> | PgQueryResult<unknown>[]
 
+/** Whether `command` is that of a statement which `result` answers: one, or one of a script. */
+export function hasCommand(result: DriverResult, command: string): boolean {
+  if ('command' in result) return result.command === command
+  return result.some((part) => part.command === command)
+}
+
 interface DriverStream {
   readonly remoteAddress?: string
   readonly remotePort?: number

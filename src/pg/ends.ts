@@ -2,7 +2,7 @@
  * A transaction that is ended by a statement instead of by its handle: what follows would run outside of it, each
  * statement for itself. The text is refused; what it did not show, the server's answer does.
  */
-import type { DriverResult, TransactionStatus } from './driver.ts'
+import { hasCommand, type DriverResult, type TransactionStatus } from './driver.ts'
 import { endedBehind, endsBehind } from './errors.ts'
 import type { Final } from './owner.ts'
 import type { Session } from './session.ts'
@@ -24,16 +24,11 @@ export function endOf(
   status: TransactionStatus | null,
 ): Final | undefined {
   const over = status === 'I'
-  const committed = saysSo(result, 'COMMIT')
+  const committed = hasCommand(result, 'COMMIT')
   // A ROLLBACK to a savepoint answers the same, and ends nothing.
-  const rolledBack = saysSo(result, 'ROLLBACK') && (over || endIn(sqlOf(text)) !== undefined)
+  const rolledBack = hasCommand(result, 'ROLLBACK') && (over || endIn(sqlOf(text)) !== undefined)
   if (committed !== rolledBack) return committed ? 'committed' : 'rolled back'
   return committed || over ? 'unknown' : undefined
-}
-
-function saysSo(result: DriverResult, tag: string): boolean {
-  if ('command' in result) return result.command === tag
-  return result.some(({ command }) => command === tag)
 }
 
 /** Such an end, for the transaction and its savepoints. */

@@ -63,12 +63,6 @@ export function changesSession(result: DriverResult, statement: Statement): bool
   return changes(result.command, statement)
 }
 
-/** Whether there may be a statement that SQL has prepared. */
-export function prepares(result: DriverResult): boolean {
-  if (!('command' in result)) return result.some(({ command }) => command === 'PREPARE')
-  return result.command === 'PREPARE'
-}
-
 function changes(command: string, statement: Statement): boolean {
   const tells = telling.has(command)
   if (!tells && !changing.has(command)) return false

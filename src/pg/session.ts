@@ -7,6 +7,7 @@ import { roughNow } from '../core/deadline.ts'
 import { cancelUntilQuiet, requestCancel } from './cancel.ts'
 import { disconnect } from './disconnect.ts'
 import {
+  hasCommand,
   outside,
   releaseOutside,
   statusReader,
@@ -20,7 +21,7 @@ import { connectionLost } from './errors.ts'
 import { Line } from './line.ts'
 import type { Held } from './owner.ts'
 import type { Policy } from './policy.ts'
-import { changesSession, prepares } from './reset.ts'
+import { changesSession } from './reset.ts'
 import { Statement } from './statement.ts'
 import { Gate } from './time.ts'
 import { Turns } from './turns.ts'
@@ -229,7 +230,7 @@ export class Session {
 
   noteResult(result: DriverResult, statement: Statement): void {
     this.dirty ||= changesSession(result, statement)
-    this.prepared ||= this.dirty && prepares(result)
+    this.prepared ||= this.dirty && hasCommand(result, 'PREPARE')
     if (this.transaction === undefined || statement.control) return
     const end = endOf(result, statement, this.status)
     if (end !== undefined) this.transaction.lapse(end)

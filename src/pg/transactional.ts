@@ -3,6 +3,7 @@
  * runs inside finds that transaction where it always looks for it.
  */
 import { currentScope } from '../core/ambient.ts'
+import { isObject } from '../core/dispose.ts'
 import { bodyOf, checkOptions, expected, oneOf } from '../core/options.ts'
 import { override } from '../core/overrides.ts'
 import { value } from '../core/resource.ts'
@@ -74,8 +75,7 @@ export async function transactional<R>(
 
 /** By shape: a pool has transactions too, and a single resource is easily taken for all of them. */
 function isOurs(resources: unknown): boolean {
-  const isObject = typeof resources === 'object' && resources !== null
-  return isObject && 'transaction' in resources && 'connection' in resources
+  return isObject(resources) && 'transaction' in resources && 'connection' in resources
 }
 
 /** Where it is called, and how. */
