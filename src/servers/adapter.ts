@@ -76,6 +76,8 @@ interface Kind {
   readonly closeAt: 'answer' | 'ended'
   /** Default 500. */
   readonly doubtedFrom?: number
+  /** How it is given its app. Default: as the first argument. */
+  readonly appIs?: string
 }
 
 const rules: Readonly<Record<string, Rule>> = {
@@ -91,12 +93,12 @@ const rules: Readonly<Record<string, Rule>> = {
  * @throws {TypeError} for an app that is none, and for unknown or wrong options
  */
 export function adapterOf(
-  { where, closeAt, doubtedFrom = 500 }: Kind,
+  { where, closeAt, doubtedFrom = 500, appIs }: Kind,
   app: App,
   options: (AdapterOptions & { onError?: OnRequestError }) | undefined,
   more?: Readonly<Record<string, Rule>>,
 ): Adapter {
-  checkApp(where, app)
+  checkApp(where, app, appIs)
   checkOptions(where, options, more === undefined ? rules : { ...rules, ...more })
   if (options?.serverTiming === true) prepareTiming()
   const abandonAfter = options?.abandonAfter ?? 5_000
@@ -121,9 +123,13 @@ export function adapterOf(
 }
 
 /** @throws {TypeError} */
-export function checkApp(where: string, app: App): void {
+export function checkApp(
+  where: string,
+  app: App,
+  what: string = `the first argument of ${where}`,
+): void {
   if (typeof app?.child === 'function' && app.kind === 'app') return
-  throw expected(`the first argument of ${where}`, 'an app, made by createApp()', app)
+  throw expected(what, 'an app, made by createApp()', app)
 }
 
 /**

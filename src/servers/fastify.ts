@@ -3,7 +3,7 @@
  */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { tryCurrentScope } from '../core/ambient.ts'
-import { expected, type Rule } from '../core/options.ts'
+import type { Rule } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, enter, type Adapter, type AdapterOptions } from './adapter.ts'
 import { isClosed, refuse } from './failure.ts'
@@ -53,10 +53,8 @@ type Done = (error?: Error) => void
  */
 export const fastifyScope: FastifyPluginAsync<FastifyScopeOptions> = async (instance, given) => {
   const { app, ...options } = given
-  if (app?.kind !== 'app') {
-    throw expected('option `app` of fastifyScope', 'an app, made by createApp()', app)
-  }
-  const kind = { where: 'fastifyScope', closeAt: 'answer', doubtedFrom: 400 } as const
+  const appIs = 'option `app` of fastifyScope'
+  const kind = { where: 'fastifyScope', closeAt: 'answer', doubtedFrom: 400, appIs } as const
   const adapter = adapterOf(kind, app, options, { prefix: any, logLevel: any, logSerializers: any })
   instance.decorateRequest('scope')
   instance.addHook('onRequest', (request, reply, done) => {
