@@ -18,9 +18,9 @@ import { keepShapes } from './shapes.ts'
 import { shutDown, shutdownRules } from './shutdown.ts'
 import { takeAfter } from './unwinding.ts'
 import type {
-  Lifetime,
   App,
   AppOptions,
+  Lifetime,
   MaybePromise,
   Resource,
   Scope,
@@ -52,7 +52,7 @@ export function createApp(options?: AppOptions): App {
  * For server adapters: a scope for a connection that is already served, although the app may be shutting down.
  * @throws `ERR_SCOPE_CLOSED` once the app releases its resources
  */
-export function openServing(app: App, options?: ScopeOptions): Scope {
+export function openServing(app: App, options: ScopeOptions): Scope {
   // An app of another copy of this package has no such door.
   return app instanceof ScopeNode ? app.open('child()', options, true) : app.child(options)
 }

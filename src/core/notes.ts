@@ -4,8 +4,8 @@
  */
 import { elapsed, roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
-import { reportLeak } from './leaks.ts'
 import { identityOf } from './events.ts'
+import { reportLeak } from './leaks.ts'
 import type { Named } from './misuse.ts'
 import { siteHere } from './sites.ts'
 import { usageOf } from './usage.ts'

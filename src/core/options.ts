@@ -78,12 +78,11 @@ export function bodyOf<B extends (...given: never[]) => unknown>(
   first: B | object,
   second: B | undefined,
 ): B {
-  const body = second ?? first
-  const says = `the body given to ${where}`
   if (typeof first === 'function' && second !== undefined) {
     throw expected(`the options of ${where}`, 'its first argument and the body its second', second)
   }
-  checkFunction(says, body)
+  const body = second ?? first
+  checkFunction(`the body given to ${where}`, body)
   // Just checked.
   return body as B
 }

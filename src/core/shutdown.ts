@@ -98,11 +98,11 @@ export async function shutDown(
   app.tasks?.stop(reason)
   await untilEmpty(app, inside, abortGrace, undefined)
   const stuck = abandon(app)
-  aborted += stuck.length
-  const counts = { drained, aborted }
+  // What is closed from here on is counted among those.
+  app.extended.whenChildCloses = []
   for (const door of inside.doors) door.clear?.()
   const errors = await release(app, abortGrace)
-  return { ...counts, stuck, errors }
+  return { drained, aborted: aborted + stuck.length, stuck, errors }
 }
 
 /** Resolves when nothing runs under the app any more, after `ms` milliseconds, or when `signal` aborts. */

@@ -27,8 +27,8 @@ export async function assertNoLeaks<R>(body: () => R | PromiseLike<R>): Promise<
 }
 
 /**
- * The same from here to the end of the block: disposing rejects with `ERR_LEAKED`. If the block fails too, its error is the `suppressed` one of a
- * `SuppressedError`, so that for whole tests `--import unwind/testing` reads better.
+ * The same from here to the end of the block: disposing rejects with `ERR_LEAKED`. If the block fails too, its error is
+ * the `suppressed` one of a `SuppressedError`, so that for whole tests `--import unwind/testing` reads better.
  *
  * @example
  * ```ts
