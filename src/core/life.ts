@@ -210,12 +210,15 @@ export function closedError(scope: ScopeNode, verb: string): Error {
   return scopeClosedError(scope, verb, scope.closedAt)
 }
 
-/** Whether closing would wait for the caller: a descendant, a task, or what already runs because it closes. */
-export function awaitsCaller(scope: ScopeNode): boolean {
+/**
+ * Whether closing would wait for the caller: a descendant, a task, or what already runs because it closes.
+ * @param closing whether such a thing can be running
+ */
+export function awaitsCaller(scope: ScopeNode, closing: boolean): boolean {
   const caller = ambient()
   // What a closed scope left running is waited for by nobody.
   if (caller === undefined || caller.scope.disposed) return false
-  if (caller.scope === scope) return scope.state !== 'open' || caller.awaited === true
+  if (caller.scope === scope) return closing || caller.awaited === true
   for (let at = caller.scope.parent; at !== undefined; at = at.parent) if (at === scope) return true
   return false
 }

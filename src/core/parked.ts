@@ -4,21 +4,39 @@
  */
 import { cancel } from './abort.ts'
 import type { Completion } from './completion.ts'
-import { conclude } from './life.ts'
+import { whenEnded } from './extras.ts'
+import { awaitsCaller, conclude } from './life.ts'
 import type { ScopeNode } from './scope.ts'
 
-/** A stream of `scope` is over. Resolves when whatever it kept open has closed; never rejects. */
-export async function unbind(
+/** A scope that was open for streams alone, the last of which is over. */
+interface Left {
+  readonly scope: ScopeNode
+  /** Never rejects: what fails is reported before. */
+  readonly closed: Promise<void>
+}
+
+/**
+ * A stream of `scope` is over: what it alone kept open closes, the inner ones first.
+ * @returns how to wait for that; what waits for the caller is not waited for
+ */
+export function unbind(
   scope: ScopeNode,
   settle: (completion: Completion) => Completion,
-): Promise<void> {
+): (closing: boolean) => Promise<void> {
+  const left: Left[] = []
   for (const at of upToRoot(scope)) {
     const { extended } = at
     extended.streams -= 1
     if (!extended.parked) continue
-    at.completion = settle(at.completion)
-    // oxlint-disable-next-line no-await-in-loop -- the inner ones close first
-    if (extended.streams === 0) await leave(at)
+    // Otherwise somebody else closed it.
+    const open = at.state === 'open'
+    if (open) at.completion = settle(at.completion)
+    if (extended.streams > 0) continue
+    left.push({ scope: at, closed: open ? leave(at) : whenEnded(at) })
+  }
+  return async (closing) => {
+    const others = left.filter((at) => !awaitsCaller(at.scope, closing))
+    await Promise.all(others.map(({ closed }) => closed))
   }
 }
 

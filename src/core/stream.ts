@@ -23,8 +23,16 @@ export interface Source extends Scope {
     | undefined
 }
 
-/** The stream is over. Resolves when the scope closed, if the stream was what it waited for. Never rejects. */
-type Unbind = (settle: (completion: Completion) => Completion) => Promise<void>
+type Settle = (completion: Completion) => Completion
+
+/** The stream is over, and its scope closes, if that waited for nothing else. */
+type Unbind = (settle: Settle) => WhenClosed
+
+/**
+ * Resolves when it closed; at once for those whom it waits for. Never rejects.
+ * @param closing whether that had begun when the caller came, who may then be one of its finalizers
+ */
+type WhenClosed = (closing: boolean) => Promise<void>
 
 type Result<T> = IteratorResult<T, void>
 
@@ -49,7 +57,8 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   readonly #iterable: AsyncIterable<T>
   readonly #unbind: Unbind
   #iterator: AsyncIterator<T> | undefined = undefined
-  #ended: Promise<void> | undefined = undefined
+  #over = false
+  #whenClosed: WhenClosed | undefined = undefined
   #stopped = false
   /** Why it was cut off, until a consumer is told. */
   #unheard: { readonly reason: unknown } | undefined = undefined
@@ -66,7 +75,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   }
 
   async next(): Promise<Result<T>> {
-    if (this.#ended !== undefined) return await this.#after()
+    if (this.#over) return await this.#after()
     // Silence would look like the end of the data.
     if (this.#stopped) throw this.#dead()
     try {
@@ -76,22 +85,24 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     } catch (error) {
       this.#iterator = undefined
       this.#unheard = undefined
-      await this.#end((completion) => completion.fail(error, false))
+      this.#end((completion) => completion.fail(error, false))
+      await this.#whenClosed?.(false)
       throw error
     }
-    await this.#end((completion) => completion)
+    this.#end((completion) => completion)
+    await this.#whenClosed?.(false)
     return over()
   }
 
   async return(): Promise<Result<T>> {
     const reason = cancelled(this.#scope.name)
     // What failed before is the outcome.
-    await this.#end((completion) => (completion.failed ? completion : completion.abort(reason)))
+    await this.#stop((completion) => (completion.failed ? completion : completion.abort(reason)))
     return over()
   }
 
   async throw(error: unknown): Promise<Result<T>> {
-    await this.#end((completion) => completion.fail(error, false))
+    await this.#stop((completion) => completion.fail(error, false))
     throw error
   }
 
@@ -120,26 +131,34 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
 
   /** A stream that was cut off did not come to its end, and says so once. */
   async #after(): Promise<Result<T>> {
-    await this.#ended
+    await this.#whenClosed?.(true)
     const unheard = this.#unheard
     this.#unheard = undefined
     if (unheard !== undefined) throw unheard.reason
     return over()
   }
 
-  #end(settle: (completion: Completion) => Completion): Promise<void> {
-    this.#ended ??= this.#unbind(settle)
-    return this.#ended
+  async #stop(settle: Settle): Promise<void> {
+    const closing = this.#over
+    this.#end(settle)
+    await this.#whenClosed?.(closing)
+  }
+
+  #end(settle: Settle): void {
+    if (this.#over) return
+    // Before what the end of the scope calls, which may be this again.
+    this.#over = true
+    this.#whenClosed = this.#unbind(settle)
   }
 
   #abort(): void {
     const { extras, signal } = this.#scope
-    if (extras?.parked !== true || this.#ended !== undefined) return
+    if (extras?.parked !== true || this.#over) return
     const reason: unknown = signal.reason
     const requested = extras.cancellation?.requested === true
     this.#unheard = { reason }
     // What failed in the scope is its outcome already, or will be.
-    void this.#end((completion) => (requested ? completion.abort(reason) : completion))
+    this.#end((completion) => (requested ? completion.abort(reason) : completion))
     for (const stopWaiting of this.#waiting) stopWaiting(reason)
   }
 

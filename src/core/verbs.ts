@@ -155,7 +155,7 @@ export function streamIn<T>(
 }
 
 export function closeNow(scope: ScopeNode): Promise<void> {
-  const isAwaited = awaitsCaller(scope)
+  const isAwaited = awaitsCaller(scope, scope.state !== 'open')
   if (scope.state !== 'open') return isAwaited ? Promise.resolve() : whenEnded(scope)
   // An app has no body to wait for: what still runs in it is told to stop.
   if (scope.kind === 'app') stop(scope, new ShutdownError(`The app "${scope.name}" closes.`))
