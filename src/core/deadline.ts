@@ -1,7 +1,6 @@
 /**
  * Time, as cheaply as it can be had: a clock that is read a few hundred times a second however many scopes there are,
- * unless somebody looks at the times; and a wait with a bound that makes its timer only when there is something to wait
- * for.
+ * unless somebody looks at the times; timers; and signals that are followed.
  */
 // Not the global one, which tests and DOMs replace: the clock must go on.
 import { setTimeout as setClock } from 'node:timers'
@@ -59,48 +58,6 @@ export function sharpen(): () => void {
 /** Milliseconds between two readings, of which the earlier one may have been exact and the later one rough. */
 export function elapsed(since: number, now: number): number {
   return Math.max(0, now - since)
-}
-
-/** A promise under observation: whether it has settled, and how. It can be waited for with a bound. */
-export class Watched {
-  settled = false
-  failed = false
-  error: unknown = undefined
-  #wake: (() => void) | undefined = undefined
-
-  constructor(promise: Promise<unknown>) {
-    promise.then(
-      () => this.#settle(),
-      (error: unknown) => {
-        this.failed = true
-        this.error = error
-        this.#settle()
-      },
-    )
-  }
-
-  /** Resolves when the promise has settled, or after `ms` milliseconds without. */
-  within(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      this.#wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-  }
-
-  /** Calls `listener` with the error of a promise that fails after all. */
-  onLateFailure(listener: (error: unknown) => void): void {
-    this.#wake = () => {
-      if (this.failed) listener(this.error)
-    }
-  }
-
-  #settle(): void {
-    this.settled = true
-    this.#wake?.()
-  }
 }
 
 /** A timer that calls `fire` after `ms` milliseconds; call the result to call it off. */

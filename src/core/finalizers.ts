@@ -2,16 +2,9 @@
  * What must be released: each entry of a list knows how its release is called, with what, and since when it is held.
  */
 import { ReleaseExit, type Completion } from './completion.ts'
-import { roughNow, Watched } from './deadline.ts'
-import {
-  asyncDisposer,
-  describe,
-  isObject,
-  isThenable,
-  syncDisposer,
-  type Method,
-} from './dispose.ts'
-import { DisposeTimeoutError } from './errors.ts'
+import { roughNow } from './deadline.ts'
+import { asyncDisposer, describe, isObject, syncDisposer, type Method } from './dispose.ts'
+import type { DisposeTimeoutError } from './errors.ts'
 import type { Entry } from './telling.ts'
 import type { Exit, Lifetime } from './types.ts'
 
@@ -104,26 +97,4 @@ export function exitOf(ending: Ending): Exit {
 /** A deferred callback, which sees the exit alone. */
 export function callDeferred({ method }: Finalizer, ending: Ending): unknown {
   return (method as (exit: Exit) => unknown)(exitOf(ending))
-}
-
-/**
- * The forceful way, where there is one, after the release had its time.
- * @param ms how long it may take
- * @param onLate takes the error of a `destroy` that fails after that
- */
-export async function destroy(
-  { traits, value }: Finalizer,
-  why: DisposeTimeoutError,
-  ms: number,
-  onLate: (error: unknown) => void,
-): Promise<void> {
-  // Its type follows from where it comes from, which the compiler does not see.
-  const destroying = traits?.destroy?.(value as never, why)
-  if (traits === undefined || !isThenable(destroying)) return
-  const watched = new Watched(Promise.resolve(destroying))
-  await watched.within(ms)
-  if (watched.failed) throw watched.error
-  if (watched.settled) return
-  watched.onLateFailure(onLate)
-  throw new DisposeTimeoutError(`destroy of ${traits.name}`, ms)
 }

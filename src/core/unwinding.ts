@@ -8,7 +8,7 @@ import { detection } from './detection.ts'
 import { isThenable } from './dispose.ts'
 import { DisposeTimeoutError } from './errors.ts'
 import { acquired, released } from './events.ts'
-import { destroy, type Finalizer } from './finalizers.ts'
+import type { Finalizer } from './finalizers.ts'
 import { Patience, timersAreReplaced } from './patience.ts'
 import { tellAcquired, tellReleased, tellReleasing, tellTimeout } from './telling.ts'
 import type { Scope } from './types.ts'
@@ -186,6 +186,8 @@ export class Waiting {
   value: unknown = undefined
   /** The release that is waited for. */
   pending: Promise<unknown> | undefined = undefined
+  /** That is its `destroy`, because it took too long itself. */
+  destroying = false
   /** How many looks at what is pending are still to come. */
   looks = 0
   /** Made for a release that takes longer than a turn. */
@@ -216,6 +218,7 @@ function goOn(list: Unwindable): unknown {
   // There was something to wait for.
   const waiting = list.waiting as Waiting
   waiting.pending = undefined
+  waiting.destroying = false
   if (waiting.patience !== undefined) waiting.patience.stop()
   if (!releaseAll(list)) return look(waiting)
   waiting.ended = true
@@ -247,30 +250,42 @@ function timeFor({ disposeTimeout }: Unwindable, { traits }: Finalizer): number 
   return traits?.disposeTimeout ?? disposeTimeout
 }
 
-/** The release had its time; now its `destroy` has as much. */
+/** The release had its time. Now its `destroy` has as much, and after that nothing is waited for. */
 function overrun(waiting: Waiting): void {
-  const { list, pending } = waiting
+  const { list, pending, destroying } = waiting
   // Somebody waits for it.
   const finalizer = list.current as Finalizer
   const { name } = finalizer
   const ms = timeFor(list, finalizer)
   listen(list)
   pending?.catch((error: unknown) => list.report(plain(error), name, true))
-  const why = new DisposeTimeoutError(name, ms)
-  tellTimeout(list.scope, name, 'release', ms)
+  const why = new DisposeTimeoutError(destroying ? `destroy of ${name}` : name, ms)
   fail(list, finalizer, why)
-  list.shown?.expire(why)
-  void destroyNow(list, finalizer, why, ms).then(() => goOn(list))
+  if (!destroying) {
+    tellTimeout(list.scope, name, 'release', ms)
+    list.shown?.expire(why)
+    if (destroy(waiting, finalizer, why)) return
+  }
+  // Not here: what a timer calls is no promise, which would look.
+  void Promise.resolve().then(() => goOn(list))
 }
 
-function destroyNow(
-  list: Unwindable,
-  finalizer: Finalizer,
-  why: DisposeTimeoutError,
-  ms: number,
-): Promise<void> {
+/** The forceful way, where there is one. @returns whether it has to be waited for */
+function destroy(waiting: Waiting, finalizer: Finalizer, why: DisposeTimeoutError): boolean {
+  const { list } = waiting
   // After an abandoned body, destroying was the release.
-  if (list.completion.abandoned) return Promise.resolve()
-  const onLate = (error: unknown): void => list.report(plain(error), finalizer.name, true)
-  return destroy(finalizer, why, ms, onLate).catch((error: unknown) => fail(list, finalizer, error))
+  if (list.completion.abandoned) return false
+  try {
+    // The type of the value follows from where it comes from, which the compiler does not see.
+    const destroying = finalizer.traits?.destroy?.(finalizer.value as never, why)
+    if (!isThenable(destroying)) return false
+    waiting.destroying = true
+    waiting.patience?.stop()
+    waitFor(list, Promise.resolve(destroying))
+    bePatient(waiting)
+    return true
+  } catch (error) {
+    fail(list, finalizer, error)
+    return false
+  }
 }
