@@ -9,6 +9,9 @@ import { title, type Named } from './misuse.ts'
 import { rememberOrigin } from './origin.ts'
 import type { Exit, Outcome } from './types.ts'
 
+// Whatever was thrown is known again by this: NaN too, and `undefined` where it is there.
+const { is } = Object
+
 /** `undefined` can be thrown too, hence the object around it. */
 export interface Failure {
   readonly error: unknown
@@ -60,15 +63,24 @@ export class Completion {
    * @param release the name of what was released, where it has one
    */
   add(thrown: unknown, release?: string): Completion {
-    if (Additions.is(thrown)) {
-      return thrown.parts.reduce<Completion>((so, part) => so.add(part, release), this)
-    }
-    if (Translation.is(thrown)) {
-      const { error } = thrown
-      return this.fail(thrown.replaces(this.error) ? error : this.#outside(error), true)
-    }
+    if (Answer.is(thrown)) return this.#answered(thrown, release)
     if (release !== undefined && thrown !== this.error) rememberOrigin(thrown, release)
     return this.fail(this.#outside(thrown), true)
+  }
+
+  /**
+   * Thrown again, through an `await using` that failed: only those failures are news. With `given` as its cause: another
+   * form of that. Anything else is a failing release.
+   */
+  #answered({ error, given }: Answer, release: string | undefined): Completion {
+    const chain = suppressionChain(error)
+    const end = chain.findIndex((link) => is(link, given))
+    if (end !== -1) {
+      const news = chain.slice(0, end).filter(isSuppressedError)
+      return news.reduceRight<Completion>((so, link) => so.add(link.error, release), this)
+    }
+    if (!isCausedBy(chain.at(-1), given)) return this.add(error, release)
+    return this.fail(is(this.error, given) ? error : this.#outside(error), true)
   }
 
   /** What a generator resource sees thrown at its `yield`, unless the outcome is success. */
@@ -96,57 +108,33 @@ function isAbandoned(error: unknown): boolean {
   return holds(() => error instanceof UnwindError && error.code === 'ERR_ABANDONED')
 }
 
-/** What a release throws that gave `original` another form. */
-export class Translation {
-  readonly error: unknown
-  readonly #original: unknown
+function isCausedBy(error: unknown, cause: unknown): boolean {
+  return holds(() => error instanceof Error && 'cause' in error && is(error.cause, cause))
+}
 
-  constructor(original: unknown, error: unknown) {
-    this.#original = original
+/** What a release throws at which `given` was thrown, where it is not just that. */
+export class Answer {
+  readonly error: unknown
+  readonly #given: unknown
+
+  constructor(error: unknown, given: unknown) {
     this.error = error
+    this.#given = given
   }
 
-  replaces(error: unknown): boolean {
-    return Object.is(error, this.#original)
+  get given(): unknown {
+    return this.#given
   }
 
   /** Not by its class: what was thrown may be a proxy, which can refuse to be asked for that. */
-  static is(thrown: unknown): thrown is Translation {
-    return isObject(thrown) && #original in thrown
-  }
-}
-
-/** What a release throws whose `error` is a chain that ends in `original`, which it was given. */
-export class Additions {
-  readonly error: unknown
-  readonly #original: unknown
-
-  constructor(error: unknown, original: unknown) {
-    this.error = error
-    this.#original = original
-  }
-
-  /** What is new in the chain, oldest first. */
-  get parts(): unknown[] {
-    const parts: unknown[] = []
-    for (
-      let at = this.error;
-      isSuppressedError(at) && !Object.is(at, this.#original);
-      at = at.suppressed
-    ) {
-      parts.unshift(at.error)
-    }
-    return parts
-  }
-
-  static is(thrown: unknown): thrown is Additions {
-    return isObject(thrown) && #original in thrown
+  static is(thrown: unknown): thrown is Answer {
+    return isObject(thrown) && #given in thrown
   }
 }
 
 /** The error itself, for those who are not told how it came about. */
 export function plain(thrown: unknown): unknown {
-  return Translation.is(thrown) || Additions.is(thrown) ? thrown.error : thrown
+  return Answer.is(thrown) ? thrown.error : thrown
 }
 
 /** The outcome as one release sees it, with the signal of that release. */

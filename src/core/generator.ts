@@ -3,14 +3,10 @@
  * sees how things ended: success comes out of the `yield`, everything else is thrown there.
  */
 import { refuseThenable, type Acquisition } from './acquisition.ts'
-import { holds } from './attempt.ts'
-import { Additions, Translation, type Completion } from './completion.ts'
-import { isThenable, suppress, suppressionChain } from './dispose.ts'
+import { Answer, type Completion } from './completion.ts'
+import { isThenable, suppress } from './dispose.ts'
 import { ResourceProtocolError } from './errors.ts'
 import type { AcquireContext, Exit, GeneratorResource, Scope } from './types.ts'
-
-// Whatever was thrown is known again by this: NaN too, and `undefined` where it is there.
-const { is } = Object
 
 type Step<T> = IteratorResult<T, void>
 
@@ -52,9 +48,9 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
     try {
       const ended = this.#end(this.#generator.throw(thrown))
       if (!isThenable(ended)) return ended
-      return ended.then(undefined, (error: unknown) => absorb(error, thrown))
+      return ended.then(undefined, (error: unknown) => answer(error, thrown))
     } catch (error) {
-      return absorb(error, thrown)
+      return answer(error, thrown)
     }
   }
 
@@ -94,24 +90,9 @@ class GeneratorAcquisition<T> implements Acquisition<T> {
   }
 }
 
-/**
- * Rethrown: nothing new. Thrown with the original as its `cause`: a translation. Rethrown through an `await using` that
- * failed: that failure is new, the rest is not. Anything else is a failing release.
- */
-function absorb(error: unknown, thrown: unknown): void {
-  const chain = suppressionChain(error)
-  const innermost = chain.find((link) => is(link, thrown)) ?? chain.at(-1)
-  if (is(innermost, thrown)) {
-    if (!is(error, thrown)) throw new Additions(error, thrown)
-  } else if (holds(() => innermost instanceof Error && hasCause(innermost, thrown))) {
-    throw new Translation(thrown, error)
-  } else {
-    throw error
-  }
-}
-
-function hasCause(error: Error, cause: unknown): boolean {
-  return 'cause' in error && is(error.cause, cause)
+/** Thrown again, it is nothing new. */
+function answer(error: unknown, thrown: unknown): void {
+  if (!Object.is(error, thrown)) throw new Answer(error, thrown)
 }
 
 function yieldedTwice(name: string): ResourceProtocolError {
