@@ -2,7 +2,7 @@
  * The abort of one scope: its reason, its signals, its deadline. Made when somebody looks at a signal or something
  * aborts; a scope that nobody aborts has none.
  */
-import { after, follow } from './deadline.ts'
+import { after, whenAborted } from './deadline.ts'
 
 interface Abortable {
   abort(reason: unknown): void
@@ -53,8 +53,7 @@ export class Cancellation {
   }
 
   follow(signal: AbortSignal, scope: Abortable): void {
-    const unfollow = follow(signal, scope)
-    if (unfollow !== undefined) this.#undo.push(unfollow)
+    this.#undo.push(whenAborted(signal, () => scope.abort(signal.reason)))
   }
 
   /** No timer and no listener stays behind, nor what listens to a signal that will say nothing more. */

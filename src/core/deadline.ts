@@ -1,6 +1,6 @@
 /**
  * Time, as cheaply as it can be had: a clock that is read a few hundred times a second however many scopes there are,
- * unless somebody looks at the times; timers; and signals that are followed.
+ * unless somebody looks at the times; timers; and listening to a signal.
  */
 // Not the global one, which tests and DOMs replace: the clock must go on.
 import { setTimeout as setClock } from 'node:timers'
@@ -66,16 +66,12 @@ export function after(ms: number, fire: () => void): () => void {
   return () => clearTimeout(timer)
 }
 
-/** Abort `scope` with the reason of `signal`, now or later; call the result to stop listening. */
-export function follow(
-  signal: AbortSignal,
-  scope: { abort(reason: unknown): void },
-): (() => void) | undefined {
+/** Calls `listener` when `signal` aborts, now or later; call the result to stop listening. */
+export function whenAborted(signal: AbortSignal, listener: () => void): () => void {
   if (signal.aborted) {
-    scope.abort(signal.reason)
-    return undefined
+    listener()
+    return () => {}
   }
-  const listener = (): void => scope.abort(signal.reason)
   signal.addEventListener('abort', listener, { once: true })
   return () => signal.removeEventListener('abort', listener)
 }

@@ -12,6 +12,7 @@ import { captive, noRequest } from './misuse.ts'
 import { note } from './notes.ts'
 import type { Overrides } from './overrides.ts'
 import type { Definition } from './resource.ts'
+import { escapable } from './waiting.ts'
 
 /** A scope as a place where instances are kept. */
 export interface Place extends Owner {
@@ -191,15 +192,10 @@ export class Holdings {
 
   waitFor<T>(promise: Promise<T>): Promise<T> {
     const waiters = (this.#waiters ??= new Set())
-    const waiting = new Promise<T>((resolve, reject) => {
-      waiters.add(reject)
-      const done = (): void => {
-        waiters.delete(reject)
-      }
-      promise.then(resolve, reject).then(done, done)
+    return escapable(promise, (giveUp) => {
+      waiters.add(giveUp)
+      return () => waiters.delete(giveUp)
     })
-    waiting.catch(ignore)
-    return waiting
   }
 
   /**
@@ -266,5 +262,3 @@ export class Holdings {
 function setOf(arriving: Instance | Set<Instance>): Set<Instance> {
   return arriving instanceof Set ? arriving : new Set([arriving])
 }
-
-function ignore(): void {}

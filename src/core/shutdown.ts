@@ -3,7 +3,7 @@
  */
 import { abortChildren, announceDrain } from './abort.ts'
 import { childrenOf, removeChild } from './children.ts'
-import { after } from './deadline.ts'
+import { after, whenAborted } from './deadline.ts'
 import { ShutdownError } from './errors.ts'
 import { whenEnded } from './extras.ts'
 import { conclude } from './life.ts'
@@ -41,10 +41,9 @@ export function whenDoorsClose(app: App, door: Door): () => void {
     if (open === undefined) void door.close()
     else open.add(door)
   }
-  draining.addEventListener('abort', begin, { once: true })
-  if (draining.aborted) begin()
+  const stop = whenAborted(draining, begin)
   return () => {
-    draining.removeEventListener('abort', begin)
+    stop()
     doors.get(app)?.delete(door)
   }
 }
@@ -168,15 +167,14 @@ function waitAtMost(
   begin: (done: () => void) => void,
 ): Promise<void> {
   return new Promise((resolve) => {
-    const stop = after(ms, done)
-    signal?.addEventListener('abort', done, { once: true })
-    begin(done)
-    if (signal?.aborted === true) done()
-
-    function done(): void {
-      stop()
-      signal?.removeEventListener('abort', done)
+    let stopListening: (() => void) | undefined
+    const done = (): void => {
+      stopTimer()
+      stopListening?.()
       resolve()
     }
+    const stopTimer = after(ms, done)
+    begin(done)
+    if (signal !== undefined) stopListening = whenAborted(signal, done)
   })
 }

@@ -8,6 +8,7 @@ import { disposedError } from './lease.ts'
 import { scopeClosed } from './misuse.ts'
 import { expected } from './options.ts'
 import type { Scope } from './types.ts'
+import { escapable } from './waiting.ts'
 
 /** What a bound stream needs of its scope. */
 export interface Source extends Scope {
@@ -116,11 +117,10 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
 
   /** In the scope's context; an abort of the scope ends the waiting. */
   #pull(): Promise<Result<T>> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.add(reject)
-      const done = (): void => void this.#waiting.delete(reject)
-      const step = enterFrame(this.#scope.frame, this.#scope, advance<T>, this, undefined)
-      step.then(resolve, reject).then(done, done)
+    const step = enterFrame(this.#scope.frame, this.#scope, advance<T>, this, undefined)
+    return escapable(step, (giveUp) => {
+      this.#waiting.add(giveUp)
+      return () => this.#waiting.delete(giveUp)
     })
   }
 

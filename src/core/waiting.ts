@@ -1,7 +1,7 @@
 /**
  * Waiting with a way out: for one caller among several, and for a body that ignores its abort.
  */
-import { after } from './deadline.ts'
+import { after, whenAborted } from './deadline.ts'
 import { AbandonedError } from './errors.ts'
 import type { MaybePromise } from './types.ts'
 
@@ -10,18 +10,26 @@ interface Abortable {
   readonly signal: AbortSignal
 }
 
-/** `promise`, or a rejection with the signal's reason; the others who wait for the same promise do not notice. */
-export function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+/**
+ * `promise`, or the error that its caller gives up with; the others who wait for the same promise do not notice.
+ * @param watch is given what gives up, and gives what is called once nobody waits any more
+ */
+export function escapable<T>(
+  promise: Promise<T>,
+  watch: (giveUp: (error: unknown) => void) => () => void,
+): Promise<T> {
   const waiting = new Promise<T>((resolve, reject) => {
-    const giveUp = (): void => reject(signal.reason as Error)
-    if (signal.aborted) giveUp()
-    signal.addEventListener('abort', giveUp, { once: true })
-    const done = (): void => signal.removeEventListener('abort', giveUp)
-    promise.then(resolve, reject).then(done, done)
+    const stop = watch(reject)
+    promise.then(resolve, reject).then(stop, stop)
   })
   // Nobody may be waiting any more: that is no reason for an unhandled rejection.
   waiting.catch(() => {})
   return waiting
+}
+
+/** `promise`, or a rejection with the signal's reason. */
+export function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return escapable(promise, (giveUp) => whenAborted(signal, () => giveUp(signal.reason)))
 }
 
 /**
@@ -34,35 +42,19 @@ export function abandonable<S extends Abortable, R>(
   ms: number,
   onLate?: (error: unknown) => void,
 ): Promise<R> {
-  return new Promise<R>((resolve, reject) => {
-    const { signal } = scope
-    let stop = (): void => {}
-    let abandoned = false
-    const abandon = (): void => {
-      abandoned = true
-      reject(abandonedError(scope, ms))
+  const running = callBody(scope, body)
+  return escapable(running, (giveUp) => {
+    let stopTimer = (): void => {}
+    const stopListening = whenAborted(scope.signal, () => {
+      stopTimer = after(ms, () => {
+        giveUp(abandonedError(scope, ms))
+        if (onLate !== undefined) running.catch(onLate)
+      })
+    })
+    return () => {
+      stopTimer()
+      stopListening()
     }
-    const start = (): void => {
-      stop = after(ms, abandon)
-    }
-    const done = (): void => {
-      stop()
-      signal.removeEventListener('abort', start)
-    }
-    signal.addEventListener('abort', start, { once: true })
-    if (signal.aborted) start()
-    callBody(scope, body).then(
-      (value) => {
-        done()
-        resolve(value)
-      },
-      (error: unknown) => {
-        done()
-        if (abandoned) onLate?.(error)
-        // Whatever was thrown is passed on.
-        else reject(error)
-      },
-    )
   })
 }
 
