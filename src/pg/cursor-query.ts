@@ -1,5 +1,5 @@
 /** What a cursor reads: a query, checked at the door. Only some can be declared as a cursor. */
-import { abortSignal, checkOptions, expected } from '../core/options.ts'
+import { abortSignal, checkOptions, expected, type Rule } from '../core/options.ts'
 import type { PgCursorOptions } from './held-types.ts'
 import type { PgQueryConfig } from './types.ts'
 
@@ -13,13 +13,13 @@ export interface CursorQuery {
   readonly signal: AbortSignal | undefined
 }
 
-const rules = {
-  batch: {
-    expected: 'a whole number from 1',
-    accepts: (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0,
-  },
-  signal: abortSignal,
+/** As many rows as FETCH can be asked for. */
+export const rowCount: Rule = {
+  expected: 'a whole number from 1 to 2147483647',
+  accepts: (value) => Number.isInteger(value) && Number(value) >= 1 && Number(value) < 2 ** 31,
 }
+
+const rules = { batch: rowCount, signal: abortSignal }
 
 export type CursorArguments = [text: string, values?: readonly unknown[], options?: PgCursorOptions]
 

@@ -5,7 +5,13 @@
 import { disposedError } from '../core/lease.ts'
 import { expected } from '../core/options.ts'
 import type { Child, Children } from './children.ts'
-import { cursorQuery, declarable, type CursorArguments, type CursorQuery } from './cursor-query.ts'
+import {
+  cursorQuery,
+  declarable,
+  rowCount,
+  type CursorArguments,
+  type CursorQuery,
+} from './cursor-query.ts'
 import { CursorRows } from './cursor-rows.ts'
 import { commit, quieten, quietOrLost, rollBack } from './ending.ts'
 import { checkEnds } from './ends.ts'
@@ -88,8 +94,8 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
   }
 
   read(count: number): Promise<Row[]> {
-    if (!Number.isSafeInteger(count) || count < 1) {
-      return Promise.reject(expected('the argument of read()', 'a whole number from 1', count))
+    if (!rowCount.accepts(count)) {
+      return Promise.reject(expected('the argument of read()', rowCount.expected, count))
     }
     const reading = this.#turn.then(() => this.#read(count))
     this.#turn = reading.then(ignore, ignore)

@@ -1,6 +1,14 @@
 /** The subscriptions of one pool: opened like its connections, beside them, and ended with it. */
 import { Kind, ticketFor } from '../core/held.ts'
-import { abortSignal, checkOptions, count, expected, milliseconds } from '../core/options.ts'
+import {
+  abortSignal,
+  checkOptions,
+  count,
+  expected,
+  longestDelay,
+  milliseconds,
+  type Rule,
+} from '../core/options.ts'
 import type { DriverPool } from './driver.ts'
 import type { OwnClient } from './listening-connection.ts'
 import type { Policy } from './policy.ts'
@@ -8,7 +16,13 @@ import { refusePooling } from './pooling.ts'
 import { Subscription } from './subscription.ts'
 import type { PgListenOptions } from './held-types.ts'
 
-const rules = { signal: abortSignal, maxQueue: count, heartbeat: milliseconds }
+/** Not zero: it would ask without a pause. */
+const interval: Rule = {
+  expected: `a number of milliseconds from 1 to ${longestDelay}`,
+  accepts: (value) => milliseconds.accepts(value) && Number(value) >= 1,
+}
+
+const rules = { signal: abortSignal, maxQueue: count, heartbeat: interval }
 
 const direct = 'Listen with a pool that connects to the server itself.'
 

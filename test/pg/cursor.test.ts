@@ -442,7 +442,11 @@ test('wrong arguments of cursor() are a TypeError that names them', async () => 
   const cursor = lease.cursor.bind(lease) as (...parameters: unknown[]) => unknown
   assert.throws(() => cursor(7), { name: 'TypeError', message: /cursor\(\)/ })
   assert.throws(() => cursor('select 1', 7), { name: 'TypeError', message: /array/ })
-  assert.throws(() => cursor('select 1', [], { batch: 0 }), /`batch` of cursor\(\)/)
+  for (const count of [0, -1, 1.5, Number.NaN, Infinity, 2 ** 31]) {
+    assert.throws(() => cursor('select 1', [], { batch: count }), /`batch` of cursor\(\)/)
+    await assert.rejects(lease.cursor('select 1').read(count), /argument of read\(\) .* 2147483647/)
+  }
+  assert.deepEqual(await lease.cursor('select 1 as one').read(2 ** 31 - 1), [{ one: 1 }])
   assert.throws(() => cursor('select 1', [], { size: 1 }), /`size` of cursor\(\)/)
   await lease[Symbol.asyncDispose]()
   assert.throws(() => cursor('select 1'), disposed)

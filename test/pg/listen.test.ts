@@ -240,6 +240,9 @@ test('a channel that PostgreSQL would cut, and a wrong option, is a TypeError th
     await assert.rejects(pool.listen(channel), { name: 'TypeError', message: /channel of listen/ })
   }
   await assert.rejects(pool.listen('a', { maxQueue: -1 }), /`maxQueue` of listen\(\)/)
+  for (const heartbeat of [0, -1, 0.5, Number.NaN, Infinity, 2 ** 31]) {
+    await assert.rejects(pool.listen('a', { heartbeat }), /`heartbeat` of listen\(\) .* from 1 to/)
+  }
   await assert.rejects(pool.listen('a', { size: 1 } as never), /`size` of listen\(\)/)
   await using longest = await pool.listen('x'.repeat(63))
   assert.ok(longest)
