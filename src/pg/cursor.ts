@@ -13,7 +13,7 @@ import {
   type CursorQuery,
 } from './cursor-query.ts'
 import { CursorRows } from './cursor-rows.ts'
-import { commit, quieten, quietOrLost, rollBack } from './ending.ts'
+import { commit, idle, quietOrLost, quieten, rollBack } from './ending.ts'
 import { checkEnds } from './ends.ts'
 import { checkPooling } from './pooling.ts'
 import type { Session } from './session.ts'
@@ -288,16 +288,6 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
 
   #released(): Error {
     return disposedError('The cursor')
-  }
-}
-
-/** Everything that was asked of the connection before is over, and its transaction status is true. */
-async function idle(session: Session): Promise<void> {
-  const { line } = session
-  // Somebody may be at the end of a transaction.
-  await session.exclusively(async () => {})
-  while (!session.lost && !(session.activity === 'quiet' && line.empty)) {
-    await (session.activity === 'quiet' ? line.whenEmpty() : session.whenQuiet())
   }
 }
 

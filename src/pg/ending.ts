@@ -9,7 +9,7 @@ import { within } from './time.ts'
 /** Before a connection goes back to its pool: roll back what is open, reset what was changed. Nothing runs any more. */
 export async function restore(session: Session): Promise<void> {
   const { reset } = session.policy
-  if (session.unsafe && reset.when === 'never') {
+  if (session.changes.unsafe && reset.when === 'never') {
     session.retire(new Error('The client was used directly, and nothing resets it.'))
     return
   }
@@ -42,7 +42,8 @@ export async function rollBackTo(session: Session, savepoint: string): Promise<v
 
 /** In one message where that is possible: each costs a round trip. */
 function restoring(session: Session): string[] {
-  const { status, policy, dirty, prepared, unsafe } = session
+  const { status, policy, changes } = session
+  const { dirty, prepared, unsafe } = changes
   const { reset } = policy
   const messages: string[] = []
   if (status !== 'I' || unsafe) messages.push('ROLLBACK')
@@ -68,6 +69,29 @@ export async function interrupt(session: Session): Promise<void> {
   session.lookAgain()
   if (session.activity === 'running') await session.interrupt()
   if (!session.ready) await quietWithinGrace(session, session.whenQuiet())
+}
+
+/**
+ * After an error that is not the server's: where the driver gave up what runs, as by its `query_timeout`, it is cancelled.
+ * Whoever waited was told that it failed; so it has failed its transaction, also where it was done before the cancel came.
+ */
+export async function endGivenUp(session: Session, error: Error): Promise<void> {
+  // An error that the driver found in the answer, as in a value of a row, comes with the end of the statement.
+  await Promise.resolve()
+  if (session.activity !== 'running' || session.line.running !== undefined) return
+  session.failure ??= error
+  session.activity = 'settling'
+  await session.exclusively(async () => {
+    if (!session.lost) await session.interrupt()
+    if (!session.lost && session.status === 'T') await fail(session)
+  })
+}
+
+/** With what the server can only refuse: then it keeps account of what that ends, and of which savepoint undoes it. */
+async function fail(session: Session): Promise<void> {
+  const answer = session.direct('ROLLBACK TO "before the statement that was given up"')
+  await quietWithinGrace(session, answer.catch(ignore))
+  await quietOrLost(session)
 }
 
 async function end(session: Session, inFlight: Policy['inFlight']): Promise<void> {
@@ -99,11 +123,23 @@ export async function quietOrLost(session: Session): Promise<void> {
   await quietWithinGrace(session, session.whenQuiet())
 }
 
+/** Everything that was asked of the connection before is over, and its transaction status is true. */
+export async function idle(session: Session): Promise<void> {
+  const { line } = session
+  // Somebody may be at the end of a transaction.
+  await session.exclusively(async () => {})
+  while (!session.lost && !(session.activity === 'quiet' && line.empty)) {
+    await (session.activity === 'quiet' ? line.whenEmpty() : session.whenQuiet())
+  }
+}
+
 async function quietWithinGrace(session: Session, work: Promise<unknown>): Promise<void> {
   const { grace } = session.policy
   if (await within(grace, work)) return
   session.destroy(new Error(`The server did not answer within the grace of ${grace} ms.`))
 }
+
+function ignore(): void {}
 
 function unfinished(): Error {
   return new Error('The transaction was still open after its rollback.')

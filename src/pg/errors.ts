@@ -145,7 +145,7 @@ export function rolledBack(what: string, cause: unknown): PgTransactionRolledBac
 
 export function commitUnknown(cause: unknown): PgCommitUnknownError {
   return new PgCommitUnknownError(
-    'The connection was lost during COMMIT, so the transaction is either committed or rolled back. Look for its effects before doing it again.',
+    'The connection was lost during COMMIT, or the driver gave it up, so the transaction is either committed or rolled back. Look for its effects before doing it again.',
     { cause },
   )
 }

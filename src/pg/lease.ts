@@ -135,14 +135,12 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
   }
 
   markDirty(): void {
-    this.usable().dirty = true
+    this.usable().changes.dirty = true
   }
 
   unsafeClient(): unknown {
     const session = this.usable()
-    session.dirty = true
-    session.prepared = true
-    session.unsafe = true
+    session.changes.noteUnsafe()
     return session.client
   }
 

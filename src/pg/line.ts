@@ -3,8 +3,8 @@
  * that one's statements are sent.
  */
 import { roughNow } from '../core/deadline.ts'
-import { quietOrLost } from './ending.ts'
-import { connectionLost, isServerError } from './errors.ts'
+import { endGivenUp, quietOrLost } from './ending.ts'
+import { connectionLost } from './errors.ts'
 import { outside, type DriverResult } from './driver.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
@@ -16,6 +16,8 @@ export class Line {
   #waiting: Statement[] = []
   /** While above zero, nothing is taken from those who wait. */
   #holds = 0
+  /** The driver was called, and has not returned: an error that it tells now is its own. */
+  #sending = false
   readonly #session: Session
   #emptied: Gate | undefined = undefined
 
@@ -68,6 +70,7 @@ export class Line {
     session.activity = 'running'
     session.changed = roughNow()
     statement.sent = true
+    this.#sending = true
     try {
       session.client.query(statement.text, statement.values, (error, result) =>
         this.#answer(statement, error, result),
@@ -80,6 +83,7 @@ export class Line {
       session.activity = activity
       statement.reject(error)
     }
+    this.#sending = false
   }
 
   remove(statement: Statement): void {
@@ -116,8 +120,10 @@ export class Line {
     // The driver answers twice where a value could not be converted.
     if (this.running !== statement) return
     this.running = undefined
-    if (error) this.#session.noteError(error, isServerError(error))
-    else {
+    if (error) {
+      this.#session.noteError(error, statement)
+      if (!this.#sending && !statement.control) void outside(endGivenUp, this.#session, error)
+    } else {
       this.#session.noteResult(result, statement)
       // The server waits for the next statement: it is sent before anybody learns of this one.
       this.advance()

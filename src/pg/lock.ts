@@ -123,7 +123,7 @@ export class Lock implements PgLock, AsyncDisposable, Child {
     const { reset, grace } = session.policy
     if (reset.joins && reset.when !== 'never') {
       // The statements that follow give back every lock.
-      session.dirty = true
+      session.changes.dirty = true
       return
     }
     const failed = session.status === 'E'
@@ -166,7 +166,7 @@ export class Lock implements PgLock, AsyncDisposable, Child {
   /** Where another handle holds the same lock, it is one of two now, until the end of the lease. */
   #giveBackIfHeld(): void {
     const session = this.#session
-    session.dirty = true
+    session.changes.dirty = true
     if (this.#cut || session.failed || this.home?.some((child) => this.#isSharedWith(child))) return
     const statement = control(session, this.#want.giveBackIfHeld)
     statement.promise.then(() => this.#end(), ignore)

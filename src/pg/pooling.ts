@@ -2,6 +2,7 @@
  * Behind a pooler that gives every transaction another session of the server, what needs one session for longer is
  * refused: it would work in a test, and go wrong for somebody else in production.
  */
+import { settingOfSession } from './changes.ts'
 import { transactionPooling } from './errors.ts'
 import type { Session } from './session.ts'
 import { statementsOf } from './sql-text.ts'
@@ -21,7 +22,7 @@ const refusals: readonly Refusal[] = [
     instead: 'Use SET LOCAL in a transaction.',
   },
   {
-    pattern: /\bset_config\s*\((?![^;]*?,\s*true\s*\))/i,
+    pattern: settingOfSession,
     what: 'A setting of the session',
     instead: 'Use set_config(name, value, true) in a transaction.',
   },

@@ -5,9 +5,9 @@
 import type { Doing } from '../core/activity.ts'
 import { roughNow } from '../core/deadline.ts'
 import { cancelUntilQuiet, requestCancel } from './cancel.ts'
+import { Changes } from './changes.ts'
 import { disconnect } from './disconnect.ts'
 import {
-  hasCommand,
   outside,
   releaseOutside,
   statusReader,
@@ -17,11 +17,10 @@ import {
   type TransactionStatus,
 } from './driver.ts'
 import { endOf } from './ends.ts'
-import { connectionLost } from './errors.ts'
+import { connectionLost, isServerError } from './errors.ts'
 import { Line } from './line.ts'
 import type { Held } from './owner.ts'
 import type { Policy } from './policy.ts'
-import { changesSession } from './reset.ts'
 import { Statement } from './statement.ts'
 import { Gate } from './time.ts'
 import { Turns } from './turns.ts'
@@ -54,12 +53,8 @@ export class Session {
   activity: Activity = 'quiet'
   /** When that became so, on the clock of `roughNow`. */
   changed: number = roughNow()
-  /** Settings, temporary tables or locks may be left in it. */
-  dirty = false
-  /** So may statements of SQL's own PREPARE, which is one of the changes. */
-  prepared = false
-  /** The driver's client was handed out: what was done with it is not known. */
-  unsafe = false
+  /** What its holder leaves in it. */
+  readonly changes: Changes = new Changes()
   /** The server's first error since the lease or its transaction began. */
   failure: unknown = undefined
   /** The one that somebody holds, from the answer to its BEGIN until its end. */
@@ -133,17 +128,15 @@ export class Session {
   /** Can go back to the pool as it is. */
   get clean(): boolean {
     const { when } = this.policy.reset
-    const needsReset = when === 'always' || (when === 'auto' && this.dirty)
+    const needsReset = when === 'always' || (when === 'auto' && this.changes.dirty)
     const settled = this.activity === 'quiet' && this.status === 'I' && !this.line.held
-    return settled && !needsReset && !this.unsafe
+    return settled && !needsReset && !this.changes.unsafe
   }
 
   checkOut(release: Release, policy: Policy): void {
     this.#release = release
     this.policy = policy
-    this.dirty = false
-    this.prepared = false
-    this.unsafe = false
+    this.changes.clear()
     this.begun()
     this.changed = roughNow()
     this.lookAgain()
@@ -229,15 +222,16 @@ export class Session {
   }
 
   noteResult(result: DriverResult, statement: Statement): void {
-    this.dirty ||= changesSession(result, statement)
-    this.prepared ||= this.dirty && hasCommand(result, 'PREPARE')
+    this.changes.noteResult(result, statement)
     if (this.transaction === undefined || statement.control) return
     const end = endOf(result, statement, this.status)
     if (end !== undefined) this.transaction.lapse(end)
   }
 
   /** After an error that is not the server's, as a timeout of the driver's, the statement may still be running. */
-  noteError(error: Error, servers: boolean): void {
+  noteError(error: Error, statement: Statement): void {
+    const servers = isServerError(error)
+    this.changes.noteError(statement, servers)
     if (!servers) return
     this.failure ??= error
     if (this.activity === 'running') this.activity = 'settling'

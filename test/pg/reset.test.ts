@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type pg from 'pg'
-import { pgPool, type PgLease, type PgPool, type PgPoolOptions } from 'unwind/pg'
+import { pgPool, type PgLease, type PgPoolOptions } from 'unwind/pg'
 
 import { Wire } from '../support/chaos-proxy.ts'
 import { backendOf, newPool } from './support/database.ts'
+import { assertClean, prepare, use } from './support/next-holder.ts'
 
 /** What a lease does, and what it must not leave behind. All of it is seen by `auto`. */
 const changes: Record<string, string[]> = {
@@ -40,6 +41,19 @@ const changes: Record<string, string[]> = {
   'a statement that SQL prepared': ["set statement_timeout = '7s'", 'prepare leftover as select 1'],
   'statements that a script prepared, with any name': [
     'select 1; prepare "left ""over" as select 1; prepare "LEFTOVER" (int) as select $1',
+  ],
+  'a setting by function, whose value ends like a call for the transaction alone': [
+    "select set_config('work_mem', '1MB', true), set_config('statement_timeout', left('7s, true)', 2), false)",
+    "select set_config('statement_timeout', coalesce(null, '7s', true::text), false)",
+  ],
+  'a setting by function in a statement that is no SELECT': [
+    "explain analyze select set_config('statement_timeout', '7s', false)",
+  ],
+  'a session lock of a cursor': [
+    'begin',
+    'declare locks cursor for select pg_advisory_lock(7)',
+    'fetch 1 from locks',
+    'commit',
   ],
   'a setting that a rollback brought back to another': [
     "set statement_timeout = '7s'",
@@ -81,6 +95,7 @@ test('a release costs no round trip where nothing was changed, and one where som
     ['begin', 'set transaction read only', 'commit'],
     ['begin', 'select pg_advisory_xact_lock(7)', 'commit'],
     ["select 'temp'", 'select 1 as created, 2 as into_temp'],
+    ["select set_config('a.b', coalesce('c, false', (upper('d'))), true)"],
   ]) {
     assert.deepEqual(await sent({}, harmless), [], harmless.join('; '))
   }
@@ -184,38 +199,3 @@ test('a reset that makes no sense is refused at the door', () => {
     })
   }
 })
-
-const named = { name: 'survivor', text: 'select 1 as one' }
-
-async function prepare(pool: PgPool): Promise<number> {
-  await pool.query(named)
-  return await backendOf(pool)
-}
-
-async function use(pool: PgPool, body: (lease: PgLease) => Promise<unknown>): Promise<void> {
-  await using lease = await pool.acquire()
-  await body(lease)
-}
-
-async function assertClean(lease: PgLease, pid: number): Promise<void> {
-  assert.deepEqual((await lease.query(named)).rows, [{ one: 1 }])
-  const { rows } = await lease.query(`select pg_backend_pid() as pid,
-    to_regclass('pg_temp.leftover') as temp,
-    current_setting('statement_timeout') as timeout,
-    current_user = session_user and session_user = (select usename from pg_stat_activity where pid = pg_backend_pid()) as role,
-    (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks,
-    (select count(*)::int from pg_listening_channels()) as channels,
-    (select count(*)::int from pg_cursors where name = 'leftover') as cursors,
-    (select count(*)::int from pg_prepared_statements where from_sql) as prepared`)
-  const clean = {
-    temp: null,
-    timeout: '0',
-    role: true,
-    locks: 0,
-    channels: 0,
-    cursors: 0,
-    prepared: 0,
-  }
-  assert.deepEqual(rows, [{ pid, ...clean }])
-  await lease.query('vacuum pg_largeobject_metadata')
-}

@@ -1,0 +1,110 @@
+/**
+ * Which session state a lease leaves behind. Asking the server what changed costs more than changing it back; what its
+ * answers and the texts of the statements already say costs nothing.
+ */
+import { hasCommand, type DriverResult } from './driver.ts'
+import { statementsOf } from './sql-text.ts'
+import { sqlOf, type Statement } from './statement.ts'
+
+export class Changes {
+  /** Settings, temporary tables or locks may be left in the session. */
+  dirty = false
+  /** So may statements of SQL's own PREPARE, which is one of the changes. */
+  prepared = false
+  /** The driver's client was handed out: what was done with it is not known. */
+  unsafe = false
+
+  clear(): void {
+    this.dirty = false
+    this.prepared = false
+    this.unsafe = false
+  }
+
+  noteUnsafe(): void {
+    this.dirty = true
+    this.prepared = true
+    this.unsafe = true
+  }
+
+  noteResult(result: DriverResult, statement: Statement): void {
+    if (statement.control) return
+    this.dirty ||= changesSession(result, statement)
+    this.prepared ||= this.dirty && hasCommand(result, 'PREPARE')
+  }
+
+  /**
+   * Of what fails, most is undone; locks and prepared statements stay, and so does what was committed on the way.
+   * @param servers the server failed it; else it may have been done
+   */
+  noteError(statement: Statement, servers: boolean): void {
+    if (statement.control) return
+    const sql = sqlOf(statement.text)
+    this.dirty ||= !servers || outlastsFailure(sql)
+    this.prepared ||= this.dirty && /\bprepare\b/i.test(sql)
+  }
+}
+
+/** The commands that change a session; CREATE may be that of a temporary table. */
+const changing = new Set(
+  'SET RESET LISTEN UNLISTEN PREPARE DECLARE CREATE DISCARD LOAD DO CALL'.split(' '),
+)
+
+/** Whether a statement may have changed the session, as far as its text and the server's answer show it. */
+function changesSession(result: DriverResult, statement: Statement): boolean {
+  if (!('command' in result)) return result.some((part) => changes(part.command, statement))
+  return changes(result.command, statement)
+}
+
+function changes(command: string, statement: Statement): boolean {
+  const sql = sqlOf(statement.text)
+  if (!changing.has(command)) return hides(sql)
+  if (command === 'DECLARE') return holds.test(sql) || hides(sql)
+  return command !== 'SET' || sql.includes(';') || !transient.test(sql)
+}
+
+/** A statement that fails is undone as a whole, unless it may commit by itself. In a script, each is one for itself. */
+function outlastsFailure(sql: string): boolean {
+  if (hides(sql)) return true
+  const [first = '', ...more] = statementsOf(sql)
+  return more.length > 0 ? changingInScript.test(sql) : /^(?:do|call)\b/i.test(first)
+}
+
+const changingInScript = new RegExp(`\\b(?:${[...changing].join('|')})\\b`, 'i')
+
+/** Texts that hide nothing: most are sent again, and looking costs more than remembering. */
+const plain = new Set<string>()
+const remembered = { texts: 500, length: 1_000 }
+
+/** Whether something is called in `sql` that the server's answer does not show. */
+function hides(sql: string): boolean {
+  if (plain.has(sql)) return false
+  if (hidden.test(sql) || setsForSession(sql)) return true
+  if (plain.size >= remembered.texts) plain.clear()
+  if (sql.length <= remembered.length) plain.add(sql)
+  return false
+}
+
+/** Ends with its transaction. */
+const transient = /^\s*SET\s+(?:LOCAL|TRANSACTION|CONSTRAINTS)\s/i
+
+/** A cursor without this ends with its transaction. */
+const holds = /\bWITH\s+HOLD\b/i
+
+/** Locks with `xact` in their name are no change: they end with their transaction. */
+const hidden =
+  /\bpg_(?:try_)?advisory_lock|\b(?:into|create)\s+(?:local\s+|global\s+)?temp|\bpg_temp\b/i
+
+/** With its quoted text and without it: the text may look like the end of the call, and may be what is executed. */
+function setsForSession(sql: string): boolean {
+  if (!/set_config/i.test(sql)) return false
+  return [sql, ...statementsOf(sql)].some((text) => settingOfSession.test(text))
+}
+
+/** Whatever stands between parentheses, four deep: one character or one pair of them. */
+const nested = [1, 2, 3, 4].reduce((inner) => String.raw`(?:[^()]|\(${inner}*\))`, '[^()]')
+
+/** A call of `set_config` whose last argument is no literal `true`: it outlasts its transaction. */
+export const settingOfSession: RegExp = new RegExp(
+  String.raw`\bset_config\s*\((?!${nested}*,\s*true\s*\))`,
+  'i',
+)

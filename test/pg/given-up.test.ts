@@ -1,0 +1,100 @@
+/**
+ * A statement that the driver gives up, by its `query_timeout`, goes on at the server. Whoever waited was told that it
+ * failed: nothing may come of it later.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pgPool, type PgQueryable, type PgQueryConfig, type PgTransaction } from 'unwind/pg'
+
+import { backendOf, newPool, newTable } from './support/database.ts'
+import { Wire } from './support/proxy.ts'
+
+const timeout = { message: 'Query read timeout' }
+
+function givenUp(on: PgQueryable, text: string): Promise<void> {
+  // The declarations of the driver do not know this option either.
+  const config: PgQueryConfig & { query_timeout: number } = { text, query_timeout: 50 }
+  return assert.rejects(on.query(config), timeout)
+}
+
+const refusal = new Error('not by this driver')
+
+function refuse(): never {
+  throw refusal
+}
+
+async function assertFailed(tx: PgTransaction): Promise<void> {
+  assert.equal(tx.state, 'failed')
+  await assert.rejects(tx.query('select 1'), { code: '25P02' })
+  await assert.rejects(tx.commit(), (error: Error & { code?: string }) => {
+    assert.equal(error.code, 'ERR_PG_ROLLED_BACK')
+    assert.equal((error.cause as Error).message, timeout.message)
+    return true
+  })
+}
+
+test('a statement that the driver gave up is cancelled, and has failed its transaction', async () => {
+  await using table = await newTable()
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  await using tx = await lease.begin()
+  await givenUp(tx, `insert into ${table.name} select 1 from pg_sleep(60)`)
+  await assertFailed(tx)
+  await givenUp(lease, `insert into ${table.name} select 2 from pg_sleep(60)`)
+  assert.equal(await backendOf(lease), pid)
+  assert.deepEqual(await table.values(), [])
+})
+
+test('so has one that was done before its cancel came, unless a savepoint undoes it', async () => {
+  await using table = await newTable()
+  await using wire = await Wire.start()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 10_000 })
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  const lateAnswer = async (on: PgQueryable, text: string): Promise<void> => {
+    wire.holds = ({ type }) => type === 'C'
+    await givenUp(on, text)
+    wire.letGo()
+  }
+  {
+    await using tx = await lease.begin()
+    await lateAnswer(tx, `insert into ${table.name} values (1)`)
+    await assertFailed(tx)
+  }
+  await using tx = await lease.begin()
+  await tx.query(`insert into ${table.name} values (2)`)
+  const savepoint = await tx.savepoint()
+  await lateAnswer(savepoint, `insert into ${table.name} values (3)`)
+  await assertFailed(savepoint)
+  assert.equal(tx.state, 'open')
+  await tx.commit()
+  assert.equal(await backendOf(lease), pid)
+  assert.deepEqual(await table.values(), [2])
+})
+
+test('a cursor whose read the driver gave up ends at once, and the connection goes on', async () => {
+  await using pool = pgPool(() => newPool({ query_timeout: 200 }), { grace: 10_000 })
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  await using cursor = lease.cursor('select pg_sleep(60)')
+  await assert.rejects(cursor.read(1), timeout)
+  assert.equal(await backendOf(lease), pid)
+})
+
+test('what the driver refuses, or cannot read, fails its own statement and leaves the transaction open', async () => {
+  await using table = await newTable()
+  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using lease = await pool.acquire()
+  await using tx = await lease.begin()
+  await tx.query(`insert into ${table.name} values (1)`)
+  const unreadable = { text: 'select 1', types: { getTypeParser: () => refuse } }
+  const unsendable = { toPostgres: refuse }
+  await tx.query({ name: 'one', text: 'select 1' })
+  await assert.rejects(tx.query({ name: 'one', text: 'select 2' }), /must be unique/)
+  await assert.rejects(tx.query(unreadable), refusal)
+  await assert.rejects(tx.query('select $1', [unsendable]), refusal)
+  assert.deepEqual((await tx.query('select 3 as three')).rows, [{ three: 3 }])
+  await tx.commit()
+  assert.deepEqual(await table.values(), [1])
+})
