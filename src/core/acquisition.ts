@@ -3,6 +3,7 @@
  * what is owed for it.
  */
 import type { Completion } from './completion.ts'
+import type { Ambient } from './context.ts'
 import {
   asyncDisposer,
   describe,
@@ -11,18 +12,41 @@ import {
   syncDisposer,
   type Method,
 } from './dispose.ts'
-import type { AcquireContext, Exit, ResourceSpec } from './types.ts'
+import type { Instance } from './instance.ts'
+import type { ScopeNode } from './scope.ts'
+import type { AcquireContext, Exit, Resource, ResourceSpec } from './types.ts'
 
-/** Who acquires: it knows what its dependencies gave it. */
-export interface Borrower {
-  borrowed(value: unknown): boolean
+/** What an acquire function is given, and what is ambient inside it: through it is known what it depends on. */
+export class Context implements AcquireContext, Ambient {
+  readonly scope: ScopeNode
+  readonly instance: Instance
+
+  constructor(instance: Instance) {
+    this.scope = instance.owner
+    this.instance = instance
+  }
+
+  /** A function of its own, because it is often taken out of the context; made only for those who look. */
+  get get(): <T>(resource: Resource<T>) => Promise<T> {
+    const { scope, instance } = this
+    return (resource) => scope.resolve(resource, instance)
+  }
+
+  /** A closing owner waits for what is on its way. */
+  get awaited(): boolean {
+    return this.instance.state === 'acquiring'
+  }
+
+  get signal(): AbortSignal {
+    return this.scope.signal
+  }
 }
 
 export interface Acquisition<T> {
   /** What to wait for, if it is a promise. */
   readonly pending: unknown
   /** The value, from what the waiting gave. From here on it is to be released. */
-  settle(awaited: unknown, borrower: Borrower): T
+  settle(awaited: unknown, borrower: Instance): T
   /** Whether there is something to release; known once it is settled. */
   readonly owes: boolean
   release(value: T, exit: Exit, completion: Completion): unknown
@@ -44,7 +68,7 @@ export class SpecAcquisition<T> implements Acquisition<T> {
     this.pending = spec.acquire(context)
   }
 
-  settle(awaited: unknown, borrower: Borrower): T {
+  settle(awaited: unknown, borrower: Instance): T {
     refuseThenable(this.#name, awaited)
     if (this.#spec.release === undefined) this.#findDisposer(awaited, borrower)
     // What `acquire` resolves to is a T by its signature.
@@ -58,7 +82,7 @@ export class SpecAcquisition<T> implements Acquisition<T> {
   }
 
   /** What a dependency lent is released by that dependency. */
-  #findDisposer(value: unknown, borrower: Borrower): void {
+  #findDisposer(value: unknown, borrower: Instance): void {
     const found = isObject(value) ? value : {}
     const method = asyncDisposer(found)
     this.#awaitsDisposer = method !== undefined

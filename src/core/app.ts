@@ -2,11 +2,12 @@
  * The root of a tree of scopes: it owns the `app` resources, and it is where a program begins to end.
  */
 import { limit } from './abort.ts'
+import { admitWork } from './admission.ts'
 import { appClosed, appOpened } from './open-apps.ts'
 import { Completion } from './completion.ts'
 import { callInFrame, openFrame } from './context.ts'
 import type { Finalizer } from './finalizers.ts'
-import { admitWork, runIn } from './life.ts'
+import { runIn } from './life.ts'
 import { checkFunction, checkOptions } from './options.ts'
 import { Overrides } from './overrides.ts'
 import { releaseList } from './release-alone.ts'

@@ -2,52 +2,27 @@
  * The way down of a scope: its tasks settle, its children close, newest first, what is on its way arrives; then, and
  * only then, it is releasing.
  */
-import { abortSignalOf, type Signalling } from './abort.ts'
-import type { Family } from './children.ts'
-import type { Completion } from './completion.ts'
+import { abortSignalOf } from './abort.ts'
 import { aggregate, isEcho } from './dispose.ts'
 import { whenEnded } from './extras.ts'
-import type { Holdings } from './holdings.ts'
 import { scopeClosed } from './misuse.ts'
-import type { Settings } from './settings.ts'
+import type { ScopeNode } from './scope.ts'
 import type { Tasks } from './tasks.ts'
-import type { ScopeKind, ScopeState } from './types.ts'
 import { abandonable } from './waiting.ts'
 
-interface Drainable extends Family<Drainable>, Signalling {
-  readonly id: string
-  readonly name: string
-  readonly kind: ScopeKind
-  readonly signal: AbortSignal
-  readonly settings: Settings
-  state: ScopeState
-  completion: Completion
-  readonly extras: { readonly tasks: Tasks | undefined } | undefined
-  readonly extended: Signalling['extended'] & { readonly whenEnded: (() => void)[] }
-  readonly tasks: Tasks | undefined
-  readonly holdings: Holdings | undefined
-  /** It ends with the body that runs in it. */
-  readonly running: boolean
-  close(): Promise<void>
-}
-
 /** Nobody has to be waited for before the first release. */
-export function isAlone({
-  newestChild,
-  holdings,
-  extras,
-}: Pick<Drainable, 'newestChild' | 'holdings' | 'extras'>): boolean {
+export function isAlone({ newestChild, holdings, extras }: ScopeNode): boolean {
   return newestChild === undefined && holdings?.quiet !== false && extras?.tasks === undefined
 }
 
-export function drain(scope: Drainable): Promise<void> | undefined {
+export function drain(scope: ScopeNode): Promise<void> | undefined {
   const alone = isAlone(scope)
   scope.state = alone ? 'closing' : 'draining'
   return alone ? undefined : settle(scope)
 }
 
 /** In a loop, because tasks and children may fork and open more until they end. */
-async function settle(scope: Drainable): Promise<void> {
+async function settle(scope: ScopeNode): Promise<void> {
   for (;;) {
     const child = scope.newestChild
     if (scope.tasks !== undefined && scope.tasks.size > 0) await settleTasks(scope, scope.tasks)
@@ -64,7 +39,7 @@ async function settle(scope: Drainable): Promise<void> {
 }
 
 /** Tasks that ignore their abort are waited for as long as a body is. */
-async function settleTasks(scope: Drainable, tasks: Tasks): Promise<void> {
+async function settleTasks(scope: ScopeNode, tasks: Tasks): Promise<void> {
   const { abandonAfter } = scope.settings
   if (abandonAfter === undefined) {
     await tasks.settle()
@@ -83,7 +58,7 @@ async function settleTasks(scope: Drainable, tasks: Tasks): Promise<void> {
 }
 
 /** A child that runs a body ends with it, and its error goes to whoever runs it; so with one that somebody closes. */
-async function closeChild(scope: Drainable, child: Drainable): Promise<void> {
+async function closeChild(scope: ScopeNode, child: ScopeNode): Promise<void> {
   try {
     await (child.running || child.state !== 'open' ? whenEnded(child) : child.close())
   } catch (error) {
@@ -92,7 +67,7 @@ async function closeChild(scope: Drainable, child: Drainable): Promise<void> {
 }
 
 /** The body's error and those of the tasks are siblings: one is thrown as it is, several as an AggregateError. */
-function addFailures(scope: Drainable): void {
+function addFailures(scope: ScopeNode): void {
   const failures = scope.tasks?.takeFailures() ?? []
   if (failures.length === 0) return
   const { error, failed } = scope.completion

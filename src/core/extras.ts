@@ -6,7 +6,6 @@ import type { Inputs } from './inputs.ts'
 import type { Overrides } from './overrides.ts'
 import type { ScopeNode } from './scope.ts'
 import type { Tasks } from './tasks.ts'
-import type { ScopeState } from './types.ts'
 
 export class Extras {
   cancellation: Cancellation | undefined = undefined
@@ -26,10 +25,7 @@ export class Extras {
  * Resolves when everything is released; never rejects. A promise of its own for each caller, so that an error of the
  * promise that the first caller got is not taken for handled.
  */
-export function whenEnded(scope: {
-  readonly state: ScopeState
-  readonly extended: { readonly whenEnded: (() => void)[] }
-}): Promise<void> {
+export function whenEnded(scope: ScopeNode): Promise<void> {
   if (scope.state === 'closed') return Promise.resolve()
   return new Promise((resolve) => {
     scope.extended.whenEnded.push(resolve)

@@ -2,38 +2,26 @@
  * What one scope owns: the instances that are there, and those on their way. Made at the first `get`; who owns what is
  * decided by the lifetime alone.
  */
-import { Context } from './acquire-context.ts'
+import { Context } from './acquisition.ts'
+import { admit } from './admission.ts'
 import { ambient, type Ambient } from './context.ts'
 import { Completion } from './completion.ts'
 import { detection } from './detection.ts'
-import { Instance, type Owner } from './instance.ts'
-import { readInput, type Inputs } from './inputs.ts'
+import { Instance } from './instance.ts'
+import { readInput } from './inputs.ts'
 import { captive, noRequest } from './misuse.ts'
 import { note } from './notes.ts'
-import type { Overrides } from './overrides.ts'
 import type { Definition } from './resource.ts'
+import type { ScopeNode } from './scope.ts'
+import { requestOf, rootOf } from './tree.ts'
 import { escapable } from './waiting.ts'
-
-/** A scope as a place where instances are kept. */
-export interface Place extends Owner {
-  readonly root: Place
-  /** The scope that owns what lives as long as a request; an app has none. */
-  readonly request: Place | undefined
-  readonly parent: Place | undefined
-  readonly overrides: Overrides | undefined
-  readonly extras: { inputs: Inputs | undefined } | undefined
-  readonly extended: { inputs: Inputs | undefined }
-  holdings: Holdings | undefined
-  /** @throws where nothing can be acquired any more */
-  admit(call: string): void
-}
 
 /**
  * The instance of `definition` that `place` sees, acquired if it is not there.
  * @param dependent what is being acquired and asks for it
  */
 export function obtain<T>(
-  place: Place,
+  place: ScopeNode,
   definition: Definition<T>,
   dependent: Instance | undefined,
 ): Promise<T> {
@@ -42,7 +30,7 @@ export function obtain<T>(
 }
 
 function find(
-  place: Place,
+  place: ScopeNode,
   original: Definition<unknown>,
   dependent: Instance | undefined,
 ): Promise<unknown> {
@@ -75,7 +63,7 @@ function dependentOf(caller: Ambient | undefined): Instance | undefined {
 }
 
 /** What another scope acquires is waited for only as long as this one goes on. */
-function waitHere<T>(place: Place, promise: Promise<T>): Promise<T> {
+function waitHere<T>(place: ScopeNode, promise: Promise<T>): Promise<T> {
   place.holdings ??= new Holdings()
   return place.holdings.waitFor(promise)
 }
@@ -83,16 +71,16 @@ function waitHere<T>(place: Place, promise: Promise<T>): Promise<T> {
 interface Choice {
   readonly definition: Definition<unknown>
   /** The scope whose override it is. */
-  readonly declaredIn: Place | undefined
+  readonly declaredIn: ScopeNode | undefined
 }
 
 /** A replacement that asks for its original gets that, not itself. */
 function replacedIn(
-  place: Place,
+  place: ScopeNode,
   original: Definition<unknown>,
   dependent: Instance | undefined,
 ): Choice {
-  for (let at: Place | undefined = place; at !== undefined; at = at.parent) {
+  for (let at: ScopeNode | undefined = place; at !== undefined; at = at.parent) {
     const definition = at.overrides?.find(original)
     if (definition === undefined) continue
     const caller = dependent ?? dependentOf(ambient())
@@ -102,7 +90,7 @@ function replacedIn(
 }
 
 /** What a scope replaced for itself is not shared with those above it. */
-function innerOf(owner: Place, declaredIn: Place | undefined): Place {
+function innerOf(owner: ScopeNode, declaredIn: ScopeNode | undefined): ScopeNode {
   for (let at = declaredIn?.parent; at !== undefined; at = at.parent) {
     if (at === owner && declaredIn !== undefined) return declaredIn
   }
@@ -110,11 +98,11 @@ function innerOf(owner: Place, declaredIn: Place | undefined): Place {
 }
 
 function acquire(
-  owner: Place,
+  owner: ScopeNode,
   definition: Definition<unknown>,
   dependent: Instance | undefined,
 ): Instance {
-  owner.admit('get()')
+  admit(owner, 'get()')
   if (definition.lifetime === 'transient') dependent?.refuseCircle(definition)
   const instance = new Instance(definition, owner, dependent)
   if (detection.watching) note(instance, definition.name, owner)
@@ -124,13 +112,14 @@ function acquire(
 }
 
 function ownerOf(
-  place: Place,
+  place: ScopeNode,
   { lifetime, name }: Definition<unknown>,
   dependent: Instance | undefined,
-): Place {
-  if (lifetime === 'app') return place.root
+): ScopeNode {
+  if (lifetime === 'app') return rootOf(place)
   if (lifetime !== 'request') return place
-  if (place.request !== undefined) return place.request
+  const request = requestOf(place)
+  if (request !== undefined) return request
   throw dependent === undefined ? noRequest(name) : captive([...dependent.path(), name])
 }
 

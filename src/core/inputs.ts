@@ -6,6 +6,7 @@ import { NotProvidedError } from './errors.ts'
 import { refuseThenable } from './acquisition.ts'
 import { expected } from './options.ts'
 import { defineInput, definitionOf, type Definition } from './resource.ts'
+import type { ScopeNode } from './scope.ts'
 import type { Input } from './types.ts'
 
 /**
@@ -16,18 +17,6 @@ import type { Input } from './types.ts'
  */
 export function input<T>(name: string): Input<T> {
   return defineInput<T>(name)
-}
-
-interface Inputted {
-  inputs: Inputs | undefined
-}
-
-/** A scope as a place where inputs are provided. */
-interface Receiver {
-  readonly parent: Receiver | undefined
-  readonly extras: Inputted | undefined
-  /** Made where it is missing. */
-  readonly extended: Inputted
 }
 
 const argument = 'the first argument of provide()'
@@ -57,18 +46,18 @@ export class Inputs {
   }
 }
 
-export function inputsOf(inputted: Inputted): Inputs {
-  return (inputted.inputs ??= new Inputs())
+export function inputsOf({ extended }: ScopeNode): Inputs {
+  return (extended.inputs ??= new Inputs())
 }
 
 /** @throws `ERR_NOT_PROVIDED` */
-export function readInput(receiver: Receiver, definition: Definition<unknown>): unknown {
-  const provided = receiver.extras?.inputs?.find(definition)
+export function readInput(scope: ScopeNode, definition: Definition<unknown>): unknown {
+  const provided = scope.extras?.inputs?.find(definition)
   if (provided !== undefined) return provided.value
-  if (receiver.parent === undefined) throw new NotProvidedError(definition.name)
-  const value = readInput(receiver.parent, definition)
+  if (scope.parent === undefined) throw new NotProvidedError(definition.name)
+  const value = readInput(scope.parent, definition)
   // Not before: who was told that there is none has seen no value.
-  inputsOf(receiver.extended).markRead(definition)
+  inputsOf(scope).markRead(definition)
   return value
 }
 

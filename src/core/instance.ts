@@ -3,10 +3,9 @@
  * owner's list when it completes, and never lost: a value that comes too late is released at once.
  */
 import { types } from 'node:util'
-import { Context } from './acquire-context.ts'
-import type { Acquisition, Borrower } from './acquisition.ts'
+import { Context, type Acquisition } from './acquisition.ts'
 import { Completion } from './completion.ts'
-import { enterFrame, type Ambient, type Frame } from './context.ts'
+import { enterFrame } from './context.ts'
 import { after, roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
@@ -15,26 +14,16 @@ import { exitOf, Finalizer, type Ending, type Traits } from './finalizers.ts'
 import { forgetNote } from './notes.ts'
 import { releaseLate } from './release-alone.ts'
 import { beginAcquisition, type Definition } from './resource.ts'
+import type { ScopeNode } from './scope.ts'
 import { tellTimeout } from './telling.ts'
-import type { Lifetime, Resource, Scope } from './types.ts'
-import { push, type Unwindable } from './unwinding.ts'
+import type { Lifetime } from './types.ts'
+import { push } from './unwinding.ts'
 
-/** What an instance needs of the scope that owns it. */
-export interface Owner extends Scope, Unwindable {
-  readonly scope: Scope & Ambient
-  readonly frame: Frame
-  /** Resolve for an instance that is being acquired in this scope. */
-  resolve<T>(resource: Resource<T>, dependent: Instance): Promise<T>
-  readonly holdings:
-    { forget(instance: Instance): void; arrived(instance: Instance): void } | undefined
-  report(error: unknown, resource: string | undefined, late: boolean): void
-}
-
-export class Instance implements Traits, Borrower {
+export class Instance implements Traits {
   state: 'unstarted' | 'acquiring' | 'open' | 'released' = 'unstarted'
   readonly promise: Promise<unknown>
   readonly definition: Definition<unknown>
-  readonly owner: Owner
+  readonly owner: ScopeNode
   /** The one before it among those that its owner shares. */
   older: Instance | undefined = undefined
   /** What became of its acquisition, once it has arrived. */
@@ -56,7 +45,7 @@ export class Instance implements Traits, Borrower {
   /** What its callers were told instead of its value, where they were. */
   #refusal: { readonly error: unknown } | undefined = undefined
 
-  constructor(definition: Definition<unknown>, owner: Owner, dependent: Instance | undefined) {
+  constructor(definition: Definition<unknown>, owner: ScopeNode, dependent: Instance | undefined) {
     this.definition = definition
     this.owner = owner
     this.#dependent = dependent

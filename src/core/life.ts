@@ -3,7 +3,6 @@
  * children, in reverse order, each exactly once. A closed scope holds nothing, so whatever keeps it keeps nothing else.
  */
 import { settleFailure } from './abort.ts'
-import { removeChild } from './children.ts'
 import type { Failure } from './completion.ts'
 import { ambient, enterFrame, enterOpening, outermostFrame } from './context.ts'
 import { roughNow } from './deadline.ts'
@@ -11,26 +10,13 @@ import { detection } from './detection.ts'
 import { drain, isAlone } from './drain.ts'
 import { scopeClosed } from './events.ts'
 import { whenEnded, type Extras } from './extras.ts'
-import type { Finalizer } from './finalizers.ts'
 import { reportOutliving } from './held.ts'
-import { scopeClosed as scopeClosedError } from './misuse.ts'
-import { checkOptions } from './options.ts'
-import { releaseLate } from './release-alone.ts'
 import type { ScopeNode } from './scope.ts'
-import { scopeRules } from './settings.ts'
 import { noteClosing } from './sites.ts'
-import { tellClosed, tellIncomplete, tellUsedAfterClose } from './telling.ts'
-import type { MaybePromise, Scope, ScopeOptions } from './types.ts'
-import {
-  begin,
-  heard,
-  heardFailure,
-  outcome,
-  pendingEnd,
-  push,
-  releaseAll,
-  unwind,
-} from './unwinding.ts'
+import { tellClosed, tellIncomplete } from './telling.ts'
+import { removeChild } from './tree.ts'
+import type { MaybePromise, Scope } from './types.ts'
+import { begin, heard, heardFailure, outcome, pendingEnd, releaseAll, unwind } from './unwinding.ts'
 import { abandonable } from './waiting.ts'
 
 export type Body<R> = (scope: Scope) => MaybePromise<R>
@@ -154,7 +140,7 @@ export function finish(scope: ScopeNode): void {
   scope.frame = outermostFrame
   if (parent !== undefined) removeChild(parent, scope)
   if (scope.outside > 0) reportOutliving(scope)
-  if (scopeClosed.hasSubscribers || detection.followed > 0) tellClosed(scope, scope.openedAt)
+  if (scopeClosed.hasSubscribers || detection.followed > 0) tellClosed(scope)
   if (parent?.extras !== undefined) for (const tell of parent.extras.whenChildCloses) tell(scope)
   if (extras !== undefined) finishExtras(extras)
 }
@@ -169,47 +155,6 @@ function finishExtras(extras: Extras): void {
   for (const tell of extras.whenEnded.splice(0)) tell()
 }
 
-/** @throws where nothing can be acquired any more */
-export function admit(scope: ScopeNode, verb: string): void {
-  admitWork(scope, verb)
-  if (scope.aborted) throw scope.cancellation?.reason
-}
-
-/** @throws `ERR_SCOPE_CLOSED` where no work can begin any more */
-export function admitWork(scope: ScopeNode, verb: string): void {
-  if (scope.state === 'closing' || scope.state === 'closed') throw closedError(scope, verb)
-}
-
-/**
- * @param serving for a connection that is served until it ends, although its app shuts down
- * @throws {TypeError} for unknown or wrong options, and `ERR_SCOPE_CLOSED` where no child can be opened
- */
-export function admitChild(
-  scope: ScopeNode,
-  verb: string,
-  options: ScopeOptions | undefined,
-  serving: boolean,
-): void {
-  if (options !== undefined) checkOptions(verb, options, scopeRules)
-  admitWork(scope, verb)
-  if (scope.kind === 'app' && scope.state === 'draining' && !serving) throw closedError(scope, verb)
-}
-
-/** @throws `ERR_SCOPE_CLOSED` once nobody is left to release it later; then it is released now */
-export function register(scope: ScopeNode, verb: string, finalizer: Finalizer): void {
-  if (scope.state !== 'closed') {
-    push(scope, finalizer)
-    return
-  }
-  void releaseLate(finalizer, scope, scope.completion)
-  throw closedError(scope, verb)
-}
-
-export function closedError(scope: ScopeNode, verb: string): Error {
-  tellUsedAfterClose(scope, verb)
-  return scopeClosedError(scope, verb, scope.closedAt)
-}
-
 /**
  * Whether closing would wait for the caller: a descendant, a task, or what already runs because it closes.
  * @param closing whether such a thing can be running
@@ -221,21 +166,4 @@ export function awaitsCaller(scope: ScopeNode, closing: boolean): boolean {
   if (caller.scope === scope) return closing || caller.awaited === true
   for (let at = caller.scope.parent; at !== undefined; at = at.parent) if (at === scope) return true
   return false
-}
-
-/** The scope that owns what lives as long as a request: the nearest one of that kind; where there is none, the outermost below the app. An app has none. */
-export function requestOf(scope: ScopeNode): ScopeNode | undefined {
-  let outermost: ScopeNode | undefined
-  for (let at: ScopeNode | undefined = scope; at !== undefined; at = at.parent) {
-    if (at.kind === 'request') return at
-    if (at.kind === 'scope') outermost = at
-  }
-  return outermost
-}
-
-/** The app that it lives in. */
-export function rootOf(scope: ScopeNode): ScopeNode {
-  let root = scope
-  while (root.parent !== undefined) root = root.parent
-  return root
 }

@@ -2,7 +2,6 @@
  * The apps that are open, and through them everything that scopes hold: nothing is recorded where something is acquired,
  * it is found by walking down the scopes. An app that is forgotten is not kept by this.
  */
-import { childrenOf } from './children.ts'
 import { elapsed } from './deadline.ts'
 import { detection } from './detection.ts'
 import { identityOf } from './events.ts'
@@ -13,6 +12,7 @@ import { noteOf } from './notes.ts'
 import type { ScopeNode } from './scope.ts'
 import { sweepWith } from './sweeping.ts'
 import { heldBy, isSuspected, suspect, tellOpened } from './telling.ts'
+import { childrenOf } from './tree.ts'
 import { entriesOf } from './unwinding.ts'
 
 const apps = new Map<ScopeNode['id'], WeakRef<ScopeNode>>()

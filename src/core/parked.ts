@@ -7,6 +7,7 @@ import type { Completion } from './completion.ts'
 import { whenEnded } from './extras.ts'
 import { awaitsCaller, conclude } from './life.ts'
 import type { ScopeNode } from './scope.ts'
+import { upToRoot } from './tree.ts'
 
 /** A scope that was open for streams alone, the last of which is over. */
 interface Left {
@@ -43,13 +44,6 @@ export function unbind(
 /** A stream of `scope` begins. */
 export function bind(scope: ScopeNode): void {
   for (const at of upToRoot(scope)) at.extended.streams += 1
-}
-
-/** A scope and those around it. */
-function upToRoot(scope: ScopeNode): ScopeNode[] {
-  const scopes: ScopeNode[] = []
-  for (let at: ScopeNode | undefined = scope; at !== undefined; at = at.parent) scopes.push(at)
-  return scopes
 }
 
 async function leave(scope: ScopeNode): Promise<void> {

@@ -1,9 +1,9 @@
 /**
  * A scope: its state, and the verbs of those who use it. What becomes of it is in life.ts.
  */
-import { cancel, cancellationOf, request, settleFailure } from './abort.ts'
+import { cancellationOf, request, settleFailure } from './abort.ts'
 import { abortReason, type Cancellation } from './cancellation.ts'
-import { addChild } from './children.ts'
+import { admitWork, closedError, register } from './admission.ts'
 import { Completion, type ReleaseExit } from './completion.ts'
 import { callInFrame, openFrame, type Ambient, type Frame } from './context.ts'
 import { roughNow } from './deadline.ts'
@@ -11,29 +11,18 @@ import { detection } from './detection.ts'
 import { scopeOpened } from './events.ts'
 import { Extras } from './extras.ts'
 import { callDeferred, callRelease, disposalOf, Finalizer } from './finalizers.ts'
-import type { Holdings, Place } from './holdings.ts'
+import type { Holdings } from './holdings.ts'
 import { inputsOf } from './inputs.ts'
 import type { Instance } from './instance.ts'
-import {
-  admit,
-  admitWork,
-  closedError,
-  drainScope,
-  finish,
-  register,
-  requestOf,
-  rootOf,
-  runIn,
-  type Body,
-} from './life.ts'
+import { drainScope, finish, runIn, type Body } from './life.ts'
 import { reportUnthrown } from './misuse.ts'
 import { checkFunction } from './options.ts'
 import type { Overrides } from './overrides.ts'
 import type { Settings } from './settings.ts'
 import { showAsText, snapshotOf } from './snapshot.ts'
-import type { Source } from './stream.ts'
 import type { Job, OnClose, Tasks } from './tasks.ts'
 import { tellOpened } from './telling.ts'
+import { addChild, rootOf } from './tree.ts'
 import type {
   Exit,
   Input,
@@ -65,7 +54,7 @@ let opened = 0
  * What it is to the other files of the core is not #private, because each private name makes every scope dearer, and
  * users see the interface `Scope` alone. A class that extends another one would cost a tenth of a scope, too.
  */
-export class ScopeNode implements Scope, Place, Source, Ambient, Unwindable {
+export class ScopeNode implements Scope, Ambient, Unwindable {
   readonly parent: ScopeNode | undefined
   readonly kind: ScopeKind
   readonly name: string
@@ -121,14 +110,6 @@ export class ScopeNode implements Scope, Place, Source, Ambient, Unwindable {
     return `s${this.number.toString(36)}`
   }
 
-  get root(): ScopeNode {
-    return rootOf(this)
-  }
-
-  get request(): ScopeNode | undefined {
-    return requestOf(this)
-  }
-
   get disposeTimeout(): number {
     return this.settings.disposeTimeout
   }
@@ -170,7 +151,7 @@ export class ScopeNode implements Scope, Place, Source, Ambient, Unwindable {
   }
 
   get draining(): AbortSignal {
-    return cancellationOf(this).drainingSignal(this.root.cancellation?.drainReason)
+    return cancellationOf(this).drainingSignal(rootOf(this).cancellation?.drainReason)
   }
 
   use<T extends AsyncDisposable | Disposable | null | undefined>(value: T): T {
@@ -202,7 +183,7 @@ export class ScopeNode implements Scope, Place, Source, Ambient, Unwindable {
 
   provide<T>(input: Input<T>, value: NoInfer<T>): void {
     admitWork(this, 'provide()')
-    inputsOf(this.extended).provide(input, value)
+    inputsOf(this).provide(input, value)
   }
 
   run<R>(first: ScopeOptions | Body<R>, second?: Body<R>): Promise<R> {
@@ -260,20 +241,12 @@ export class ScopeNode implements Scope, Place, Source, Ambient, Unwindable {
     return snapshotOf(this)
   }
 
-  admit(call: string): void {
-    admit(this, call)
-  }
-
   drain(): Promise<void> | undefined {
     return drainScope(this)
   }
 
   finish(): void {
     finish(this)
-  }
-
-  taskFailed(error: unknown): void {
-    cancel(this, error)
   }
 
   report(error: unknown, resource: string | undefined, late: boolean): void {

@@ -3,7 +3,7 @@
  * it collects garbage and none of that shape is left, and with it all code that it has compiled for them: without these, a
  * service would be slow after each quiet moment (docs/decisions/shapes-that-stay.md).
  */
-import { Context } from './acquire-context.ts'
+import { Context } from './acquisition.ts'
 import { Completion, ReleaseExit } from './completion.ts'
 import { outermostFrame } from './context.ts'
 import { Finalizer } from './finalizers.ts'

@@ -2,7 +2,6 @@
  * The way down of an app: stop accepting, let finish, abort, and only then release what everything stands on.
  */
 import { abortChildren, announceDrain } from './abort.ts'
-import { childrenOf, removeChild } from './children.ts'
 import { after, whenAborted } from './deadline.ts'
 import { ShutdownError } from './errors.ts'
 import { whenEnded } from './extras.ts'
@@ -10,6 +9,7 @@ import { conclude } from './life.ts'
 import { abortSignal, milliseconds, type Rule } from './options.ts'
 import type { ShutdownOptions } from './reports.ts'
 import type { ScopeNode } from './scope.ts'
+import { childrenOf, removeChild } from './tree.ts'
 import type { App, ScopeSnapshot, ShutdownReport } from './types.ts'
 
 export const shutdownRules: Readonly<Record<keyof ShutdownOptions, Rule>> = {

@@ -3,24 +3,17 @@
  */
 import { inspect } from 'node:util'
 import { activityOf } from './activity.ts'
-import { childrenOf, type Family } from './children.ts'
 import { elapsed, exactNow } from './deadline.ts'
 import type { Finalizer } from './finalizers.ts'
-import type { Holdings } from './holdings.ts'
 import { Instance } from './instance.ts'
 import { title } from './misuse.ts'
 import { noteOf } from './notes.ts'
+import type { ScopeNode } from './scope.ts'
+import { childrenOf } from './tree.ts'
 import type { ResourceSnapshot, Scope, ScopeSnapshot } from './types.ts'
-import { entriesOf, type Unwindable } from './unwinding.ts'
+import { entriesOf } from './unwinding.ts'
 
-interface Pictured extends Scope, Family<Pictured>, Pick<Unwindable, 'newest' | 'current'> {
-  readonly holdings: Holdings | undefined
-  readonly tasks: { readonly size: number } | undefined
-  readonly aborted: boolean
-  readonly openedAt: number
-}
-
-export function snapshotOf(scope: Pictured): ScopeSnapshot {
+export function snapshotOf(scope: ScopeNode): ScopeSnapshot {
   const now = exactNow()
   const arriving = [...(scope.holdings?.onTheirWay() ?? [])].map((instance) =>
     picture(instance, instance, 'acquiring', now),

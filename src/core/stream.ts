@@ -2,32 +2,16 @@
  * A stream that keeps its scope open: while somebody reads it, what it reads from is not released. However it ends, the
  * scope closes once, and whatever the consumer awaits last settles after that.
  */
-import { enterFrame, type Frame } from './context.ts'
+import { enterFrame } from './context.ts'
 import type { Completion } from './completion.ts'
 import { disposedError } from './lease.ts'
 import { scopeClosed } from './misuse.ts'
 import { expected } from './options.ts'
-import type { Scope } from './types.ts'
+import { bind, unbind } from './parked.ts'
+import type { ScopeNode } from './scope.ts'
 import { escapable } from './waiting.ts'
 
-/** What a bound stream needs of its scope. */
-export interface Source extends Scope {
-  /** Itself: what becomes ambient. */
-  readonly scope: Scope
-  readonly frame: Frame
-  readonly extras:
-    | {
-        /** The body has settled, and the scope is open for its streams alone. */
-        readonly parked: boolean
-        readonly cancellation: { readonly requested: boolean } | undefined
-      }
-    | undefined
-}
-
 type Settle = (completion: Completion) => Completion
-
-/** The stream is over, and its scope closes, if that waited for nothing else. */
-type Unbind = (settle: Settle) => WhenClosed
 
 /**
  * Resolves when it closed; at once for those whom it waits for. Never rejects.
@@ -39,9 +23,8 @@ type Result<T> = IteratorResult<T, void>
 
 /** @throws {TypeError} if `iterable` cannot be iterated */
 export function bindStream<T>(
-  scope: Source,
+  scope: ScopeNode,
   iterable: AsyncIterable<T>,
-  unbind: Unbind,
 ): AsyncGenerator<T, void, undefined> {
   // Checked here because a caller without types would learn it only when somebody reads.
   if (
@@ -50,13 +33,14 @@ export function bindStream<T>(
   ) {
     throw expected('the argument of stream()', 'an async iterable', iterable)
   }
-  return new BoundStream(scope, iterable, unbind)
+  const stream = new BoundStream(scope, iterable)
+  bind(scope)
+  return stream
 }
 
 class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
-  readonly #scope: Source
+  readonly #scope: ScopeNode
   readonly #iterable: AsyncIterable<T>
-  readonly #unbind: Unbind
   #iterator: AsyncIterator<T> | undefined = undefined
   #over = false
   #whenClosed: WhenClosed | undefined = undefined
@@ -66,8 +50,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   /** Those who wait for its next value. */
   readonly #waiting = new Set<(reason: unknown) => void>()
 
-  constructor(scope: Source, iterable: AsyncIterable<T>, unbind: Unbind) {
-    this.#unbind = unbind
+  constructor(scope: ScopeNode, iterable: AsyncIterable<T>) {
     this.#scope = scope
     this.#iterable = iterable
     // Released before everything that was acquired earlier, within the dispose timeout, also when nobody reads on.
@@ -148,7 +131,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     if (this.#over) return
     // Before what the end of the scope calls, which may be this again.
     this.#over = true
-    this.#whenClosed = this.#unbind(settle)
+    this.#whenClosed = unbind(this.#scope, settle)
   }
 
   #abort(): void {

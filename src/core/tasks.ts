@@ -2,31 +2,25 @@
  * What a scope waits for: the tasks forked in it. A task that fails takes its scope along; an abort reaches them all;
  * nothing is released before the last one has settled.
  */
+import { cancel } from './abort.ts'
 import { enterFrame, openFrame, type Ambient } from './context.ts'
 import { isEcho } from './dispose.ts'
+import type { ScopeNode } from './scope.ts'
 import type { MaybePromise, Resource, Scope, Task } from './types.ts'
 
 export type Job<R> = (signal: AbortSignal) => MaybePromise<R>
 export type OnClose = 'await' | 'abort'
 
-/** What tasks need of their scope. */
-interface Employer extends Scope {
-  readonly aborted: boolean
-  report(error: unknown, resource: string | undefined, late: boolean): void
-  /** A task failed on its own account. */
-  taskFailed(error: unknown): void
-}
-
 export class Tasks {
-  readonly #employer: Employer
+  readonly #scope: ScopeNode
   readonly #running = new Set<Work>()
   #failures: unknown[] = []
   #whenIdle: (() => void) | undefined = undefined
   /** The scope waits for the last one. */
   #settling = false
 
-  constructor(employer: Employer) {
-    this.#employer = employer
+  constructor(scope: ScopeNode) {
+    this.#scope = scope
   }
 
   get size(): number {
@@ -50,7 +44,7 @@ export class Tasks {
       for (const other of group) other.work.stop(error)
       // Only one error can be thrown; another that says something of its own is not lost.
       if (work !== first.work && !isEcho(error, work.reason)) {
-        this.#employer.report(error, undefined, false)
+        this.#scope.report(error, undefined, false)
       }
     }
     const results = await Promise.allSettled(
@@ -91,10 +85,10 @@ export class Tasks {
 
   /** The task counts as running until `onFailure` has been told. */
   async #start<R>(job: Job<R>, work: Work, onFailure: (error: unknown) => void): Promise<R> {
-    if (this.#employer.aborted) work.stop(this.#employer.signal.reason)
+    if (this.#scope.aborted) work.stop(this.#scope.signal.reason)
     this.#running.add(work)
     try {
-      const context = new TaskContext(this.#employer)
+      const context = new TaskContext(this.#scope)
       return await enterFrame(openFrame(), context, callJob<R>, job, work.signal)
     } catch (error) {
       onFailure(error)
@@ -108,11 +102,11 @@ export class Tasks {
   #failed(error: unknown, work: Work): void {
     if (work.stopped && isEcho(error, work.reason)) return
     if (work.abandoned) {
-      this.#employer.report(error, undefined, true)
+      this.#scope.report(error, undefined, true)
       return
     }
     this.#failures.push(error)
-    this.#employer.taskFailed(error)
+    cancel(this.#scope, error)
   }
 }
 

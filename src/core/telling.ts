@@ -2,7 +2,6 @@
  * What a scope tells to those who listen, and notes for those who watch. Called only where somebody does, so that a
  * scope that nobody looks at pays for nothing but the question.
  */
-import type { Completion } from './completion.ts'
 import { elapsed, roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import {
@@ -18,7 +17,9 @@ import {
 } from './events.ts'
 import { reportReturn, scopeItself, type Found } from './leaks.ts'
 import { forgetNote, note, noteOf, watchGarbage } from './notes.ts'
+import type { ScopeNode } from './scope.ts'
 import { noteOpening } from './sites.ts'
+import { rootOf } from './tree.ts'
 import type { Lifetime, Scope } from './types.ts'
 
 /** Something that a scope holds. */
@@ -33,9 +34,9 @@ export interface Entry {
 const begun = new WeakMap<Entry, number>()
 const suspects = new WeakMap<Entry, Found>()
 
-export function tellOpened(scope: Scope): void {
+export function tellOpened(scope: ScopeNode): void {
   if (scopeOpened.hasSubscribers) {
-    scopeOpened.publish({ ...identityOf(scope), app: appOf(scope), parent: scope.parent?.id })
+    scopeOpened.publish({ ...identityOf(scope), app: rootOf(scope).id, parent: scope.parent?.id })
   }
   if (!detection.watching) return
   const made = note(scope, scopeItself, scope)
@@ -44,16 +45,13 @@ export function tellOpened(scope: Scope): void {
   if (made !== undefined && scope.kind !== 'app') watchGarbage(scope, made)
 }
 
-export function tellClosed(
-  scope: Scope & { readonly completion: Completion },
-  openedAt: number,
-): void {
+export function tellClosed(scope: ScopeNode): void {
   forgetNote(scope)
   if (!scopeClosed.hasSubscribers) return
-  const durationMs = elapsed(openedAt, roughNow())
+  const durationMs = elapsed(scope.openedAt, roughNow())
   scopeClosed.publish({
     ...identityOf(scope),
-    app: appOf(scope),
+    app: rootOf(scope).id,
     outcome: scope.completion.status,
     durationMs,
   })
@@ -116,12 +114,6 @@ export function isSuspected(entry: Entry): boolean {
 /** Whose note it is: that of the acquisition, which began where its caller could be seen. */
 export function heldBy(entry: Entry): object {
   return entry.traits ?? entry
-}
-
-function appOf(scope: Scope): string {
-  let root = scope
-  while (root.parent !== undefined) root = root.parent
-  return root.id
 }
 
 function clear(entry: Entry, found: Found): void {

@@ -2,23 +2,15 @@
  * The verbs of a scope that ask for more than a line: for a value, for tasks, for a stream, for its end.
  */
 import { abortChildren, announceDrain, limit } from './abort.ts'
+import { admitChild, admitWork, closedError } from './admission.ts'
 import { callInFrame } from './context.ts'
 import { ShutdownError } from './errors.ts'
 import { whenEnded } from './extras.ts'
 import { obtain } from './holdings.ts'
 import type { Instance } from './instance.ts'
-import {
-  admitChild,
-  admitWork,
-  awaitsCaller,
-  closedError,
-  conclude,
-  runIn,
-  type Body,
-} from './life.ts'
+import { awaitsCaller, conclude, runIn, type Body } from './life.ts'
 import { abortSignal, bodyOf, checkFunction, checkOptions, expected, oneOf } from './options.ts'
 import { Overrides } from './overrides.ts'
-import { bind, unbind } from './parked.ts'
 import { definitionOf } from './resource.ts'
 import type { ScopeNode } from './scope.ts'
 import { inherit, servingWith } from './settings.ts'
@@ -149,9 +141,7 @@ export function streamIn<T>(
   source: AsyncIterable<T>,
 ): AsyncGenerator<T, void, undefined> {
   admitWork(scope, 'stream()')
-  const stream = bindStream(scope, source, (settle) => unbind(scope, settle))
-  bind(scope)
-  return stream
+  return bindStream(scope, source)
 }
 
 export function closeNow(scope: ScopeNode): Promise<void> {

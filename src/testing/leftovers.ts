@@ -2,7 +2,7 @@
  * What is still held, as a test would be told: each thing once, the outermost one where things hold each other. Only what
  * was acquired while everything is watched is known; see current-test.ts for whose it is.
  */
-import { childrenOf } from '../core/children.ts'
+import { childrenOf } from '../core/tree.ts'
 import { allHeld } from '../core/held.ts'
 import { Instance } from '../core/instance.ts'
 import { title } from '../core/misuse.ts'

@@ -10,36 +10,36 @@ import { importsOf, list, read } from '../support/repository.ts'
  */
 const core = [
   ['attempt', 'suppressed-error', 'origin', 'format', 'error-json'],
-  ['errors', 'reports', 'types', 'events', 'dispose', 'deadline', 'options', 'children'],
+  ['errors', 'reports', 'types', 'events', 'dispose', 'deadline', 'options', 'tree'],
   ['activity', 'detection', 'sites', 'misuse', 'usage', 'sweeping', 'leaks', 'pools', 'history'],
-  ['cancellation', 'completion', 'context', 'settings', 'waiting', 'notes', 'telling', 'held'],
+  [
+    'cancellation',
+    'completion',
+    'context',
+    'settings',
+    'waiting',
+    'notes',
+    'telling',
+    'held',
+    'abort',
+  ],
   [
     'finalizers',
     'patience',
     'unwinding',
     'release-alone',
+    'admission',
     'dispose-resources',
     'stack',
     'tasks',
     'lease',
-    'stream',
   ],
+  ['acquisition', 'generator', 'resource', 'inputs', 'overrides', 'instance', 'holdings', 'extras'],
   [
-    'acquisition',
-    'generator',
-    'resource',
-    'inputs',
-    'overrides',
-    'acquire-context',
-    'instance',
-    'holdings',
-  ],
-  [
-    'extras',
-    'abort',
     'drain',
     'life',
     'parked',
+    'stream',
     'snapshot',
     'verbs',
     'scope',
@@ -52,14 +52,11 @@ const core = [
   ],
 ].flat()
 
-/** Who speaks of a type above it: the functions that are given a scope, of its class. */
-const typesAbove: Readonly<Record<string, string>> = {
-  'acquire-context': 'instance',
-  extras: 'scope',
-  life: 'scope',
-  parked: 'scope',
-  verbs: 'scope',
-}
+/**
+ * The types that files below speak of: what is done with a scope is done with its class, and an acquisition with the
+ * instance that it is for.
+ */
+const typesAbove = new Set(['scope', 'instance'])
 
 /** What stands on the core. No folder knows another. */
 const folders = ['inspector', 'node', 'otel', 'pg', 'servers', 'sqlite', 'testing', 'ws']
@@ -94,7 +91,7 @@ describe('layers', () => {
       for (const { from, typeOnly } of imports.filter((found) => isRelative(found.from))) {
         const target = posix.basename(from, '.ts')
         const below = from === `./${target}.ts` && core.indexOf(target) < core.indexOf(name)
-        assert.ok(below || (typeOnly && typesAbove[name] === target), `${path} imports ${from}`)
+        assert.ok(below || (typeOnly && typesAbove.has(target)), `${path} imports ${from}`)
       }
     }
   })

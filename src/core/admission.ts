@@ -1,0 +1,53 @@
+/**
+ * What a scope still takes: work while it is open or draining, and what it is to release until it is closed.
+ */
+import type { Finalizer } from './finalizers.ts'
+import { scopeClosed } from './misuse.ts'
+import { checkOptions } from './options.ts'
+import { releaseLate } from './release-alone.ts'
+import type { ScopeNode } from './scope.ts'
+import { scopeRules } from './settings.ts'
+import { tellUsedAfterClose } from './telling.ts'
+import type { ScopeOptions } from './types.ts'
+import { push } from './unwinding.ts'
+
+/** @throws where nothing can be acquired any more */
+export function admit(scope: ScopeNode, verb: string): void {
+  admitWork(scope, verb)
+  if (scope.aborted) throw scope.cancellation?.reason
+}
+
+/** @throws `ERR_SCOPE_CLOSED` where no work can begin any more */
+export function admitWork(scope: ScopeNode, verb: string): void {
+  if (scope.state === 'closing' || scope.state === 'closed') throw closedError(scope, verb)
+}
+
+/**
+ * @param serving for a connection that is served until it ends, although its app shuts down
+ * @throws {TypeError} for unknown or wrong options, and `ERR_SCOPE_CLOSED` where no child can be opened
+ */
+export function admitChild(
+  scope: ScopeNode,
+  verb: string,
+  options: ScopeOptions | undefined,
+  serving: boolean,
+): void {
+  if (options !== undefined) checkOptions(verb, options, scopeRules)
+  admitWork(scope, verb)
+  if (scope.kind === 'app' && scope.state === 'draining' && !serving) throw closedError(scope, verb)
+}
+
+/** @throws `ERR_SCOPE_CLOSED` once nobody is left to release it later; then it is released now */
+export function register(scope: ScopeNode, verb: string, finalizer: Finalizer): void {
+  if (scope.state !== 'closed') {
+    push(scope, finalizer)
+    return
+  }
+  void releaseLate(finalizer, scope, scope.completion)
+  throw closedError(scope, verb)
+}
+
+export function closedError(scope: ScopeNode, verb: string): Error {
+  tellUsedAfterClose(scope, verb)
+  return scopeClosed(scope, verb, scope.closedAt)
+}

@@ -1,0 +1,53 @@
+/**
+ * The tree of scopes. The open children of one, newest first, are a list that runs through the scopes themselves, so that
+ * opening and closing one costs the same however many there are, and a closed one leaves nothing behind.
+ */
+import type { ScopeNode } from './scope.ts'
+
+export function addChild(parent: ScopeNode, child: ScopeNode): void {
+  const before = parent.newestChild
+  child.older = before
+  if (before !== undefined) before.newer = child
+  parent.newestChild = child
+}
+
+export function removeChild(parent: ScopeNode, child: ScopeNode): void {
+  const { older, newer } = child
+  if (newer !== undefined) newer.older = older
+  // Else it is the newest, unless the parent gave them all up.
+  else if (parent.newestChild === child) parent.newestChild = older
+  if (older !== undefined) older.newer = newer
+  child.older = undefined
+  child.newer = undefined
+}
+
+/** A copy, because whoever is told something may close. */
+export function childrenOf(parent: ScopeNode): ScopeNode[] {
+  const children: ScopeNode[] = []
+  for (let at = parent.newestChild; at !== undefined; at = at.older) children.push(at)
+  return children
+}
+
+/** A scope and those around it. */
+export function upToRoot(scope: ScopeNode): ScopeNode[] {
+  const scopes: ScopeNode[] = []
+  for (let at: ScopeNode | undefined = scope; at !== undefined; at = at.parent) scopes.push(at)
+  return scopes
+}
+
+/** The app that it lives in. */
+export function rootOf(scope: ScopeNode): ScopeNode {
+  let root = scope
+  while (root.parent !== undefined) root = root.parent
+  return root
+}
+
+/** The scope that owns what lives as long as a request: the nearest one of that kind; where there is none, the outermost below the app. An app has none. */
+export function requestOf(scope: ScopeNode): ScopeNode | undefined {
+  let outermost: ScopeNode | undefined
+  for (let at: ScopeNode | undefined = scope; at !== undefined; at = at.parent) {
+    if (at.kind === 'request') return at
+    if (at.kind === 'scope') outermost = at
+  }
+  return outermost
+}
