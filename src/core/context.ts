@@ -13,6 +13,20 @@ export interface Ambient {
   get<T>(resource: Resource<T>): Promise<T>
 }
 
+/** Ambient inside what its scope waits for: a task, or the release of what came too late. */
+export class AwaitedContext implements Ambient {
+  readonly scope: Scope
+  readonly awaited = true
+
+  constructor(scope: Scope) {
+    this.scope = scope
+  }
+
+  get<T>(resource: Resource<T>): Promise<T> {
+    return this.scope.get(resource)
+  }
+}
+
 // A registered symbol cannot be declared unique.
 const key: unique symbol = Symbol.for('unwind.ambient') as never
 // The one place where copies of this package meet.

@@ -4,8 +4,10 @@
  */
 import { Context } from './acquisition.ts'
 import { admit } from './admission.ts'
+import { comesFrom, pathOf, refuseCircle, waitFor } from './chains.ts'
 import { ambient, type Ambient } from './context.ts'
 import { Completion } from './completion.ts'
+import { whenAborted } from './deadline.ts'
 import { detection } from './detection.ts'
 import { Instance } from './instance.ts'
 import { readInput } from './inputs.ts'
@@ -19,20 +21,23 @@ import { escapable } from './waiting.ts'
 /**
  * The instance of `definition` that `place` sees, acquired if it is not there.
  * @param dependent what is being acquired and asks for it
+ * @param signal how long the caller waits
  */
 export function obtain<T>(
   place: ScopeNode,
   definition: Definition<T>,
   dependent: Instance | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<T> {
   // Everything that this definition can give is a T by the signatures of `resource`, `provide` and `override`.
-  return find(place, definition, dependent) as Promise<T>
+  return find(place, definition, dependent, signal) as Promise<T>
 }
 
 function find(
   place: ScopeNode,
   original: Definition<unknown>,
   dependent: Instance | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<unknown> {
   const { definition, declaredIn } = replacedIn(place, original, dependent)
   if (definition.fixed !== undefined) return given(definition.fixed.value, dependent)
@@ -46,9 +51,11 @@ function find(
   const caller = dependent ?? dependentOf(ambient())
   const instance = there ?? acquire(owner, definition, caller)
   caller?.borrowFrom(instance)
-  caller?.waitFor(instance)
+  if (caller !== undefined) waitFor(caller, instance)
   if (instance.state === 'unstarted') instance.start()
-  return owner === place ? instance.promise : waitHere(place, instance.promise)
+  if (owner !== place || signal !== undefined) return waitHere(place, instance, signal)
+  instance.heard = true
+  return instance.promise
 }
 
 /** What nobody acquires: somebody else's, and there already. */
@@ -62,10 +69,14 @@ function dependentOf(caller: Ambient | undefined): Instance | undefined {
   return caller instanceof Context ? caller.instance : undefined
 }
 
-/** What another scope acquires is waited for only as long as this one goes on. */
-function waitHere<T>(place: ScopeNode, promise: Promise<T>): Promise<T> {
+/** What another scope acquires is waited for only as long as this one goes on, and the caller's signal. */
+function waitHere(
+  place: ScopeNode,
+  instance: Instance,
+  signal: AbortSignal | undefined,
+): Promise<unknown> {
   place.holdings ??= new Holdings()
-  return place.holdings.waitFor(promise)
+  return place.holdings.waitFor(instance, signal)
 }
 
 interface Choice {
@@ -84,7 +95,9 @@ function replacedIn(
     const definition = at.overrides?.find(original)
     if (definition === undefined) continue
     const caller = dependent ?? dependentOf(ambient())
-    if (caller?.comesFrom(definition) !== true) return { definition, declaredIn: at }
+    if (caller === undefined || !comesFrom(caller, definition)) {
+      return { definition, declaredIn: at }
+    }
   }
   return { definition: original, declaredIn: undefined }
 }
@@ -103,7 +116,9 @@ function acquire(
   dependent: Instance | undefined,
 ): Instance {
   admit(owner, 'get()')
-  if (definition.lifetime === 'transient') dependent?.refuseCircle(definition)
+  if (definition.lifetime === 'transient' && dependent !== undefined) {
+    refuseCircle(dependent, definition)
+  }
   const instance = new Instance(definition, owner, dependent)
   if (detection.watching) note(instance, definition.name, owner)
   owner.holdings ??= new Holdings()
@@ -120,7 +135,7 @@ function ownerOf(
   if (lifetime !== 'request') return place
   const request = requestOf(place)
   if (request !== undefined) return request
-  throw dependent === undefined ? noRequest(name) : captive([...dependent.path(), name])
+  throw dependent === undefined ? noRequest(name) : captive([...pathOf(dependent), name])
 }
 
 /** From this many on, instances are looked up in a map. */
@@ -133,7 +148,7 @@ export class Holdings {
   #index: Map<Definition<unknown>, Instance> | undefined = undefined
   /** What is on its way: one, or several. */
   #arriving: Instance | Set<Instance> | undefined = undefined
-  /** Those who wait for what an ancestor acquires. */
+  /** Those who wait for what an ancestor acquires, or until their signal aborts. */
   #waiters: Set<(error: unknown) => void> | undefined = undefined
   #whenAllArrived: (() => void) | undefined = undefined
 
@@ -179,11 +194,16 @@ export class Holdings {
     return !this.acquiring && (this.#waiters === undefined || this.#waiters.size === 0)
   }
 
-  waitFor<T>(promise: Promise<T>): Promise<T> {
+  waitFor(instance: Instance, signal: AbortSignal | undefined): Promise<unknown> {
     const waiters = (this.#waiters ??= new Set())
-    return escapable(promise, (giveUp) => {
-      waiters.add(giveUp)
-      return () => waiters.delete(giveUp)
+    return escapable(instance.promise, (giveUp) => {
+      const leave = instance.join(giveUp)
+      waiters.add(leave)
+      const stopListening = signal && whenAborted(signal, () => leave(signal.reason))
+      return () => {
+        waiters.delete(leave)
+        stopListening?.()
+      }
     })
   }
 

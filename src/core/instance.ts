@@ -9,7 +9,7 @@ import { enterFrame } from './context.ts'
 import { after, roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
-import { AcquireTimeoutError, CircularDependencyError, DisposeTimeoutError } from './errors.ts'
+import { AcquireTimeoutError, DisposeTimeoutError } from './errors.ts'
 import { exitOf, Finalizer, type Ending, type Traits } from './finalizers.ts'
 import { forgetNote } from './notes.ts'
 import { releaseLate } from './release-alone.ts'
@@ -21,6 +21,8 @@ import { push } from './unwinding.ts'
 
 export class Instance implements Traits {
   state: 'unstarted' | 'acquiring' | 'open' | 'released' = 'unstarted'
+  /** Whether somebody is told what its acquisition throws. */
+  heard = false
   readonly promise: Promise<unknown>
   readonly definition: Definition<unknown>
   readonly owner: ScopeNode
@@ -33,10 +35,11 @@ export class Instance implements Traits {
   /** What it was given while it was being acquired. */
   #lenders: { readonly value: unknown }[] | undefined = undefined
   /** Who asked for it while being acquired itself. */
-  #dependent: Instance | undefined
+  dependent: Instance | undefined
   /** When its acquisition began, on the clock of `roughNow`. */
   readonly since: number = roughNow()
-  #waitsFor: Set<Instance> | undefined = undefined
+  /** What is needed before it can complete. */
+  waitsFor: Set<Instance> | undefined = undefined
   #resolve: (value: unknown) => void = ignore
   #reject: (error: unknown) => void = ignore
   #stopTimer: () => void = ignore
@@ -48,7 +51,7 @@ export class Instance implements Traits {
   constructor(definition: Definition<unknown>, owner: ScopeNode, dependent: Instance | undefined) {
     this.definition = definition
     this.owner = owner
-    this.#dependent = dependent
+    this.dependent = dependent
     // On Node.js 22 a promise keeps the context in which it was made: an app must not keep its first request's.
     const isApps = definition.lifetime === 'app'
     this.promise = isApps ? owner.frame.runInAsyncScope(() => this.#promise()) : this.#promise()
@@ -107,10 +110,24 @@ export class Instance implements Traits {
   /** Its callers get `error` now; a value that comes while the owner waits is released with all others. */
   refuse(error: unknown): void {
     this.#refusal ??= { error }
-    this.owner.holdings?.forget(this)
-    // Nobody may be waiting: that is no reason for an unhandled rejection.
-    this.promise.catch(ignore)
-    this.#reject(error)
+    this.#turnAway(error)
+  }
+
+  /**
+   * A caller waits for it who may be told something else. What it throws after that, when all are gone, is not lost.
+   * @returns how to tell
+   */
+  join(tell: (reason: unknown) => void): (reason: unknown) => void {
+    let stays = true
+    this.promise.catch(() => {
+      if (stays) this.heard = true
+    })
+    return (reason) => {
+      tell(reason)
+      stays = false
+      // A turn later than those who stay.
+      this.promise.then(ignore).catch((error: unknown) => this.#missed(error, reason))
+    }
   }
 
   /**
@@ -133,50 +150,6 @@ export class Instance implements Traits {
   /** Whether `value` is somebody else's to release. */
   borrowed(value: unknown): boolean {
     return this.#lenders?.some((lender) => lender.value === value) === true
-  }
-
-  /**
-   * `other` is needed before this one can complete.
-   * @throws `ERR_CIRCULAR_DEPENDENCY` if that one waits for this one
-   */
-  waitFor(other: Instance): void {
-    if (this.state !== 'acquiring') return
-    const back = other.#pathTo(this)
-    if (back !== undefined) throw new CircularDependencyError([...back, other.name])
-    this.#waitsFor ??= new Set()
-    this.#waitsFor.add(other)
-  }
-
-  /**
-   * A transient resource is a new instance each time, so its circle would never meet itself.
-   * @throws `ERR_CIRCULAR_DEPENDENCY` if this one is being acquired for another of the same definition
-   */
-  refuseCircle(definition: Definition<unknown>): void {
-    const path = [definition.name]
-    for (const at of this.#chain()) {
-      path.unshift(at.name)
-      if (at.definition === definition && at.state === 'acquiring') {
-        throw new CircularDependencyError(path)
-      }
-    }
-  }
-
-  /** Whether this one, or what it is being acquired for, is an instance of `definition`. */
-  comesFrom(definition: Definition<unknown>): boolean {
-    return this.#chain().some((at) => at.definition === definition)
-  }
-
-  /** The names of this chain of acquisitions in one owner, from the first one down to this one. */
-  path(): string[] {
-    const inOwner = this.#chain().filter((at) => at.owner === this.owner)
-    return inOwner.map((at) => at.name).toReversed()
-  }
-
-  /** This one, what it is being acquired for, what that is being acquired for, and so on. */
-  #chain(): Instance[] {
-    const chain: Instance[] = []
-    for (let at: Instance | undefined = this; at !== undefined; at = at.#dependent) chain.push(at)
-    return chain
   }
 
   #await(pending: Promise<unknown>, acquisition: Acquisition<unknown>): void {
@@ -220,19 +193,36 @@ export class Instance implements Traits {
   }
 
   #fail(error: unknown): void {
-    const { owner } = this
-    if (this.#refusal === undefined) this.refuse(error)
-    else if (!isEcho(error, this.#refusal.error)) owner.report(error, this.name, true)
+    if (this.#refusal === undefined) this.#turnAway(error)
+    else this.#reportLate(error, this.#refusal.error)
     this.state = 'released'
     this.#settle()
     if (detection.followed > 0) forgetNote(this)
-    owner.holdings?.arrived(this)
+    this.owner.holdings?.arrived(this)
+  }
+
+  #turnAway(error: unknown): void {
+    this.owner.holdings?.forget(this)
+    // Nobody may be waiting: that is no reason for an unhandled rejection.
+    this.promise.catch(ignore)
+    this.#reject(error)
+  }
+
+  #missed(error: unknown, reason: unknown): void {
+    if (this.heard || this.#refusal !== undefined) return
+    this.heard = true
+    this.#reportLate(error, reason)
+  }
+
+  /** @param told what its callers were told instead */
+  #reportLate(error: unknown, told: unknown): void {
+    if (!isEcho(error, told)) this.owner.report(error, this.name, true)
   }
 
   /** Each `get` would add one that is released only when the app ends. */
   #pilesUp(): boolean {
     const { lifetime } = this.definition
-    return lifetime === 'transient' && this.owner.kind === 'app' && this.#dependent === undefined
+    return lifetime === 'transient' && this.owner.kind === 'app' && this.dependent === undefined
   }
 
   #refusePile(): void {
@@ -245,19 +235,9 @@ export class Instance implements Traits {
   /** Nothing leads from here to those who asked, so that a long-lived resource keeps no request. */
   #settle(): void {
     this.#stopTimer()
-    this.#waitsFor = undefined
-    this.#dependent = undefined
+    this.waitsFor = undefined
+    this.dependent = undefined
     this.#lenders = undefined
-  }
-
-  /** The chain of waiting from here to `target`, for the message. */
-  #pathTo(target: Instance): string[] | undefined {
-    if (this === target) return [this.name]
-    for (const next of this.#waitsFor ?? []) {
-      const rest = next.state === 'acquiring' ? next.#pathTo(target) : undefined
-      if (rest !== undefined) return [this.name, ...rest]
-    }
-    return undefined
   }
 }
 

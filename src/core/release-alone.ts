@@ -3,7 +3,7 @@
  * for it, and for what no scope holds.
  */
 import type { Completion, ReleaseExit } from './completion.ts'
-import { callInFrame, type Ambient, type Frame } from './context.ts'
+import { AwaitedContext, callInFrame, type Frame } from './context.ts'
 import type { Finalizer } from './finalizers.ts'
 import type { Scope } from './types.ts'
 import { push, unwind, type Unwindable, type Waiting } from './unwinding.ts'
@@ -13,10 +13,11 @@ type Host = Pick<Unwindable, 'scope' | 'disposeTimeout' | 'report'>
 /** What a scope could not wait for, or what came after its end: now, in its context. Never rejects. */
 export function releaseLate(
   finalizer: Finalizer,
-  scope: Host & { readonly frame: Frame; readonly scope: Ambient & Scope },
+  scope: Host & { readonly frame: Frame; readonly scope: Scope },
   completion: Completion,
 ): Promise<void> {
-  return callInFrame(scope.frame, scope.scope, () => releaseAlone(finalizer, scope, completion))
+  const context = new AwaitedContext(scope.scope)
+  return callInFrame(scope.frame, context, () => releaseAlone(finalizer, scope, completion))
 }
 
 /** A list of one. What fails is reported; never rejects. */

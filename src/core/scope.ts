@@ -173,12 +173,12 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
 
   get<T>(resource: Resource<T>, options?: { signal?: AbortSignal }): Promise<T> {
     return options === undefined
-      ? resolveIn(this, resource, undefined)
+      ? resolveIn(this, resource, undefined, undefined)
       : getIn(this, resource, options)
   }
 
   resolve<T>(resource: Resource<T>, dependent: Instance | undefined): Promise<T> {
-    return resolveIn(this, resource, dependent)
+    return resolveIn(this, resource, dependent, undefined)
   }
 
   provide<T>(input: Input<T>, value: NoInfer<T>): void {

@@ -3,10 +3,10 @@
  * nothing is released before the last one has settled.
  */
 import { cancel } from './abort.ts'
-import { enterFrame, openFrame, type Ambient } from './context.ts'
+import { AwaitedContext, enterFrame, openFrame } from './context.ts'
 import { isEcho } from './dispose.ts'
 import type { ScopeNode } from './scope.ts'
-import type { MaybePromise, Resource, Scope, Task } from './types.ts'
+import type { MaybePromise, Task } from './types.ts'
 
 export type Job<R> = (signal: AbortSignal) => MaybePromise<R>
 export type OnClose = 'await' | 'abort'
@@ -88,7 +88,7 @@ export class Tasks {
     if (this.#scope.aborted) work.stop(this.#scope.signal.reason)
     this.#running.add(work)
     try {
-      const context = new TaskContext(this.#scope)
+      const context = new AwaitedContext(this.#scope)
       return await enterFrame(openFrame(), context, callJob<R>, job, work.signal)
     } catch (error) {
       onFailure(error)
@@ -135,20 +135,6 @@ class Work {
 
   stop(reason?: unknown): void {
     this.#controller.abort(reason)
-  }
-}
-
-/** Ambient inside a task: its scope, which waits for it. */
-class TaskContext implements Ambient {
-  readonly scope: Scope
-  readonly awaited = true
-
-  constructor(scope: Scope) {
-    this.scope = scope
-  }
-
-  get<T>(resource: Resource<T>): Promise<T> {
-    return this.scope.get(resource)
   }
 }
 

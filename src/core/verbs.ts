@@ -17,7 +17,6 @@ import { inherit, servingWith } from './settings.ts'
 import { bindStream } from './stream.ts'
 import { Tasks, type Job, type OnClose } from './tasks.ts'
 import type { Resource, ScopeOptions, Task } from './types.ts'
-import { withSignal } from './waiting.ts'
 
 export type Results<F extends readonly Job<unknown>[]> = {
   -readonly [K in keyof F]: F[K] extends (signal: AbortSignal) => infer R ? Awaited<R> : never
@@ -38,20 +37,23 @@ export function getIn<T>(
     return Promise.reject(error)
   }
   const { signal } = options
-  if (signal === undefined) return resolveIn(scope, resource, undefined)
-  if (signal.aborted) return aborted(signal.reason)
-  return withSignal(resolveIn(scope, resource, undefined), signal)
+  if (signal?.aborted === true) return aborted(signal.reason)
+  return resolveIn(scope, resource, undefined, signal)
 }
 
-/** @param dependent what is being acquired in this scope and asks for it */
+/**
+ * @param dependent what is being acquired in this scope and asks for it
+ * @param signal how long the caller waits
+ */
 export function resolveIn<T>(
   scope: ScopeNode,
   resource: Resource<T>,
   dependent: Instance | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<T> {
   try {
     if (scope.state === 'closed') throw closedError(scope, 'get()')
-    return obtain(scope, definitionOf(resource), dependent)
+    return obtain(scope, definitionOf(resource), dependent, signal)
   } catch (error) {
     // Whatever was thrown is passed on.
     return scope.aborted ? aborted(error) : Promise.reject(error)

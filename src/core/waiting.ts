@@ -27,11 +27,6 @@ export function escapable<T>(
   return waiting
 }
 
-/** `promise`, or a rejection with the signal's reason. */
-export function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return escapable(promise, (giveUp) => whenAborted(signal, () => giveUp(signal.reason)))
-}
-
 /**
  * The result of `body`, or an AbandonedError `ms` milliseconds after the scope was aborted.
  * @param onLate takes the error of a body that fails after all

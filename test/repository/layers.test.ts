@@ -34,7 +34,17 @@ const core = [
     'tasks',
     'lease',
   ],
-  ['acquisition', 'generator', 'resource', 'inputs', 'overrides', 'instance', 'holdings', 'extras'],
+  [
+    'acquisition',
+    'generator',
+    'resource',
+    'inputs',
+    'overrides',
+    'chains',
+    'instance',
+    'holdings',
+    'extras',
+  ],
   [
     'drain',
     'life',

@@ -1,0 +1,60 @@
+/**
+ * What is being acquired for what, and what waits for what: how a circle and a captive are found, and told with their path.
+ */
+import { CircularDependencyError } from './errors.ts'
+import type { Instance } from './instance.ts'
+import type { Definition } from './resource.ts'
+
+/**
+ * `other` is needed before `instance` can complete.
+ * @throws `ERR_CIRCULAR_DEPENDENCY` if that one waits for this one
+ */
+export function waitFor(instance: Instance, other: Instance): void {
+  if (instance.state !== 'acquiring') return
+  const back = pathTo(other, instance)
+  if (back !== undefined) throw new CircularDependencyError([...back, other.name])
+  instance.waitsFor ??= new Set()
+  instance.waitsFor.add(other)
+}
+
+/**
+ * A transient resource is a new instance each time, so its circle would never meet itself.
+ * @throws `ERR_CIRCULAR_DEPENDENCY` if `instance` is being acquired for another of the same definition
+ */
+export function refuseCircle(instance: Instance, definition: Definition<unknown>): void {
+  const path = [definition.name]
+  for (const at of chainOf(instance)) {
+    path.unshift(at.name)
+    if (at.definition === definition && at.state === 'acquiring') {
+      throw new CircularDependencyError(path)
+    }
+  }
+}
+
+/** Whether `instance`, or what it is being acquired for, is an instance of `definition`. */
+export function comesFrom(instance: Instance, definition: Definition<unknown>): boolean {
+  return chainOf(instance).some((at) => at.definition === definition)
+}
+
+/** The names of this chain of acquisitions in one owner, from the first one down to `instance`. */
+export function pathOf(instance: Instance): string[] {
+  const inOwner = chainOf(instance).filter((at) => at.owner === instance.owner)
+  return inOwner.map((at) => at.name).toReversed()
+}
+
+/** This one, what it is being acquired for, what that is being acquired for, and so on. */
+function chainOf(instance: Instance): Instance[] {
+  const chain: Instance[] = []
+  for (let at: Instance | undefined = instance; at !== undefined; at = at.dependent) chain.push(at)
+  return chain
+}
+
+/** The chain of waiting from `instance` to `target`, for the message. */
+function pathTo(instance: Instance, target: Instance): string[] | undefined {
+  if (instance === target) return [instance.name]
+  for (const next of instance.waitsFor ?? []) {
+    const rest = next.state === 'acquiring' ? pathTo(next, target) : undefined
+    if (rest !== undefined) return [instance.name, ...rest]
+  }
+  return undefined
+}
