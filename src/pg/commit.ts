@@ -19,6 +19,11 @@ export async function isFinal(session: Session, error: unknown): Promise<boolean
   return answered && !session.lost
 }
 
+/** Who runs them. */
+export interface Callbacks {
+  readonly callbacks: AfterCommit
+}
+
 /** What runs once a commit is known to have succeeded. */
 export class AfterCommit {
   readonly #callbacks: (() => unknown)[] = []
@@ -30,12 +35,12 @@ export class AfterCommit {
   }
 
   /** After a savepoint, the commit is that of the transaction around it. */
-  passOn(outer: { readonly callbacks: AfterCommit }): void {
+  passOn(outer: Callbacks): void {
     outer.callbacks.#callbacks.push(...this.#callbacks)
   }
 
-  run(): Promise<void> {
-    return callAll(this.#callbacks)
+  async run(): Promise<void> {
+    if (this.#callbacks.length > 0) await callAll(this.#callbacks)
   }
 }
 

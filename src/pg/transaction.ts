@@ -6,7 +6,7 @@ import type { Ticket } from '../core/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
-import { answerTo, isFinal, isRollback, whenEnded } from './commit.ts'
+import { answerTo, isFinal, isRollback, whenEnded, type Callbacks } from './commit.ts'
 import { Contents } from './contents.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
@@ -28,14 +28,14 @@ import type { Session } from './session.ts'
 import { control, either, query } from './submit.ts'
 import type { PgQueryConfig, PgQueryOptions, PgQueryResult, PgTransaction } from './types.ts'
 
-const done: Promise<void> = Promise.resolve()
-
 export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held, CursorHost {
   /** The scope that ends it. */
   lender: Scope | undefined = undefined
   ticket: Ticket | undefined = undefined
   /** A part of it failed that cannot be undone alone: it must not commit. */
   doomed: { readonly cause: unknown } | undefined = undefined
+  /** Whose callbacks are to run later; else its commit runs them. */
+  later: Callbacks | undefined = undefined
   /** Its abort ends what runs in it, by whichever handle that was sent. */
   readonly signal: AbortSignal | undefined
   readonly #frame: Frame
@@ -160,7 +160,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   #dispose(): Promise<void> {
     if (this.#phase === 'open') return this.rollback()
     if (this.#lapse?.untold === true) return Promise.reject(this.dead())
-    if (this.#session === undefined || this.#ending === undefined) return done
+    if (this.#session === undefined || this.#ending === undefined) return Promise.resolve()
     return whenEnded(this.#session, this.#ending, this.#phase === 'committing')
   }
 
@@ -256,7 +256,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
       throw rolledBack(this.#frame.what, session.failure)
     }
     this.#finish('committed')
-    if (this.#contents !== undefined) await this.#contents.committed(this.#parent?.contents)
+    if (this.#contents) await this.#contents.committed(this.later ?? this.#parent?.contents)
   }
 
   /** @returns what to throw */

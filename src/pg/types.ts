@@ -231,7 +231,8 @@ export interface PgTransaction extends PgQueryable {
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- only the caller knows what it needs
   asPool<P>(): P
   /**
-   * `callback` runs once the commit is known to have succeeded; for a savepoint, that of the whole transaction.
+   * `callback` runs once the commit is known to have succeeded; for a savepoint, that of the whole transaction. After
+   * `pool.transaction()` and `requiresNew` its connection is back in the pool by then; elsewhere it is still held.
    * @throws `ERR_DISPOSED`
    */
   afterCommit(callback: () => unknown): void

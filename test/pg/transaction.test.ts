@@ -305,6 +305,18 @@ test('callbacks run after the commit, in order, and not after any other end', as
   assert.deepEqual(ran, ['first', 'released', 'last'])
 })
 
+test('a callback may ask the pool for a connection, although there is no other than that of its transaction', async () => {
+  await using pool = pgPool(() => newPool({ max: 1, connectionTimeoutMillis: 10_000 }))
+  const seen: unknown[] = []
+  const result = await pool.transaction((tx) => {
+    tx.afterCommit(async () => seen.push((await pool.query('select 1 as one')).rows))
+    tx.afterCommit(() => pool.transaction(async (next) => seen.push(next.state)))
+    return 'done'
+  })
+  assert.equal(result, 'done')
+  assert.deepEqual(seen, [[{ one: 1 }], 'open'])
+})
+
 test('a callback that fails is told, stops no other, and neither undoes nor repeats the commit', async () => {
   await using table = await newTable()
   await using pool = pgPool(() => newPool())

@@ -351,6 +351,22 @@ test('afterCommit of a part runs when the transaction that it is in has committe
   assert.deepEqual(done, ['requiresNew', 'required', 'nested'])
 })
 
+test('afterCommit of requiresNew may ask the pool for a connection: that of its transaction is back', async () => {
+  await using fixture = await setUp({ max: 2 })
+  const { app, db, insert, values } = fixture
+  await app.run(async (scope) => {
+    const pool = await scope.get(db.pool)
+    await scope.get(db.connection)
+    await transactional(db, { propagation: 'requiresNew' }, (tx) =>
+      tx.afterCommit(async () => {
+        assert.equal(pool.stats().leased, 1)
+        await insert(pool, 1)
+      }),
+    )
+  })
+  assert.deepEqual(await values(), [1])
+})
+
 test('a body runs in a scope of its own for nested and requiresNew, and what it opens there is closed before its end', async () => {
   await using fixture = await setUp()
   const { app, db, insert, values } = fixture
