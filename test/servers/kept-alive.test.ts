@@ -85,7 +85,7 @@ async function warningsOf(act: () => Promise<void>): Promise<Error[]> {
 }
 
 for (const kind of kinds) {
-  describe(`1,000 requests on one connection of ${kind.name}`, { timeout: 60_000 }, () => {
+  describe(`200 requests on one connection of ${kind.name}`, { timeout: 60_000 }, () => {
     test('leave no listener behind, and nothing in memory', async () => {
       const onSocket: string[] = []
       const onResponse: string[] = []
@@ -104,7 +104,7 @@ for (const kind of kinds) {
         await askTimes(client, 10)
         const settled = [onSocket.at(-1), onResponse.at(-1)]
         forget()
-        await askTimes(client, 1_000)
+        await askTimes(client, 200)
         assert.deepEqual(
           [new Set(onSocket), new Set(onResponse)],
           settled.map((one) => new Set([one])),
@@ -123,7 +123,7 @@ for (const kind of kinds) {
   })
 }
 
-test('10,000 requests that listen to their signals warn of nothing, and end with no listener left', async () => {
+test('1,000 requests that listen to their signals warn of nothing, and end with no listener left', async () => {
   const [kind] = kinds
   assert(kind !== undefined)
   const handler: Handler = async ({ scope }) => {
@@ -135,7 +135,7 @@ test('10,000 requests that listen to their signals warn of nothing, and end with
     onOneConnection(kind, handler, async (client, app) => {
       await askTimes(client, 1)
       const before = getEventListeners(app.signal, 'abort').length
-      await askTimes(client, 9_999)
+      await askTimes(client, 999)
       assert.equal(getEventListeners(app.signal, 'abort').length, before)
       assert.deepEqual(app.inspect().children, [])
     }),

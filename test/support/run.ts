@@ -19,8 +19,8 @@ async function main(parameters: string[]): Promise<number> {
   })
   const given = process.env['DATABASE_URL']
   await using server = given ? null : await startPostgres()
-  // One file for each core: most of them wait for a server, a socket or a process.
-  const concurrency = `--test-concurrency=${availableParallelism()}`
+  // One file more than there are cores: now and then each of them waits, for a server, a socket or a process.
+  const concurrency = `--test-concurrency=${availableParallelism() + 1}`
   const tests = spawn(node, ['--test', concurrency, ...rest], {
     stdio: 'inherit',
     env: { ...process.env, DATABASE_URL: given || server?.url },

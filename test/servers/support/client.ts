@@ -70,7 +70,10 @@ export class Peer implements Disposable {
     if (there()) return
     await new Promise<void>((resolve, reject) => {
       this.#look = () => {
-        if (there()) resolve()
+        if (!there()) return
+        // Not again at each piece of what may be megabytes.
+        this.#look = undefined
+        resolve()
       }
       this.socket.once('close', () => {
         if (there()) resolve()
