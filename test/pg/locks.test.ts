@@ -1,39 +1,11 @@
-/** Advisory locks: held by one at a time, given back in every state, and never by accident the next holder's. */
+/** Advisory locks: held by one at a time, waited for as long as was said, and of a transaction where that takes them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { pgPool, type PgLease, type PgPool, type PgPoolOptions } from 'unwind/pg'
 
-import { within } from '../core/support/promises.ts'
-import { backendOf, deferred, newPool, Observer } from './support/database.ts'
+import { backendOf, Observer } from './support/database.ts'
+import { isFree, locksOf, newKey, newPools, notAvailable } from './support/locks.ts'
 
 const disposed = { code: 'ERR_DISPOSED' }
-const notAvailable = { name: 'PgLockNotAvailableError', code: 'ERR_PG_LOCK_NOT_AVAILABLE' }
-
-let keys = process.pid * 1_000
-
-/** Nobody else's. */
-function newKey(): number {
-  keys += 1
-  return keys
-}
-
-/** Two connections that do not know each other. */
-function newPools(options?: PgPoolOptions): PgPool & AsyncDisposable {
-  return pgPool(() => newPool({ max: 3 }), { grace: 10_000, ...options })
-}
-
-async function isFree(pool: PgPool, key: number | bigint | string): Promise<boolean> {
-  await using other = await pool.acquire()
-  await using lock = await other.tryAdvisoryLock(key)
-  return lock !== undefined
-}
-
-async function locksOf(lease: PgLease): Promise<number> {
-  const { rows } = await lease.query(
-    "select count(*)::int as n from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
-  )
-  return rows[0].n
-}
 
 test('a lock is held by one session at a time, and given back by its dispose', async () => {
   await using pool = newPools()
@@ -200,168 +172,6 @@ test('the lock of a savepoint is given back when that is rolled back', async () 
   assert.equal(await isFree(pool, key), true)
 })
 
-test('the end of an outer block gives back what an inner one holds', async () => {
-  await using pool = newPools()
-  const key = newKey()
-  const other = newKey()
-  {
-    await using lease = await pool.acquire()
-    await using _lock = await lease.advisoryLock(key)
-    await using tx = await lease.begin()
-    await tx.advisoryLock(other)
-    await using _inside = await lease.advisoryLock(key)
-  }
-  assert.equal(await isFree(pool, key), true)
-  assert.equal(await isFree(pool, other), true)
-})
-
-for (const reset of ['auto', 'always', 'never', { sql: 'discard temp' }] as const) {
-  test(`with reset ${JSON.stringify(reset)}, a released lease holds no lock, whatever was going on with it`, async () => {
-    await using observer = await Observer.start()
-    await using pool = newPools({ reset })
-    await using blocker = await pool.acquire()
-    const blocked = newKey()
-    await using _blocked = await blocker.advisoryLock(blocked)
-    let pid = 0
-    const states: Record<string, (lease: PgLease, key: number) => Promise<unknown>> = {
-      held: (lease, key) => lease.advisoryLock(key),
-      'held twice': async (lease, key) => [
-        await lease.advisoryLock(key),
-        await lease.advisoryLock(key, { shared: true }),
-      ],
-      'just asked for': async (lease, key) => void lease.advisoryLock(key).catch(() => {}),
-      'just asked for, with a timeout': async (lease, key) =>
-        void lease.advisoryLock(key, { timeout: 60_000 }).catch(() => {}),
-      'asked for behind something else': async (lease, key) => {
-        void lease.query('select pg_sleep(60)').catch(() => {})
-        void lease.advisoryLock(key).catch(() => {})
-      },
-      'waited for': async (lease) => {
-        void lease.advisoryLock(blocked).catch(() => {})
-        await observer.untilRunning(pid, 'pg_advisory_lock')
-      },
-      'held in an open transaction': async (lease, key) => {
-        await lease.begin()
-        await lease.advisoryLock(key)
-      },
-      'held in a failed transaction': async (lease, key) => {
-        const tx = await lease.begin()
-        await lease.advisoryLock(key)
-        await assert.rejects(tx.query('select 1/0'))
-      },
-      'disposed in a failed transaction': async (lease, key) => {
-        const tx = await lease.begin()
-        const lock = await lease.advisoryLock(key)
-        await assert.rejects(tx.query('select 1/0'))
-        await lock[Symbol.asyncDispose]()
-      },
-      'being given back': async (lease, key) => {
-        const lock = await lease.advisoryLock(key)
-        void lock[Symbol.asyncDispose]()
-      },
-    }
-    for (const [state, enter] of Object.entries(states)) {
-      const lease = await pool.acquire()
-      pid = await backendOf(lease)
-      const key = newKey()
-      const result = await enter(lease, key)
-      await lease[Symbol.asyncDispose]()
-      await using next = await pool.acquire()
-      assert.equal(await backendOf(next), pid, state)
-      assert.equal(await locksOf(next), 0, state)
-      assert.equal(await isFree(pool, key), true, state)
-      for (const lock of [result].flat() as Partial<AsyncDisposable>[]) {
-        await lock?.[Symbol.asyncDispose]?.()
-      }
-      await assert.rejects(lease.advisoryLock(key), disposed)
-      await assert.rejects(lease.tryAdvisoryLock(key), disposed)
-    }
-  })
-}
-
-test('a lock that is disposed in a failed transaction is given back when that has ended, and the lease goes on', async () => {
-  await using pool = newPools()
-  await using lease = await pool.acquire()
-  const key = newKey()
-  for (const early of [true, false]) {
-    const tx = await lease.begin()
-    const lock = await lease.advisoryLock(key)
-    const failing = assert.rejects(tx.query('select 1/0'))
-    if (early) await failing
-    await lock[Symbol.asyncDispose]()
-    await failing
-    assert.equal(await isFree(pool, key), false)
-    await tx.rollback()
-    await lease.query('select 1')
-    assert.equal(await isFree(pool, key), true)
-  }
-})
-
-test('a lock outlives the transaction in which it was taken', async () => {
-  await using pool = newPools()
-  await using lease = await pool.acquire()
-  const key = newKey()
-  const tx = await lease.begin()
-  const lock = await lease.advisoryLock(key, { timeout: 1_000 })
-  await tx.rollback()
-  assert.equal(await isFree(pool, key), false)
-  await lock[Symbol.asyncDispose]()
-  assert.equal(await isFree(pool, key), true)
-})
-
-test("the lock's signal aborts when its connection breaks, and its dispose does not mind", async () => {
-  await using observer = await Observer.start()
-  await using pool = newPools()
-  await using lease = await pool.acquire()
-  const pid = await backendOf(lease)
-  const key = newKey()
-  await using lock = await lease.advisoryLock(key)
-  await using unread = await lease.advisoryLock(key)
-  assert.equal(lock.signal.aborted, false)
-  const aborted = deferred()
-  lock.signal.addEventListener('abort', () => aborted.resolve())
-  await observer.terminate(pid)
-  await aborted.promise
-  assert.equal(lock.signal.reason.code, 'ERR_PG_CONNECTION_LOST')
-  assert.ok(lock.signal.reason.cause instanceof Error)
-  assert.equal(unread.signal.aborted, true, 'also where it is first read afterwards')
-  assert.equal(await isFree(pool, key), true)
-})
-
-test("the lock's signal aborts with its lease, and not with its own dispose", async () => {
-  await using pool = newPools()
-  const lease = await pool.acquire()
-  const kept = await lease.advisoryLock(newKey())
-  const released = await lease.advisoryLock(newKey())
-  const { signal } = released
-  assert.equal(kept.signal.aborted, false)
-  await released[Symbol.asyncDispose]()
-  await lease[Symbol.asyncDispose]()
-  assert.equal(kept.signal.aborted, true)
-  assert.equal(kept.signal.reason.code, 'ERR_DISPOSED')
-  assert.equal(signal.aborted, false)
-})
-
-test('a lock that was gone when it was given back says so: others may have had it', async () => {
-  await using pool = newPools()
-  await using lease = await pool.acquire()
-  const lock = await lease.advisoryLock(newKey())
-  await lease.query('select pg_advisory_unlock_all()')
-  await assert.rejects(async () => lock[Symbol.asyncDispose](), notAvailable)
-})
-
-test('cancel() of the lease does not keep a lock from being given back', async () => {
-  await using pool = newPools()
-  await using lease = await pool.acquire()
-  const key = newKey()
-  const lock = await lease.advisoryLock(key)
-  const running = assert.rejects(lease.query('select pg_sleep(60)'), { code: '57014' })
-  const given = lock[Symbol.asyncDispose]()
-  await lease.cancel()
-  await Promise.all([running, given])
-  assert.equal(await isFree(pool, key), true)
-})
-
 test('a key is any whole number of 64 bits, or a text with the number that SQL gives it', async () => {
   await using pool = newPools()
   await using lease = await pool.acquire()
@@ -405,14 +215,4 @@ test('what is no key, and a wrong option, is a TypeError that names it', async (
     /`timeout` of tryAdvisoryLock\(\)/,
   )
   assert.equal(tx.state, 'open')
-})
-
-test('a lock and a cursor of one lease that end at the same time both end', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
-  await using lease = await pool.acquire()
-  const lock = await lease.advisoryLock(newKey())
-  const cursor = lease.cursor('select generate_series(1, 100) as n', [], { batch: 10 })
-  await cursor.read(10)
-  await within(Promise.all([lock[Symbol.asyncDispose](), cursor[Symbol.asyncDispose]()]))
-  assert.equal(await locksOf(lease), 0)
 })

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
+import type { PgPool } from 'unwind/pg'
 
 export interface Rows {
   query(text: string, values?: readonly unknown[]): Promise<{ rows: Record<string, unknown>[] }>
@@ -107,6 +108,10 @@ export async function until(met: () => boolean, what: string): Promise<void> {
     await pause(1)
   }
   assert.fail(`Waited in vain until ${what}.`)
+}
+
+export async function untilIdle(pool: PgPool): Promise<void> {
+  await until(() => pool.stats().leased === 0, 'nothing is leased')
 }
 
 let tables = 0
