@@ -51,7 +51,7 @@ export interface AdapterOptions {
 }
 
 /** Takes an error that a client is answered with, or can be told of no more. */
-type OnRequestError = (error: unknown, response: never) => unknown
+export type OnRequestError = (error: unknown, response: never) => unknown
 
 export interface Adapter {
   readonly app: App

@@ -4,9 +4,10 @@
  * into a 500.
  */
 import { STATUS_CODES, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { isObject, primaryError } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
-import { report, type Adapter } from './adapter.ts'
+import { report, type Adapter, type OnRequestError } from './adapter.ts'
 
 /** `NGHTTP2_INTERNAL_ERROR`: any other code of a reset would let a cut answer look complete. */
 const internalError = 2
@@ -33,13 +34,15 @@ export async function tell(failed: Failed, error: unknown, interrupted: boolean)
     if (!expected) report(scope, error)
     return
   }
-  if (await isHandled(failed, error)) return
+  // Without a wait where there is nobody to wait for: who is being answered for may answer as well.
+  const { onError } = failed.adapter
+  if (onError !== undefined && (await isHandled(failed, onError, error))) return
   const status = statusOf(primary) ?? (interrupted ? 503 : 500)
   const text = textOf(status, primary)
   if (failed.refuse === undefined) refuse(response, status, text)
   else failed.refuse(status, text)
   const toldInFull = status < 500 && error === primary
-  if (!expected && !toldInFull && failed.adapter.onError === undefined) report(scope, error)
+  if (!expected && !toldInFull && onError === undefined) report(scope, error)
 }
 
 /** There is no scope for this request: its app has closed, or its name could not be found. */
@@ -55,7 +58,22 @@ export function isClosed(error: unknown): boolean {
 /** End an answer in the middle, visibly. */
 export function cut(response: ServerResponse): void {
   if (isHttp2(response)) response.stream.close(internalError)
-  else response.destroy()
+  else {
+    response.destroy()
+    endInTurn(response)
+  }
+}
+
+/**
+ * One that was destroyed while it waited in line behind another: when its turn comes, Node.js has forgotten that, and
+ * sends what it has, or lets its client wait for ever.
+ */
+export function endInTurn(response: ServerResponse): void {
+  if (response.socket === null) response.once('socket', destroy)
+}
+
+function destroy(socket: Socket): void {
+  socket.destroy()
 }
 
 /** Whether this is a response of the compatibility API. */
@@ -69,11 +87,14 @@ export function isUntouched(response: ServerResponse): boolean {
   return !response.headersSent && !response.writableEnded && !response.destroyed
 }
 
-async function isHandled({ adapter, scope, response }: Failed, error: unknown): Promise<boolean> {
-  if (adapter.onError === undefined) return false
+async function isHandled(
+  { scope, response }: Failed,
+  onError: OnRequestError,
+  error: unknown,
+): Promise<boolean> {
   try {
     // The adapter keeps the function as what it was given as: one that takes a response.
-    await adapter.onError(error, response as never)
+    await onError(error, response as never)
   } catch (failure) {
     report(scope, error)
     report(scope, failure)

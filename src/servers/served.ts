@@ -8,7 +8,7 @@ import { ShutdownError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
 import { close, enter, isCompleted, type Adapter } from './adapter.ts'
 import { abandoned, disconnected, judge } from './ends.ts'
-import { cut, tell } from './failure.ts'
+import { cut, endInTurn, tell } from './failure.ts'
 import { hearEnd, hearProduced } from './hearing.ts'
 import { Sources } from './sources.ts'
 
@@ -163,6 +163,7 @@ export class Served {
     if (this.over) return
     const early = !this.response.writableEnded
     if (early) {
+      endInTurn(this.response)
       this.#interrupt()
       if (this.stage === 'unseen') hearEnd(this.response, this)
     }

@@ -64,6 +64,18 @@ describe('a request with scoped()', () => {
     })
   }
 
+  test('whose time is over is answered with 503, though its handler answers as soon as it is told', async () => {
+    await using site = await openScoped(
+      (_request, response) => {
+        currentScope().signal.addEventListener('abort', () => response.end('late'))
+      },
+      { timeout: 10 },
+    )
+    const { status, body } = await ask(site, '/')
+    assert.deepEqual([status, body], [503, 'Service Unavailable'])
+    assert.deepEqual(await site.statuses(), ['aborted'])
+  })
+
   test('whose handler throws undefined is answered with 500', async () => {
     await using site = await openScoped(() => {
       // oxlint-disable-next-line typescript/only-throw-error

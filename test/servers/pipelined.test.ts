@@ -66,6 +66,24 @@ for (const kind of plainKinds) {
       assert.deepEqual(others, ['success', 'success'])
     })
 
+    test('of which one is cut off while it waits in line end with the answer before it', async () => {
+      const cutOff = Promise.withResolvers<void>()
+      await using site = await Site.serve(kind, async ({ path, scope }) => {
+        if (path === '/1') {
+          await cutOff.promise
+          return { body: '<first>' }
+        }
+        scope.defer(() => cutOff.resolve())
+        return { body: broken() }
+      })
+      using peer = await Peer.connect(site)
+      for (const path of ['/1', '/2']) peer.get(path)
+      await peer.closed
+      assert.match(peer.received, /<first>/)
+      assert.doesNotMatch(peer.received, /\r\n0\r\n/)
+      assert.deepEqual(await site.statuses(), ['success', 'failure'])
+    })
+
     test('behind an answer that closes the connection are aborted or never begun', async () => {
       await using site = await Site.serve(kind, async ({ path, response, scope }) => {
         if (path === '/1') {
@@ -83,4 +101,12 @@ for (const kind of plainKinds) {
       for (const status of others) assert.equal(status, 'aborted')
     })
   })
+}
+
+/** Long enough to be no answer like any other before it fails. */
+async function* broken(): AsyncGenerator<string> {
+  await turn()
+  yield 'half'
+  await turn()
+  throw new Error('broken')
 }
