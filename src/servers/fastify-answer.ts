@@ -83,11 +83,17 @@ export function failWith(
 ): void {
   const served = servedOf(reply.raw)
   // Of two answers only the first counts, and the handler may go on after this one.
-  if (served !== undefined && !served.over && !served.answering) {
+  if (served !== undefined && !served.over && (!served.answering || isUnbegun(served))) {
     served.seen = true
+    served.answering = false
     served.scope.fail(error)
   }
   done()
+}
+
+/** It is not held back, and nothing of it is sent: a stream, which failed before its first piece. */
+function isUnbegun({ held, response }: Served): boolean {
+  return !held && !response.headersSent
 }
 
 /** An `onSend` hook. */

@@ -115,6 +115,31 @@ describe('an async handler of Fastify that calls reply.send() and returns nothin
   })
 })
 
+describe('a stream of Fastify that fails before its first piece', () => {
+  const streams: readonly (readonly [string, () => unknown])[] = [
+    ['of Node.js', () => new Readable({ read: failNow })],
+    ['of Node.js, later', () => new Readable({ read: failLater })],
+    ['of the web', () => new ReadableStream({ pull: () => Promise.reject(broken) })],
+  ]
+  for (const [what, stream] of streams) {
+    for (const [how, route] of routes) {
+      test(`${what}, ${how}, is answered with its error`, async () => {
+        const { status, body, outcome } = await get(route(stream))
+        assert.deepEqual([status, outcome], [404, 'failure'])
+        assert.match(body, /no such order/)
+      })
+    }
+  }
+})
+
+function failNow(this: Readable): void {
+  this.destroy(broken)
+}
+
+function failLater(this: Readable): void {
+  setImmediate(() => this.destroy(broken))
+}
+
 const broken = Object.assign(new Error('no such order'), { statusCode: 404 })
 
 describe('an error is a failure of a handler of Fastify, and its client gets it, where it is', () => {
