@@ -1,11 +1,12 @@
 /**
- * A statement of node:sqlite. Two things are read from its SQL that the driver does not tell: whether it writes, and
- * whether another statement follows that the driver would leave out.
+ * A statement of node:sqlite. What is read from its SQL is what the driver does not tell: whether it writes, whether
+ * it changes rows, and whether another statement follows that the driver would leave out.
  */
 import type { DriverIterator, DriverStatement } from './driver.ts'
 import { busyInFunction, isResult, quoted } from './errors.ts'
 import type { NodeDatabase, RawDatabase } from './node-database.ts'
 import { NamedRows, plain, type Shape } from './node-rows.ts'
+import { countsRows } from './script.ts'
 import type { SqliteChanges } from './types.ts'
 
 /** What is used of a `StatementSync`. Node.js 22.13 to 22.15 lack two of them. */
@@ -26,6 +27,7 @@ export class NodeStatement implements DriverStatement {
   readonly #sql: string
   readonly #shape: Shape
   #readonly: boolean | undefined = undefined
+  #counts: boolean | undefined = undefined
   /** A user function that it calls must not use it: the driver would start it again, or crash. */
   #running = false
 
@@ -61,11 +63,14 @@ export class NodeStatement implements DriverStatement {
     }
   }
 
+  /** The driver tells the count of the statement before where SQLite counts nothing. */
   run(...parameters: unknown[]): SqliteChanges {
     this.#database.requireIdle()
+    this.#counts ??= countsRows(this.#sql) ?? !this.readonly
     this.#enter()
     try {
-      return this.#raw.run(...parameters)
+      const done = this.#raw.run(...parameters)
+      return this.#counts ? done : { ...done, changes: 0 }
     } finally {
       this.#leave()
     }

@@ -35,6 +35,14 @@ export function changesConnection(sql: string): boolean {
   )
 }
 
+/** Whether SQLite counts the rows that it changes; `undefined` for one that begins with WITH, which may do anything. */
+export function countsRows(sql: string): boolean | undefined {
+  const statement = statementsOf(sql).find((one) => one !== '') ?? ''
+  return /^with\b/i.test(statement) ? undefined : counted.test(statement)
+}
+
+const counted = /^(?:insert|replace|update|delete)\b/i
+
 function statementsOf(sql: string): string[] {
   let inTrigger = false
   return sql

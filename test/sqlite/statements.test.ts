@@ -23,6 +23,24 @@ test('get gives the first row or undefined, all gives every row, run says what c
   assert.deepEqual(db.prepare('select name from item').all(), [{ name: 'a' }, { name: 'b' }])
 })
 
+test('run of what changes no rows tells of none, whatever ran before', (t) => {
+  const { db } = openMemory(t)
+  for (const [sql, changes] of [
+    ["insert into item values ('a'), ('b'), ('c')", 3],
+    ['select * from item', 0],
+    ['with a as (select 1) select * from a', 0],
+    ["with a as (select 'd') insert into item select * from a", 1],
+    ['create table other as select * from item', 0],
+    ['/* all */ update item set name = name -- all', 4],
+    ['pragma user_version = 3', 0],
+    ["select replace(name, 'a', 'b') from item", 0],
+    ["replace into item values ('e') returning name", 1],
+    ['drop table other', 0],
+  ] as const) {
+    assert.equal(db.prepare(sql).run().changes, changes, sql)
+  }
+})
+
 test('parameters are bound by position and by name', (t) => {
   const { db } = openFile(t)
   const row = db.prepare('select ? as a, ? as b').get(1, 'two')
