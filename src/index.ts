@@ -32,10 +32,9 @@ export type {
   ScopeUsedAfterClose,
 } from './core/events.ts'
 export { formatError } from './core/format.ts'
-export { input } from './core/inputs.ts'
 export { hold } from './core/lease.ts'
 export { override } from './core/overrides.ts'
-export { resource, value } from './core/resource.ts'
+export { input, resource, value } from './core/resource.ts'
 export type {
   AcquireContext,
   Activity,

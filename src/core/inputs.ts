@@ -5,60 +5,41 @@
 import { NotProvidedError } from './errors.ts'
 import { refuseThenable } from './acquisition.ts'
 import { expected } from './options.ts'
-import { defineInput, definitionOf, type Definition } from './resource.ts'
+import { definitionOf, type Definition } from './resource.ts'
 import type { ScopeNode } from './scope.ts'
 import type { Input } from './types.ts'
-
-/**
- * A typed key for what a request brings with it: a tenant, a user. Provided by whoever opens the scope (an adapter, a
- * middleware, a test) with `scope.provide`, read with `scope.get`, which rejects with `ERR_NOT_PROVIDED` where nobody did.
- *
- * @throws {TypeError} for a name that is no string
- */
-export function input<T>(name: string): Input<T> {
-  return defineInput<T>(name)
-}
 
 const argument = 'the first argument of provide()'
 
 type Entry = { readonly value: unknown } | 'read'
 
-export class Inputs {
-  readonly #entries = new Map<Definition<unknown>, Entry>()
+/** What was provided in one scope, or read there. */
+export type Inputs = Map<Definition<unknown>, Entry>
 
-  /** @throws {TypeError} for what is no input, and once it was read or provided here */
-  provide(key: Input<unknown>, value: unknown): void {
-    const definition = definitionOf(key, argument)
-    if (!definition.isInput) throw expected(argument, 'made by input()', key)
-    refuseThenable(definition.name, value)
-    const entry = this.#entries.get(definition)
-    if (entry !== undefined) throw tooLate(definition.name, entry)
-    this.#entries.set(definition, { value })
-  }
-
-  find(definition: Definition<unknown>): { readonly value: unknown } | undefined {
-    const entry = this.#entries.get(definition)
-    return entry === 'read' ? undefined : entry
-  }
-
-  markRead(definition: Definition<unknown>): void {
-    if (!this.#entries.has(definition)) this.#entries.set(definition, 'read')
-  }
-}
-
-export function inputsOf({ extended }: ScopeNode): Inputs {
-  return (extended.inputs ??= new Inputs())
+/** @throws {TypeError} for what is no input, and once it was read or provided here */
+export function provideInput(scope: ScopeNode, key: Input<unknown>, value: unknown): void {
+  const definition = definitionOf(key, argument)
+  if (!definition.isInput) throw expected(argument, 'made by input()', key)
+  refuseThenable(definition.name, value)
+  const inputs = inputsOf(scope)
+  const entry = inputs.get(definition)
+  if (entry !== undefined) throw tooLate(definition.name, entry)
+  inputs.set(definition, { value })
 }
 
 /** @throws `ERR_NOT_PROVIDED` */
 export function readInput(scope: ScopeNode, definition: Definition<unknown>): unknown {
-  const provided = scope.extras?.inputs?.find(definition)
-  if (provided !== undefined) return provided.value
+  const entry = scope.extras?.inputs?.get(definition)
+  if (entry !== undefined && entry !== 'read') return entry.value
   if (scope.parent === undefined) throw new NotProvidedError(definition.name)
   const value = readInput(scope.parent, definition)
   // Not before: who was told that there is none has seen no value.
-  inputsOf(scope).markRead(definition)
+  inputsOf(scope).set(definition, 'read')
   return value
+}
+
+function inputsOf({ extended }: ScopeNode): Inputs {
+  return (extended.inputs ??= new Map())
 }
 
 function tooLate(name: string, entry: Entry): TypeError {

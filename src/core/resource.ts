@@ -3,7 +3,6 @@
  */
 import { types } from 'node:util'
 import { refuseThenable, SpecAcquisition, type Acquisition } from './acquisition.ts'
-import type { DisposeTimeoutError } from './errors.ts'
 import { acquiring, identityOf, traced } from './events.ts'
 import { generatorAcquisition } from './generator.ts'
 import { callable, checkOptions, expected, flag, milliseconds, oneOf, text } from './options.ts'
@@ -29,7 +28,7 @@ export interface Definition<T> {
   readonly acquireTimeout: number | undefined
   readonly disposeTimeout: number | undefined
   readonly critical: boolean
-  destroy?(value: T, why: DisposeTimeoutError): unknown
+  readonly destroy: ResourceSpec<T>['destroy'] | undefined
   /** A value that somebody else owns: nothing is acquired. */
   readonly fixed: { readonly value: T } | undefined
   /** Provided, not acquired. */
@@ -90,7 +89,19 @@ export function value<T>(value: T, options?: { name?: string }): Resource<T> {
   checkOptions('value()', options, { name: text })
   const name = options?.name ?? 'value'
   refuseThenable(name, value)
-  return define<T>({ name, lifetime: 'app' }, undefined, undefined, { value })
+  return define<T>({ name, lifetime: 'app' }, { fixed: { value } })
+}
+
+/**
+ * A typed key for what a request brings with it: a tenant, a user. Provided by whoever opens the scope (an adapter, a
+ * middleware, a test) with `scope.provide`, read with `scope.get`, which rejects with `ERR_NOT_PROVIDED` where nobody did.
+ *
+ * @throws {TypeError} for a name that is no string
+ */
+export function input<T>(name: string): Input<T> {
+  if (typeof name !== 'string') throw expected('the name given to input()', 'a string', name)
+  // Made with its mark.
+  return define<T>({ name, lifetime: 'scope' }, { isInput: true }) as Input<T>
 }
 
 function fromGenerator<T>(
@@ -99,7 +110,10 @@ function fromGenerator<T>(
 ): Resource<T> {
   checkOptions('resource()', options, optionRules)
   const name = options?.name ?? (generator.name || 'anonymous')
-  return define({ ...options, name }, (context) => generatorAcquisition(name, generator, context))
+  return define(
+    { ...options, name },
+    { begin: (context) => generatorAcquisition(name, generator, context) },
+  )
 }
 
 function fromSpec<T>(spec: ResourceSpec<T>): Resource<T> {
@@ -112,8 +126,10 @@ function fromSpec<T>(spec: ResourceSpec<T>): Resource<T> {
   const name = spec.name ?? (acquireName || 'anonymous')
   return define(
     { ...spec, name },
-    (context) => new SpecAcquisition(name, spec, context),
-    spec.destroy && ((value, why) => spec.destroy?.(value, why)),
+    {
+      begin: (context) => new SpecAcquisition(name, spec, context),
+      destroy: spec.destroy && ((value, why) => spec.destroy?.(value, why)),
+    },
   )
 }
 
@@ -124,9 +140,7 @@ function refuseGenerator({ acquire }: { readonly acquire: unknown }): void {
 
 function define<T>(
   options: ResourceOptions & { name: string },
-  begin: Definition<T>['begin'],
-  destroy?: Definition<T>['destroy'],
-  fixed?: Definition<T>['fixed'],
+  { begin, destroy, fixed, isInput = false }: Partial<Definition<T>>,
 ): Resource<T> {
   const { name, lifetime = 'request', acquireTimeout, disposeTimeout, critical = true } = options
   const definition: Definition<T> = {
@@ -136,31 +150,13 @@ function define<T>(
     acquireTimeout,
     disposeTimeout,
     critical,
+    destroy,
     fixed,
-    isInput: false,
+    isInput,
     usage: usageOf(name),
     begin,
-    ...(destroy && { destroy }),
   }
-  return keyTo(definition)
-}
-
-export function defineInput<T>(name: string): Input<T> {
-  if (typeof name !== 'string') throw expected('the name given to input()', 'a string', name)
-  const base = {
-    name,
-    lifetime: 'scope',
-    critical: true,
-    isInput: true,
-    usage: usageOf(name),
-    begin: undefined,
-  } as const
-  const none = { acquireTimeout: undefined, disposeTimeout: undefined, fixed: undefined }
-  return { ...keyTo<T>({ ...base, ...none, ownLifetime: undefined }), input: true }
-}
-
-function keyTo<T>(definition: Definition<T>): Resource<T> {
-  const made = { name: definition.name, lifetime: definition.lifetime, [recipe]: definition }
+  const made = { name, lifetime, ...(isInput && { input: true }), [recipe]: definition }
   // The type of the value is carried by a property that exists in the types alone.
   return Object.freeze(made) as unknown as Resource<T>
 }

@@ -12,7 +12,7 @@ import { scopeOpened } from './events.ts'
 import { Extras } from './extras.ts'
 import { callDeferred, callRelease, disposalOf, Finalizer } from './finalizers.ts'
 import type { Holdings } from './holdings.ts'
-import { inputsOf } from './inputs.ts'
+import { provideInput } from './inputs.ts'
 import type { Instance } from './instance.ts'
 import { drainScope, finish, runIn, type Body } from './life.ts'
 import { reportUnthrown } from './misuse.ts'
@@ -183,7 +183,7 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
 
   provide<T>(input: Input<T>, value: NoInfer<T>): void {
     admitWork(this, 'provide()')
-    inputsOf(this).provide(input, value)
+    provideInput(this, input, value)
   }
 
   run<R>(first: ScopeOptions | Body<R>, second?: Body<R>): Promise<R> {
