@@ -4,14 +4,8 @@
  */
 import type { Completion } from './completion.ts'
 import type { Ambient } from './context.ts'
-import {
-  asyncDisposer,
-  describe,
-  isObject,
-  isThenable,
-  syncDisposer,
-  type Method,
-} from './dispose.ts'
+import { asyncDisposer, isObject, isThenable, syncDisposer, type Method } from './dispose.ts'
+import { describe } from './options.ts'
 import type { Instance } from './instance.ts'
 import type { ScopeNode } from './scope.ts'
 import type { AcquireContext, Exit, Resource, ResourceSpec } from './types.ts'

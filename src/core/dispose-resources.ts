@@ -2,8 +2,8 @@
  * The operations under the standard's stacks: DisposableResource records, and DisposeResources over a list of them. The
  * newest record comes first and links to the one before it; every disposer runs once, and no error is lost.
  */
-import { asyncDisposer, describe, isObject, syncDisposer, type Method } from './dispose.ts'
-import { expected } from './options.ts'
+import { asyncDisposer, isObject, syncDisposer, type Method } from './dispose.ts'
+import { describe, expected } from './options.ts'
 import { newSuppressedError } from './suppressed-error.ts'
 
 // Captured: nobody's `call` property, and no later change of the global, decides how a disposer is called.

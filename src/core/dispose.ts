@@ -2,10 +2,10 @@
  * Find a value's disposer, once; combine errors without losing one. The order of every chain is that of nested
  * `await using`: the newest error outside, the body's innermost.
  */
-import { inspect } from 'node:util'
 import { holds } from './attempt.ts'
 import { recordOf } from './error-json.ts'
 import { formatError } from './format.ts'
+import { describe } from './options.ts'
 import {
   isSuppressedError,
   newSuppressedError,
@@ -49,16 +49,6 @@ export function isObject(value: unknown): value is object {
 /** What `await` would wait for, native promise or not. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return isObject(value) && typeof (value as { readonly then?: unknown }).then === 'function'
-}
-
-/** A value in a few words, for messages. */
-export function describe(value: unknown): string {
-  return inspect(value, {
-    customInspect: false,
-    depth: 0,
-    breakLength: Infinity,
-    maxStringLength: 60,
-  })
 }
 
 /**

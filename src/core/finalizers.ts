@@ -3,8 +3,9 @@
  */
 import { ReleaseExit, type Completion } from './completion.ts'
 import { roughNow } from './deadline.ts'
-import { asyncDisposer, describe, isObject, syncDisposer, type Method } from './dispose.ts'
+import { asyncDisposer, isObject, syncDisposer, type Method } from './dispose.ts'
 import type { DisposeTimeoutError } from './errors.ts'
+import { describe } from './options.ts'
 import type { Entry } from './telling.ts'
 import type { Exit, Lifetime } from './types.ts'
 

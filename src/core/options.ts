@@ -94,7 +94,7 @@ export function checkFunction(what: string, value: unknown): asserts value is Fu
 
 /** The one form of a complaint about an argument. */
 export function expected(what: string, wanted: string, received: unknown): TypeError {
-  return new TypeError(`Expected ${what} to be ${wanted}, received ${brief(received)}.`)
+  return new TypeError(`Expected ${what} to be ${wanted}, received ${describe(received)}.`)
 }
 
 function unknownOption(where: string, key: string, known: readonly string[]): TypeError {
@@ -104,7 +104,8 @@ function unknownOption(where: string, key: string, known: readonly string[]): Ty
 /** Not in the value's own way: that is code of somebody else, which may throw. */
 const briefly = { customInspect: false, depth: 0, breakLength: Infinity, maxStringLength: 60 }
 
-function brief(value: unknown): string {
+/** A value in a few words, for messages. */
+export function describe(value: unknown): string {
   // What it is says more than what is inside of it.
   if (isInstance(value)) return `an instance of ${value.constructor.name}`
   const shown = inspect(value, briefly)

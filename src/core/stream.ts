@@ -2,7 +2,7 @@
  * A stream that keeps its scope open: while somebody reads it, what it reads from is not released. However it ends, the
  * scope closes once, and whatever the consumer awaits last settles after that.
  */
-import { enterFrame } from './context.ts'
+import { callInFrame } from './context.ts'
 import type { Completion } from './completion.ts'
 import { disposedError } from './lease.ts'
 import { scopeClosed } from './misuse.ts'
@@ -100,16 +100,14 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
 
   /** In the scope's context; an abort of the scope ends the waiting. */
   #pull(): Promise<Result<T>> {
-    const step = enterFrame(this.#scope.frame, this.#scope, advance<T>, this, undefined)
+    const step = callInFrame(this.#scope.frame, this.#scope, () => {
+      this.#iterator ??= this.#iterable[Symbol.asyncIterator]()
+      return Promise.resolve(this.#iterator.next())
+    })
     return escapable(step, (giveUp) => {
       this.#waiting.add(giveUp)
       return () => this.#waiting.delete(giveUp)
     })
-  }
-
-  static advance<T>(stream: BoundStream<T>): Promise<Result<T>> {
-    stream.#iterator ??= stream.#iterable[Symbol.asyncIterator]()
-    return Promise.resolve(stream.#iterator.next())
   }
 
   /** A stream that was cut off did not come to its end, and says so once. */
@@ -159,10 +157,6 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     this.#iterator = undefined
     await iterator?.return?.()
   }
-}
-
-function advance<T>(stream: BoundStream<T>): Promise<Result<T>> {
-  return BoundStream.advance(stream)
 }
 
 function over<T>(): Result<T> {

@@ -43,7 +43,7 @@ export class Tasks {
       first ??= { error, work }
       for (const other of group) other.work.stop(error)
       // Only one error can be thrown; another that says something of its own is not lost.
-      if (work !== first.work && !isEcho(error, work.reason)) {
+      if (work !== first.work && !isEcho(error, work.signal.reason)) {
         this.#scope.report(error, undefined, false)
       }
     }
@@ -100,7 +100,7 @@ export class Tasks {
   }
 
   #failed(error: unknown, work: Work): void {
-    if (work.stopped && isEcho(error, work.reason)) return
+    if (work.signal.aborted && isEcho(error, work.signal.reason)) return
     if (work.abandoned) {
       this.#scope.report(error, undefined, true)
       return
@@ -122,15 +122,6 @@ class Work {
 
   get signal(): AbortSignal {
     return this.#controller.signal
-  }
-
-  get stopped(): boolean {
-    return this.signal.aborted
-  }
-
-  get reason(): unknown {
-    const reason: unknown = this.signal.reason
-    return reason
   }
 
   stop(reason?: unknown): void {

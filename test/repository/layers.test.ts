@@ -10,7 +10,7 @@ import { importsOf, list, read } from '../support/repository.ts'
  */
 const core = [
   ['attempt', 'suppressed-error', 'origin', 'format', 'error-json'],
-  ['errors', 'reports', 'types', 'events', 'dispose', 'deadline', 'options', 'tree'],
+  ['errors', 'reports', 'types', 'events', 'options', 'dispose', 'deadline', 'tree'],
   ['activity', 'detection', 'sites', 'misuse', 'usage', 'sweeping', 'leaks', 'pools', 'history'],
   [
     'cancellation',
