@@ -65,9 +65,11 @@ export class Connection {
     }
   }
 
-  /** Where `run` finds the file busy, it throws at once. */
+  /** Where `run`, which begins a transaction, finds the file busy, it throws at once. */
   withoutWaiting<R>(run: () => R): R {
     if (this.busyTimeout === 0) return run()
+    // An open one would block the setting, too.
+    this.closeCursors(byBegin)
     // Not prepared once: this one does its work when it is compiled.
     this.driver.exec('PRAGMA busy_timeout = 0')
     try {
@@ -120,6 +122,7 @@ export class Connection {
   }
 }
 
+export const byBegin = 'a transaction began on its connection'
 export const byWrite = 'something was written on its connection'
 
 /** One SQL text on one connection. A cursor takes the driver's statement away while it is open, and it is made anew. */

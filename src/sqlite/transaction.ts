@@ -5,7 +5,7 @@
 import { suppress } from '../core/dispose.ts'
 import type { Ticket } from '../core/held.ts'
 import type { Scope } from '../core/types.ts'
-import { controlRefused, type Connection, type Prepared } from './connection.ts'
+import { byBegin, controlRefused, type Connection, type Prepared } from './connection.ts'
 import { endedBehind, lapsed, misuse, released, stillOpen } from './errors.ts'
 import { controlsTransaction } from './script.ts'
 import { Statement, type Session } from './statement.ts'
@@ -20,7 +20,7 @@ export interface TransactionOwner {
 
 /** @throws what SQLite says, and then nothing is open */
 export function beginTransaction(connection: Connection, owner: TransactionOwner): Transaction {
-  connection.closeCursors('a transaction began on its connection')
+  connection.closeCursors(byBegin)
   connection.control.begin.run()
   return new Transaction(connection, owner, undefined)
 }

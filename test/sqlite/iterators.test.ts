@@ -6,8 +6,8 @@ import { withCode } from './support/promises.ts'
 
 const select = 'select name from item order by rowid'
 
-function filled(t: Parameters<typeof openFile>[0], readers = 0): Opened {
-  const opened = openFile(t, { readers })
+function filled(...given: Parameters<typeof openFile>): Opened {
+  const opened = openFile(...given)
   insert(opened.db, 'a', 'b', 'c')
   return opened
 }
@@ -76,12 +76,14 @@ const writers: [string, (opened: Opened) => void | Promise<void>][] = [
 ]
 
 for (const [name, write] of writers) {
-  test(`an abandoned iterator never blocks ${name}`, async (t) => {
-    const opened = filled(t)
-    opened.db.prepare(select).iterate().next()
-    await write(opened)
-    assert.deepEqual(opened.committed(), ['a', 'b', 'c', 'd'])
-  })
+  for (const busyTimeout of [0, 50]) {
+    test(`an abandoned iterator never blocks ${name} (busyTimeout: ${busyTimeout})`, async (t) => {
+      const opened = filled(t, { busyTimeout })
+      opened.db.prepare(select).iterate().next()
+      await write(opened)
+      assert.deepEqual(opened.committed(), ['a', 'b', 'c', 'd'])
+    })
+  }
 }
 
 test('an abandoned iterator of a transaction blocks neither its writes nor its commit', (t) => {
@@ -139,7 +141,7 @@ test('an iterator that came to its end is at its end whatever follows', (t) => {
 
 for (const readers of [0, 1]) {
   test(`an iterator of a reader is closed with it, others are not (${readers} readers)`, async (t) => {
-    const { db } = filled(t, readers)
+    const { db } = filled(t, { readers })
     const reader = await db.read()
     const ours = reader.prepare(select).iterate()
     const others = db.prepare<{ name: string }>(select).iterate()
@@ -152,7 +154,7 @@ for (const readers of [0, 1]) {
 }
 
 test('an abandoned iterator of a reader does not block the writer', async (t) => {
-  const { db, committed } = filled(t, 1)
+  const { db, committed } = filled(t, { readers: 1 })
   await using reader = await db.read()
   const rows = reader.prepare(select).iterate()
   rows.next()
