@@ -11,12 +11,15 @@ export class Changes {
   dirty = false
   /** So may statements of SQL's own PREPARE, which is one of the changes. */
   prepared = false
+  /** What the driver has prepared is gone, and it does not know. */
+  deallocated = false
   /** The driver's client was handed out: what was done with it is not known. */
   unsafe = false
 
   clear(): void {
     this.dirty = false
     this.prepared = false
+    this.deallocated = false
     this.unsafe = false
   }
 
@@ -30,6 +33,7 @@ export class Changes {
     if (statement.control) return
     this.dirty ||= changesSession(result, statement)
     this.prepared ||= this.dirty && hasCommand(result, 'PREPARE')
+    this.deallocated ||= this.dirty && deallocatesAll.test(sqlOf(statement.text))
   }
 
   /**
@@ -41,12 +45,15 @@ export class Changes {
     const sql = sqlOf(statement.text)
     this.dirty ||= !servers || outlastsFailure(sql)
     this.prepared ||= this.dirty && /\bprepare\b/i.test(sql)
+    this.deallocated ||= this.dirty && deallocatesAll.test(sql)
   }
 }
 
+const deallocatesAll = /\b(?:discard|deallocate(?:\s+prepare)?)\s+all\b/i
+
 /** The commands that change a session; CREATE may be that of a temporary table. */
 const changing = new Set(
-  'SET RESET LISTEN UNLISTEN PREPARE DECLARE CREATE DISCARD LOAD DO CALL'.split(' '),
+  'SET RESET LISTEN UNLISTEN PREPARE DEALLOCATE DECLARE CREATE DISCARD LOAD DO CALL'.split(' '),
 )
 
 /** Whether a statement may have changed the session, as far as its text and the server's answer show it. */

@@ -45,6 +45,8 @@ export interface DriverClient {
   readonly readyForQuery?: boolean
   readonly connection?: {
     readonly stream: DriverStream
+    /** What it takes for prepared, by name. */
+    readonly parsedStatements?: object
     prependListener(
       event: 'readyForQuery',
       listener: (message: { readonly status: TransactionStatus }) => void,
@@ -52,6 +54,11 @@ export interface DriverClient {
   }
   /** libpq, under the native driver. */
   readonly native?: { cancel(callback: () => void): void }
+}
+
+/** Named queries: the driver prepares each once in the life of a connection. */
+export function hasPrepared({ connection }: DriverClient): boolean {
+  return Object.keys(connection?.parsedStatements ?? {}).length > 0
 }
 
 export type Release = (error?: Error) => void

@@ -2,6 +2,7 @@
  * How a lease, a transaction or a savepoint leaves its connection behind: nothing runs, and the transaction is over,
  * or the connection is closed. None of these rejects: what could not be cleaned is gone.
  */
+import { hasPrepared } from './driver.ts'
 import type { Policy } from './policy.ts'
 import type { Session } from './session.ts'
 import { within } from './time.ts'
@@ -11,6 +12,10 @@ export async function restore(session: Session): Promise<void> {
   const { reset } = session.policy
   if (session.changes.unsafe && reset.when === 'never') {
     session.retire(new Error('The client was used directly, and nothing resets it.'))
+    return
+  }
+  if (reset.when !== 'never' && session.changes.deallocated && hasPrepared(session.client)) {
+    session.retire(new Error('What the driver had prepared on it was deallocated.'))
     return
   }
   await tellAll(session, restoring(session))

@@ -138,6 +138,19 @@ test('what the answers of the server do not show is reset where it is said, or a
   }
 })
 
+test('a connection whose named queries somebody dropped is replaced, and one without any is kept', async () => {
+  for (const drop of ['discard all', 'deallocate prepare all', 'deallocate all; select 1 / 0']) {
+    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    const pid = await backendOf(pool)
+    await use(pool, (lease) => lease.query(drop).catch(() => {}))
+    assert.equal(await prepare(pool), pid, drop)
+    await use(pool, (lease) => lease.query('prepare own as select 1; deallocate own'))
+    assert.equal(await prepare(pool), pid)
+    await use(pool, (lease) => lease.query(drop).catch(() => {}))
+    assert.notEqual(await prepare(pool), pid, drop)
+  }
+})
+
 test('what is never reset stays for the next holder', async () => {
   await using pool = pgPool(() => newPool(), { reset: 'never' })
   await pool.query("set statement_timeout = '7s'")
