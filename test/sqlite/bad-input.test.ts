@@ -1,4 +1,4 @@
-/** What cannot be opened says which path or option it was, and what to do. */
+/** What cannot be opened, or is asked for wrongly, says which path or option it was, and what to do. */
 import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -166,6 +166,18 @@ describe('options', () => {
     assert.throws(() => openAt(t, ':memory:', 5 as never), {
       name: 'TypeError',
       message: /the options of sqlite\(\) to be a plain object, received 5/,
+    })
+  })
+
+  test('those of write() are named, too', async (t) => {
+    using db = openAt(t, ':memory:')
+    await assert.rejects(db.write({ timeout: 1 } as never), {
+      name: 'TypeError',
+      message: /Unknown option `timeout` of write\(\)/,
+    })
+    await assert.rejects(db.write({ signal: 1 } as never), {
+      name: 'TypeError',
+      message: /option `signal` of write\(\) to be an AbortSignal, received 1/,
     })
   })
 

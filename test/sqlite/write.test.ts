@@ -167,18 +167,6 @@ describe('write()', () => {
     await using next = await within(db.write())
     assert.equal(next.state, 'open')
   })
-
-  test('unknown and wrong options are refused by name', async (t) => {
-    const { db } = openFile(t)
-    await assert.rejects(db.write({ timeout: 1 } as never), {
-      name: 'TypeError',
-      message: /Unknown option `timeout` of write\(\)/,
-    })
-    await assert.rejects(db.write({ signal: 1 } as never), {
-      name: 'TypeError',
-      message: /option `signal` of write\(\) to be an AbortSignal, received 1/,
-    })
-  })
 })
 
 describe('write({ signal })', () => {
