@@ -32,7 +32,7 @@ export function thrown(act: () => unknown): unknown {
 export async function within<T>(promise: PromiseLike<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const bound = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('Still pending after 5 s.')), 5_000)
+    timer = setTimeout(() => reject(new Error('Still pending after 30 s.')), 30_000)
   })
   try {
     return await Promise.race([promise, bound])

@@ -1,32 +1,7 @@
 /** Ways to look at a promise, or at the process, without hanging on it. */
-import { setImmediate as turn } from 'node:timers/promises'
+import { within } from '../../core/support/promises.ts'
 
-/** Resolves when everything that can go on without the outside world has gone on. */
-export async function quiet(): Promise<void> {
-  await turn()
-  await turn()
-}
-
-/** `promise`, or a failure of the test instead of a hanging one. */
-export async function within<T>(promise: PromiseLike<T>): Promise<T> {
-  const bound = Promise.withResolvers<never>()
-  const timer = setTimeout(() => bound.reject(new Error('Still pending after 30 s.')), 30_000)
-  try {
-    return await Promise.race([promise, bound.promise])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-export async function isPending(promise: PromiseLike<unknown>): Promise<boolean> {
-  let pending = true
-  const settle = (): void => {
-    pending = false
-  }
-  promise.then(settle, settle)
-  await quiet()
-  return pending
-}
+export { isPending, quiet, within } from '../../core/support/promises.ts'
 
 export interface Warning extends Error {
   code?: string
