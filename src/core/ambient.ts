@@ -3,12 +3,10 @@
  */
 import { AppNode } from './app.ts'
 import { ambient } from './context.ts'
-import { runIn } from './life.ts'
+import { runIn, type Body } from './life.ts'
 import { noScope } from './misuse.ts'
 import { bodyOf } from './options.ts'
-import type { MaybePromise, Resource, Scope, ScopeOptions } from './types.ts'
-
-type Body<R> = (scope: Scope) => MaybePromise<R>
+import type { Resource, Scope, ScopeOptions } from './types.ts'
 
 /**
  * `currentScope().run(…)`; outside every scope, in an app of its own that lives as long as `body`. Rejects with what

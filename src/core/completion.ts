@@ -3,10 +3,11 @@
  * nested `await using` combines them, and none is lost.
  */
 import { holds } from './attempt.ts'
-import { isObject, isSuppressedError, suppress, suppressionChain } from './dispose.ts'
+import { isObject, suppress } from './dispose.ts'
 import { ScopeIncompleteError, UnwindError } from './errors.ts'
 import { title, type Named } from './misuse.ts'
 import { rememberOrigin } from './origin.ts'
+import { isSuppressedError, suppressionChain } from './suppressed-error.ts'
 import type { Exit, Outcome } from './types.ts'
 
 // Whatever was thrown is known again by this: NaN too, and `undefined` where it is there.

@@ -6,14 +6,7 @@ import { holds } from './attempt.ts'
 import { recordOf } from './error-json.ts'
 import { formatError } from './format.ts'
 import { describe } from './options.ts'
-import {
-  isSuppressedError,
-  newSuppressedError,
-  suppressionChain,
-  type SuppressedError,
-} from './suppressed-error.ts'
-
-export { isSuppressedError, suppressionChain }
+import { newSuppressedError, suppressionChain, type SuppressedError } from './suppressed-error.ts'
 
 export type Method = (this: unknown, ...parameters: never[]) => unknown
 

@@ -4,7 +4,7 @@
  */
 import { detection, type LeakOptions } from './detection.ts'
 import { leaked } from './events.ts'
-import { reportUnthrown, title, type Named } from './misuse.ts'
+import { duration, reportUnthrown, title, type Named } from './misuse.ts'
 import type { LeakReport } from './reports.ts'
 import { usageOf, type Usage } from './usage.ts'
 
@@ -66,7 +66,7 @@ export function reportReturn(found: Found): void {
   const site = siteOf({ reason, resource, site: place })
   site.returned += 1
   if (site.returned > 1) return
-  say(`${subject(found)} was returned after all, after ${seconds(found)}.`, found.site)
+  say(`${subject(found)} was returned after all, after ${duration(found.heldMs)}.`, found.site)
 }
 
 /** The latest ones, newest first. */
@@ -102,12 +102,12 @@ function siteOf({
 
 const whatHappened: Readonly<Record<LeakReport['reason'], (found: Found) => string>> = {
   age: (found) =>
-    `Suspected leak: ${subject(found)} is held for ${seconds(found)} now. If that is right, nothing is wrong`,
+    `Suspected leak: ${subject(found)} is held for ${duration(found.heldMs)} now. If that is right, nothing is wrong`,
   // It has one, which has closed.
   scope: (found) =>
-    `Leak: "${found.resource}" is still held although its scope, ${title(found.scope as Named)}, has closed, ${seconds(found)} after it was acquired`,
+    `Leak: "${found.resource}" is still held although its scope, ${title(found.scope as Named)}, has closed, ${duration(found.heldMs)} after it was acquired`,
   collected: (found) =>
-    `Leak: ${subject(found)} became garbage before it was released, ${seconds(found)} after it was acquired or later`,
+    `Leak: ${subject(found)} became garbage before it was released, ${duration(found.heldMs)} after it was acquired or later`,
 }
 
 function warn(found: Found, site: string): void {
@@ -132,8 +132,4 @@ function howToSee(resource: string): string {
 function subject({ resource, scope }: Found): string {
   if (scope === undefined) return `"${resource}"`
   return resource === scopeItself ? title(scope) : `"${resource}" of ${title(scope)}`
-}
-
-function seconds({ heldMs }: Found): string {
-  return heldMs < 1_000 ? `${Math.round(heldMs)} ms` : `${(heldMs / 1_000).toFixed(1)} s`
 }

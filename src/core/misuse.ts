@@ -18,7 +18,7 @@ export function scopeClosed(
   closedAt: number | undefined,
 ): ScopeClosedError {
   const when =
-    closedAt === undefined ? `is ${scope.state}` : `closed ${ago(roughNow() - closedAt)} ago`
+    closedAt === undefined ? `is ${scope.state}` : `closed ${duration(roughNow() - closedAt)} ago`
   const closing = closingOf(scope)
   const said =
     scope.kind === 'app'
@@ -27,7 +27,8 @@ export function scopeClosed(
   return new ScopeClosedError(`${call}: ${said}`, closing && { cause: closing })
 }
 
-function ago(ms: number): string {
+/** A time in a message. */
+export function duration(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`
 }
 
