@@ -82,7 +82,7 @@ export interface PgPoolOptions {
   own?: boolean
   /**
    * What a lease does about session state on release. Default `auto`: only when something was changed, as far as the
-   * answers of the server and the text of a SELECT show it. What functions, views and triggers change does not show:
+   * answers of the server and the texts of its statements show it. What functions, views and triggers change does not show:
    * call `markDirty()`, or use `always`.
    */
   reset?: PgReset
