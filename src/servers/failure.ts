@@ -57,8 +57,12 @@ export function isClosed(error: unknown): boolean {
 
 /** End an answer in the middle, visibly. */
 export function cut(response: ServerResponse): void {
-  if (isHttp2(response)) response.stream.close(internalError)
-  else {
+  if (isHttp2(response)) {
+    const { stream } = response
+    stream.close(internalError)
+    // Both sides of one for the head alone have ended, and it would wait for that.
+    if (stream.headRequest) stream.destroy()
+  } else {
     response.destroy()
     endInTurn(response)
   }
@@ -76,10 +80,19 @@ function destroy(socket: Socket): void {
   socket.destroy()
 }
 
+/** What is used of a stream of HTTP/2. */
+interface Stream {
+  readonly headRequest: boolean
+  readonly rstCode: number
+  destroy(): void
+  close(code: number): void
+  once(event: 'close', listener: () => void): unknown
+}
+
 /** Whether this is a response of the compatibility API. */
 export function isHttp2(
   response: ServerResponse,
-): response is ServerResponse & { readonly stream: { close(code: number): void } } {
+): response is ServerResponse & { readonly stream: Stream } {
   return 'stream' in response
 }
 

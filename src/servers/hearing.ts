@@ -36,6 +36,13 @@ export function hearClose(
   served: Served,
 ): void {
   response.on('close', onClose)
+  // Of an answer to HEAD that has not ended, HTTP/2 tells by its stream alone, which ends with the head.
+  if (request.method === 'HEAD' && isHttp2(response)) {
+    const { stream } = response
+    stream.once('close', () => {
+      if (stream.rstCode !== 0 || !response.headersSent) served.left()
+    })
+  }
   if (response.socket === null) watchQueued(request, response, () => served.left())
 }
 

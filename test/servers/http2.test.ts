@@ -65,20 +65,22 @@ async function within(
 }
 
 describe('a request of HTTP/2', () => {
-  test('that is cancelled in the middle of its handler is aborted', async () => {
-    const running = Promise.withResolvers<void>()
-    await using site = await serve(async () => {
-      running.resolve()
-      await untilAborted(currentScope())
+  for (const method of ['GET', 'HEAD']) {
+    test(`that is cancelled in the middle of its handler is aborted (${method})`, async () => {
+      const running = Promise.withResolvers<void>()
+      await using site = await serve(async () => {
+        running.resolve()
+        await untilAborted(currentScope())
+      })
+      await within(site, async (session) => {
+        const stream = session.request({ ':path': '/', ':method': method })
+        await running.promise
+        stream.close(constants.NGHTTP2_CANCEL)
+        assert.deepEqual(await site.statuses(), ['aborted'])
+      })
+      assert.deepEqual(site.reported, [])
     })
-    await within(site, async (session) => {
-      const stream = session.request({ ':path': '/' })
-      await running.promise
-      stream.close(constants.NGHTTP2_CANCEL)
-      assert.deepEqual(await site.statuses(), ['aborted'])
-    })
-    assert.deepEqual(site.reported, [])
-  })
+  }
 
   test('that is cancelled in the middle of its stream is aborted, after its producer has ended', async () => {
     const log: string[] = []

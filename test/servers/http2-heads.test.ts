@@ -1,0 +1,66 @@
+/** Requests of HTTP/2 for a head alone: their stream ends with that, and their handler later. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { Server, ServerResponse } from 'node:http'
+import { connect, createServer, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
+import { describe, test } from 'node:test'
+
+import { scoped } from 'unwind/http'
+
+import { turn } from './support/scoped-site.ts'
+import { Site } from './support/site.ts'
+
+/** Ask for the head alone, once. */
+async function within(
+  handler: (response: ServerResponse) => unknown,
+  body: (site: Site, stream: ClientHttp2Stream, session: ClientHttp2Session) => Promise<void>,
+): Promise<void> {
+  await using site = await Site.open(
+    (opened) =>
+      scoped(opened.app, (_request, response: ServerResponse) => {
+        opened.watch()
+        return handler(response)
+      }),
+    // The compatibility API is that of http.
+    createServer() as unknown as Server,
+  )
+  const session = connect(`http://127.0.0.1:${site.port}`)
+  const stream = session.request({ ':path': '/', ':method': 'HEAD' })
+  stream.on('error', () => {})
+  try {
+    await body(site, stream, session)
+  } finally {
+    session.destroy()
+  }
+}
+
+describe('a request of HTTP/2 for the head alone', () => {
+  test('goes on after that was sent', async () => {
+    const handler = async (response: ServerResponse): Promise<void> => {
+      response.write('half')
+      await turn()
+      await turn()
+      response.end('whole')
+    }
+    await within(handler, async (site, stream) => {
+      await once(stream, 'close')
+      assert.deepEqual(await site.statuses(), ['success'])
+    })
+  })
+
+  test('does not keep its session where its handler fails after that was sent', async () => {
+    const handler = async (response: ServerResponse): Promise<void> => {
+      response.write('half')
+      await turn()
+      throw new Error('too late')
+    }
+    await within(handler, async (site, stream, session) => {
+      await once(stream, 'response')
+      assert.deepEqual(await site.statuses(), ['failure'])
+      const ended = once(site.server, 'close')
+      site.server.close()
+      session.close()
+      await ended
+    })
+  })
+})
