@@ -1,19 +1,70 @@
-/** What is known of a COMMIT: that it succeeded, that it failed, or neither. */
+/** A COMMIT, or the RELEASE of a savepoint: that it succeeded, that it failed, or neither is known of it. */
 import { suppress } from '../core/dispose.ts'
 import { checkFunction } from '../core/options.ts'
 import { hasCommand, type DriverResult } from './driver.ts'
-import { isServerError } from './errors.ts'
+import { commitUnknown, isServerError, refusesAll, rolledBack } from './errors.ts'
 import type { Session } from './session.ts'
-import type { Statement } from './statement.ts'
+import { Statement, takenOver, type Step } from './statement.ts'
+import { submit } from './submit.ts'
 import { within } from './time.ts'
+import type { Transaction } from './transaction.ts'
 
-/** Whether the answer to a COMMIT means that nothing was committed. */
-export function isRollback(result: DriverResult): boolean {
-  return hasCommand(result, 'ROLLBACK')
+/** It is not cancelled; when the transaction's signal aborts, the server has the grace to answer. */
+export function commit(transaction: Transaction, session: Session): Promise<void> {
+  const { frame, signal } = transaction
+  const statement = new Statement(frame.commit, undefined, true, new Commit(transaction, session))
+  const { promise } = statement
+  if (signal !== undefined) {
+    statement.follow(signal, () => void answeredWithinGrace(session, promise))
+  }
+  submit(session, statement, undefined, undefined)
+  // What its step makes of the answer.
+  return promise as Promise<unknown> as Promise<void>
+}
+
+export class Commit implements Step<undefined> {
+  readonly #transaction: Transaction
+  readonly #session: Session
+
+  constructor(transaction: Transaction, session: Session) {
+    this.#transaction = transaction
+    this.#session = session
+  }
+
+  answered(result: DriverResult): undefined | Promise<never> {
+    if (hasCommand(result, 'ROLLBACK')) return this.#rolledBack()
+    this.#transaction.finish('committed')
+    return undefined
+  }
+
+  async failed(error: unknown, sent: boolean): Promise<never> {
+    const transaction = this.#transaction
+    const session = this.#session
+    const { failure } = session
+    const { parent } = transaction
+    await takenOver()
+    if (transaction.usesConnection && (parent !== undefined || !sent)) {
+      await transaction.undo(session)
+    }
+    if (parent !== undefined) {
+      throw refusesAll(error) ? rolledBack(transaction.frame.what, failure) : error
+    }
+    const unknown = sent && !(await isFinal(session, error))
+    transaction.finish(unknown ? 'unknown' : 'rolled back')
+    throw unknown ? commitUnknown(error) : error
+  }
+
+  async #rolledBack(): Promise<never> {
+    const transaction = this.#transaction
+    const { failure } = this.#session
+    transaction.finish('rolled back')
+    await takenOver()
+    throw rolledBack(transaction.frame.what, failure)
+  }
 }
 
 /** Whether the server said what became of the COMMIT, and lived to wait for the next statement. */
-export async function isFinal(session: Session, error: unknown): Promise<boolean> {
+async function isFinal(session: Session, error: unknown): Promise<boolean> {
   if (!isServerError(error)) return false
   const answered = await within(session.policy.grace, session.whenQuiet())
   return answered && !session.lost
@@ -76,18 +127,6 @@ export async function whenEnded(
   const ended = ending.catch(ignore)
   if (committing) await answeredWithinGrace(session, ended)
   await ended
-}
-
-/** A COMMIT is not cancelled; when `signal` aborts, the server has the grace to answer. */
-export function answerTo(
-  { promise }: Statement,
-  session: Session,
-  signal: AbortSignal | undefined,
-): Promise<DriverResult> {
-  if (signal === undefined) return promise
-  const onAbort = (): void => void answeredWithinGrace(session, promise)
-  signal.addEventListener('abort', onAbort, { once: true })
-  return promise.finally(() => signal.removeEventListener('abort', onAbort))
 }
 
 function ignore(): void {}

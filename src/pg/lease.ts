@@ -7,6 +7,7 @@ import { Kind, ticketFor, type Ticket } from '../core/held.ts'
 import { closingScope, disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
+import { begin } from './begin.ts'
 import type { Link } from './chain.ts'
 import { Children } from './children.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
@@ -104,7 +105,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
       this.#transaction = transaction
       transaction.ticket = ticketFor(transactionKind)
       transaction.ticket?.held(transaction)
-      return transaction.start(session)
+      return begin(transaction, session)
     } catch (error) {
       return Promise.reject(error)
     }

@@ -4,6 +4,8 @@
  * (docs/decisions/shapes-that-stay.md).
  */
 import { Kind, Ticket } from '../core/held.ts'
+import { Begin } from './begin.ts'
+import { Commit } from './commit.ts'
 import { outside } from './driver.ts'
 import { Lease } from './lease.ts'
 import { Statement } from './statement.ts'
@@ -28,6 +30,8 @@ function examples(): object[] {
     new Lease(nothing, nothing, undefined),
     new Statement('', undefined, true),
     new Transaction(nothing, nothing, nothing, undefined),
+    new Begin(nothing, nothing),
+    new Commit(nothing, nothing),
     new Waiter(ignore, ignore, undefined, ignore, undefined),
   ]
 }

@@ -7,6 +7,17 @@ import type { DriverResult } from './driver.ts'
 import { isServerError } from './errors.ts'
 import type { PgQueryConfig, PgQueryOptions } from './types.ts'
 
+/**
+ * Whoever makes something of a statement's end, and hears of it before those who wait: where the socket was read, in the
+ * context of the connection.
+ */
+export interface Step<T> {
+  /** @returns what the statement's promise becomes */
+  answered(result: DriverResult): T | Promise<T>
+  /** @param sent the driver was given the statement */
+  failed(error: unknown, sent: boolean): Promise<never>
+}
+
 export class Statement {
   readonly text: string | PgQueryConfig
   readonly values: readonly unknown[] | undefined
@@ -22,6 +33,7 @@ export class Statement {
   #why: (() => unknown) | undefined = undefined
   #followed: { readonly signal: AbortSignal; readonly onAbort: () => void }[] | undefined =
     undefined
+  readonly #step: Step<unknown> | undefined
   #resolve: ((result: DriverResult | Promise<never>) => void) | undefined = undefined
   #reject: ((error: unknown) => void) | undefined = undefined
 
@@ -29,10 +41,12 @@ export class Statement {
     text: string | PgQueryConfig,
     values: readonly unknown[] | undefined,
     control: boolean,
+    step?: Step<unknown>,
   ) {
     this.text = text
     this.values = values
     this.control = control
+    this.#step = step
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -48,11 +62,17 @@ export class Statement {
 
   resolve(result: DriverResult): void {
     this.#unfollow()
-    this.#resolve?.(result)
+    // What a step makes of it, only its sender waits for.
+    const end = this.#step === undefined ? result : (this.#step.answered(result) as DriverResult)
+    this.#resolve?.(end)
   }
 
   reject(error: unknown): void {
     this.#unfollow()
+    if (this.#step !== undefined) {
+      this.#resolve?.(this.#step.failed(error, this.sent))
+      return
+    }
     if (!isServerError(error) || this.control) {
       this.#reject?.(error)
       return
@@ -132,12 +152,17 @@ export function sqlOf(text: string | PgQueryConfig): string {
 const turn: Promise<void> = Promise.resolve()
 
 /**
- * The driver's errors are made where the socket was read; this stack leads to whoever waits, once the statement's promise
- * has taken over this one: two turns from now.
+ * Until the statement's promise has taken over the one that it was resolved with: from then on a stack leads to whoever
+ * waits, and not to where the socket was read.
  */
+export async function takenOver(): Promise<void> {
+  await turn
+  await turn
+}
+
+/** With a stack that leads to whoever waits. */
 async function retraced(error: Error): Promise<never> {
-  await turn
-  await turn
+  await takenOver()
   Error.captureStackTrace(error, retraced)
   throw error
 }

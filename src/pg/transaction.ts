@@ -6,27 +6,22 @@ import type { Ticket } from '../core/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
-import { answerTo, isFinal, isRollback, whenEnded, type Callbacks } from './commit.ts'
+import { begin } from './begin.ts'
+import { commit, whenEnded, type Callbacks } from './commit.ts'
 import { Contents } from './contents.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
-import type { DriverResult } from './driver.ts'
 import { Lapse } from './ends.ts'
-import {
-  commitUnknown,
-  isServerError,
-  refusesAll,
-  rolledBack,
-  transactionOpen,
-  unexpectedRollback,
-} from './errors.ts'
+import { transactionOpen, unexpectedRollback } from './errors.ts'
 import { poolOfOne } from './facades.ts'
 import { savepointFrame, undo, type Frame } from './frame.ts'
 import { transactionLock, tryTransactionLock, type LockArguments } from './lock-wait.ts'
 import type { Final, Held, Owner, Phase } from './owner.ts'
 import type { Session } from './session.ts'
-import { control, either, query } from './submit.ts'
+import { either, query } from './submit.ts'
 import type { PgQueryConfig, PgQueryOptions, PgQueryResult, PgTransaction } from './types.ts'
+
+const done: Promise<void> = Promise.resolve()
 
 export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held, CursorHost {
   /** The scope that ends it. */
@@ -38,9 +33,10 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   later: Callbacks | undefined = undefined
   /** Its abort ends what runs in it, by whichever handle that was sent. */
   readonly signal: AbortSignal | undefined
-  readonly #frame: Frame
+  readonly frame: Frame
+  /** The one around a savepoint. */
+  readonly parent: Transaction | undefined
   readonly #owner: Owner
-  readonly #parent: Transaction | undefined
   #session: Session | undefined
   #phase: Phase = 'open'
   #ending: Promise<void> | undefined = undefined
@@ -50,9 +46,9 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
 
   constructor(session: Session, frame: Frame, owner: Owner, signal: AbortSignal | undefined) {
     this.#session = session
-    this.#frame = frame
+    this.frame = frame
     this.#owner = owner
-    this.#parent = owner instanceof Transaction ? owner : undefined
+    this.parent = owner instanceof Transaction ? owner : undefined
     this.signal = signal
   }
 
@@ -69,23 +65,6 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     return this.#lapse !== undefined
   }
 
-  /** Begin. What fails here leaves nothing open. */
-  async start(session: Session): Promise<this> {
-    const statement = control(session, this.#frame.begin, this.signal)
-    try {
-      await statement.promise
-    } catch (error) {
-      // It may have begun all the same.
-      if (this.#session && statement.sent && !isServerError(error))
-        await undo(session, this.#frame, this)
-      this.#finish('rolled back')
-      throw error
-    }
-    if (this.#phase !== 'open') throw this.dead()
-    if (this.#parent === undefined) session.begun(this)
-    return this
-  }
-
   // oxlint-disable-next-line typescript/no-explicit-any -- what a row is, only the statement knows
   query<Row = any>(
     first: string | PgQueryConfig,
@@ -100,7 +79,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     const session = this.#session
     if (this.#phase !== 'open' || session === undefined) return this.#commitAgain()
     if (this.#contents?.savepoint !== undefined) {
-      return Promise.reject(transactionOpen(`${this.#frame.what} cannot commit`))
+      return Promise.reject(transactionOpen(`${this.frame.what} cannot commit`))
     }
     const { doomed } = this
     if (doomed !== undefined) {
@@ -109,14 +88,15 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     // Whatever it was aborted with is passed on.
     if (this.signal?.aborted === true) return Promise.reject(this.signal.reason as Error)
     this.#phase = 'committing'
-    return (this.#ending = this.#commit(session))
+    return (this.#ending =
+      this.#contents === undefined ? commit(this, session) : this.#commit(session, this.#contents))
   }
 
   rollback(): Promise<void> {
     const session = this.#session
     if (this.#phase !== 'open' || session === undefined) return this.#rollBackAgain()
     this.#phase = 'rolling back'
-    return (this.#ending = this.#rollBack(session))
+    return (this.#ending = this.undo(session))
   }
 
   async savepoint(signal?: AbortSignal): Promise<Transaction> {
@@ -127,7 +107,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     const savepoint = new Transaction(session, savepointFrame(), this, either(this.signal, signal))
     // Before the first wait: from here on there is something to roll back to.
     contents.savepoint = savepoint
-    return await savepoint.start(session)
+    return await begin(savepoint, session)
   }
 
   cursor<Row>(...parameters: CursorArguments): Cursor<Row> {
@@ -154,13 +134,13 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.lender === undefined ? this.#dispose() : refuseLent(this.#frame.what, this.lender)
+    return this.lender === undefined ? this.#dispose() : refuseLent(this.frame.what, this.lender)
   }
 
   #dispose(): Promise<void> {
     if (this.#phase === 'open') return this.rollback()
     if (this.#lapse?.untold === true) return Promise.reject(this.dead())
-    if (this.#session === undefined || this.#ending === undefined) return Promise.resolve()
+    if (this.#session === undefined || this.#ending === undefined) return done
     return whenEnded(this.#session, this.#ending, this.#phase === 'committing')
   }
 
@@ -183,7 +163,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   dead(): Error {
     if (this.#lapse !== undefined) return this.#lapse.tell()
     const cause = this.#closedBy && scopeClosed(this.#closedBy, 'query()', undefined)
-    return disposedError(this.#frame.what, cause)
+    return disposedError(this.frame.what, cause)
   }
 
   /** For the scope that lent it: until this is over, the connection takes no statement that was meant for it. */
@@ -205,11 +185,11 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     this.#owner.destroy(error)
   }
 
-  lapse(end: Final, lapse: Lapse = new Lapse(this.#frame.what, end)): void {
+  lapse(end: Final, lapse: Lapse = new Lapse(this.frame.what, end)): void {
     const session = this.#session
     if (session === undefined) return
     this.#contents?.lapse(end, lapse)
-    this.#finish(end)
+    this.finish(end)
     this.#lapse = lapse
     session.line.refuse(() => this.dead())
   }
@@ -227,6 +207,29 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     await this.#contents?.leave(session)
   }
 
+  /** Whether its connection is still its own. */
+  get usesConnection(): boolean {
+    return this.#session !== undefined
+  }
+
+  /** For its end: roll back, and nothing that waits is sent. */
+  async undo(session: Session): Promise<void> {
+    this.#contents?.cut(this.#closedBy)
+    session.line.refuse(() => this.dead())
+    await undo(session, this.frame, this)
+    this.finish('rolled back')
+    if (this.state !== 'rolled back') throw this.dead()
+  }
+
+  /** For its end, once. */
+  finish(phase: Final): void {
+    if (this.#lapse !== undefined) return
+    this.#session?.over(this)
+    this.#phase = phase
+    this.#session = undefined
+    this.#owner.ended()
+  }
+
   ended(): void {
     this.contents.savepoint = undefined
   }
@@ -239,44 +242,14 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     this.#owner.suspend(scope)
   }
 
-  async #commit(session: Session): Promise<void> {
-    const children = this.#contents?.children
-    if (this.#parent !== undefined) children?.passOn(this, this.#parent.contents)
-    if (children?.empty === false) await children.close(session, this.#closedBy)
+  /** What is owed to the commit is done in the context of whoever commits: the answer comes in that of the connection. */
+  async #commit(session: Session, contents: Contents): Promise<void> {
+    const { children } = contents
+    if (this.parent !== undefined) children.passOn(this, this.parent.contents)
+    if (!children.empty) await children.close(session, this.#closedBy)
     if (this.#session === undefined) throw this.dead()
-    const statement = control(session, this.#frame.commit)
-    let result: DriverResult
-    try {
-      result = await answerTo(statement, session, this.signal)
-    } catch (error) {
-      throw await this.#notCommitted(session, statement.sent, error)
-    }
-    if (isRollback(result)) {
-      this.#finish('rolled back')
-      throw rolledBack(this.#frame.what, session.failure)
-    }
-    this.#finish('committed')
-    if (this.#contents) await this.#contents.committed(this.later ?? this.#parent?.contents)
-  }
-
-  /** @returns what to throw */
-  async #notCommitted(session: Session, sent: boolean, error: unknown): Promise<unknown> {
-    const { failure } = session
-    if (this.#session && (this.#parent || !sent)) await this.#rollBack(session)
-    if (this.#parent !== undefined) {
-      return refusesAll(error) ? rolledBack(this.#frame.what, failure) : error
-    }
-    const unknown = sent && !(await isFinal(session, error))
-    this.#finish(unknown ? 'unknown' : 'rolled back')
-    return unknown ? commitUnknown(error) : error
-  }
-
-  async #rollBack(session: Session): Promise<void> {
-    this.#contents?.cut(this.#closedBy)
-    session.line.refuse(() => this.dead())
-    await undo(session, this.#frame, this)
-    this.#finish('rolled back')
-    if (this.state !== 'rolled back') throw this.dead()
+    await commit(this, session)
+    await contents.committed(this.later ?? this.parent?.contents)
   }
 
   /** Asking twice for the same end is one end; for the other, a mistake. */
@@ -288,13 +261,5 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   async #rollBackAgain(): Promise<void> {
     await this.#dispose()
     if (this.state === 'committed' || (this.lapsed && this.state === 'failed')) throw this.dead()
-  }
-
-  #finish(phase: Final): void {
-    if (this.#lapse !== undefined) return
-    this.#session?.over(this)
-    this.#phase = phase
-    this.#session = undefined
-    this.#owner.ended()
   }
 }

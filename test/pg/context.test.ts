@@ -129,11 +129,16 @@ test('what a request awaits goes on in its own context', async () => {
         assert.equal(name(), request)
         await using tx = await lease.begin()
         assert.equal(name(), request)
-        tx.afterCommit(() => assert.equal(name(), request))
         await assert.rejects(
           tx.query('select pg_sleep(60)', [], { signal: AbortSignal.timeout(5) }),
         )
         assert.equal(name(), request)
+        await tx.rollback()
+        await using next = await lease.begin()
+        const told: unknown[] = []
+        next.afterCommit(() => told.push(name()))
+        await next.commit()
+        assert.deepEqual(told, [request])
       }),
     ),
   )

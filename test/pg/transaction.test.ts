@@ -66,9 +66,13 @@ test('a COMMIT that the server turned into a ROLLBACK rejects with what had fail
   await tx.query(`insert into ${table.name} values (1)`)
   await assert.rejects(tx.query('select 1/0'), { code: '22012' })
   assert.equal(tx.state, 'failed')
-  await assert.rejects(tx.commit(), (error: Error & { code?: string }) => {
+  const commitAll = async (): Promise<void> => {
+    await tx.commit()
+  }
+  await assert.rejects(commitAll(), (error: Error & { code?: string }) => {
     assert.equal(error.name, 'PgTransactionRolledBackError')
     assert.equal(error.code, 'ERR_PG_ROLLED_BACK')
+    assert.match(error.stack ?? '', /commitAll/, 'it leads to whoever commits')
     assert.equal((error.cause as { code?: string }).code, '22012')
     return true
   })

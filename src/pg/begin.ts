@@ -1,0 +1,49 @@
+/** A BEGIN, or a SAVEPOINT, on its way. What fails here leaves nothing open. */
+import { isServerError } from './errors.ts'
+import { undo } from './frame.ts'
+import type { Session } from './session.ts'
+import { Statement, takenOver, type Step } from './statement.ts'
+import { submit } from './submit.ts'
+import type { Transaction } from './transaction.ts'
+
+export function begin(transaction: Transaction, session: Session): Promise<Transaction> {
+  const { frame, signal } = transaction
+  const statement = new Statement(frame.begin, undefined, true, new Begin(transaction, session))
+  submit(session, statement, signal, undefined)
+  // What its step makes of the answer.
+  return statement.promise as Promise<unknown> as Promise<Transaction>
+}
+
+export class Begin implements Step<Transaction> {
+  readonly #transaction: Transaction
+  readonly #session: Session
+
+  constructor(transaction: Transaction, session: Session) {
+    this.#transaction = transaction
+    this.#session = session
+  }
+
+  answered(): Transaction | Promise<never> {
+    const transaction = this.#transaction
+    if (transaction.ending) return this.#tooLate()
+    if (transaction.parent === undefined) this.#session.begun(transaction)
+    return transaction
+  }
+
+  async failed(error: unknown, sent: boolean): Promise<never> {
+    const transaction = this.#transaction
+    await takenOver()
+    // It may have begun all the same.
+    if (transaction.usesConnection && sent && !isServerError(error)) {
+      await undo(this.#session, transaction.frame, transaction)
+    }
+    transaction.finish('rolled back')
+    throw error
+  }
+
+  /** Its connection was released meanwhile. */
+  async #tooLate(): Promise<never> {
+    await takenOver()
+    throw this.#transaction.dead()
+  }
+}
