@@ -2,15 +2,20 @@
  * Time, as cheaply as it can be had: a clock that is read a few hundred times a second however many scopes there are,
  * unless somebody looks at the times; timers; and listening to a signal.
  */
-// Not the global one, which tests and DOMs replace: the clock must go on.
+// Not the global ones, which tests and DOMs replace: the clock must go on.
+import { performance } from 'node:perf_hooks'
 import { setTimeout as setClock } from 'node:timers'
 import { acquired, released, scopeClosed } from './events.ts'
 
 /** Milliseconds: how far `roughNow` may lag behind. */
 const tick = 2
 
-/** The last reading, and whether it is still good enough. */
-const clock = { reading: 0, fresh: false }
+/** Readings in a tick that cost as much as a timer and the turn of the event loop that it takes. */
+const many = 50
+
+/** The last reading, whether it is good for the rest of a tick, and how many there were since when. */
+const clock = { reading: 0, fresh: false, readings: 0, since: 0 }
+let ticking: NodeJS.Timeout | undefined
 let lookers = 0
 
 /**
@@ -22,13 +27,22 @@ export function roughNow(): number {
 }
 
 function readClock(): number {
-  if (lookers > 0 || timesArePublished()) return performance.now()
+  const now = performance.now()
+  if (lookers > 0 || timesArePublished()) return now
+  if (clock.readings === 0) clock.since = now
+  clock.readings += 1
+  if (clock.readings === many) keepReading(now - clock.since < tick)
   // Whole milliseconds: a fraction would be allocated wherever it is stored.
-  clock.reading = Math.floor(performance.now())
-  clock.fresh = true
-  // Unreferenced, and not renewed: a process that opens no scope is not woken.
-  setClock(forget, tick).unref()
-  return clock.reading
+  return (clock.reading = Math.floor(now))
+}
+
+function keepReading(fresh: boolean): void {
+  clock.readings = 0
+  clock.fresh = fresh
+  if (!fresh) return
+  // Unreferenced, and not set again by itself: a process that opens no scope is not woken.
+  ticking ??= setClock(forget, tick).unref()
+  ticking.refresh()
 }
 
 /** The same clock, for those who compare with it: what began is never younger than it was. */

@@ -1,7 +1,7 @@
 /** Looking in: `inspect` gives the tree of what is open, what it holds, since when, and what it waits for. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { createApp, resource, value, type ScopeSnapshot } from 'unwind'
 import { setUp } from './support/app.ts'
 import { quiet, rejection } from './support/promises.ts'
@@ -104,6 +104,25 @@ test('ages and hold times are milliseconds, and never less than has passed', asy
   for (const ms of [ageMs, resources[0]?.heldMs ?? 0]) {
     assert.ok(ms >= least && ms <= most, `${least} ≤ ${ms} ≤ ${most}`)
   }
+})
+
+test('the clock goes on while many scopes are opened in each turn of the event loop, and after that', async (t) => {
+  const { app } = setUp(t)
+  const began = performance.now()
+  while (performance.now() - began < 100) {
+    for (let one = 0; one < 100; one += 1) await app.child().close()
+    await nextTurn()
+  }
+  // The last reading may be as old as the last turn, and none is as old as the first.
+  const scopes = [app.child()]
+  await sleep(10)
+  scopes.push(app.child())
+  const ages = scopes.map((scope) => scope.inspect().ageMs)
+  const most = performance.now() - began
+  assert.ok(
+    ages.every((age) => age >= 0 && age < most - 50),
+    ages.join(', '),
+  )
 })
 
 test('tasks are counted', async (t) => {
