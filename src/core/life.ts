@@ -114,7 +114,7 @@ export function conclude(scope: ScopeNode): Promise<void> {
 /** Close at once, where there is nothing to release and nobody to wait for. @returns whether there was not */
 export function concludeEmpty(scope: ScopeNode): boolean {
   if (scope.newest !== undefined || scope.state !== 'open' || !isAlone(scope)) return false
-  void drainScope(scope)
+  if (scope.completion.status === 'unknown') endUnknown(scope)
   finish(scope)
   return true
 }
