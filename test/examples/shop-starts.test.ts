@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
+import { readArguments, StartError } from '../../examples/shop/arguments.ts'
 import { runExample, startExample, type Ended } from './support/example.ts'
 import { assertBalanced, few, none, temporaryFolder } from './support/shop.ts'
 
@@ -24,18 +25,15 @@ suite(
   'a shop that cannot start says why in one line, and exits with 2',
   { timeout: 180_000, concurrency: 3 },
   () => {
-    const mistakes: [string, string[], RegExp][] = [
-      ['an unknown option', ['--color'], /Unknown option '--color'/],
-      ['a word too many', ['shop.db'], /Unexpected argument 'shop\.db'/],
-      ['no number', ['--requests', 'many'], /--requests wants a whole number .*"many"/],
-      ['a negative number', ['--sockets', '-3'], /--sockets/],
-      ['a number too large', ['--port', '70000'], /--port wants .* to 65535/],
-      ['no value', ['--database'], /--database/],
-      ['a folder that is not there', ['--database', '/nowhere/shop.db'], /\/nowhere/],
-    ]
-    for (const [name, words, message] of mistakes) {
-      test(name, async () => assertRefused(await runExample('shop/main', words), message))
-    }
+    // One of the mistakes on the command line: the others need no process of their own.
+    test('an unknown option', async () => {
+      assertRefused(await runExample('shop/main', ['--color']), /Unknown option '--color'/)
+    })
+
+    test('a folder that is not there', async () => {
+      const words = ['--database', '/nowhere/shop.db']
+      assertRefused(await runExample('shop/main', words), /\/nowhere/)
+    })
 
     test('a file that is no database', async () => {
       await using folder = await temporaryFolder()
@@ -72,11 +70,6 @@ suite(
       assert.equal(ended.code, 2)
     })
 
-    test('a DATABASE_URL of something else', async () => {
-      const ended = await runExample('shop/main', few, { databaseUrl: 'mysql://localhost/shop' })
-      assertRefused(ended, /DATABASE_URL wants/)
-    })
-
     test('a DATABASE_URL where nobody listens, without its password', async () => {
       const databaseUrl = 'postgres://shop:secret@127.0.0.1:1/shop'
       const ended = await runExample('shop/main', few, { databaseUrl })
@@ -95,6 +88,30 @@ suite(
     })
   },
 )
+
+suite('what the shop cannot be asked for is said in one line', () => {
+  const mistakes: [name: string, words: string[], databaseUrl: string, message: RegExp][] = [
+    ['a word too many', ['shop.db'], '', /Unexpected argument 'shop\.db'/],
+    ['no number', ['--requests', 'many'], '', /--requests wants a whole number .*"many"/],
+    ['a negative number', ['--sockets', '-3'], '', /--sockets/],
+    ['a number too large', ['--port', '70000'], '', /--port wants .* to 65535/],
+    ['no value', ['--database'], '', /--database/],
+    ['a DATABASE_URL of something else', few, 'mysql://localhost/shop', /DATABASE_URL wants/],
+  ]
+  for (const [name, words, databaseUrl, message] of mistakes) {
+    test(name, () => {
+      assert.throws(
+        () => readArguments(words, databaseUrl),
+        (error) => {
+          assert.ok(error instanceof StartError)
+          assert.match(error.message, /^[^\n]+$/)
+          assert.match(error.message, message)
+          return true
+        },
+      )
+    })
+  }
+})
 
 test('--help says what there is, in lines of at most 100 columns', async () => {
   const { code, out, err } = await runExample('shop/main', ['--help'])
