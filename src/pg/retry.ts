@@ -1,7 +1,7 @@
 /** A transaction around a function: begin, run, commit; and all of it again where the server asks for that. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { primaryError, suppress } from '../core/dispose.ts'
-import { AfterCommit } from './commit.ts'
+import type { AfterCommit } from './commit.ts'
 import type { Lease } from './lease.ts'
 import { Transaction } from './transaction.ts'
 import type { PgTransaction, PgTransactionOptions } from './types.ts'
@@ -26,21 +26,21 @@ export async function inTransaction<R>(
 ): Promise<R> {
   const signal = options?.signal
   const lease = await pool.acquire(signal && { signal })
-  const later = { callbacks: new AfterCommit() }
+  let later: AfterCommit | undefined
   let result: R
   let tx: Transaction | undefined
   try {
     tx = await lease.begin(options)
     result = await body(tx)
     // Once the connection is back: they may ask the pool for one, and there may be no other.
-    tx.later = later
+    later = tx.postponeCallbacks()
     if (isToCommit(tx)) await tx.commit()
   } catch (error) {
     throw tx === undefined ? error : await afterDispose(tx, error)
   } finally {
     await lease.release()
   }
-  await later.callbacks.run()
+  if (later !== undefined) await later.run()
   return result
 }
 

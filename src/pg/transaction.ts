@@ -7,7 +7,7 @@ import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
 import { begin } from './begin.ts'
-import { commit, whenEnded, type Callbacks } from './commit.ts'
+import { AfterCommit, commit, whenEnded, type Callbacks } from './commit.ts'
 import { Contents } from './contents.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
@@ -29,8 +29,6 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   ticket: Ticket | undefined = undefined
   /** A part of it failed that cannot be undone alone: it must not commit. */
   doomed: { readonly cause: unknown } | undefined = undefined
-  /** Whose callbacks are to run later; else its commit runs them. */
-  later: Callbacks | undefined = undefined
   /** Its abort ends what runs in it, by whichever handle that was sent. */
   readonly signal: AbortSignal | undefined
   readonly frame: Frame
@@ -42,6 +40,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   #ending: Promise<void> | undefined = undefined
   #contents: Contents | undefined = undefined
   #closedBy: Scope | undefined = undefined
+  /** Who runs the callbacks instead of the commit. */
+  #later: Callbacks | undefined = undefined
   #lapse: Lapse | undefined = undefined
 
   constructor(session: Session, frame: Frame, owner: Owner, signal: AbortSignal | undefined) {
@@ -230,6 +230,13 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     this.#owner.ended()
   }
 
+  /** Before its commit: its callbacks are left to the caller, who runs them after that. `undefined`: there are none. */
+  postponeCallbacks(): AfterCommit | undefined {
+    if (this.#contents === undefined) return undefined
+    this.#later = { callbacks: new AfterCommit() }
+    return this.#later.callbacks
+  }
+
   ended(): void {
     this.contents.savepoint = undefined
   }
@@ -249,7 +256,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     if (!children.empty) await children.close(session, this.#closedBy)
     if (this.#session === undefined) throw this.dead()
     await commit(this, session)
-    await contents.committed(this.later ?? this.parent?.contents)
+    await contents.committed(this.#later ?? this.parent?.contents)
   }
 
   /** Asking twice for the same end is one end; for the other, a mistake. */

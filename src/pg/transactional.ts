@@ -8,7 +8,7 @@ import { bodyOf, checkOptions, expected, oneOf } from '../core/options.ts'
 import { override } from '../core/overrides.ts'
 import { value } from '../core/resource.ts'
 import type { Override, Scope } from '../core/types.ts'
-import { AfterCommit } from './commit.ts'
+import type { AfterCommit } from './commit.ts'
 import { poolExhausted, unexpectedRollback } from './errors.ts'
 import { transactionRules } from './frame.ts'
 import { cancelOnAbort, join } from './joining.ts'
@@ -127,7 +127,7 @@ async function requiresNew<R>(call: Call, body: Body<R>): Promise<R> {
   const pool = await scope.get(resources.pool)
   if (pool instanceof LeasePool) refuseToWaitForItself(pool, scope)
   const lease = await pool.acquire(signal && { signal })
-  const later = { callbacks: new AfterCommit() }
+  let later: AfterCommit | undefined
   let result: R
   try {
     const tx = await lease.begin(options)
@@ -135,13 +135,13 @@ async function requiresNew<R>(call: Call, body: Body<R>): Promise<R> {
     result = await untilItsEnd(tx, async () => {
       const done = await inside(call, tx, own, body)
       // Once the connection is back: they may ask the pool for one, and there may be no other.
-      if (tx instanceof Transaction) tx.later = later
+      if (tx instanceof Transaction) later = tx.postponeCallbacks()
       return done
     })
   } finally {
     await lease[Symbol.asyncDispose]()
   }
-  await later.callbacks.run()
+  await later?.run()
   return result
 }
 
