@@ -3,6 +3,8 @@
  * Stacks are left out, and of foreign errors everything but their names, messages, codes and causes.
  */
 import { inspect } from 'node:util'
+import { attempt } from './attempt.ts'
+import { isError, show } from './format.ts'
 import { originOf } from './origin.ts'
 import { isSuppressedError, type SuppressedError } from './suppressed-error.ts'
 
@@ -52,8 +54,14 @@ function named(failure: unknown): object {
 
 /** Only what JSON can say: anything else would make `JSON.stringify` throw, or tell too much. */
 function converted(part: unknown, path: ReadonlySet<unknown>): unknown {
+  const said = attempt(() => ({ part: convert(part, path) }))
+  return said === undefined ? show(part) : said.part
+}
+
+/** @throws where `part` refuses to be looked at */
+function convert(part: unknown, path: ReadonlySet<unknown>): unknown {
   if (Array.isArray(part)) return part.map((one) => converted(one, path))
-  if (part instanceof Error) return record(part, path)
+  if (isError(part)) return record(part, path)
   if (part === null || ['string', 'number', 'boolean'].includes(typeof part)) return part
   return inspect(part, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
 }

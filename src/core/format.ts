@@ -100,7 +100,7 @@ function fieldsOf(error: object): string {
 }
 
 /** By shape: errors of other realms and of other libraries are errors too. */
-function isError(value: unknown): value is object {
+export function isError(value: unknown): value is Error {
   return (
     typeof value === 'object' &&
     value !== null &&
@@ -118,7 +118,8 @@ function textIn(value: object, key: string): string {
   return typeof text === 'string' ? text : ''
 }
 
-function show(value: unknown): string {
+/** A value in a line, whatever it is. */
+export function show(value: unknown): string {
   const shown = attempt(() => inspect(value, { depth: 1, breakLength: 100, customInspect: false }))
   return shown ?? 'a value that cannot be shown'
 }

@@ -1,6 +1,7 @@
 /** Errors as JSON, where they are knots: what leads back to itself is said once, and what is no error as it is. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import { resource, UnwindError } from 'unwind'
 import { setUp } from './support/app.ts'
 import { rejection } from './support/promises.ts'
@@ -50,4 +51,37 @@ test('an object that a release threw and that is no error is told with the name 
     }),
   )
   assert.deepEqual(json(error)['whileReleasing'], [{ release: 'file', thrown: '{ errno: 28 }' }])
+})
+
+test('what refuses to be looked at, and what comes from another realm, is told as far as it lets itself be told', async (t) => {
+  const { app } = setUp(t)
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const mute = new Error('B')
+  Object.defineProperty(mute, 'message', {
+    get: () => {
+      throw new Error('not readable')
+    },
+  })
+  const foreign: unknown = runInNewContext('new RangeError("D")')
+  const thrown = [mute, foreign, proxy]
+  const error = await rejection(
+    app.run((scope) => {
+      // Last in, first out.
+      for (const part of thrown.slice(1).toReversed()) {
+        // oxlint-disable-next-line typescript/only-throw-error -- anything can be thrown
+        const fail = (): never => {
+          throw part
+        }
+        scope.defer(fail)
+      }
+      throw mute
+    }),
+  )
+  const { primary, whileReleasing } = json(error)
+  assert.equal(typeof primary, 'string')
+  assert.deepEqual(whileReleasing, [
+    { release: 'fail', name: 'RangeError', message: 'D' },
+    { release: 'fail', thrown: '<Revoked Proxy>' },
+  ])
 })
