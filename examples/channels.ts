@@ -1,9 +1,9 @@
 /** docs/observability.md: a log of slow requests, and of what they waited for. */
-import { subscribe } from 'node:diagnostics_channel'
 import { setTimeout as pause } from 'node:timers/promises'
-import { createApp, resource, type Channels } from 'unwind'
-
 // #region slow
+import { subscribe } from 'node:diagnostics_channel'
+import type { Channels } from 'unwind'
+
 const waits = new Map<string, string[]>()
 
 subscribe('unwind:resource:released', (message) => {
@@ -17,6 +17,7 @@ subscribe('unwind:scope:closed', (message) => {
   waits.delete(id)
 })
 // #endregion
+import { createApp, resource } from 'unwind'
 
 const slow = resource({ name: 'report.lock', acquire: () => pause(30), release: () => {} })
 const app = createApp({ name: 'shop' })

@@ -1,11 +1,18 @@
 /** docs/observability.md: a handler that keeps its connection, and how it is found. Wants a `DATABASE_URL`. */
+// #region leaky
 import { Pool } from 'pg'
 import { createApp, detectLeaks } from 'unwind'
 import { pgPool } from 'unwind/pg'
 
-await using app = createApp()
 const config = { connectionString: process.env['DATABASE_URL'], max: 2 }
-await using pool = pgPool(() => new Pool(config), { grace: 100 })
+const app = createApp()
+const pool = app.use(pgPool(() => new Pool(config), { grace: 100 })) // ms for what leaked, at the end
+
+async function report(): Promise<void> {
+  const lease = await pool.acquire() // nobody disposes it
+  await lease.query('select 1')
+}
+// #endregion
 
 // #region find
 app.use(
@@ -19,13 +26,6 @@ app.use(
 )
 // #endregion
 
-// #region leaky
-async function report(): Promise<void> {
-  const lease = await pool.acquire() // nobody disposes it
-  await lease.query('select 1')
-}
-// #endregion
-
 // #region whole
 async function wholeReport(): Promise<void> {
   await using lease = await pool.acquire()
@@ -37,3 +37,4 @@ for (let i = 0; i < 3; i += 1) await app.run({ name: 'GET /whole' }, wholeReport
 console.log(pool.stats())
 for (let i = 0; i < 2; i += 1) await app.run({ name: 'GET /report' }, report)
 console.log(pool.stats())
+await app.close()

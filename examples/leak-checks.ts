@@ -1,4 +1,5 @@
 /** docs/observability.md: what a test says about what it left behind. */
+// #region fake
 import assert from 'node:assert/strict'
 import { createApp, override, resource, type Scope } from 'unwind'
 import { assertNoLeaks, fakeResource } from 'unwind/testing'
@@ -12,8 +13,6 @@ const client = resource<Client>({
     throw new Error('There is no server here.')
   },
 })
-
-// #region fake
 async function countOrders(request: Scope): Promise<number> {
   const orders = await request.get(client)
   return await orders.count()

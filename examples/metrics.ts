@@ -8,6 +8,7 @@ import {
 import { createApp, resource } from 'unwind'
 import { metrics } from 'unwind/otel'
 
+// Stands for the exporter of your collector.
 const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
 const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 60_000 })
 const provider = new MeterProvider({ readers: [reader] })

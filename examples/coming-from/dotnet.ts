@@ -1,4 +1,5 @@
 /** docs/from-fastapi.md: scopes of services, as .NET has them. */
+// #region dotnet
 import { createApp, resource } from 'unwind'
 
 class Database {
@@ -6,7 +7,6 @@ class Database {
     console.log('database: disposed')
   }
 }
-// #region dotnet
 const database = resource({ name: 'database', acquire: () => new Database() }) // AddScoped<Database>()
 const clock = resource({ name: 'clock', lifetime: 'app', acquire: () => Date }) // AddSingleton
 const report = resource({

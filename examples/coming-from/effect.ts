@@ -1,6 +1,6 @@
 /** docs/from-fastapi.md: a `Scope` of Effect and one of ours, with the same output. */
+// #region effect
 import { Effect } from 'effect'
-import { createApp, resource } from 'unwind'
 
 const open = (name: string): string => {
   console.log('open', name)
@@ -8,7 +8,6 @@ const open = (name: string): string => {
 }
 const close = (name: string): void => console.log('close', name)
 
-// #region effect
 const database = Effect.acquireRelease(
   Effect.sync(() => open('database')),
   (it) => Effect.sync(() => close(it)),
@@ -17,6 +16,8 @@ await Effect.runPromise(Effect.scoped(Effect.map(database, (name) => console.log
 // #endregion
 
 // #region unwind
+import { createApp, resource } from 'unwind'
+
 const ours = resource({ name: 'database', acquire: () => open('database'), release: close })
 
 await using app = createApp()

@@ -1,4 +1,5 @@
 /** docs/from-fastapi.md: dependencies with `yield`, of each other, cached and not. */
+// #region yield
 import { createApp, inject, resource } from 'unwind'
 
 class Session {
@@ -9,7 +10,6 @@ class Session {
   }
 }
 
-// #region yield
 const session = resource(
   async function* session() {
     const opened = new Session()
@@ -44,8 +44,8 @@ const fresh = resource({
 })
 // #endregion
 
-const app = createApp()
 // #region route
+const app = createApp()
 await app.run(async (request) => {
   const { of } = await request.get(orders)
   console.log('the same session:', of === (await inject(session)))

@@ -1,29 +1,34 @@
 /** docs/from-fastapi.md: `WebSocketDisconnect`. */
+import { subscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+// #region socket
 import { createServer } from 'node:http'
-import { WebSocket, WebSocketServer } from 'ws'
+import { WebSocketServer } from 'ws'
 import { createApp } from 'unwind'
 import { listen } from 'unwind/http'
 import { serveSockets } from 'unwind/ws'
 
-const app = createApp({ onError: () => {} })
+const app = createApp()
 const server = createServer()
-const left = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-// #region socket
 serveSockets(app, new WebSocketServer({ server }), async (socket, scope, request) => {
-  scope.defer((exit) => {
-    console.log(request.url, exit.status)
-    left.shift()?.resolve()
-  })
+  scope.defer(({ status }) => console.log(request.url, status))
   for await (const text of socket) await socket.send(`you said: ${String(text)}`)
   console.log(request.url, 'said goodbye') // the loop just ends
 })
+const { url } = await listen(app, server, { port: 0 })
 // #endregion
-const { url } = await listen(app, server, { port: 0, host: '127.0.0.1' })
-const [first, second] = left.map(({ promise }) => promise)
-const polite = new WebSocket(`${url.replace('http', 'ws')}/polite`)
-polite.on('message', () => polite.close()).on('open', () => polite.send('hello'))
-await first
-const rude = new WebSocket(`${url.replace('http', 'ws')}/rude`)
-rude.on('message', () => rude.terminate()).on('open', () => rude.send('hello'))
-await second
+const { WebSocket } = await import('ws')
+
+async function visit(path: string, leave: 'close' | 'terminate'): Promise<void> {
+  const client = new WebSocket(`${url.replace('http', 'ws')}${path}`)
+  await once(client, 'open')
+  client.send('hello')
+  await once(client, 'message')
+  client[leave]()
+  const { promise, resolve } = Promise.withResolvers<void>()
+  subscribe('unwind:scope:closed', () => resolve())
+  await promise
+}
+await visit('/polite', 'close')
+await visit('/rude', 'terminate')
 await app.shutdown()

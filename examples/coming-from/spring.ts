@@ -1,4 +1,5 @@
 /** docs/from-fastapi.md: `@Transactional`. Wants a `DATABASE_URL`. */
+// #region spring
 import { Pool } from 'pg'
 import { createApp } from 'unwind'
 import { pgResources, transactional } from 'unwind/pg'
@@ -9,7 +10,6 @@ const app = createApp()
 const pool = await app.get(db.pool)
 await pool.query('drop table if exists guide_spring; create table guide_spring (line text)')
 
-// #region spring
 const insert = 'insert into guide_spring (line) values ($1)'
 
 const audit = (line: string) =>
