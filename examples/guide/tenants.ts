@@ -8,7 +8,7 @@ const url = new URL(process.env['DATABASE_URL'] ?? '') // whose user owns the ta
 const owner = pgPool(() => new Pool({ connectionString: url.href, max: 1 }))
 const role = `guide_${process.pid}` // the service's: owns no table, has no BYPASSRLS
 await owner.query(`
-  create role ${role} login password 'guide';
+  drop table if exists invoice; create role ${role} login password 'guide';
   create table invoice (amount int, tenant text not null
     default nullif(current_setting('app.tenant', true), ''));
   grant select, insert on invoice to ${role};
