@@ -3,7 +3,7 @@
  * answers and the texts of the statements already say costs nothing.
  */
 import { hasCommand, type DriverResult } from './driver.ts'
-import { statementsOf } from './sql-text.ts'
+import { PlainTexts, statementsOf } from './sql-text.ts'
 import { sqlOf, type Statement } from './statement.ts'
 
 export class Changes {
@@ -78,16 +78,14 @@ function outlastsFailure(sql: string): boolean {
 
 const changingInScript = new RegExp(`\\b(?:${[...changing].join('|')})\\b`, 'i')
 
-/** Texts that hide nothing: most are sent again, and looking costs more than remembering. */
-const plain = new Set<string>()
-const remembered = { texts: 500, length: 1_000 }
+/** They hide nothing. */
+const plain = new PlainTexts()
 
 /** Whether something is called in `sql` that the server's answer does not show. */
 function hides(sql: string): boolean {
   if (plain.has(sql)) return false
   if (hidden.test(sql) || setsForSession(sql)) return true
-  if (plain.size >= remembered.texts) plain.clear()
-  if (sql.length <= remembered.length) plain.add(sql)
+  plain.add(sql)
   return false
 }
 

@@ -8,3 +8,20 @@ export function statementsOf(sql: string): string[] {
   const statements = sql.replaceAll(quoted, ' ').split(';')
   return statements.map((statement) => statement.trim()).filter((statement) => statement !== '')
 }
+
+/** Texts in which nothing was found: most are sent again, and looking costs more than remembering. */
+export class PlainTexts {
+  readonly #texts = new Set<string>()
+
+  has(sql: string): boolean {
+    return this.#texts.has(sql)
+  }
+
+  add(sql: string): void {
+    if (sql.length > remembered.length) return
+    if (this.#texts.size >= remembered.texts) this.#texts.clear()
+    this.#texts.add(sql)
+  }
+}
+
+const remembered = { texts: 500, length: 1_000 }

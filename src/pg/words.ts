@@ -1,6 +1,6 @@
 /** The statements that begin and end transactions, as far as their text shows it. */
 import { expected } from '../core/options.ts'
-import { statementsOf } from './sql-text.ts'
+import { PlainTexts, statementsOf } from './sql-text.ts'
 import type { PgTransactionOptions } from './types.ts'
 
 type Word = 'begin' | 'commit' | 'rollback'
@@ -38,9 +38,16 @@ const twoPhase = /^prepare\s+transaction\b/i
 const body = /\bbegin\s+atomic\b/i
 const plainEnd = /^end$/i
 
+/** They end nothing, as their beginning shows. */
+const plain = new PlainTexts()
+
 /** The statement in `sql` that would end the transaction in which it runs. */
 export function endIn(sql: string): string | undefined {
-  if (!perhaps.test(sql) && !(sql.includes(';') && script.test(sql))) return undefined
+  if (plain.has(sql)) return undefined
+  if (!perhaps.test(sql) && !(sql.includes(';') && script.test(sql))) {
+    plain.add(sql)
+    return undefined
+  }
   const ends = statementsOf(sql).filter(isEnd)
   return body.test(sql) ? ends.find((end) => !plainEnd.test(end)) : ends[0]
 }
