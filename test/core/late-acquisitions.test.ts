@@ -122,6 +122,7 @@ test('a scope that closes ends its own wait for what an ancestor acquires, and d
 })
 
 test('an app whose pool never opens can still be closed once its requests are told', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
   const { app } = setUp(t)
   const pool = resource({
     name: 'pool',
@@ -131,7 +132,10 @@ test('an app whose pool never opens can still be closed once its requests are to
   })
   const running = rejection(app.run((scope) => scope.get(pool)))
   await quiet()
-  await within(app.close())
+  const closing = within(app.close())
+  await quiet()
+  t.mock.timers.tick(20)
+  await closing
   assert.equal(((await running) as { code?: unknown }).code, 'ERR_SHUTDOWN')
 })
 
