@@ -84,7 +84,7 @@ const plain = new PlainTexts()
 /** Whether something is called in `sql` that the server's answer does not show. */
 function hides(sql: string): boolean {
   if (plain.has(sql)) return false
-  if (hidden.test(sql) || setsForSession(sql)) return true
+  if (hidden.test(sql) || mentionsSetting(sql)) return true
   plain.add(sql)
   return false
 }
@@ -100,16 +100,20 @@ const hidden =
   /\bpg_(?:try_)?advisory_lock|\b(?:into|create)\s+(?:local\s+|global\s+)?temp|\bpg_temp\b/i
 
 /** With its quoted text and without it: the text may look like the end of the call, and may be what is executed. */
-function setsForSession(sql: string): boolean {
-  if (!/set_config/i.test(sql)) return false
-  return [sql, ...statementsOf(sql)].some((text) => settingOfSession.test(text))
+function mentionsSetting(sql: string): boolean {
+  return /set_config/i.test(sql) && [sql, ...statementsOf(sql)].some(setsForSession)
 }
 
-/** Whatever stands between parentheses, four deep: one character or one pair of them. */
-const nested = [1, 2, 3, 4].reduce((inner) => String.raw`(?:[^()]|\(${inner}*\))`, '[^()]')
+/** The end of a call says whether its last argument is a literal `true`. */
+const parenthesis = /(\bset_config\s*)?\(|((?<=,\s*true\s*)\))|\)/gi
 
-/** A call of `set_config` whose last argument is no literal `true`: it outlasts its transaction. */
-export const settingOfSession: RegExp = new RegExp(
-  String.raw`\bset_config\s*\((?!${nested}*,\s*true\s*\))`,
-  'i',
-)
+/** Whether a call of `set_config` outlasts its transaction. */
+export function setsForSession(sql: string): boolean {
+  /** For each parenthesis that is open, whether it is that of such a call. */
+  const calls: boolean[] = []
+  for (const [text, call, forTransaction] of sql.matchAll(parenthesis)) {
+    if (text.endsWith('(')) calls.push(call !== undefined)
+    else if (calls.pop() === true && forTransaction === undefined) return true
+  }
+  return calls.includes(true)
+}

@@ -2,7 +2,7 @@
  * Behind a pooler that gives every transaction another session of the server, what needs one session for longer is
  * refused: it would work in a test, and go wrong for somebody else in production.
  */
-import { settingOfSession } from './changes.ts'
+import { setsForSession } from './changes.ts'
 import { transactionPooling } from './errors.ts'
 import type { Session } from './session.ts'
 import { statementsOf } from './sql-text.ts'
@@ -10,7 +10,7 @@ import { sqlOf } from './statement.ts'
 import type { PgQueryConfig } from './types.ts'
 
 interface Refusal {
-  readonly pattern: RegExp
+  readonly pattern: { test(text: string): boolean }
   readonly what: string
   readonly instead: string
 }
@@ -22,7 +22,7 @@ const refusals: readonly Refusal[] = [
     instead: 'Use SET LOCAL in a transaction.',
   },
   {
-    pattern: settingOfSession,
+    pattern: { test: setsForSession },
     what: 'A setting of the session',
     instead: 'Use set_config(name, value, true) in a transaction.',
   },

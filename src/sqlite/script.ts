@@ -1,8 +1,11 @@
 /** What the text of an SQL script shows of its statements: their words, without comments and quoted text. */
 
-/** What does not end goes on to the end of the text: each character is looked at once. */
+/**
+ * What does not end goes on to the end of the text: each character is looked at once. A doubled quote is the end of one,
+ * and the beginning of another: a choice for each character would be too much to remember in a text of some megabytes.
+ */
 const hidden =
-  /'(?:''|[^'])*(?:'|$)|"(?:""|[^"])*(?:"|$)|`(?:``|[^`])*(?:`|$)|\[[^\]]*(?:\]|$)|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g
+  /'[^']*(?:'|$)|"[^"]*(?:"|$)|`[^`]*(?:`|$)|\[[^\]]*(?:\]|$)|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g
 
 /** Has statements of its own, up to its END. */
 const trigger = /^(?:explain\s+(?:query\s+plan\s+)?)?create\s+(?:temp(?:orary)?\s+)?trigger\b/i

@@ -169,3 +169,10 @@ test('the same statement can be used while an iterator over it is open', (t) => 
   }
   assert.deepEqual(pairs, ['aa', 'ab', 'ba', 'bb'])
 })
+
+test('a value of some megabytes may stand in the text', (t) => {
+  const { db } = openMemory(t)
+  const text = `insert into item values ('commit; ${'x'.repeat(16_000_000)}')`
+  db.exec(text)
+  assert.equal(db.prepare(text).run().changes, 1)
+})
