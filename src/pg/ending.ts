@@ -86,9 +86,13 @@ export async function endGivenUp(session: Session, error: Error): Promise<void> 
   if (session.activity !== 'running' || session.line.running !== undefined) return
   session.failure ??= error
   session.activity = 'settling'
+  // Not in its turn: whoever has the connection may be waiting for the end of just this.
+  const interrupted = session.interrupt()
   await session.exclusively(async () => {
-    if (!session.lost) await session.interrupt()
-    if (!session.lost && session.status === 'T') await fail(session)
+    await interrupted
+    // Whoever had it may have undone the statement, with a rollback to a savepoint.
+    const undone = session.failure === undefined
+    if (!session.lost && session.status === 'T' && !undone) await fail(session)
   })
 }
 

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pgPool, type PgQueryable, type PgQueryConfig, type PgTransaction } from 'unwind/pg'
 
+import { within } from '../core/support/promises.ts'
 import { backendOf, newPool, newTable } from './support/database.ts'
 import { Wire } from './support/proxy.ts'
 
@@ -71,6 +72,35 @@ test('so has one that was done before its cancel came, unless a savepoint undoes
   await tx.commit()
   assert.equal(await backendOf(lease), pid)
   assert.deepEqual(await table.values(), [2])
+})
+
+test('one that a savepoint undoes meanwhile has not failed the transaction around it', async () => {
+  await using table = await newTable()
+  await using wire = await Wire.start()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 60_000 })
+  await pool.transaction(async (tx) => {
+    await tx.query(`insert into ${table.name} values (1)`)
+    const savepoint = await tx.savepoint()
+    // The answer to the cancel of the rollback comes after the driver has given up.
+    wire.holds = ({ type }) => type === 'E'
+    const waiting = givenUp(savepoint, `insert into ${table.name} select 2 from pg_sleep(60)`)
+    const undone = savepoint.rollback()
+    await waiting
+    wire.letGo()
+    await undone
+    assert.equal(tx.state, 'open')
+    await tx.query(`insert into ${table.name} values (3)`)
+  })
+  assert.deepEqual(await table.values(), [1, 3])
+})
+
+test('one that a release waits for is cancelled all the same', async () => {
+  await using pool = pgPool(() => newPool(), { inFlight: 'wait', grace: 60_000 })
+  const lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  const waiting = givenUp(lease, 'select pg_sleep(600)')
+  await within(Promise.all([waiting, lease[Symbol.asyncDispose]()]))
+  assert.equal(await backendOf(pool), pid)
 })
 
 test('a cursor whose read the driver gave up ends at once, and the connection goes on', async () => {
