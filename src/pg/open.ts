@@ -1,7 +1,7 @@
 /** A pool of the driver, made into a pool of leases. */
-import { checkOptions, expected } from '../core/options.ts'
+import { expected } from '../core/options.ts'
 import { outside, type DriverPool } from './driver.ts'
-import { policyOf, poolRules } from './policy.ts'
+import { checkPoolOptions, policyOf } from './policy.ts'
 import { LeasePool } from './pool.ts'
 import type { PgPool, PgPoolLike, PgPoolOptions } from './types.ts'
 
@@ -25,7 +25,7 @@ export function pgPool<P extends PgPoolLike<unknown>>(
   pool: P | (() => P),
   options?: PgPoolOptions,
 ): PgPool<P> & AsyncDisposable {
-  checkOptions('pgPool()', options, poolRules)
+  checkPoolOptions('pgPool()', options)
   checkSource('pgPool()', pool)
   const made = typeof pool === 'function'
   const { own = made, ...rest } = options ?? {}

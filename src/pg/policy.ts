@@ -1,5 +1,5 @@
 /** What a pool's leases do at their release. */
-import { flag, milliseconds, oneOf, type Rule } from '../core/options.ts'
+import { checkOptions, expected, flag, milliseconds, oneOf, type Rule } from '../core/options.ts'
 import { resetPolicy, resetRule, type ResetPolicy } from './reset.ts'
 import type { PgPoolOptions } from './types.ts'
 
@@ -18,6 +18,18 @@ export const poolRules: Readonly<Record<string, Rule>> = {
   inFlight: oneOf('cancel', 'wait', 'destroy'),
   grace: milliseconds,
   transactionPooling: flag,
+}
+
+/** @throws {TypeError} for unknown or wrong options, and for two that contradict each other */
+export function checkPoolOptions(
+  where: string,
+  options: PgPoolOptions | undefined,
+  rules: Readonly<Record<string, Rule>> = poolRules,
+): void {
+  checkOptions(where, options, rules)
+  const { transactionPooling, reset = 'never' } = options ?? {}
+  if (transactionPooling !== true || reset === 'never') return
+  throw expected(`option \`reset\` of ${where} with \`transactionPooling\``, "'never'", reset)
 }
 
 /** Behind a pooler of transactions there is nothing of a session to reset. */

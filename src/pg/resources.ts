@@ -3,14 +3,13 @@
  * left running cannot use them afterwards.
  */
 import { asyncDisposer } from '../core/dispose.ts'
-import { checkOptions } from '../core/options.ts'
 import { resource } from '../core/resource.ts'
 import type { Resource, Scope } from '../core/types.ts'
 import { transactionFrame } from './frame.ts'
 import { wishedFor } from './joining.ts'
 import { Lease } from './lease.ts'
 import { checkSource, pgPool } from './open.ts'
-import { poolRules } from './policy.ts'
+import { checkPoolOptions, poolRules } from './policy.ts'
 import { LeasePool } from './pool.ts'
 import { Transaction } from './transaction.ts'
 import type {
@@ -64,7 +63,7 @@ export function pgResources<P extends PgPoolLike<unknown>>(
   pool: P | (() => P),
   options?: PgResourcesOptions,
 ): PgResources<P> {
-  checkOptions('pgResources()', options, resourcesRules)
+  checkPoolOptions('pgResources()', options, resourcesRules)
   checkSource('pgResources()', pool)
   const { transaction: transactionOptions, ...poolOptions } = options ?? {}
   transactionFrame(transactionOptions)

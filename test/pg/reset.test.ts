@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type pg from 'pg'
-import { pgPool, type PgLease, type PgPoolOptions } from 'unwind/pg'
+import { pgPool, pgResources, type PgLease, type PgPoolOptions } from 'unwind/pg'
 
 import { Wire } from '../support/chaos-proxy.ts'
 import { backendOf, newPool } from './support/database.ts'
@@ -211,4 +211,16 @@ test('a reset that makes no sense is refused at the door', () => {
       message: /`reset` of pgPool\(\)/,
     })
   }
+})
+
+test('a reset is refused where there is no session to reset', async () => {
+  for (const reset of ['auto', 'always', { sql: 'DISCARD ALL' }] as const) {
+    for (const [name, make] of Object.entries({ pgPool, pgResources })) {
+      assert.throws(() => make(() => newPool(), { transactionPooling: true, reset }), {
+        name: 'TypeError',
+        message: new RegExp(`option \`reset\` of ${name}\\(\\) with \`transactionPooling\``),
+      })
+    }
+  }
+  await using _pool = pgPool(() => newPool(), { transactionPooling: true, reset: 'never' })
 })
