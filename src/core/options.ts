@@ -75,7 +75,7 @@ export function checkOptions(
  */
 export function bodyOf<B extends (...given: never[]) => unknown>(
   where: string,
-  first: B | object,
+  first: B | object | undefined,
   second: B | undefined,
 ): B {
   if (typeof first === 'function' && second !== undefined) {

@@ -1,5 +1,5 @@
 /** The statements around a transaction, and around a savepoint. */
-import { abortSignal, checkOptions, flag, oneOf, type Rule } from '../core/options.ts'
+import { abortSignal, checkOptions, expected, flag, oneOf, type Rule } from '../core/options.ts'
 import { quieten, rollBack, rollBackTo } from './ending.ts'
 import type { Session } from './session.ts'
 import type { PgTransactionOptions } from './types.ts'
@@ -46,6 +46,15 @@ function modes({ isolation, readOnly, deferrable }: PgTransactionOptions): strin
     readOnly === undefined ? [] : readOnly ? 'READ ONLY' : 'READ WRITE',
     deferrable === undefined ? [] : deferrable ? 'DEFERRABLE' : 'NOT DEFERRABLE',
   ].flat()
+}
+
+/**
+ * What `savepoint` takes is for our own callers.
+ * @throws {TypeError} for a name, which it has elsewhere
+ */
+export function refuseName(signal: AbortSignal | undefined): void {
+  if (signal === undefined || abortSignal.accepts(signal)) return
+  throw expected('the argument of savepoint()', 'left out, since it needs no name', signal)
 }
 
 let savepoints = 0

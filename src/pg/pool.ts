@@ -126,7 +126,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     }
   }
 
-  transaction<R>(first: RetryOptions | Body<R>, second?: Body<R>): Promise<R> {
+  transaction<R>(first: RetryOptions | Body<R> | undefined, second?: Body<R>): Promise<R> {
     if (typeof first === 'function' && second === undefined) {
       return inTransaction(this, undefined, first)
     }
@@ -134,7 +134,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
       const body = bodyOf<Body<R>>('transaction()', first, second)
       checkOptions('transaction()', first, retryRules)
       // What is no function is the options.
-      const { retry = 0, ...options } = first as RetryOptions
+      const { retry = 0, ...options } = (first ?? {}) as RetryOptions
       return inTransactions(this, options, retry, body)
     } catch (error) {
       return Promise.reject(error)

@@ -118,6 +118,12 @@ function checkValues(values: unknown): readonly unknown[] | undefined {
   throw expected('the values of query()', 'an array', values)
 }
 
+/** The driver would find out when half of the statement is sent, and its connection would wait for ever. */
+function checkName(name: unknown): void {
+  if (typeof name === 'string' || name === undefined || name === null) return
+  throw expected('the `name` of the statement given to query()', 'a string', name)
+}
+
 function isArray(value: unknown): value is readonly unknown[] {
   return Array.isArray(value)
 }
@@ -126,6 +132,7 @@ function checkConfig(config: unknown): PgQueryConfig {
   const named = typeof config === 'object' && config !== null && 'text' in config
   if (named && typeof config.text === 'string' && !('submit' in config)) {
     if ('values' in config) checkValues(config.values)
+    if ('name' in config) checkName(config.name)
     // `text` was just seen to be there; the driver checks the rest.
     const { text, values, name, rowMode } = config as PgQueryConfig
     // A copy, because older drivers write into what they are given; what a class defines is not copied by itself.

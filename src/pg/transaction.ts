@@ -14,7 +14,7 @@ import type { CursorArguments } from './cursor-query.ts'
 import { Lapse } from './ends.ts'
 import { transactionOpen, unexpectedRollback } from './errors.ts'
 import { poolOfOne } from './facades.ts'
-import { savepointFrame, undo, type Frame } from './frame.ts'
+import { refuseName, savepointFrame, undo, type Frame } from './frame.ts'
 import { transactionLock, tryTransactionLock, type LockArguments } from './lock-wait.ts'
 import type { Final, Held, Owner, Phase } from './owner.ts'
 import type { Session } from './session.ts'
@@ -100,6 +100,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   }
 
   async savepoint(signal?: AbortSignal): Promise<Transaction> {
+    refuseName(signal)
     const session = this.usable()
     this.signal?.throwIfAborted()
     const { contents } = this

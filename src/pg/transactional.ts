@@ -60,16 +60,16 @@ export function transactional<R>(
 ): Promise<R>
 export async function transactional<R>(
   resources: PgResources,
-  first: PgTransactionalOptions | Body<R>,
+  first: PgTransactionalOptions | Body<R> | undefined,
   second?: Body<R>,
 ): Promise<R> {
   if (!isOurs(resources)) {
     throw expected(`the first argument of ${where}`, 'what pgResources() returned', resources)
   }
   const body = bodyOf<Body<R>>(where, first, second)
-  const given = typeof first === 'function' ? {} : first
+  const given = typeof first === 'function' ? undefined : first
   checkOptions(where, given, rules)
-  const { propagation = 'required', ...options } = given
+  const { propagation = 'required', ...options } = given ?? {}
   options.signal?.throwIfAborted()
   return await ways[propagation]({ scope: currentScope(), resources, options }, body)
 }

@@ -155,6 +155,11 @@ test('what is no statement, and an unknown option, is a TypeError that names it'
     message: /unsafeClient/,
   })
   await assert.rejects(query('select 1', 7), { name: 'TypeError', message: /array/ })
+  // The driver would throw with half of it sent, and never use the connection again.
+  await assert.rejects(query({ text: 'select 1', name: 7 }), {
+    name: 'TypeError',
+    message: /`name` of the statement given to query\(\) to be a string, received 7/,
+  })
   await assert.rejects(query('select 1', [], { timeout: 1 }), {
     name: 'TypeError',
     message: /`timeout`.*query\(\)/,

@@ -150,6 +150,21 @@ test('savepoints are one at a time, and a transaction with one open cannot commi
   await assert.rejects(savepoint.query('select 1'), disposed)
 })
 
+test('a savepoint takes no name, and says so before it is one', async () => {
+  await using pool = pgPool(() => newPool())
+  await using lease = await pool.acquire()
+  await using tx = await lease.begin()
+  const savepoint = tx.savepoint.bind(tx) as (name: unknown) => Promise<unknown>
+  for (const name of ['before', null, {}]) {
+    await assert.rejects(savepoint(name), {
+      name: 'TypeError',
+      message: /argument of savepoint\(\) to be left out/,
+    })
+  }
+  await using inner = await tx.savepoint()
+  await inner.commit()
+})
+
 test('callbacks run after the commit, in order, and not after any other end', async () => {
   await using pool = pgPool(() => newPool())
   const ran: string[] = []
@@ -250,8 +265,10 @@ test('transaction() gives what the body gives, and refuses what is no body and n
   assert.equal(await pool.transaction(() => 5), 5)
   assert.equal(await pool.transaction({ retry: 2 }, async () => 'six'), 'six')
   const transaction = pool.transaction.bind(pool) as (...parameters: unknown[]) => Promise<unknown>
+  const seven = (): number => 7
+  assert.equal(await transaction(undefined, seven), 7)
   await assert.rejects(transaction({}), { name: 'TypeError', message: /transaction\(\)/ })
-  await assert.rejects(transaction(undefined), { name: 'TypeError' })
+  await assert.rejects(transaction(undefined), { name: 'TypeError', message: /received undefined/ })
   const isolation = { isolation: 'serializable' }
   await assert.rejects(
     transaction(() => {}, isolation),

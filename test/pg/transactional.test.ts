@@ -154,6 +154,8 @@ test('outside of a scope, and with wrong arguments, it says what is wrong', asyn
     )
     await assert.rejects(transactional(db, {}, 7 as never), /the body given to transactional\(\)/)
     await assert.rejects(transactional(db, 7 as never), /the body given to transactional\(\)/)
+    const unset = [undefined, () => 5] as unknown as [() => number]
+    assert.equal(await transactional(db, ...unset), 5)
     const backwards = [() => 1, { propagation: 'nested' }] as unknown as [() => number]
     await assert.rejects(
       transactional(db, ...backwards),
