@@ -5,7 +5,7 @@
 import type { Cursor } from './cursor.ts'
 import type { DriverDatabase, DriverStatement } from './driver.ts'
 import { explained, misuse, quoted, stillReading } from './errors.ts'
-import { controlsTransaction } from './script.ts'
+import { checkText, controlsTransaction } from './script.ts'
 import type { Session } from './statement.ts'
 
 /** What a transaction is made of. */
@@ -105,6 +105,7 @@ export class Connection {
   }
 
   #prepare(sql: string): Prepared {
+    checkText('prepare()', sql)
     if (controlsTransaction(sql)) throw controlRefused(sql)
     const prepared = new Prepared(this, sql, this.#compile(sql))
     const [oldest] = this.#statements.size < remembered ? [] : this.#statements.keys()

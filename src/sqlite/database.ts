@@ -11,6 +11,7 @@ import type { BackupOptions, Backups } from './backups.ts'
 import { takeOrigin } from './origin.ts'
 import { ReaderHandle } from './reader.ts'
 import type { Readers } from './readers.ts'
+import { checkText } from './script.ts'
 import { transact } from './transact.ts'
 import { TransactionHandle } from './transaction-handle.ts'
 import { Transaction } from './transaction.ts'
@@ -52,6 +53,7 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   }
 
   exec(sql: string): void {
+    checkText('exec()', sql)
     this.#parts.writer.exec(sql)
   }
 

@@ -1,4 +1,10 @@
 /** What the text of an SQL script shows of its statements: their words, without comments and quoted text. */
+import { expected } from '../core/options.ts'
+
+/** @throws {TypeError} for what is no text: each driver has words of its own for that, or none */
+export function checkText(call: string, sql: unknown): void {
+  if (typeof sql !== 'string') throw expected(`the SQL given to ${call}`, 'a string', sql)
+}
 
 /**
  * What does not end goes on to the end of the text: each character is looked at once. A doubled quote is the end of one,

@@ -4,6 +4,7 @@
  */
 import { lentError } from '../core/lease.ts'
 import type { Scope } from '../core/types.ts'
+import { checkText } from './script.ts'
 import type { Transaction } from './transaction.ts'
 import type { SqliteStatement, SqliteTransaction } from './types.ts'
 
@@ -34,6 +35,7 @@ export class TransactionHandle implements SqliteTransaction, Disposable, AsyncDi
   }
 
   exec(sql: string): void {
+    checkText('exec()', sql)
     this.#transaction.exec(sql)
   }
 

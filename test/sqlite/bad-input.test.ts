@@ -205,3 +205,19 @@ describe('options', () => {
 function isRoot(): boolean {
   return process.getuid?.() === 0
 }
+
+test('what is no SQL text is refused by name, in the words of every other mistake', async (t) => {
+  using db = openAt(t, ':memory:', { defaults: false })
+  for (const wrong of [undefined, null, 5, ['select 1'], Symbol('sql')]) {
+    const sql = wrong as never
+    const refused = (call: 'prepare' | 'exec') => ({
+      name: 'TypeError',
+      message: new RegExp(`^Expected the SQL given to ${call}\\(\\) to be a string, received `),
+    })
+    await using tx = await db.write()
+    assert.throws(() => tx.prepare(sql), refused('prepare'))
+    assert.throws(() => tx.exec(sql), refused('exec'))
+    assert.throws(() => db.prepare(sql), refused('prepare'))
+    assert.throws(() => db.exec(sql), refused('exec'))
+  }
+})
