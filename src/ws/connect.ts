@@ -3,7 +3,7 @@
  */
 import { outermostFrame } from '../core/context.ts'
 import { Kind, ticketFor } from '../core/held.ts'
-import { abortSignal, callable, checkOptions, expected, type Rule } from '../core/options.ts'
+import { abortSignal, checkOptions, expected, type Rule } from '../core/options.ts'
 import { brokenError, Connection } from './connection.ts'
 import { SocketConnectError } from './errors.ts'
 import { socketRules, type Socket, type SocketOptions } from './socket.ts'
@@ -22,7 +22,7 @@ export interface ConnectOptions extends SocketOptions {
 const rules: Readonly<Record<string, Rule>> = {
   ...socketRules,
   signal: abortSignal,
-  WebSocket: callable,
+  WebSocket: { expected: 'a class', accepts: isConstructible },
 }
 
 const sockets = new Kind('websocket', { leakAfter: Infinity })
@@ -61,6 +61,16 @@ export async function connect(
   } catch (error) {
     ticket?.failed(false)
     throw error
+  }
+}
+
+/** An arrow function is none, which only `new` finds out: here it makes another class, and not an object. */
+function isConstructible(value: unknown): boolean {
+  try {
+    Reflect.construct(Object, [], value as Function)
+    return true
+  } catch {
+    return false
   }
 }
 

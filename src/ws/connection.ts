@@ -10,6 +10,7 @@ import type { Socket, SocketClose, SocketOptions } from './socket.ts'
 import {
   abnormal,
   closed,
+  closeMistake,
   closing,
   connecting,
   normal,
@@ -94,6 +95,8 @@ export class Connection implements Socket, AsyncDisposable {
 
   close(code: number = normal, reason: string = ''): Promise<SocketClose> {
     if (this.#state !== 'open') return this.closed
+    const mistake = closeMistake(code, reason)
+    if (mistake !== undefined) return Promise.reject(mistake)
     this.#state = 'closing'
     // Paused, the socket would not see the close frame of the peer.
     this.#inbox.end()

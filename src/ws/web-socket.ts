@@ -44,6 +44,13 @@ export function webSocketOf(where: string, value: object): WebSocketLike {
   throw expected(`the WebSocket given to ${where}`, 'one of the `ws` package', value)
 }
 
+/** What would throw on the way to the driver, and leave a connection open that says it is closing. */
+export function closeMistake(code: unknown, reason: unknown): TypeError | undefined {
+  if (typeof code !== 'number') return expected('the code given to close()', 'a number', code)
+  if (typeof reason === 'string') return undefined
+  return expected('the reason given to close()', 'a string', reason)
+}
+
 /** A code that may be sent: `close()` of the driver throws for any other, and leaves the connection open. */
 export function sendableCode(code: number): number {
   const standard = code >= 1000 && code <= 1014 && ![1004, 1005, abnormal].includes(code)

@@ -156,7 +156,8 @@ test('what is no URL, and options that are none, are refused by name', async () 
     assert.ok(error instanceof TypeError)
     assert.match(error.message, /the URL given to connect\(\)/)
   }
-  for (const options of [{ timeout: 1 }, { signal: {} }, { WebSocket: {} }, { grace: -1 }]) {
+  const noClass = { WebSocket: () => ({}) }
+  for (const options of [{ timeout: 1 }, { signal: {} }, noClass, { grace: -1 }]) {
     // @ts-expect-error -- as from JavaScript
     const error = await rejection(connect('ws://127.0.0.1:1', options))
     assert.ok(error instanceof TypeError)

@@ -136,6 +136,20 @@ test('neither text nor bytes is a TypeError, and the socket stays open', async (
   await within(held.closed)
 })
 
+test('a code or a reason of another type is a TypeError, and the socket stays open', async (t) => {
+  const { here, there } = await openPair(t)
+  const held = socket(here)
+  for (const given of [['bye'], [1000, new Error('why')], [1000, null]]) {
+    // @ts-expect-error -- as from JavaScript
+    const error = await rejection(held.close(...given))
+    assert.ok(error instanceof TypeError)
+    assert.match(error.message, /the (?:code|reason) given to close\(\) to be a (?:number|string)/)
+    assert.equal(held.state, 'open')
+  }
+  there.close()
+  await within(held.closed)
+})
+
 test('a send() that nobody looks at is no unhandled rejection', async () => {
   const lines = await script(`
     import { WebSocketServer } from 'ws'
