@@ -3,7 +3,8 @@
  */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { tryCurrentScope } from '../core/ambient.ts'
-import type { Rule } from '../core/options.ts'
+import { isObject } from '../core/dispose.ts'
+import { expected, type Rule } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, enter, type Adapter, type AdapterOptions } from './adapter.ts'
 import { isClosed, refuse } from './failure.ts'
@@ -49,9 +50,10 @@ type Done = (error?: Error) => void
  *   return tx.query('insert into orders default values returning id')
  * })
  * ```
- * @throws {TypeError} for unknown or wrong options, where `register` is awaited
+ * @throws {TypeError} for unknown or wrong options, where `register` is awaited; where it is called and not registered
  */
 export const fastifyScope: FastifyPluginAsync<FastifyScopeOptions> = async (instance, given) => {
+  checkRegistered(instance, given)
   const { app, ...options } = given
   const appIs = 'option `app` of fastifyScope'
   const kind = { where: 'fastifyScope', closeAt: 'answer', doubtedFrom: 400, appIs } as const
@@ -72,6 +74,16 @@ export const fastifyScope: FastifyPluginAsync<FastifyScopeOptions> = async (inst
     // An app that is already on its way down may be what waits for the server.
     if (app.state === 'open') await app.close()
   })
+}
+
+/** @throws {TypeError} where it was called, as the other adapters are, and not registered */
+function checkRegistered(instance: unknown, given: unknown): void {
+  if (isObject(instance) && 'decorateRequest' in instance && isObject(given)) return
+  throw expected(
+    'the server of fastifyScope',
+    'one of Fastify, which calls it: await server.register(fastifyScope, { app })',
+    instance,
+  )
 }
 
 // As fastify-plugin does it: the hooks are for the whole server, and not for this plugin alone.

@@ -47,6 +47,17 @@ test('honoFetch() wants the app of Hono, not its fetch', async () => {
   }
 })
 
+test('fastifyScope that is called and not registered says how it is registered', async () => {
+  await using app = createApp()
+  const call = fastifyScope as (...given: unknown[]) => Promise<void>
+  for (const given of [[app], [undefined, { app }], [Fastify()]]) {
+    assert.match(
+      String(await rejection(call(...given))),
+      /TypeError: .*register\(fastifyScope, \{ app/,
+    )
+  }
+})
+
 test('fastifyScope wants its app among its options', async () => {
   const fastify = Fastify()
   const error = await rejection(Promise.resolve(fastify.register(fastifyScope, {} as never)))
