@@ -3,7 +3,7 @@
  */
 import { ReleaseExit, type Completion } from './completion.ts'
 import { roughNow } from './deadline.ts'
-import { asyncDisposer, isObject, syncDisposer, type Method } from './dispose.ts'
+import { asyncDisposer, isObject, isThenable, syncDisposer, type Method } from './dispose.ts'
 import type { DisposeTimeoutError } from './errors.ts'
 import { describe } from './options.ts'
 import type { Entry } from './telling.ts'
@@ -64,8 +64,11 @@ export function disposalOf(value: unknown): Finalizer {
     const sync = syncDisposer(value)
     if (sync !== undefined) return new Finalizer(callSyncDisposer, value, sync, undefined)
   }
+  const advice = isThenable(value)
+    ? 'Await it first: use(await …).'
+    : 'For anything else: adopt(value, release).'
   throw new TypeError(
-    `Expected the argument of use() to have [Symbol.asyncDispose]() or [Symbol.dispose](), received ${describe(value)}. For anything else: adopt(value, release).`,
+    `Expected the argument of use() to have [Symbol.asyncDispose]() or [Symbol.dispose](), received ${describe(value)}. ${advice}`,
   )
 }
 

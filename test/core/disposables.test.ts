@@ -27,6 +27,17 @@ test('use ignores null and undefined', async (t) => {
   })
 })
 
+test('use of a promise says that it is to be awaited', async (t) => {
+  const { app } = setUp(t)
+  const scope = app.child()
+  const opening = Promise.resolve({ [Symbol.dispose]: () => {} })
+  assert.throws(() => scope.use(opening as never), {
+    name: 'TypeError',
+    message: /received an instance of Promise\. Await it first: use\(await …\)\.$/,
+  })
+  assert.throws(() => scope.use({} as never), /received \{\}\. For anything else: adopt\(value/)
+})
+
 test('use takes a function that can be disposed', async (t) => {
   const { app, tracker } = setUp(t)
   const stop = Object.assign(() => {}, {
