@@ -106,6 +106,9 @@ declare const error: UnwindError
 expectAssignable<Error>(error)
 expectType<string>(error.code)
 expectError((error.code = 'ERR_OTHER'))
+// Made like any error, as the reason of an abort.
+expectType<'ERR_SHUTDOWN'>(new ShutdownError().code)
+expectType<'ERR_CLIENT_DISCONNECTED'>(new ClientDisconnectedError('gone', { cause: error }).code)
 
 declare const codes: {
   scopeClosed: ScopeClosedError

@@ -89,9 +89,13 @@ export class SpecAcquisition<T> implements Acquisition<T> {
  * `await` and `yield` would unwrap it, and the resource would be something else.
  * @throws {TypeError}
  */
-export function refuseThenable(name: string, value: unknown): void {
+export function refuseThenable(
+  name: string,
+  value: unknown,
+  what = 'The value of the resource',
+): void {
   if (!isThenable(value)) return
   throw new TypeError(
-    `The value of the resource "${name}" has a then() method (${describe(value)}), so await would run it. Wrap it in an object: { query: value }.`,
+    `${what} "${name}" has a then() method (${describe(value)}), so await would run it. Wrap it in an object: { query: value }.`,
   )
 }

@@ -8,7 +8,7 @@ import { recordOf, type ErrorRecord } from './error-json.ts'
 export class UnwindError extends Error {
   readonly code: string
 
-  constructor(code: string, message: string, options?: ErrorOptions) {
+  constructor(code: string, message?: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code
   }
@@ -27,7 +27,7 @@ export class UnwindError extends Error {
 export class ScopeClosedError extends UnwindError {
   declare readonly code: 'ERR_SCOPE_CLOSED'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_SCOPE_CLOSED', message, options)
   }
 
@@ -40,7 +40,7 @@ export class ScopeClosedError extends UnwindError {
 export class NoScopeError extends UnwindError {
   declare readonly code: 'ERR_NO_SCOPE'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_NO_SCOPE', message, options)
   }
 
@@ -53,7 +53,7 @@ export class NoScopeError extends UnwindError {
 export class ScopeIncompleteError extends UnwindError {
   declare readonly code: 'ERR_SCOPE_INCOMPLETE'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_SCOPE_INCOMPLETE', message, options)
   }
 
@@ -66,7 +66,7 @@ export class ScopeIncompleteError extends UnwindError {
 export class ShutdownError extends UnwindError {
   declare readonly code: 'ERR_SHUTDOWN'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_SHUTDOWN', message, options)
   }
 
@@ -79,7 +79,7 @@ export class ShutdownError extends UnwindError {
 export class ClientDisconnectedError extends UnwindError {
   declare readonly code: 'ERR_CLIENT_DISCONNECTED'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_CLIENT_DISCONNECTED', message, options)
   }
 
@@ -92,7 +92,7 @@ export class ClientDisconnectedError extends UnwindError {
 export class AbandonedError extends UnwindError {
   declare readonly code: 'ERR_ABANDONED'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_ABANDONED', message, options)
   }
 
@@ -105,7 +105,7 @@ export class AbandonedError extends UnwindError {
 export class DisposedError extends UnwindError {
   declare readonly code: 'ERR_DISPOSED'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_DISPOSED', message, options)
   }
 
@@ -174,7 +174,7 @@ export class NotProvidedError extends UnwindError {
 export class ResourceProtocolError extends UnwindError {
   declare readonly code: 'ERR_RESOURCE_PROTOCOL'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_RESOURCE_PROTOCOL', message, options)
   }
 

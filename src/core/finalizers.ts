@@ -49,7 +49,7 @@ export class Finalizer implements Entry {
     const { traits, value, method } = this
     if (traits !== undefined) return traits.name
     if (isObject(value) && value.constructor?.name) return value.constructor.name
-    return method.name || 'a deferred callback'
+    return method.name || (nameless.get(this.invoke) ?? 'a disposable')
   }
 }
 
@@ -102,3 +102,9 @@ export function exitOf(ending: Ending): Exit {
 export function callDeferred({ method }: Finalizer, ending: Ending): unknown {
   return (method as (exit: Exit) => unknown)(exitOf(ending))
 }
+
+/** What is told of an entry that neither its value nor its function gives a name to. */
+const nameless = new Map<Invoke, string>([
+  [callRelease, 'an adopted value'],
+  [callDeferred, 'a deferred callback'],
+])

@@ -10,6 +10,7 @@ import type { ScopeNode } from './scope.ts'
 import type { Input } from './types.ts'
 
 const argument = 'the first argument of provide()'
+const madeByInput = 'made by input()'
 
 type Entry = { readonly value: unknown } | 'read'
 
@@ -18,9 +19,9 @@ export type Inputs = Map<Definition<unknown>, Entry>
 
 /** @throws {TypeError} for what is no input, and once it was read or provided here */
 export function provideInput(scope: ScopeNode, key: Input<unknown>, value: unknown): void {
-  const definition = definitionOf(key, argument)
-  if (!definition.isInput) throw expected(argument, 'made by input()', key)
-  refuseThenable(definition.name, value)
+  const definition = definitionOf(key, argument, madeByInput)
+  if (!definition.isInput) throw expected(argument, madeByInput, key)
+  refuseThenable(definition.name, value, 'The value given to provide() for the input')
   const inputs = inputsOf(scope)
   const entry = inputs.get(definition)
   if (entry !== undefined) throw tooLate(definition.name, entry)

@@ -164,13 +164,14 @@ function define<T>(
 /** @throws {TypeError} naming `what`, for anything that `resource`, `value` or `input` did not make */
 export function definitionOf<T>(
   resource: Resource<T>,
-  what = 'the argument of get()',
+  what = 'the argument of get() or inject()',
+  wanted = 'a resource made by resource(), value() or input()',
 ): Definition<T> {
   // Anything may be given here by a caller without types.
   const made = resource as { [recipe]?: Definition<T> } | undefined | null
   const definition = made?.[recipe]
   if (definition !== undefined) return definition
-  throw expected(what, 'a resource made by resource(), value() or input()', resource)
+  throw expected(what, wanted, resource)
 }
 
 /** Call the recipe, with the tracing channel around it where somebody listens. */

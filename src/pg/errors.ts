@@ -10,7 +10,7 @@ import { named, UnwindError } from '../core/errors.ts'
 export class PgTransactionRolledBackError extends UnwindError {
   declare readonly code: 'ERR_PG_ROLLED_BACK'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_ROLLED_BACK', message, options)
   }
 
@@ -23,7 +23,7 @@ export class PgTransactionRolledBackError extends UnwindError {
 export class PgCommitUnknownError extends UnwindError {
   declare readonly code: 'ERR_PG_COMMIT_UNKNOWN'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_COMMIT_UNKNOWN', message, options)
   }
 
@@ -36,7 +36,7 @@ export class PgCommitUnknownError extends UnwindError {
 export class PgTransactionOpenError extends UnwindError {
   declare readonly code: 'ERR_PG_TRANSACTION_OPEN'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_TRANSACTION_OPEN', message, options)
   }
 
@@ -49,7 +49,7 @@ export class PgTransactionOpenError extends UnwindError {
 export class PgTransactionEndedError extends UnwindError {
   declare readonly code: 'ERR_PG_TRANSACTION_ENDED'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_TRANSACTION_ENDED', message, options)
   }
 
@@ -62,7 +62,7 @@ export class PgTransactionEndedError extends UnwindError {
 export class PgUnexpectedRollbackError extends UnwindError {
   declare readonly code: 'ERR_PG_UNEXPECTED_ROLLBACK'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_UNEXPECTED_ROLLBACK', message, options)
   }
 
@@ -75,7 +75,7 @@ export class PgUnexpectedRollbackError extends UnwindError {
 export class PgTransactionPoolingError extends UnwindError {
   declare readonly code: 'ERR_PG_TRANSACTION_POOLING'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_TRANSACTION_POOLING', message, options)
   }
 
@@ -88,7 +88,7 @@ export class PgTransactionPoolingError extends UnwindError {
 export class PgPoolExhaustedError extends UnwindError {
   declare readonly code: 'ERR_PG_POOL_EXHAUSTED'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_POOL_EXHAUSTED', message, options)
   }
 
@@ -101,7 +101,7 @@ export class PgPoolExhaustedError extends UnwindError {
 export class PgLockNotAvailableError extends UnwindError {
   declare readonly code: 'ERR_PG_LOCK_NOT_AVAILABLE'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_LOCK_NOT_AVAILABLE', message, options)
   }
 
@@ -114,7 +114,7 @@ export class PgLockNotAvailableError extends UnwindError {
 export class PgCursorOpenError extends UnwindError {
   declare readonly code: 'ERR_PG_CURSOR_OPEN'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_CURSOR_OPEN', message, options)
   }
 
@@ -127,7 +127,7 @@ export class PgCursorOpenError extends UnwindError {
 export class PgConnectionLostError extends UnwindError {
   declare readonly code: 'ERR_PG_CONNECTION_LOST'
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_CONNECTION_LOST', message, options)
   }
 

@@ -37,8 +37,9 @@ type Done = (error?: Error) => void
  * and handlers. The app closes with the server.
  *
  * The scope closes once the handler has settled and its value went through the hooks, before the first byte is sent; so a
- * failed commit goes to the error handler of Fastify, and is a 500. A stream keeps the scope open until it ends. What is
- * sent with `reply.raw` is committed before.
+ * failed commit goes to the error handler of Fastify, and is a 500. A stream keeps the scope open until it ends; Fastify
+ * takes no async iterable: return `Readable.from(request.scope.stream(rows))`. What is sent with `reply.raw` is committed
+ * before.
  *
  * @example
  * ```ts

@@ -42,6 +42,13 @@ test('outside every scope currentScope throws and inject rejects with a NoScopeE
   assert.equal(tracker.count('lease'), 0)
 })
 
+test('inject of what is no resource is told about inject', async (t) => {
+  const { app } = setUp(t)
+  const error = await rejection(app.run(() => inject({} as never)))
+  assert.ok(error instanceof TypeError)
+  assert.match(error.message, /argument of get\(\) or inject\(\)/)
+})
+
 test('run does not leak its scope into its caller', async (t) => {
   const { app } = setUp(t)
   const running = app.run(quiet)

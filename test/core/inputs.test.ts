@@ -170,7 +170,10 @@ test('a thenable is refused, because whoever reads it would run it', async (t) =
   const { app } = setUp(t)
   const query = input<unknown>('query')
   await app.run((scope) => {
-    assert.throws(() => scope.provide(query, Promise.resolve(1)), /"query".*\{ query: value \}/)
+    assert.throws(() => scope.provide(query, Promise.resolve(1)), {
+      name: 'TypeError',
+      message: /given to provide\(\) for the input "query".*\{ query: value \}/,
+    })
   })
 })
 
@@ -180,7 +183,7 @@ test('only an input can be provided', async (t) => {
     for (const other of [value(1), resource({ acquire: () => 1 }), {}, undefined]) {
       assert.throws(() => scope.provide(other as never, 1), {
         name: 'TypeError',
-        message: /provide\(\)/,
+        message: /first argument of provide\(\) to be made by input\(\)/,
       })
     }
   })

@@ -64,6 +64,19 @@ test('inspect gives the tree, newest first, with everything that is held', async
   })
 })
 
+test('what has no name, neither its value nor its function, is called by how the scope got it', (t) => {
+  const { app } = setUp(t)
+  const scope = app.child()
+  const disposer = ((): (() => void) => () => {})()
+  scope.use(Object.assign(Object.create(null), { [Symbol.dispose]: disposer }))
+  scope.adopt(7, () => {})
+  scope.defer(() => {})
+  assert.deepEqual(
+    scope.inspect().resources.map(({ name }) => name),
+    ['a deferred callback', 'an adopted value', 'a disposable'],
+  )
+})
+
 test('what is on its way is acquiring, what is being given back releasing', async (t) => {
   const { app } = setUp(t)
   const gates = { acquire: Promise.withResolvers<void>(), release: Promise.withResolvers<void>() }
