@@ -16,7 +16,7 @@ function assertDisposed(error: unknown): void {
 
 test('a Promise.all that fails fast ends what runs, refuses what comes, and rolls all of it back', async () => {
   await using table = await newTable()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   const ends: Promise<unknown>[] = []
   const failing = pool.transaction(async (tx) => {
     const insert = (v: number): Promise<unknown> =>
@@ -46,7 +46,7 @@ test('a Promise.all that fails fast ends what runs, refuses what comes, and roll
 test('a request that ends while its branches still run refuses their later statements, naming its scope', async () => {
   await using wire = await Wire.start()
   const app = createApp()
-  const resources = pgResources(() => newPool({ connectionString: wire.url }), { grace: 10_000 })
+  const resources = pgResources(() => newPool({ connectionString: wire.url }), { grace: 60_000 })
   const over = deferred()
   const late: Promise<unknown>[] = []
   const branch = async (connection: PgQueryable): Promise<void> => {
@@ -126,7 +126,7 @@ test('what is asked while the COMMIT is on its way is refused, and never runs ou
 })
 
 test('a promise that is returned without await out of its block is refused, or ended with the reason', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   const careless = async (): Promise<unknown> => {
     await using lease = await pool.acquire()
     // oxlint-disable-next-line typescript/return-await -- the mistake that this is about
@@ -171,7 +171,7 @@ test('statements of many callers run one after another, and the driver never has
 
 test('a rollback refuses what waits in its line, on the lease as well, and ends what runs', async () => {
   await using table = await newTable()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   await using tx = await lease.begin()
   const running = assert.rejects(tx.query('select pg_sleep(60)'), { code: '57014' })
@@ -187,7 +187,7 @@ test('a rollback refuses what waits in its line, on the lease as well, and ends 
 
 test("a savepoint's end that fails while its lease is released leaves the next holder's transaction alone", async () => {
   await using wire = await Wire.start()
-  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 10_000 })
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 60_000 })
   for (let round = 0; round < 20; round += 1) {
     const lease = await pool.acquire()
     const tx = await lease.begin()

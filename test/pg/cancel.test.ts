@@ -16,7 +16,7 @@ const iterations = 400
 const longEnough = 20_000
 
 test('a cancel never reaches the statement after the one that it was meant for', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const seen = await cancelAgainAndAgain(lease, iterations)
   assert.ok(seen.cancelled > 0, 'some were cancelled')
@@ -46,7 +46,7 @@ test('without waiting for the cancel to be over, the next statement is what it c
 
 test('nothing is sent while a cancel may still be on its way', async () => {
   await using wire = await Wire.start()
-  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 10_000 })
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 60_000 })
   await using lease = await pool.acquire()
   const pid = await backendOf(lease)
   const controller = new AbortController()
@@ -76,7 +76,7 @@ test('nothing is sent while a cancel may still be on its way', async () => {
 test('a cancel that is lost is repeated', async () => {
   await using wire = await Wire.start()
   await using observer = await Observer.start()
-  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 10_000 })
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 60_000 })
   const lease = await pool.acquire()
   const pid = await backendOf(lease)
   const statement = assert.rejects(lease.query('select pg_sleep(60)'), { code: '57014' })
@@ -129,7 +129,7 @@ test('a statement that catches its cancel ends with its connection, and nobody w
 
 test('cancel() also ends a COMMIT that takes long, and what it leaves is rolled back', async () => {
   await using observer = await Observer.start()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const pid = await backendOf(lease)
   await using tx = await lease.begin()
@@ -149,7 +149,7 @@ test('cancel() also ends a COMMIT that takes long, and what it leaves is rolled 
 
 test('cancel() of a COMMIT that still waits rolls the transaction back', async () => {
   await using observer = await Observer.start()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const pid = await backendOf(lease)
   await using tx = await lease.begin()
@@ -179,7 +179,7 @@ test('a cancel needs no place in the pool, and works over TCP, TLS and a unix so
   }
   for (const [way, config] of Object.entries(ways)) {
     const raw = new pg.Pool({ user: 'postgres', database: 'postgres', max: 1, ...config })
-    await using pool = pgPool(() => raw, { grace: 10_000 })
+    await using pool = pgPool(() => raw, { grace: 60_000 })
     await cancelOver(way, pool)
   }
 })

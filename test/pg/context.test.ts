@@ -46,7 +46,7 @@ const requests: Record<string, (pool: PgPool) => Promise<unknown>> = {
 
 for (const [does, request] of Object.entries(requests)) {
   test(`a request that ${does} is not kept alive by its connection`, async () => {
-    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    await using pool = pgPool(() => newPool(), { grace: 60_000 })
     const store = await serve(pool, request)
     await untilCollected(store)
     assert.equal(pool.stats().total, 1, 'the connection is still open')
@@ -117,7 +117,7 @@ test('what the driver calls back sees no request, neither the first one nor the 
 })
 
 test('what a request awaits goes on in its own context', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await pool.query('select 1')
   await Promise.all(
     ['one', 'two', 'three'].map((request) =>

@@ -10,7 +10,7 @@ import { Wire } from './support/proxy.ts'
 const disposed = { code: 'ERR_DISPOSED' }
 
 test('ten million rows are read with the memory of one batch, and left early at once', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   // In the list of columns the server makes the rows one by one.
   const text = "select generate_series(1, 10000000) as n, repeat('x', 500) as filler"
@@ -32,7 +32,7 @@ test('ten million rows are read with the memory of one batch, and left early at 
 
 test('in a transaction, other statements and other cursors run between the reads', async () => {
   await using table = await newTable()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   await using tx = await lease.begin()
   await using other = tx.cursor('select n from generate_series(101, 103) as n', [], { batch: 1 })
@@ -48,7 +48,7 @@ test('in a transaction, other statements and other cursors run between the reads
 })
 
 test('outside of a transaction, a cursor has the connection to itself: what else is asked is refused, not kept waiting', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const open = { name: 'PgCursorOpenError', code: 'ERR_PG_CURSOR_OPEN', message: /cursor/ }
   const cursor = lease.cursor('select generate_series(1, 10)')
@@ -65,7 +65,7 @@ test('outside of a transaction, a cursor has the connection to itself: what else
 })
 
 test('statements that were asked for before a cursor run before it, a BEGIN by hand included', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const before = [lease.query('select pg_sleep(0.05)'), lease.query('begin')]
   const cursor = lease.cursor('select pg_current_xact_id()::text as id')
@@ -76,7 +76,7 @@ test('statements that were asked for before a cursor run before it, a BEGIN by h
 })
 
 test('a cursor is over with its transaction, whichever way that ends', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   for (const end of ['commit', 'rollback'] as const) {
     const tx = await lease.begin()
@@ -94,7 +94,7 @@ test('a cursor is over with its transaction, whichever way that ends', async () 
 })
 
 test('a savepoint takes with it what was opened since: on rollback all, on commit its own', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   await using tx = await lease.begin()
   await using older = tx.cursor(million)
@@ -117,7 +117,7 @@ test('a savepoint takes with it what was opened since: on rollback all, on commi
 
 test('what is run as a whole gives its rows like any other: INSERT … RETURNING, EXPLAIN, a WITH that writes', async () => {
   await using table = await newTable()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const inserted = lease.cursor(
     `/* one */ insert into ${table.name} select generate_series(1, 5) returning v`,
@@ -145,7 +145,7 @@ test('what is run as a whole gives its rows like any other: INSERT … RETURNING
 
 test('one statement is one statement: a second one behind it is refused by the server', async () => {
   await using table = await newTable()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const cursor = lease.cursor(`select 1; insert into ${table.name} values (1)`)
   await assert.rejects(cursor.read(1), { code: '42601' })
@@ -154,7 +154,7 @@ test('one statement is one statement: a second one behind it is refused by the s
 })
 
 test('a value that cannot be converted fails the cursor and leaves the connection usable', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const bad = {
     toPostgres() {
@@ -188,7 +188,7 @@ test('a cursor that is cut off by a broken wire rejects, and one before a silent
 })
 
 test('wrong arguments of cursor() are a TypeError that names them', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const cursor = lease.cursor.bind(lease) as (...parameters: unknown[]) => unknown
   assert.throws(() => cursor(7), { name: 'TypeError', message: /cursor\(\)/ })

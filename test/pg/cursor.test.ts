@@ -19,7 +19,7 @@ const owners: Record<string, (lease: PgLease) => Promise<Owner & Partial<AsyncDi
 
 for (const [name, open] of Object.entries(owners)) {
   test(`a cursor of ${name} gives every row in order, and then nothing`, async () => {
-    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    await using pool = pgPool(() => newPool(), { grace: 60_000 })
     await using lease = await pool.acquire()
     const owner = await open(lease)
     for (const [rows, batch] of [
@@ -46,7 +46,7 @@ for (const [name, open] of Object.entries(owners)) {
   })
 
   test(`read() of ${name} gives at most as many rows as asked for, in the order of the calls`, async () => {
-    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    await using pool = pgPool(() => newPool(), { grace: 60_000 })
     await using lease = await pool.acquire()
     const owner = await open(lease)
     await using cursor = owner.cursor('select n from generate_series(1, 10) as n')
@@ -61,7 +61,7 @@ for (const [name, open] of Object.entries(owners)) {
   })
 
   test(`leaving a loop over ${name} early closes the cursor, by break, by throw and by dispose`, async () => {
-    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    await using pool = pgPool(() => newPool(), { grace: 60_000 })
     await using lease = await pool.acquire()
     const pid = await backendOf(lease)
     const owner = await open(lease)
@@ -91,7 +91,7 @@ for (const [name, open] of Object.entries(owners)) {
   })
 
   test(`a failing query of ${name} is never an empty page, whenever it fails`, async () => {
-    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    await using pool = pgPool(() => newPool(), { grace: 60_000 })
     for (const [text, before] of [
       ['select * from nowhere', 0],
       ['selec 1', 0],
@@ -120,7 +120,7 @@ for (const [name, open] of Object.entries(owners)) {
 
   test(`an abort cancels the read of ${name} that runs, with the signal's reason`, async () => {
     await using observer = await Observer.start()
-    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    await using pool = pgPool(() => newPool(), { grace: 60_000 })
     await using lease = await pool.acquire()
     const pid = await backendOf(lease)
     const owner = await open(lease)
@@ -142,7 +142,7 @@ for (const [name, open] of Object.entries(owners)) {
 
   test(`a cursor of ${name} whose backend is killed rejects, reading or not, and can be disposed`, async () => {
     await using observer = await Observer.start()
-    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    await using pool = pgPool(() => newPool(), { grace: 60_000 })
     for (const busy of [true, false]) {
       await using lease = await pool.acquire()
       const pid = await backendOf(lease)
@@ -166,7 +166,7 @@ for (const [name, open] of Object.entries(owners)) {
 
   test(`the release of a lease ends the cursor of ${name} in every state, and the next holder finds nothing`, async () => {
     await using observer = await Observer.start()
-    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    await using pool = pgPool(() => newPool(), { grace: 60_000 })
     let pid: number | undefined
     const states: Record<string, (cursor: PgCursor<unknown>, lease: PgLease) => Promise<unknown>> =
       {
@@ -213,7 +213,7 @@ for (const [name, open] of Object.entries(owners)) {
 
   test(`the dispose of a cursor of ${name} ends a read in flight, and one that waits for its turn`, async () => {
     await using observer = await Observer.start()
-    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    await using pool = pgPool(() => newPool(), { grace: 60_000 })
     await using lease = await pool.acquire()
     const pid = await backendOf(lease)
     const owner = await open(lease)

@@ -36,7 +36,7 @@ async function assertFailed(tx: PgTransaction): Promise<void> {
 
 test('a statement that the driver gave up is cancelled, and has failed its transaction', async () => {
   await using table = await newTable()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const pid = await backendOf(lease)
   await using tx = await lease.begin()
@@ -50,7 +50,7 @@ test('a statement that the driver gave up is cancelled, and has failed its trans
 test('so has one that was done before its cancel came, unless a savepoint undoes it', async () => {
   await using table = await newTable()
   await using wire = await Wire.start()
-  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 10_000 })
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 60_000 })
   await using lease = await pool.acquire()
   const pid = await backendOf(lease)
   const lateAnswer = async (on: PgQueryable, text: string): Promise<void> => {
@@ -104,7 +104,7 @@ test('one that a release waits for is cancelled all the same', async () => {
 })
 
 test('a cursor whose read the driver gave up ends at once, and the connection goes on', async () => {
-  await using pool = pgPool(() => newPool({ query_timeout: 200 }), { grace: 10_000 })
+  await using pool = pgPool(() => newPool({ query_timeout: 200 }), { grace: 60_000 })
   await using lease = await pool.acquire()
   const pid = await backendOf(lease)
   await using cursor = lease.cursor('select pg_sleep(60)')
@@ -114,7 +114,7 @@ test('a cursor whose read the driver gave up ends at once, and the connection go
 
 test('what the driver refuses, or cannot read, fails its own statement and leaves the transaction open', async () => {
   await using table = await newTable()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   await using tx = await lease.begin()
   await tx.query(`insert into ${table.name} values (1)`)

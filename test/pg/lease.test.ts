@@ -9,7 +9,7 @@ import { backendOf, newPool, newTable, Observer } from './support/database.ts'
 const disposed = { name: 'DisposedError', code: 'ERR_DISPOSED' }
 
 test('query() takes text with values, or a config with a name and a row mode', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
 
   const one = await lease.query<{ n: number }>('select $1::int as n', [1])
@@ -28,7 +28,7 @@ test('query() takes text with values, or a config with a name and a row mode', a
 })
 
 test('a connection is released for the next holder, and the old handle never reaches it', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   const stale = await pool.acquire()
   const pid = await backendOf(stale)
   await stale[Symbol.asyncDispose]()
@@ -51,7 +51,7 @@ test('a connection is released for the next holder, and the old handle never rea
 })
 
 test('a transaction of a released lease is as dead as the lease', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   const stale = await pool.acquire()
   const staleTx = await stale.begin()
   const staleSavepoint = await staleTx.savepoint()
@@ -70,7 +70,7 @@ test('a transaction of a released lease is as dead as the lease', async () => {
 })
 
 test("a second release does not release the next holder's connection", async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   const first = await pool.acquire()
   await first[Symbol.asyncDispose]()
   await using second = await pool.acquire()
@@ -93,7 +93,7 @@ test('statements on one connection run one after another, in the order of the ca
   const listener = (warning: Error): number => warnings.push(warning)
   process.on('warning', listener)
   t.after(() => process.off('warning', listener))
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
 
   const order: number[] = []
@@ -112,7 +112,7 @@ test('statements on one connection run one after another, in the order of the ca
 })
 
 test("a failing statement rejects with the server's error and a stack that leads to the caller", async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const pid = await backendOf(lease)
 
@@ -129,7 +129,7 @@ test("a failing statement rejects with the server's error and a stack that leads
 })
 
 test('values that cannot be converted fail their own statement only', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const bad = {
     toPostgres() {
@@ -143,7 +143,7 @@ test('values that cannot be converted fail their own statement only', async () =
 })
 
 test('what is no statement, and an unknown option, is a TypeError that names it', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   // What JavaScript can pass.
   const query = lease.query.bind(lease) as (...parameters: unknown[]) => Promise<unknown>
@@ -184,7 +184,7 @@ test('what is no statement, and an unknown option, is a TypeError that names it'
 
 test('an aborted statement is cancelled on the server and rejects with the reason', async () => {
   await using observer = await Observer.start()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const pid = await backendOf(lease)
   const controller = new AbortController()
@@ -199,7 +199,7 @@ test('an aborted statement is cancelled on the server and rejects with the reaso
 
 test('a statement whose signal aborted before it was sent never reaches the server', async () => {
   await using table = await newTable()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const reason = new Error('enough')
   const insert = `insert into ${table.name} values (1)`
@@ -219,7 +219,7 @@ test('a statement whose signal aborted before it was sent never reaches the serv
 
 test('cancel() ends what runs, refuses what waits, and resolves when the connection is quiet', async () => {
   await using observer = await Observer.start()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const pid = await backendOf(lease)
 
@@ -237,7 +237,7 @@ test('a statement that nobody waits for is no unhandled rejection when the relea
   const listener = (reason: unknown): number => unhandled.push(reason)
   process.on('unhandledRejection', listener)
   t.after(() => process.off('unhandledRejection', listener))
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   const lease = await pool.acquire()
   void lease.query('select pg_sleep(60)')
   void lease.query('select 1')
@@ -247,7 +247,7 @@ test('a statement that nobody waits for is no unhandled rejection when the relea
 })
 
 test('whoever waits for a statement that the release ended finds the reason as its cause', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   const lease = await pool.acquire()
   const running = lease.query('select pg_sleep(60)')
   const waiting = lease.query('select 1')
@@ -264,7 +264,7 @@ test('whoever waits for a statement that the release ended finds the reason as i
 
 test('a statement on a connection that broke is refused with what broke it', async () => {
   await using observer = await Observer.start()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const pid = await backendOf(lease)
   await assert.rejects(Promise.all([lease.query('select pg_sleep(60)'), observer.terminate(pid)]), {

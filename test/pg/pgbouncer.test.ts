@@ -77,7 +77,7 @@ test(
   async () => {
     await using bouncer = await startPgBouncer('transaction')
     await using observer = await Observer.start()
-    await using pool = through(bouncer, { transactionPooling: true, grace: 10_000 })
+    await using pool = through(bouncer, { transactionPooling: true, grace: 60_000 })
     const reason = new Error('enough')
     let cancelled = 0
     let closed = 0

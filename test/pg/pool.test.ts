@@ -14,7 +14,7 @@ import { backendOf, databaseUrl, newPool, newTable, Observer } from './support/d
 const disposed = { name: 'DisposedError', code: 'ERR_DISPOSED' }
 
 test('dispose turns away who waits, and gives who holds the time to release', async () => {
-  const pool = pgPool(() => newPool(), { grace: 10_000 })
+  const pool = pgPool(() => newPool(), { grace: 60_000 })
   const lease = await pool.acquire()
   const waiting = assert.rejects(pool.acquire(), disposed)
   const asking = assert.rejects(pool.query('select 1'), disposed)
@@ -134,7 +134,7 @@ test('what keeps a connection from being opened is passed on', async () => {
 })
 
 test('an error of a statement costs no connection, and a statement that is aborted gives it back', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   const { rows } = await pool.query('select pg_backend_pid() as pid')
   await assert.rejects(pool.query('select 1/0'), { code: '22012' })
   const controller = new AbortController()
@@ -149,7 +149,7 @@ test('the server never sees more connections than the pool may have, whatever is
   await using observer = await Observer.start()
   for (const options of [{}, { reset: { sql: 'select 1/0', when: 'always' } }] as const) {
     const raw = newPool({ max: 2 })
-    await using pool = pgPool(() => raw, { grace: 10_000, ...options })
+    await using pool = pgPool(() => raw, { grace: 60_000, ...options })
     let most = 0
     let left = 60
     const work = async (): Promise<void> => {
@@ -187,7 +187,7 @@ test('a thousand leases leave no listener behind', async () => {
 
 test("what others leave in the same pool is never lent: a transaction's connection is replaced", async () => {
   const raw = newPool()
-  await using pool = pgPool(() => raw, { grace: 10_000 })
+  await using pool = pgPool(() => raw, { grace: 60_000 })
   for (const ended of ['T', 'E'] as const) {
     const client = await raw.connect()
     const pid = await backendOf(client)
@@ -203,7 +203,7 @@ test("what others leave in the same pool is never lent: a transaction's connecti
 test('a statement that others left running in the same pool is waited for, not cut off', async () => {
   await using table = await newTable()
   const raw = newPool()
-  await using pool = pgPool(() => raw, { grace: 10_000 })
+  await using pool = pgPool(() => raw, { grace: 60_000 })
   const client = await raw.connect()
   const left = client.query(`insert into ${table.name} select 1 from pg_sleep(0.05)`)
   client.release()

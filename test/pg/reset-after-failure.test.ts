@@ -46,7 +46,7 @@ const failing: Record<string, (lease: PgLease) => Promise<unknown>> = {
 
 for (const [change, fail] of Object.entries(failing)) {
   test(`${change} is gone for the next holder also where its statement failed`, async () => {
-    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    await using pool = pgPool(() => newPool(), { grace: 60_000 })
     const pid = await prepare(pool)
     await use(pool, (lease) => assert.rejects(fail(lease)))
     await use(pool, (next) => assertClean(next, pid))

@@ -65,7 +65,7 @@ const changes: Record<string, string[]> = {
 
 for (const [change, statements] of Object.entries(changes)) {
   test(`${change} is gone for the next holder, who has the same connection with its named statements`, async () => {
-    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    await using pool = pgPool(() => newPool(), { grace: 60_000 })
     const pid = await prepare(pool)
     await use(pool, async (lease) => {
       for (const statement of statements) await lease.query(statement)
@@ -127,7 +127,7 @@ test('what the answers of the server do not show is reset where it is said, or a
     [{}, (lease) => (lease.unsafeClient() as pg.ClientBase).query('prepare unseen as select 1')],
   ]
   for (const [options, tell] of ways) {
-    await using pool = pgPool(() => newPool(), { grace: 10_000, ...options })
+    await using pool = pgPool(() => newPool(), { grace: 60_000, ...options })
     const pid = await prepare(pool)
     await use(pool, async (lease) => {
       await lease.query(change)
@@ -140,7 +140,7 @@ test('what the answers of the server do not show is reset where it is said, or a
 
 test('a connection whose named queries somebody dropped is replaced, and one without any is kept', async () => {
   for (const drop of ['discard all', 'deallocate prepare all', 'deallocate all; select 1 / 0']) {
-    await using pool = pgPool(() => newPool(), { grace: 10_000 })
+    await using pool = pgPool(() => newPool(), { grace: 60_000 })
     const pid = await backendOf(pool)
     await use(pool, (lease) => lease.query(drop).catch(() => {}))
     assert.equal(await prepare(pool), pid, drop)
@@ -159,7 +159,7 @@ test('what is never reset stays for the next holder', async () => {
 })
 
 test("one's own statements replace the reset, and may be what cannot stand beside others", async () => {
-  await using pool = pgPool(() => newPool(), { reset: { sql: 'DISCARD ALL' }, grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { reset: { sql: 'DISCARD ALL' }, grace: 60_000 })
   const pid = await backendOf(pool)
   await use(pool, async (lease) => {
     await lease.begin()

@@ -69,7 +69,7 @@ test('nobody waits for a COMMIT longer than the grace after an abort, or when it
 
 test('the signal of a transaction ends what runs in it, and nothing more is sent, COMMIT included', async () => {
   await using table = await newTable()
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const controller = new AbortController()
   const reason = new Error('enough')
@@ -94,7 +94,7 @@ test('the signal of a transaction ends what runs in it, and nothing more is sent
 })
 
 test('the signal of a transaction ends what its lease was told inside of it, and nothing after its end', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 10_000 })
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
   const controller = new AbortController()
   const reason = new Error('enough')
@@ -111,7 +111,7 @@ test('the signal of a transaction ends what its lease was told inside of it, and
 
 test('a BEGIN that waits or runs is given up with its signal, and leaves no transaction open', async () => {
   await using wire = await Wire.start()
-  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 10_000 })
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 60_000 })
   await using lease = await pool.acquire()
   const waiting = new AbortController()
   const statement = lease.query('select pg_sleep(0.05)')
@@ -138,7 +138,7 @@ test('a BEGIN that waits or runs is given up with its signal, and leaves no tran
 test('a deadlock is tried again where that is allowed, as is what a library wrapped or a body swallowed', async () => {
   await using table = await newTable()
   const options = '-c deadlock_timeout=50ms'
-  await using pool = pgPool(() => newPool({ max: 2, options }), { grace: 10_000 })
+  await using pool = pgPool(() => newPool({ max: 2, options }), { grace: 60_000 })
   await pool.query(`insert into ${table.name} values (1), (2)`)
   const both = [deferred(), deferred()]
   let runs = 0

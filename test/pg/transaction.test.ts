@@ -196,7 +196,7 @@ test('callbacks run after the commit, in order, and not after any other end', as
 })
 
 test('a callback may ask the pool for a connection, although there is no other than that of its transaction', async () => {
-  await using pool = pgPool(() => newPool({ max: 1, connectionTimeoutMillis: 10_000 }))
+  await using pool = pgPool(() => newPool({ max: 1, connectionTimeoutMillis: 60_000 }))
   const seen: unknown[] = []
   const result = await pool.transaction((tx) => {
     tx.afterCommit(async () => seen.push((await pool.query('select 1 as one')).rows))

@@ -22,7 +22,7 @@ for (const kind of seeing) {
     for (const value of values) {
       const shown = String(value) || 'an empty text'
 
-      test(`where its handler throws ${shown}`, { timeout: 5_000 }, async () => {
+      test(`where its handler throws ${shown}`, { timeout: 30_000 }, async () => {
         await using site = await Site.serve(kind, async () => {
           await turn()
           throw value
@@ -31,7 +31,7 @@ for (const kind of seeing) {
         assert.deepEqual(await site.statuses(), ['failure'])
       })
 
-      test(`where its commit fails with ${shown}`, { timeout: 5_000 }, async () => {
+      test(`where its commit fails with ${shown}`, { timeout: 30_000 }, async () => {
         await using site = await Site.serve(kind, async ({ scope }) => {
           scope.defer(async ({ status }) => {
             await turn()

@@ -10,7 +10,7 @@ const root = dirname(fileURLToPath(import.meta.resolve('unwind/package.json')))
 /** Why this machine cannot do it; false where it can. */
 export function vanishingNeeds(): string | false {
   const script = 'ip link add v0 type veth peer name v1 && ip link set v0 up'
-  const { status } = spawnSync('unshare', ['-n', 'sh', '-c', script], { timeout: 10_000 })
+  const { status } = spawnSync('unshare', ['-n', 'sh', '-c', script], { timeout: 30_000 })
   return status === 0 ? false : 'needs network namespaces, which this machine does not allow'
 }
 

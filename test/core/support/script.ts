@@ -17,7 +17,7 @@ export async function script(source: string, ...flags: string[]): Promise<string
   const parameters = [...flags, '--input-type=module', '--eval', prelude + source]
   const { stdout } = await promisify(execFile)(process.execPath, parameters, {
     cwd: root,
-    timeout: 20_000,
+    timeout: 120_000,
   })
   return stdout.split('\n').filter((line) => line !== '')
 }

@@ -18,7 +18,7 @@ export function newKey(): number {
 
 /** Two connections that do not know each other. */
 export function newPools(options?: PgPoolOptions): PgPool & AsyncDisposable {
-  return pgPool(() => newPool({ max: 3 }), { grace: 10_000, ...options })
+  return pgPool(() => newPool({ max: 3 }), { grace: 60_000, ...options })
 }
 
 export async function isFree(pool: PgPool, key: number | bigint | string): Promise<boolean> {
