@@ -1,6 +1,6 @@
 /**
- * Time, as cheaply as it can be had: a clock that is read a few hundred times a second however many scopes there are,
- * unless somebody looks at the times; timers; and listening to a signal.
+ * Time, as cheaply as it can be had: a clock that is read once in a tick where many scopes ask for it, unless somebody
+ * looks at the times; timers; and listening to a signal.
  */
 // Not the global ones, which tests and DOMs replace: the clock must go on.
 import { performance } from 'node:perf_hooks'
@@ -13,7 +13,7 @@ const tick = 2
 /** Readings in a tick that cost as much as a timer and the turn of the event loop that it takes. */
 const many = 50
 
-/** The last reading, whether it is good for the rest of a tick, and how many there were since when. */
+/** The last reading, and whether it is good until the end of the tick; the readings since the tick began, and when it did. */
 const clock = { reading: 0, fresh: false, readings: 0, since: 0 }
 let ticking: NodeJS.Timeout | undefined
 let lookers = 0
@@ -23,23 +23,24 @@ let lookers = 0
  * times. Reading the real one costs more than a scope.
  */
 export function roughNow(): number {
+  clock.readings += 1
   return clock.fresh ? clock.reading : readClock()
 }
 
 function readClock(): number {
   const now = performance.now()
   if (lookers > 0 || timesArePublished()) return now
-  if (clock.readings === 0) clock.since = now
-  clock.readings += 1
-  if (clock.readings === many) keepReading(now - clock.since < tick)
+  if (now - clock.since >= tick) beginTick(now)
   // Whole milliseconds: a fraction would be allocated wherever it is stored.
   return (clock.reading = Math.floor(now))
 }
 
-function keepReading(fresh: boolean): void {
+/** Where the tick before had many readings, this one has a timer instead of all but the first. */
+function beginTick(now: number): void {
+  clock.fresh = clock.readings >= many && now - clock.since < 2 * tick
   clock.readings = 0
-  clock.fresh = fresh
-  if (!fresh) return
+  clock.since = now
+  if (!clock.fresh) return
   // Unreferenced, and not set again by itself: a process that opens no scope is not woken.
   ticking ??= setClock(forget, tick).unref()
   ticking.refresh()
