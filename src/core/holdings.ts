@@ -9,7 +9,7 @@ import { ambient, type Ambient } from './context.ts'
 import { Completion } from './completion.ts'
 import { whenAborted } from './deadline.ts'
 import { detection } from './detection.ts'
-import { Instance } from './instance.ts'
+import { Instance, underway, type Lender } from './instance.ts'
 import { readInput } from './inputs.ts'
 import { captive, noRequest } from './misuse.ts'
 import { note } from './notes.ts'
@@ -45,7 +45,7 @@ function find(
   const owner = innerOf(ownerOf(place, definition, dependent), declaredIn)
   const there = owner.holdings?.find(definition)
   if (there !== undefined && there.state === 'open') {
-    dependent?.borrowFrom(there)
+    lend(there, dependent)
     return there.promise
   }
   const caller = dependent ?? dependentOf(ambient())
@@ -60,8 +60,14 @@ function find(
 
 /** What nobody acquires: somebody else's, and there already. */
 function given(value: unknown, dependent: Instance | undefined): Promise<unknown> {
-  dependent?.borrowFrom({ value })
+  lend({ value }, dependent)
   return Promise.resolve(value)
+}
+
+/** Whoever acquires with what it was given may hand that on. Looked for only while something is being acquired. */
+function lend(lender: Lender, dependent: Instance | undefined): void {
+  const borrower = dependent ?? (underway.count === 0 ? undefined : dependentOf(ambient()))
+  borrower?.borrowFrom(lender)
 }
 
 /** Whoever asks its scope inside an acquire function depends on what it gets, as with `context.get`. */

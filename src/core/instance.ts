@@ -19,6 +19,14 @@ import { tellTimeout } from './telling.ts'
 import type { Lifetime } from './types.ts'
 import { push } from './unwinding.ts'
 
+/** How many acquisitions have begun and not ended. */
+export const underway = { count: 0 }
+
+/** What an acquire function was given. */
+export interface Lender {
+  readonly value: unknown
+}
+
 export class Instance implements Traits {
   state: 'unstarted' | 'acquiring' | 'open' | 'released' = 'unstarted'
   /** Whether somebody is told what its acquisition throws. */
@@ -33,7 +41,7 @@ export class Instance implements Traits {
   /** What came of it. */
   value: unknown = undefined
   /** What it was given while it was being acquired. */
-  #lenders: { readonly value: unknown }[] | undefined = undefined
+  #lenders: Lender[] | undefined = undefined
   /** Who asked for it while being acquired itself. */
   dependent: Instance | undefined
   /** When its acquisition began, on the clock of `roughNow`. */
@@ -86,6 +94,7 @@ export class Instance implements Traits {
 
   start(): void {
     this.state = 'acquiring'
+    underway.count += 1
     const { owner, definition } = this
     const { acquireTimeout: limit } = definition
     if (limit !== undefined) this.#stopTimer = after(limit, () => this.expire(limit))
@@ -143,7 +152,7 @@ export class Instance implements Traits {
   }
 
   /** Its acquire function was given the value of `lender`. */
-  borrowFrom(lender: { readonly value: unknown }): void {
+  borrowFrom(lender: Lender): void {
     if (this.state === 'acquiring') (this.#lenders ??= []).push(lender)
   }
 
@@ -234,6 +243,7 @@ export class Instance implements Traits {
 
   /** Nothing leads from here to those who asked, so that a long-lived resource keeps no request. */
   #settle(): void {
+    underway.count -= 1
     this.#stopTimer()
     this.waitsFor = undefined
     this.dependent = undefined

@@ -21,6 +21,8 @@ const ways: Record<string, (context: AcquireContext, lender: Resource<Handle>) =
   {
     'context.get': async ({ get }, lender) => await get(lender),
     inject: async (_context, lender) => await inject(lender),
+    'its scope': async ({ scope }, lender) => await scope.get(lender),
+    'another scope': async ({ scope }, lender) => await (scope.parent ?? scope).get(lender),
   }
 
 for (const [name, borrow] of Object.entries(ways)) {
@@ -57,10 +59,12 @@ test('a value of somebody else, and an input, are not released by the resource t
   const givenShared = value(shared)
   const ofValue = resource({ name: 'of a value', acquire: ({ get }) => get(givenShared) })
   const ofInput = resource({ name: 'of an input', acquire: ({ get }) => get(connection) })
+  const ofScope = resource({ name: 'of a scope', acquire: ({ scope }) => scope.get(givenShared) })
   await app.run(async (scope) => {
     scope.provide(connection, brought)
     await scope.get(ofValue)
     await scope.get(ofInput)
+    await scope.get(ofScope)
   })
   assert.deepEqual([shared.disposals, brought.disposals], [0, 0])
 })
