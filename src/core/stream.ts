@@ -4,6 +4,7 @@
  */
 import { callInFrame } from './context.ts'
 import type { Completion } from './completion.ts'
+import { isEcho } from './dispose.ts'
 import { disposedError } from './lease.ts'
 import { scopeClosed } from './misuse.ts'
 import { expected } from './options.ts'
@@ -67,7 +68,8 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
       if (result.done !== true) return result
       this.#iterator = undefined
     } catch (error) {
-      this.#iterator = undefined
+      // What was only cut off is stopped with the scope.
+      if (!this.#over) this.#iterator = undefined
       this.#unheard = undefined
       this.#end((completion) => completion.fail(error, false))
       await this.#whenClosed?.(false)
@@ -105,9 +107,18 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
       return Promise.resolve(this.#iterator.next())
     })
     return escapable(step, (giveUp) => {
-      this.#waiting.add(giveUp)
-      return () => this.#waiting.delete(giveUp)
+      const stopWaiting = (reason: unknown): void => {
+        giveUp(reason)
+        step.catch((error: unknown) => this.#failedLate(error, reason))
+      }
+      this.#waiting.add(stopWaiting)
+      return () => this.#waiting.delete(stopWaiting)
     })
+  }
+
+  /** @param told what its consumer was told instead */
+  #failedLate(error: unknown, told: unknown): void {
+    if (!isEcho(error, told)) this.#scope.report(error, undefined, true)
   }
 
   /** A stream that was cut off did not come to its end, and says so once. */

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { DisposedError, ScopeClosedError } from 'unwind'
 import { setUp, taken } from './support/app.ts'
 import { counting, streaming } from './support/streaming.ts'
-import { rejection, within } from './support/promises.ts'
+import { quiet, rejection, within } from './support/promises.ts'
 
 async function* oneTwoThree(): AsyncGenerator<number> {
   yield* [1, 2, 3]
@@ -61,6 +61,44 @@ test('an abort in any turn after the source has answered is not lost', async (t)
     scope.abort(reason)
     const read = await reading.then(() => stream.next()).catch((error: unknown) => error)
     assert.equal(read, reason, `${turns} turns later`)
+    // oxlint-enable no-await-in-loop
+  }
+})
+
+test('the source of a stream that is cut off while it is read is ended all the same', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  const { scope, stream, tracker } = await streaming(t, async function* ({ tracker: { events } }) {
+    try {
+      await gate.promise
+      yield* [1, 2]
+    } finally {
+      events.push('source ended')
+    }
+  })
+  const reason = new Error('enough')
+  const reading = stream.next()
+  // Comes before the end of the source.
+  scope.defer(() => gate.promise)
+  scope.abort(reason)
+  await quiet()
+  gate.resolve()
+  assert.equal(await rejection(reading), reason)
+  assert.deepEqual(tracker.events, ['+lease', 'source ended', '-lease'])
+})
+
+test('what a source fails with after its consumer was told of an abort is reported, unless it says the same', async (t) => {
+  const reason = new Error('enough')
+  for (const error of [new Error('late'), reason]) {
+    const gate = Promise.withResolvers<IteratorResult<number, undefined>>()
+    const source = { [Symbol.asyncIterator]: () => ({ next: () => gate.promise }) }
+    // oxlint-disable no-await-in-loop -- one after the other
+    const { scope, stream, unthrown } = await streaming(t, () => source)
+    const reading = rejection(stream.next())
+    scope.abort(reason)
+    assert.equal(await reading, reason)
+    gate.reject(error)
+    await quiet()
+    assert.deepEqual(taken(unthrown), error === reason ? [] : ['late'])
     // oxlint-enable no-await-in-loop
   }
 })
