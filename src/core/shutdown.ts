@@ -174,7 +174,8 @@ function waitAtMost(
       resolve()
     }
     const stopTimer = after(ms, done)
-    begin(done)
+    // Before what may be done at once.
     if (signal !== undefined) stopListening = whenAborted(signal, done)
+    begin(done)
   })
 }

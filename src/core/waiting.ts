@@ -18,12 +18,13 @@ export function escapable<T>(
   promise: Promise<T>,
   watch: (giveUp: (error: unknown) => void) => () => void,
 ): Promise<T> {
+  let stop = (): void => {}
   const waiting = new Promise<T>((resolve, reject) => {
-    const stop = watch(reject)
-    promise.then(resolve, reject).then(stop, stop)
+    stop = watch(reject)
+    promise.then(resolve, reject)
   })
-  // Nobody may be waiting any more: that is no reason for an unhandled rejection.
-  waiting.catch(() => {})
+  // Not with `promise`, which may never settle. Nobody may be waiting any more: that is no reason for an unhandled rejection.
+  waiting.then(stop, stop)
   return waiting
 }
 

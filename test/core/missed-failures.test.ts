@@ -1,5 +1,6 @@
 /** An acquisition that fails after those who asked for it were told something else: its error is lost to nobody. */
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { resource, type App, type Resource, type Scope } from 'unwind'
 import { setUp, taken, type Unthrown } from './support/app.ts'
@@ -71,6 +72,22 @@ for (const [how, leave] of Object.entries(leaving)) {
     await quiet()
   })
 }
+
+test('nobody listens to the signal of a caller any more whose scope has closed, although what it asked for is still on its way', async (t) => {
+  const { app, unthrown, pool, refuse } = failing(t)
+  const { signal } = new AbortController()
+  const scope = app.child()
+  const getting = rejection(scope.get(pool, { signal }))
+  const before = getEventListeners(signal, 'abort').length
+  scope.abort(R)
+  assert.equal(await getting, R)
+  await scope.close()
+  const after = getEventListeners(signal, 'abort').length
+  refuse(A)
+  await quiet()
+  assert.deepEqual(taken(unthrown), ['A'])
+  assert.deepEqual([before, after], [1, 0])
+})
 
 test('an acquisition that failed at once is reported when its caller is turned away before it is told', async (t) => {
   const { app, unthrown } = setUp(t)

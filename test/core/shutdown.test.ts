@@ -1,5 +1,6 @@
 /** The way down of an app: what runs may finish, then is aborted, then is left; and only then the app's resources go. */
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
 import { createApp, ScopeClosedError, ShutdownError } from 'unwind'
 import { setUp } from './support/app.ts'
@@ -197,6 +198,13 @@ test('the signal ends the waiting early: of the lame duck and of the grace, not 
   hurry.abort()
   assert.deepEqual(counts(await within(shutdown)), [0, 1, 0, 0])
   assert.ok((await rejection(slow.running)) instanceof ShutdownError)
+})
+
+test('nothing listens to the signal afterwards', async () => {
+  const { signal } = new AbortController()
+  const app = createApp()
+  await within(app.shutdown({ signal, lameDuck: 1 }))
+  assert.deepEqual(getEventListeners(signal, 'abort'), [])
 })
 
 test('a signal that has aborted already leaves no grace', async (t) => {
