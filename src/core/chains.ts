@@ -49,11 +49,20 @@ function chainOf(instance: Instance): Instance[] {
   return chain
 }
 
-/** The chain of waiting from `instance` to `target`, for the message. */
-function pathTo(instance: Instance, target: Instance): string[] | undefined {
+/**
+ * The chain of waiting from `instance` to `target`, for the message.
+ * @param seen those that lead elsewhere: many may wait for the same
+ */
+function pathTo(
+  instance: Instance,
+  target: Instance,
+  seen: Set<Instance> = new Set(),
+): string[] | undefined {
   if (instance === target) return [instance.name]
   for (const next of instance.waitsFor ?? []) {
-    const rest = next.state === 'acquiring' ? pathTo(next, target) : undefined
+    if (next.state !== 'acquiring' || seen.has(next)) continue
+    seen.add(next)
+    const rest = pathTo(next, target, seen)
     if (rest !== undefined) return [instance.name, ...rest]
   }
   return undefined

@@ -134,6 +134,25 @@ test('concurrent chains that share their links are no circle', async (t) => {
   for (const name of ['a', 'b', 'c', 'd']) assert.equal(tracker.count(name), 1)
 })
 
+test('what many ways lead to is looked at once: forty layers of two, all on their way', async (t) => {
+  const { app } = setUp(t)
+  const gate = Promise.withResolvers<number>()
+  const pair = (acquire: (context: AcquireContext) => Promise<unknown>): Resource<unknown>[] => [
+    resource({ acquire }),
+    resource({ acquire }),
+  ]
+  let layer = pair(() => gate.promise)
+  for (let count = 0; count < 40; count += 1) {
+    const below = layer
+    layer = pair(({ get }) => Promise.all(below.map((one) => get(one))))
+  }
+  await app.run((scope) => {
+    const top = Promise.all(layer.map((one) => scope.get(one)))
+    gate.resolve(1)
+    return within(top)
+  })
+})
+
 test('what the body asks for while something is being acquired is no dependency of that', async (t) => {
   const { app } = setUp(t)
   const gate = Promise.withResolvers<number>()
