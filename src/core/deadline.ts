@@ -15,7 +15,6 @@ const many = 50
 
 /** The last reading, and whether it is good until the end of the tick; the readings since the tick began, and when it did. */
 const clock = { reading: 0, fresh: false, readings: 0, since: 0 }
-let ticking: NodeJS.Timeout | undefined
 let lookers = 0
 
 /**
@@ -41,9 +40,8 @@ function beginTick(now: number): void {
   clock.readings = 0
   clock.since = now
   if (!clock.fresh) return
-  // Unreferenced, and not set again by itself: a process that opens no scope is not woken.
-  ticking ??= setClock(forget, tick).unref()
-  ticking.refresh()
+  // Unreferenced, and not renewed: a process that opens no scope is not woken.
+  setClock(forget, tick).unref()
 }
 
 /** The same clock, for those who compare with it: what began is never younger than it was. */
