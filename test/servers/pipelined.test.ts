@@ -67,14 +67,16 @@ for (const kind of plainKinds) {
     })
 
     test('of which one is cut off while it waits in line end with the answer before it', async () => {
-      const cutOff = Promise.withResolvers<void>()
-      await using site = await Site.serve(kind, async ({ path, scope }) => {
-        if (path === '/1') {
-          await cutOff.promise
-          return { body: '<first>' }
+      const second = Promise.withResolvers<{ readonly destroyed: boolean }>()
+      await using site = await Site.serve(kind, async ({ path, response }) => {
+        if (path === '/2') {
+          second.resolve(response)
+          return { body: broken() }
         }
-        scope.defer(() => cutOff.resolve())
-        return { body: broken() }
+        const waiting = await second.promise
+        // Its scope closes no earlier than its turn comes, where Node.js tells of the end no earlier (22).
+        while (!waiting.destroyed) await turn()
+        return { body: '<first>' }
       })
       using peer = await Peer.connect(site)
       for (const path of ['/1', '/2']) peer.get(path)
