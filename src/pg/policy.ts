@@ -27,17 +27,22 @@ export function checkPoolOptions(
   rules: Readonly<Record<string, Rule>> = poolRules,
 ): void {
   checkOptions(where, options, rules)
-  const { transactionPooling, reset = 'never' } = options ?? {}
-  if (transactionPooling !== true || reset === 'never') return
-  throw expected(`option \`reset\` of ${where} with \`transactionPooling\``, "'never'", reset)
+  const { transactionPooling, reset = 'auto' } = options ?? {}
+  if (transactionPooling !== true || reset === 'auto' || reset === 'never') return
+  throw expected(
+    `option \`reset\` of ${where} with \`transactionPooling\``,
+    "'auto' or 'never'",
+    reset,
+  )
 }
 
 /** Behind a pooler of transactions there is nothing of a session to reset. */
 export function policyOf({
   transactionPooling = false,
-  reset = transactionPooling ? 'never' : 'auto',
+  reset = 'auto',
   inFlight = 'cancel',
   grace = 2_000,
 }: PgPoolOptions): Policy {
-  return { reset: resetPolicy(reset), inFlight, grace, transactionPooling }
+  const policy = resetPolicy(transactionPooling ? 'never' : reset)
+  return { reset: policy, inFlight, grace, transactionPooling }
 }

@@ -95,8 +95,8 @@ export interface PgPoolOptions {
   grace?: number
   /**
    * Behind PgBouncer in transaction mode: what needs a session of the server for longer than a transaction (session locks,
-   * LISTEN, session settings, temporary tables) is refused with `ERR_PG_TRANSACTION_POOLING`, and there is no reset:
-   * another `reset` than `never` is a TypeError. Default `false`.
+   * LISTEN, session settings, temporary tables) is refused with `ERR_PG_TRANSACTION_POOLING`, and nothing is reset: a
+   * `reset` of `always` or of your own SQL is a TypeError. Default `false`.
    */
   transactionPooling?: boolean
 }

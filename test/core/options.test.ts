@@ -179,7 +179,7 @@ test('get refuses what is no resource, as a rejection', async (t) => {
   for (const wrong of [undefined, null, {}, 'lease', () => {}]) {
     const error = await rejection(app.child().get(wrong as Resource<unknown>))
     assert.ok(error instanceof TypeError)
-    assert.match(error.message, /get\(\) to be a resource made by resource\(\)/)
+    assert.match(error.message, /get\(\) or inject\(\) to be a resource made by resource\(\)/)
   }
 })
 
