@@ -135,6 +135,7 @@ test('an app whose pool never opens can still be closed once its requests are to
   const closing = within(app.close())
   await quiet()
   t.mock.timers.tick(20)
+  t.mock.timers.reset()
   await closing
   assert.equal(((await running) as { code?: unknown }).code, 'ERR_SHUTDOWN')
 })
