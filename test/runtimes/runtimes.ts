@@ -63,6 +63,10 @@ export const runtimes: readonly Runtime[] = [
       'error-json': { count: 1, because: inspect },
       format: { count: 2, because: `${children}; ${inspect}` },
       hold: { count: 1, because: children },
+      'resource-channels': {
+        count: 1,
+        because: 'a leak is found meanwhile, and releases are timed',
+      },
       sites: { count: 3, because: children },
       unthrown: { count: 20, because: children },
     },
