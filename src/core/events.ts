@@ -46,6 +46,8 @@ export interface ResourceAcquired {
   readonly waitMs: number
   /** A new connection was opened for it. */
   readonly opened?: boolean
+  /** A resource acquired it, of which its scope tells too. */
+  readonly lent?: boolean
 }
 
 /** `unwind:resource:released`: it is held no more. */

@@ -60,9 +60,10 @@ let swept = false
 /**
  * One acquisition by somebody who will dispose it, or whose scope will. Asked for at the entry of the acquiring
  * function, where its caller can still be seen; `undefined` where nothing is to be watched.
+ * @param lent a scope acquires it, and tells of it under a name of its own
  */
-export function ticketFor(kind: Kind): Ticket | undefined {
-  return detection.counting || isListenedTo() ? new Ticket(kind) : undefined
+export function ticketFor(kind: Kind, lent = false): Ticket | undefined {
+  return detection.counting || isListenedTo() ? new Ticket(kind, lent) : undefined
 }
 
 function isListenedTo(): boolean {
@@ -93,13 +94,15 @@ export class Ticket {
   opened = false
   readonly note: Note | undefined
   readonly #kind: Kind
+  readonly #lent: boolean
   readonly #asked: number = roughNow()
   #suspected: Found | undefined = undefined
   #state: 'asked' | 'held' | 'lent' | 'released' = 'asked'
   #handle: WeakRef<object> | undefined = undefined
 
-  constructor(kind: Kind) {
+  constructor(kind: Kind, lent = false) {
     this.#kind = kind
+    this.#lent = lent
     const scope = ambient()?.scope
     // Scopes of every copy of this package count; one that is older does not, and is not counted in.
     if (scope !== undefined && !scope.disposed && 'outside' in scope) this.scope = scope as Around
@@ -218,6 +221,7 @@ export class Ticket {
       waitMs,
       ...(pool !== undefined && { pool }),
       ...(opened && { opened }),
+      ...(this.#lent && { lent: true }),
     }
   }
 }

@@ -92,7 +92,8 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
     return query(this.#session, first, second, third, this.#transaction?.signal)
   }
 
-  begin(options?: PgTransactionOptions): Promise<Transaction> {
+  /** @param lent by a scope, which tells of it */
+  begin(options?: PgTransactionOptions, lent = false): Promise<Transaction> {
     try {
       const session = this.free()
       const frame = transactionFrame(options)
@@ -103,7 +104,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
       // Before the first wait: from here on there is something to roll back.
       const transaction = new Transaction(session, frame, this, options?.signal)
       this.#transaction = transaction
-      transaction.ticket = ticketFor(transactionKind)
+      if (!lent) transaction.ticket = ticketFor(transactionKind)
       transaction.ticket?.held(transaction)
       return begin(transaction, session)
     } catch (error) {

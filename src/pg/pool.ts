@@ -83,7 +83,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     guard(pool)
   }
 
-  acquire(options?: { signal?: AbortSignal }): Promise<Lease> {
+  acquire(options?: { signal?: AbortSignal }, lent = false): Promise<Lease> {
     try {
       if (options !== undefined) {
         checkOptions('acquire()', options, acquireRules)
@@ -93,7 +93,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     } catch (error) {
       return Promise.reject(error)
     }
-    const ticket = ticketFor((this.#kind ??= new Kind('pg.lease', { pool: this.poolName })))
+    const ticket = ticketFor((this.#kind ??= new Kind('pg.lease', { pool: this.poolName })), lent)
     if (ticket?.isTraced !== true) return this.#wait(options?.signal, ticket)
     return ticket.trace(() => this.#wait(options?.signal, ticket))
   }

@@ -95,8 +95,12 @@ function poolOf<P extends PgPoolLike<unknown>>(
 function connectionOf(pool: Resource<PgPool>): Resource<PgLease> {
   return resource<PgLease>({
     name: 'pg.connection',
-    acquire: async ({ get, scope, signal }) =>
-      lent(await (await get(pool)).acquire({ signal }), scope),
+    acquire: async ({ get, scope, signal }) => {
+      const open = await get(pool)
+      const lease =
+        open instanceof LeasePool ? open.acquire({ signal }, true) : open.acquire({ signal })
+      return lent(await lease, scope)
+    },
     release: (lease) => (lease instanceof Lease ? lease.release(lease.lender) : dispose(lease)),
     destroy: (lease, why) => {
       if (lease instanceof Lease) lease.destroy(why)
@@ -113,8 +117,9 @@ function transactionOf(
     acquire: async ({ get, scope }) => {
       const lease = await get(connection)
       const wished = wishedFor(transaction, scope)
+      const asked = wished === undefined ? options : { ...options, ...wished }
       return lent(
-        await lease.begin(wished === undefined ? options : { ...options, ...wished }),
+        await (lease instanceof Lease ? lease.begin(asked, true) : lease.begin(asked)),
         scope,
       )
     },

@@ -85,17 +85,22 @@ export function prepareTiming(): void {
   subscribe('unwind:resource:acquired', (message) => {
     // The one of this channel.
     const event = message as ResourceAcquired
-    if (event.lifetime !== 'value') timingOf(event.scope)?.acquired(event)
+    if (counts(event)) timingOf(event.scope)?.acquired(event)
   })
   subscribe('unwind:resource:released', (message) => {
     // The one of this channel.
     const event = message as ResourceReleased
-    if (event.lifetime !== 'value') timingOf(event.scope)?.released(event)
+    if (counts(event)) timingOf(event.scope)?.released(event)
   })
   subscribe('unwind:scope:closed', (message) => {
     // The one of this channel.
     timings.delete((message as ScopeClosed).id)
   })
+}
+
+/** What is lent is told under the name of its resource. */
+function counts({ lifetime, lent }: ResourceAcquired): boolean {
+  return lifetime !== 'value' && lent !== true
 }
 
 /** That of the scope that owns it, or of the request that it was acquired in. */

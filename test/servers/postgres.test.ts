@@ -40,6 +40,21 @@ for (const kind of plainKinds) {
       assert.deepEqual(site.reported, [])
     })
 
+    test('is told by Server-Timing what each acquisition cost, once', async () => {
+      const db = pgResources(() => newPool({ max: 2 }))
+      const body = async ({ scope }: { scope: Scope }): Promise<object> => {
+        await scope.get(db.transaction)
+        const pool = await scope.get(db.pool)
+        await pool.query('select 1')
+        return {}
+      }
+      await using site = await Site.serve(kind, body, { serverTiming: true })
+      const { headers } = await kind.ask(site, '/')
+      const metrics = String(headers['server-timing']).matchAll(/([\w.]+)-acquire/g)
+      const names = Array.from(metrics, ([, name]) => name)
+      assert.deepEqual(names, ['pg.pool', 'pg.connection', 'pg.transaction', 'pg.lease'])
+    })
+
     test('that is abandoned loses its connection, which is destroyed and not used again', async () => {
       await using observer = await Observer.start()
       const db = pgResources(() => newPool())
