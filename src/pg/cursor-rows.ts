@@ -1,11 +1,13 @@
 /** One iteration over pages of rows: a promise for each row, and a round trip for each page. */
+import { Queue } from './turns.ts'
+
 export class CursorRows<Row> implements AsyncIterator<Row, undefined> {
   readonly #fetch: () => Promise<Row[]>
   readonly #leave: () => Promise<void>
   #page: readonly Row[] = []
   #at = 0
   /** Those who ask for a row that is not here take turns. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #turns = new Queue()
   #asking = 0
 
   constructor(fetch: () => Promise<Row[]>, leave: () => Promise<void>) {
@@ -16,9 +18,7 @@ export class CursorRows<Row> implements AsyncIterator<Row, undefined> {
   next(): Promise<IteratorResult<Row, undefined>> {
     if (this.#asking === 0 && this.#at < this.#page.length) return Promise.resolve(this.#take())
     this.#asking += 1
-    const next = this.#turn.then(() => this.#fetched())
-    this.#turn = next.then(ignore, ignore)
-    return next
+    return this.#turns.take(() => this.#fetched())
   }
 
   async return(): Promise<IteratorResult<Row, undefined>> {
@@ -47,5 +47,3 @@ export class CursorRows<Row> implements AsyncIterator<Row, undefined> {
     return { done: false, value: value as Row }
   }
 }
-
-function ignore(): void {}

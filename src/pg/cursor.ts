@@ -19,6 +19,7 @@ import { checkPooling } from './pooling.ts'
 import type { Session } from './session.ts'
 import { Statement } from './statement.ts'
 import { control, submit } from './submit.ts'
+import { Queue } from './turns.ts'
 import type { PgCursor } from './held-types.ts'
 import type { PgQueryConfig, PgQueryResult } from './types.ts'
 
@@ -78,8 +79,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
   #failure: unknown = undefined
   #why: (() => Error) | undefined = undefined
   #closing: Promise<void> | undefined = undefined
-  /** Those who read take turns. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #reads = new Queue()
 
   constructor(host: CursorHost, query: CursorQuery) {
     cursors += 1
@@ -97,9 +97,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
     if (!rowCount.accepts(count)) {
       return Promise.reject(expected('the argument of read()', rowCount.expected, count))
     }
-    const reading = this.#turn.then(() => this.#read(count))
-    this.#turn = reading.then(ignore, ignore)
-    return reading
+    return this.#reads.take(() => this.#read(count))
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Row, undefined> {
@@ -211,7 +209,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
   async #close(): Promise<void> {
     const { session } = this.#admission ?? {}
     if (this.#state === 'failed' || this.#state === 'done' || session === undefined) {
-      await this.#turn
+      await this.#reads.done
     } else {
       this.#shut(() => this.#released())
       // With a transaction of its own, nothing else gets in before the end of that.
@@ -241,7 +239,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
       await session.afterInterrupt()
       if (session.line.running === statement) await quieten(session, session.policy.inFlight)
     }
-    await this.#turn
+    await this.#reads.done
   }
 
   /** It failed, or all rows are here. */

@@ -33,4 +33,28 @@ export class Turns {
   }
 }
 
+/** One thing after another, for those who wait for what they asked for: an error's stack leads to them. */
+export class Queue {
+  #last: Promise<void> = Promise.resolve()
+
+  /** Resolves when all that was asked for by now is done. */
+  get done(): Promise<void> {
+    return this.#last
+  }
+
+  async take<T>(work: () => Promise<T>): Promise<T> {
+    const before = this.#last
+    let leave = ignore
+    this.#last = new Promise((resolve) => {
+      leave = resolve
+    })
+    try {
+      await before
+      return await work()
+    } finally {
+      leave()
+    }
+  }
+}
+
 function ignore(): void {}

@@ -45,6 +45,24 @@ for (const [name, open] of Object.entries(owners)) {
     }
   })
 
+  test(`a failing cursor of ${name} rejects with a stack that leads to whoever reads or iterates`, async () => {
+    await using pool = pgPool(() => newPool(), { grace: 60_000 })
+    const read = async (cursor: PgCursor<unknown>): Promise<void> => void (await cursor.read(1))
+    const iterate = async (cursor: PgCursor<unknown>): Promise<void> =>
+      void (await take(cursor, -1))
+    for (const text of ['select 1 / (n - 1) from generate_series(1, 2) as n', 'nonsense']) {
+      for (const [fetch, caller] of [
+        [read, /at async read /],
+        [iterate, /at async take .*\n.*at async iterate /],
+      ] as const) {
+        await using lease = await pool.acquire()
+        const owner = await open(lease)
+        await using cursor = owner.cursor(text)
+        await assert.rejects(fetch(cursor), ({ stack }: Error) => caller.test(stack ?? ''))
+      }
+    }
+  })
+
   test(`read() of ${name} gives at most as many rows as asked for, in the order of the calls`, async () => {
     await using pool = pgPool(() => newPool(), { grace: 60_000 })
     await using lease = await pool.acquire()
