@@ -33,10 +33,11 @@ export function lockWanted(
   checkOptions(where, options, where === 'advisoryLock()' ? rules : tryRules)
   const { shared = false, signal, timeout } = options ?? {}
   const number = lockNumber(key)
-  const sql = (name: string): string =>
-    `SELECT ${name}${shared ? '_shared' : ''}('${number}'::bigint) AS yes`
+  const call = (name: string): string => `${name}${shared ? '_shared' : ''}('${number}'::bigint)`
+  // A row for a yes, as for no answer at all: how the driver reads values is for others to set.
+  const sql = (name: string): string => `SELECT WHERE ${call(name)}::text <> 'false'`
   const mode = shared ? 'ShareLock' : 'ExclusiveLock'
-  const giveBackIfHeld = `${sql('pg_advisory_unlock')} FROM pg_locks
+  const giveBackIfHeld = `SELECT ${call('pg_advisory_unlock')}::text FROM pg_locks
     WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted AND objsubid = 1 AND mode = '${mode}'
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
       AND (classid::bigint << 32 | objid::bigint) = '${number}'::bigint`
@@ -73,11 +74,9 @@ export async function tryLock(want: Wanted, asking: Asking): Promise<boolean> {
   return saysYes(await ask({ ...want, timeout: undefined }, asking, sql))
 }
 
-/** Of what waits, the answer is empty; of what tries or gives back, it is yes or no. */
+/** What waits comes to nothing else. */
 export function saysYes(result: DriverResult): boolean {
-  if (!('command' in result)) return true
-  const [row] = result.rows
-  return !(typeof row === 'object' && row !== null && 'yes' in row && row.yes === false)
+  return !('command' in result) || result.rowCount !== 0
 }
 
 const functions = ['pg_advisory_xact_lock', 'pg_try_advisory_xact_lock'] as const

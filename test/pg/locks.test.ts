@@ -1,8 +1,9 @@
 /** Advisory locks: held by one at a time, waited for as long as was said, and of a transaction where that takes them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { pgPool } from 'unwind/pg'
 
-import { backendOf, Observer } from './support/database.ts'
+import { backendOf, newPool, Observer } from './support/database.ts'
 import { isFree, locksOf, newKey, newPools, notAvailable } from './support/locks.ts'
 
 const disposed = { code: 'ERR_DISPOSED' }
@@ -17,6 +18,18 @@ test('a lock is held by one session at a time, and given back by its dispose', a
   await lock[Symbol.asyncDispose]()
   assert.equal(await isFree(pool, key), true)
   assert.equal(await locksOf(lease), 0)
+})
+
+test('a lock is taken or not, however the driver was told to read a boolean', async () => {
+  const types = { getTypeParser: () => String }
+  await using pool = pgPool(() => newPool({ max: 2, types }), { grace: 60_000 })
+  await using holder = await pool.acquire()
+  await using other = await pool.acquire()
+  const key = newKey()
+  const lock = await holder.advisoryLock(key)
+  assert.equal(await other.tryAdvisoryLock(key), undefined)
+  await lock[Symbol.asyncDispose]()
+  assert.ok(await other.tryAdvisoryLock(key))
 })
 
 test('a lock that is taken twice is free when it was given back twice', async () => {
