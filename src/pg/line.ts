@@ -122,7 +122,9 @@ export class Line {
     this.running = undefined
     if (error) {
       this.#session.noteError(error, statement)
-      if (!this.#sending && !statement.control) void outside(endGivenUp, this.#session, error)
+      // After the server's error, its end is announced.
+      const mayRunOn = this.#session.activity === 'running' && !this.#sending
+      if (mayRunOn && !statement.control) void outside(endGivenUp, this.#session, error)
     } else {
       this.#session.noteResult(result, statement)
       // The server waits for the next statement: it is sent before anybody learns of this one.
