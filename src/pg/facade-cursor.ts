@@ -7,6 +7,7 @@ import { callbackify } from 'node:util'
 import { expected } from '../core/options.ts'
 import { Cursor, type CursorHost } from './cursor.ts'
 import type { CursorQuery } from './cursor-query.ts'
+import { withTypes, type Types } from './statement.ts'
 
 type Callback<T> = (error: Error | null, value?: T) => void
 
@@ -14,7 +15,7 @@ type Callback<T> = (error: Error | null, value?: T) => void
 interface DriverCursor {
   readonly text: string
   readonly values: readonly unknown[] | null | undefined
-  readonly _conf?: { readonly rowMode?: 'array'; readonly types?: unknown }
+  readonly _conf?: { readonly rowMode?: 'array'; readonly types?: Types | null }
   read: (count: number, callback?: Callback<unknown[]>) => Promise<unknown[]> | undefined
   close: (callback?: Callback<void>) => Promise<void> | undefined
 }
@@ -59,7 +60,7 @@ function isCursor(value: unknown): value is DriverCursor {
 
 function queryOf({ text, values, _conf: { rowMode, types } = {} }: DriverCursor): CursorQuery {
   // The driver knows more of its options than the declarations here.
-  const format = { ...(rowMode && { rowMode }), ...(types !== undefined && { types }) }
+  const format = { ...(rowMode && { rowMode }), ...(types && withTypes(types)) }
   return { text, values: values ?? undefined, format, batch: 100, signal: undefined }
 }
 

@@ -134,15 +134,37 @@ function checkConfig(config: unknown): PgQueryConfig {
     if ('values' in config) checkValues(config.values)
     if ('name' in config) checkName(config.name)
     // `text` was just seen to be there; the driver checks the rest.
-    const { text, values, name, rowMode } = config as PgQueryConfig
+    const { text, values, name, rowMode, types } = config as PgQueryConfig & {
+      types?: Types | null
+    }
     // A copy, because older drivers write into what they are given; what a class defines is not copied by itself.
-    return { ...config, text, values, name, rowMode } as PgQueryConfig
+    const copy = { ...config, text, values, name, rowMode } as PgQueryConfig
+    return types ? { ...copy, ...withTypes(types) } : copy
   }
   throw expected(
     'the statement given to query()',
     'a string or { text, values? }; for the classes of the driver there is unsafeClient()',
     config,
   )
+}
+
+/** How the driver reads values, for one statement. */
+export interface Types {
+  getTypeParser(type: number, format: string): (value: unknown) => unknown
+}
+
+/** The driver asks it where the socket is read, and what is thrown there ends the process; a parser may throw. */
+export function withTypes(types: Types): { readonly types: Types } {
+  const getTypeParser: Types['getTypeParser'] = (type, format) => {
+    try {
+      return types.getTypeParser(type, format)
+    } catch (error) {
+      return () => {
+        throw error
+      }
+    }
+  }
+  return { types: { getTypeParser } }
 }
 
 function checkSignal(options: unknown): AbortSignal | undefined {

@@ -119,10 +119,12 @@ test('what the driver refuses, or cannot read, fails its own statement and leave
   await using tx = await lease.begin()
   await tx.query(`insert into ${table.name} values (1)`)
   const unreadable = { text: 'select 1', types: { getTypeParser: () => refuse } }
+  const unknown = { text: 'select 1', types: { getTypeParser: refuse } }
   const unsendable = { toPostgres: refuse }
   await tx.query({ name: 'one', text: 'select 1' })
   await assert.rejects(tx.query({ name: 'one', text: 'select 2' }), /must be unique/)
   await assert.rejects(tx.query(unreadable), refusal)
+  await assert.rejects(tx.query(unknown), refusal)
   await assert.rejects(tx.query('select $1', [unsendable]), refusal)
   assert.deepEqual((await tx.query('select 3 as three')).rows, [{ three: 3 }])
   await tx.commit()
