@@ -81,6 +81,8 @@ export class Session {
     this.ended = new Promise((resolve) => {
       client.on('end', () => {
         this.#lose(undefined)
+        // Whoever holds it may never release it, as drizzle does not where its BEGIN fails.
+        this.#leavePool(this.#release)
         resolve()
       })
     })
@@ -146,12 +148,7 @@ export class Session {
     const release = this.#release
     if (release === undefined) return
     this.#forget()
-    try {
-      if (this.lost) outside(release, this.loss ?? new Error('It was closed.'))
-      else releaseOutside(release)
-    } catch {
-      // Somebody released the driver's client behind our back: it is no longer ours to give.
-    }
+    this.#leavePool(release)
   }
 
   /** Close the connection now. Without a cancel the server would go on with what runs. */
@@ -259,6 +256,18 @@ export class Session {
     if (activity !== 'lost')
       void outside(disconnect, client, this.ended, inOrder, () => release?.(error))
     else if (release !== undefined) outside(release, error)
+  }
+
+  /** Its place there is free, whoever holds it. */
+  #leavePool(release: Release | undefined): void {
+    this.#release = undefined
+    if (release === undefined) return
+    try {
+      if (this.lost) outside(release, this.loss ?? new Error('It was closed.'))
+      else releaseOutside(release)
+    } catch {
+      // Somebody released the driver's client behind our back: it is no longer ours to give.
+    }
   }
 
   #forget(): void {

@@ -165,6 +165,18 @@ test('the server never sees more connections than the pool may have, whatever is
   }
 })
 
+test('a connection that is lost gives up its place, although its holder never releases it', async () => {
+  await using observer = await Observer.start()
+  await using pool = pgPool(() => newPool(), { grace: 0 })
+  const kept = await pool.acquire()
+  await observer.terminate(await backendOf(kept))
+  // Its connection is the only one that the pool may have.
+  await using lease = await pool.acquire()
+  await assert.rejects(kept.query('select 1'), { code: 'ERR_PG_CONNECTION_LOST' })
+  await kept[Symbol.asyncDispose]()
+  assert.deepEqual((await lease.query('select 1 as one')).rows, [{ one: 1 }])
+})
+
 test('a thousand leases leave no listener behind', async () => {
   const raw = newPool()
   await using pool = pgPool(() => raw)

@@ -160,6 +160,20 @@ test('drizzle: statements, transactions on one backend, savepoints and rollbacks
   await untilIdle(pool)
 })
 
+test('drizzle: a BEGIN that fails with its connection costs no place in the pool, although its client is forgotten', async () => {
+  const raw = newPool()
+  await using pool = pgPool(() => raw, { grace: 0 })
+  const idle = await raw.connect()
+  idle.release()
+  // It is broken, and nobody has noticed by then.
+  idle.connection.stream.end()
+  await assert.rejects(
+    drizzle(pool.driver).transaction(async () => {}),
+    /Failed query: begin/,
+  )
+  assert.deepEqual((await pool.query('select 1 as one')).rows, [{ one: 1 }])
+})
+
 test('both: over asPool() inside of the request’s transaction, everything commits or rolls back together', async () => {
   await using table = await newTable()
   const t = pgTable(table.name, { v: integer('v') })
