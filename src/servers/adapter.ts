@@ -54,6 +54,8 @@ export interface AdapterOptions {
 export type OnRequestError = (error: unknown, response: never) => unknown
 
 export interface Adapter {
+  /** What made it, for messages. */
+  readonly where: string
   readonly app: App
   readonly scope: Pick<ScopeOptions, 'kind' | 'timeout' | 'abandonAfter'>
   /** Milliseconds. */
@@ -109,6 +111,7 @@ export function adapterOf(
     ...(timeout !== undefined && { timeout }),
   } as const
   return {
+    where,
     app,
     scope,
     open: servingOpener(app, scope),

@@ -72,6 +72,8 @@ async function discarded(served: Served, value: unknown): Promise<void> {
 
 /** No promise where there is nothing to wait for, as in most requests. */
 function finish(served: Served, reply: Reply, body: Whole): Promise<void> | undefined {
+  // Where this was called by another adapter, that may have seen no result before.
+  served.completes = true
   if (served.adapter.closeResultAt === 'answer') {
     const closing = served.end()
     if (closing !== undefined || served.failure !== undefined) {

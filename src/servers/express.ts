@@ -3,12 +3,13 @@
  */
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import { NoScopeError } from '../core/errors.ts'
-import { checkFunction } from '../core/options.ts'
+import { checkFunction, expected } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, type AdapterOptions } from './adapter.ts'
 import { answerWith } from './answer.ts'
 import { isUntouched } from './failure.ts'
 import { servedOf } from './hearing.ts'
+import { checkCalled } from './listener.ts'
 import { serve } from './serve.ts'
 import { failForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
@@ -46,6 +47,7 @@ export function expressScope(app: App, options?: AdapterOptions): RequestHandler
   const kind = { where: 'expressScope()', closeAt: 'ended', doubtedFrom: 400 } as const
   const adapter = adapterOf(kind, app, options)
   return (request, response, next) => {
+    checkCalled(kind.where, response)
     const around = servedOf(response)
     if (around === undefined) serve(adapter, request, response, proceed, next)
     else proceed(around, next)
@@ -86,6 +88,7 @@ export function expressHandler<
 ): RequestHandler<P, ResBody, ReqBody, ReqQuery, Locals> {
   checkFunction('the handler given to expressHandler()', handler)
   return async function route(request, response, next) {
+    checkNext('expressHandler()', next)
     const served = servedOf(response)
     if (served === undefined) {
       next(noScope())
@@ -102,7 +105,16 @@ export function expressHandler<
   }
 }
 
+/** @throws {TypeError} where what `where` made was called by something else than Express */
+function checkNext(where: string, next: unknown): void {
+  if (typeof next === 'function') return
+  const wanted =
+    'the `next` of Express, which calls it; without Express there are scoped() and handle() of unwind/http'
+  throw expected(`the third argument of what ${where} made`, wanted, next)
+}
+
 function proceed({ request, scope }: Served, next: NextFunction): void {
+  checkNext('expressScope()', next)
   // What Express has made of it.
   const expressed = request as Request
   expressed.scope = scope

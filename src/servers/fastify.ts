@@ -95,9 +95,10 @@ Object.assign(fastifyScope, {
 })
 
 function begin(adapter: Adapter, request: FastifyRequest, reply: FastifyReply, done: Done): void {
+  const around = servedOf(reply.raw)
   let served: Served
   try {
-    served = servedOf(reply.raw) ?? open(adapter, request.raw, reply.raw)
+    served = around ?? open(adapter, request.raw, reply.raw)
   } catch (error) {
     if (isClosed(error)) reply.code(503)
     // Fastify passes on whatever it is given.
@@ -112,7 +113,8 @@ function begin(adapter: Adapter, request: FastifyRequest, reply: FastifyReply, d
     // Whatever its handler sends later is ignored.
     served.refuse = (status, text) => refuse(reply.hijack().raw, status, text)
   }
-  start(served, proceed, done)
+  if (around === undefined) start(served, proceed, done)
+  else around.start(proceed, done)
 }
 
 function proceed(_: unknown, done: Done): void {

@@ -29,6 +29,9 @@ export interface HandleOptions extends AdapterOptions {
  * left without `complete()`, so that releasing is never the commit of an answer already sent. One that returns nothing and
  * writes nothing leaves the request open, until its client leaves or its `timeout` has passed.
  *
+ * Inside of another adapter (a route of a server with `expressScope`), the handler runs in the scope that was opened there,
+ * with its `name`, `timeout` and `serverTiming`.
+ *
  * @example
  * ```ts
  * const server = http.createServer(

@@ -3,7 +3,7 @@
  * `@hono/node-server`, in other runtimes, and in `app.request()` of a test.
  */
 import type { MiddlewareHandler } from 'hono'
-import { isThenable } from '../core/dispose.ts'
+import { isObject, isThenable } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, type Adapter, type AdapterOptions } from './adapter.ts'
@@ -55,6 +55,7 @@ export function honoFetch(
     throw expected('the second argument of honoFetch()', 'a Hono app, not its fetch', hono)
   }
   return (request, env, context) => {
+    checkRequest('honoFetch()', 'a Request, as serve() of @hono/node-server does', request)
     try {
       const fetched = runAround(adapter, env, request, () => hono.fetch(request, env, context))
       if (!isThenable(fetched)) return fetched
@@ -80,6 +81,7 @@ export function honoFetch(
 export function honoScope(app: App, options?: AdapterOptions): MiddlewareHandler {
   const adapter = adapterOf({ where: 'honoScope()', closeAt: 'answer' }, app, options)
   return async (c, next) => {
+    checkRequest('honoScope()', 'a context of Hono, as hono.use() does', c?.req?.raw)
     if (app.state === 'closing' || app.state === 'closed') return refused(503)
     const { raw } = c.req
     const around = requestOf(c.env, raw)
@@ -108,7 +110,16 @@ function runAround(
 ): Fetched {
   const bindings = bindingsOf(env)
   if (bindings === undefined) return runAlone(adapter, request, fetch)
-  return runOn(adapter, bindings, fetch)
+  // What another adapter has opened is closed by that.
+  return servedOf(bindings.outgoing) === undefined ? runOn(adapter, bindings, fetch) : fetch()
+}
+
+/** @throws {TypeError} where what `where` made was called by something else than Hono or a server for it */
+function checkRequest(where: string, given: string, request: Request | undefined): void {
+  // Asking one of `@hono/node-server` for more would make a real one of it.
+  if (isObject(request) && 'arrayBuffer' in request) return
+  const others = 'unwind/http, unwind/express, unwind/fastify and unwind/koa are for other servers'
+  throw expected(`what ${where} made`, `called with ${given}; ${others}`, request)
 }
 
 function requestOf(env: unknown, request: Request) {

@@ -4,12 +4,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { openRequest, type Adapter } from './adapter.ts'
 import { refuseUnopened } from './failure.ts'
-import { answers, hearClose, hearPipes } from './hearing.ts'
+import { answers, hearClose, hearPipes, servedOf } from './hearing.ts'
+import { checkCalled } from './listener.ts'
 import { Served } from './served.ts'
 import { timeInto } from './timing.ts'
 import { holdEnd } from './uploads.ts'
 
-/** Open a scope for `request`, run `body` in it, and close it once. Whatever fails is answered or reported. */
+/**
+ * Open a scope for `request`, run `body` in it, and close it once. Whatever fails is answered or reported. Where another
+ * adapter has opened one already, that is the one.
+ * @throws {TypeError} where it was called by something else than a server of Node.js or Express
+ */
 export function serve<A>(
   adapter: Adapter,
   request: IncomingMessage,
@@ -17,6 +22,12 @@ export function serve<A>(
   body: (served: Served, a: A) => unknown,
   a: A,
 ): void {
+  checkCalled(adapter.where, response)
+  const around = servedOf(response)
+  if (around !== undefined) {
+    startWithin(around, adapter, body, a)
+    return
+  }
   let served: Served
   try {
     served = open(adapter, request, response)
@@ -31,6 +42,22 @@ export function start<A>(served: Served, body: (served: Served, a: A) => unknown
   hearPipes(served.response)
   served.start(body, a)
   if (!served.over) hearClose(served.request, served.response, served)
+}
+
+/** What `around` was opened for goes on in `body`, ends with that, and is answered as its `adapter` does it. */
+function startWithin<A>(
+  around: Served,
+  adapter: Adapter,
+  body: (served: Served, a: A) => unknown,
+  a: A,
+): void {
+  if (!around.over) around.stage = 'running'
+  around.adapter = adapter
+  around.waits = true
+  around.delegated = false
+  around.taken = false
+  around.start(body, a)
+  around.taken = true
 }
 
 /**

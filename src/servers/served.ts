@@ -28,7 +28,7 @@ export class Served {
   readonly scope: Scope
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly adapter: Adapter
+  adapter: Adapter
   /** Others write the answer, so the scope waits for its end, even where the handler has ended. */
   waits = false
   /** Others will close before they write, or say that they do not by `release`. */
@@ -110,6 +110,7 @@ export class Served {
   /** Its framework has made an answer, be it of a result or of an error. */
   see(error: unknown): void {
     this.seen = true
+    this.delegated ||= error !== undefined
     if (error !== undefined) this.fail(error)
   }
 

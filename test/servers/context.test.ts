@@ -12,7 +12,6 @@ import multer from 'multer'
 import { createApp, currentScope, tryCurrentScope, type Scope } from 'unwind'
 import { expressScope } from 'unwind/express'
 import { fastifyScope } from 'unwind/fastify'
-import { scoped } from 'unwind/http'
 import { koaListener } from 'unwind/koa'
 
 import { ask } from './support/client.ts'
@@ -198,20 +197,5 @@ describe('the scope of a request is ambient', () => {
     assert.equal((await ask(site, '/')).body, 'piece')
     assert.equal((await ask(site, '/fails')).status, 500)
     assert.deepEqual(found, [true, true])
-  })
-})
-
-describe('two scopes around one request', () => {
-  test('are one: the inner adapter finds that of the outer', async () => {
-    const server = express()
-    await using site = await Site.open((made) => {
-      server.use(expressScope(made.app), (request, response) => {
-        made.watch(request.scope)
-        response.send(String(currentScope() === request.scope))
-      })
-      return scoped(made.app, server)
-    })
-    assert.equal((await ask(site, '/')).body, 'true')
-    assert.deepEqual(await site.statuses(), ['success'])
   })
 })

@@ -47,7 +47,11 @@ export class Site implements AsyncDisposable {
   }
 
   /** A server of `kind`, each call of whose handler is watched. */
-  static async serve(kind: Kind, handler: Handler, options: AdapterOptions = {}): Promise<Site> {
+  static async serve(
+    kind: Pick<Kind, 'open'>,
+    handler: Handler,
+    options: AdapterOptions = {},
+  ): Promise<Site> {
     const site = new Site()
     const watched: Handler = (call) => {
       site.watch(call.scope)

@@ -1,0 +1,178 @@
+/** Adapters inside of one another: a request has one scope, which its answer closes, whoever opened it. */
+import assert from 'node:assert/strict'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { Readable } from 'node:stream'
+import { describe, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import express from 'express'
+import Fastify from 'fastify'
+import { Hono } from 'hono'
+import Koa from 'koa'
+import { currentScope, type App, type Exit } from 'unwind'
+import { expressHandler, expressScope } from 'unwind/express'
+import { fastifyScope } from 'unwind/fastify'
+import { honoFetch, honoScope } from 'unwind/hono'
+import { handle, scoped } from 'unwind/http'
+import { koaListener } from 'unwind/koa'
+
+import { ask } from './support/client.ts'
+import { opened, type Call, type Kind } from './support/kinds.ts'
+import { Site } from './support/site.ts'
+
+/** Has the listener of another adapter serve its requests. */
+type Outer = (app: App, listener: RequestListener) => Server | Promise<Server>
+
+const outers: Readonly<Record<string, Outer>> = {
+  scoped: (app, listener) => createServer(scoped(app, listener)),
+  'scoped, later': (app, listener) =>
+    createServer(
+      scoped(app, async (request, response) => {
+        await turn()
+        listener(request, response)
+      }),
+    ),
+  handle: (app, listener) =>
+    createServer(handle(app, (request, response) => listener(request, response))),
+  Express: (app, listener) => createServer(expressed(app).use(listener)),
+  'Express, later': (app, listener) => {
+    const server = expressed(app).use((_request, _response, next) => void setImmediate(next))
+    return createServer(server.use(listener))
+  },
+  Fastify: async (app, listener) => {
+    const server = Fastify()
+    await server.register(fastifyScope, { app })
+    server.get('/', (request, reply) => listener(request.raw, reply.hijack().raw))
+    await server.ready()
+    return server.server
+  },
+  Hono: (app, listener) => {
+    const hono = new Hono<{ Bindings: HttpBindings }>().get('/', ({ env }) => {
+      listener(env.incoming, env.outgoing)
+      return RESPONSE_ALREADY_SENT
+    })
+    return createServer(
+      (request, response) => void getRequestListener(honoFetch(app, hono))(request, response),
+    )
+  },
+  Koa: (app, listener) => {
+    const koa = new Koa().use((ctx) => {
+      Object.assign(ctx, { respond: false, status: 200 })
+      listener(ctx.req, ctx.res)
+    })
+    return createServer(koaListener(app, koa))
+  },
+}
+
+function expressed(app: App) {
+  // In this environment it writes no errors to the console.
+  return express().set('env', 'test').use(expressScope(app))
+}
+
+/** A listener that calls `work` in the scope of its request and answers with 'done'. */
+type Inner = (app: App, work: () => Promise<void>) => RequestListener | Promise<RequestListener>
+
+/** Those that see the result, or answer by themselves in any case. */
+const inners: Readonly<Record<string, Inner>> = {
+  'handle, with a string': (app, work) => handle(app, () => work().then(() => 'done')),
+  'handle, with a stream': (app, work) =>
+    handle(app, async () => {
+      await work()
+      return Readable.from(['do', 'ne'])
+    }),
+  'scoped, with an async listener': (app, work) =>
+    scoped(app, async (_request, response) => {
+      await work()
+      response.end('done')
+      await turn()
+    }),
+  'scoped, with a listener that pipes': (app, work) =>
+    scoped(app, (_request, response) => {
+      work().then(
+        () => Readable.from(['do', 'ne']).pipe(response),
+        () => response.writeHead(500).end(),
+      )
+    }),
+  expressScope: (app, work) =>
+    expressed(app).use(async (_request, response) => {
+      await work()
+      response.send('done')
+    }),
+  expressHandler: (app, work) =>
+    expressed(app).use(expressHandler(() => work().then(() => 'done'))),
+  fastifyScope: async (app, work) => {
+    const server = Fastify()
+    await server.register(fastifyScope, { app })
+    server.get('/', () => work().then(() => 'done'))
+    await server.ready()
+    return (request, response) => server.routing(request, response)
+  },
+  honoFetch: (app, work) => {
+    const hono = new Hono().get('/', (c) => work().then(() => c.text('done')))
+    hono.onError((_error, c) => c.text('failed', 500))
+    return heard(honoFetch(app, hono))
+  },
+  honoScope: (app, work) => {
+    const hono = new Hono().use(honoScope(app)).get('/', (c) => work().then(() => c.text('done')))
+    hono.onError((_error, c) => c.text('failed', 500))
+    return heard(hono.fetch)
+  },
+  koaListener: (app, work) => {
+    const koa = new Koa().use(async (ctx) => {
+      await work()
+      ctx.body = 'done'
+    })
+    koa.silent = true
+    return koaListener(app, koa)
+  },
+}
+
+function heard(fetch: Parameters<typeof getRequestListener>[0]): RequestListener {
+  const listener = getRequestListener(fetch)
+  return (request, response) => void listener(request, response)
+}
+
+/** One request of `inner` inside of `outer`. */
+async function asked(
+  outer: Outer,
+  inner: Inner,
+  work: () => Promise<void>,
+): Promise<readonly [status: number | undefined, body: string, exits: Exit[]]> {
+  const kind: Pick<Kind, 'open'> = {
+    open: async (app, handler) => {
+      const called = async (): Promise<void> => {
+        // Nothing else of the call is used here.
+        await handler({ scope: currentScope() } as Call)
+      }
+      return opened(await outer(app, await inner(app, called)))
+    },
+  }
+  await using site = await Site.serve(kind, () => work().then(() => ({})))
+  const { status, body } = await ask(site, '/')
+  return [status, body, await site.outcomes()]
+}
+
+for (const [around, outer] of Object.entries(outers)) {
+  describe(`within ${around}`, () => {
+    for (const [name, inner] of Object.entries(inners)) {
+      test(`${name} answers in the one scope of its request`, async () => {
+        const [status, body, exits] = await asked(outer, inner, () => turn())
+        assert.deepEqual([status, body, exits.length], [200, 'done', 1])
+        // What is returned is a result; what was written by itself commits before.
+        if (name.startsWith('handle')) assert.equal(exits[0]?.status, 'success')
+      })
+
+      test(`${name} that fails is answered with 500, and completes nothing`, async () => {
+        const [status, body, exits] = await asked(outer, inner, async () => {
+          await turn()
+          throw new Error('no')
+        })
+        assert.deepEqual([status, exits.length], [500, 1])
+        assert.notEqual(exits[0]?.status, 'success')
+        if (name.startsWith('hono')) assert.equal(body, 'failed')
+      })
+    }
+  })
+}
