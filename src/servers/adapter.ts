@@ -40,7 +40,7 @@ export interface AdapterOptions {
   serverTiming?: boolean
   /**
    * Milliseconds a handler may go on after its request was given up (its client left, its `timeout` passed, a shutdown cut
-   * it off), before its resources are destroyed. Default 5_000.
+   * it off; with a `timeout` also where a task of it failed), before its resources are destroyed. Default 5_000.
    */
   abandonAfter?: number
   /**
@@ -159,6 +159,11 @@ export function close(scope: Scope): Promise<void> | undefined {
 /** Whether somebody said that the work is whole. */
 export function isCompleted(scope: Scope): boolean {
   return scope instanceof ScopeNode && scope.completion.status === 'success'
+}
+
+/** Aborted from outside, as by its deadline or a shutdown. What fails in a scope aborts it, too. */
+export function isInterrupted(scope: Scope): boolean {
+  return !(scope instanceof ScopeNode) || scope.cancellation?.requested === true
 }
 
 /** Run `body` with `scope` ambient, without a function made for that. */

@@ -5,7 +5,7 @@
 import { runServing } from '../core/app.ts'
 import { primaryError } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
-import { isCompleted, report, type Adapter } from './adapter.ts'
+import { isCompleted, isInterrupted, report, type Adapter } from './adapter.ts'
 import { answeredWith, disconnected } from './ends.ts'
 import { look, piecesOf, refused, streaming } from './hono-response.ts'
 import { Timing } from './timing.ts'
@@ -66,6 +66,7 @@ export function runAlone(
 /** At the deadline Hono's answer is not waited for any more. */
 function refuseInTime(alone: Alone, resolve: (response: Response) => void): void {
   const refuse = (): void => {
+    if (!isInterrupted(alone.scope)) return
     alone.overtaken = true
     resolve(refused(503))
   }

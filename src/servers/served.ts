@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isThenable, primaryError } from '../core/dispose.ts'
 import { ShutdownError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
-import { close, enter, isCompleted, type Adapter } from './adapter.ts'
+import { close, enter, isCompleted, isInterrupted, type Adapter } from './adapter.ts'
 import { abandoned, disconnected, judge } from './ends.ts'
 import { cut, endInTurn, tell } from './failure.ts'
 import { hearEnd, hearProduced } from './hearing.ts'
@@ -179,12 +179,12 @@ export class Served {
     return this.#sources
   }
 
-  /** The signal of the scope was aborted: its deadline passed, or the app shuts down. */
+  /** The signal of the scope was aborted: its deadline passed, the app shuts down, or a task failed. */
   handleEvent(): void {
     if (this.gone || this.failure !== undefined || this.over) return
     this.#expectEnd()
     const { response } = this
-    if (response.headersSent || response.writableEnded) return
+    if (response.headersSent || response.writableEnded || !isInterrupted(this.scope)) return
     this.#overtaken = true
     // The handler does not know that its answer was given, and may still write one.
     response.on('error', ignore)

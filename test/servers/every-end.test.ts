@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
 import { createApp, input, resource } from 'unwind'
+import type { AdapterOptions } from 'unwind/http'
 
 import { within } from '../core/support/promises.ts'
 import { Peer } from './support/client.ts'
@@ -92,6 +93,28 @@ for (const kind of kinds) {
       assert.equal((await kind.ask(site, '/')).status, 503)
       assert.equal(((await told.promise) as Error).name, 'TimeoutError')
       assert.deepEqual(await site.statuses(), ['aborted'])
+    })
+
+    test('one of whose tasks fails is answered the same, whether its time is limited or not', async () => {
+      const taken = Object.assign(new Error('taken'), {
+        status: 409,
+        statusCode: 409,
+        expose: true,
+      })
+      const answer = async (options: AdapterOptions): Promise<unknown> => {
+        await using site = await Site.serve(
+          kind,
+          async ({ scope }) => {
+            await scope.fork(() => Promise.reject(taken)).catch(() => {})
+            return { body: 'done' }
+          },
+          options,
+        )
+        const { status, body } = await kind.ask(site, '/')
+        assert.deepEqual(await site.statuses(), ['failure'])
+        return { status, body }
+      }
+      assert.deepEqual(await answer({ timeout: 60_000 }), await answer({}))
     })
 
     test('whose handler fulfils after its time was over lets go of everything then', async () => {

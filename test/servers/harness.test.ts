@@ -105,6 +105,21 @@ describe('a request that no client sent', () => {
   })
 
   for (const by of ['honoFetch', 'honoScope'] as const) {
+    test(`to ${by} that fails in time is answered by Hono`, async () => {
+      const app = createApp()
+      const limits = { timeout: 60_000 }
+      const hono = new Hono()
+      if (by === 'honoScope') hono.use(honoScope(app, limits))
+      hono.get('/', () => {
+        throw new Error('refused')
+      })
+      hono.onError((error, c) => c.text(error.message, 409))
+      const fetch = by === 'honoFetch' ? honoFetch(app, hono, limits) : hono.fetch
+      const answer = await fetch(new Request('http://localhost/'))
+      assert.deepEqual([answer.status, await answer.text()], [409, 'refused'])
+      await app.close()
+    })
+
     test(`to ${by} whose time is over is answered with 503, and completes nothing afterwards`, async () => {
       const reported: unknown[] = []
       const app = createApp({ onError: (error) => reported.push(error) })
