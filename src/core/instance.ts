@@ -118,8 +118,9 @@ export class Instance implements Traits {
 
   /** Its callers get `error` now; a value that comes while the owner waits is released with all others. */
   refuse(error: unknown): void {
-    this.#refusal ??= { error }
-    this.#turnAway(error)
+    // It says nothing of the acquisition: nobody misses it.
+    this.heard = true
+    this.#refuse(error)
   }
 
   /**
@@ -146,7 +147,8 @@ export class Instance implements Traits {
   expire(limit: number): Error {
     const error = new AcquireTimeoutError(this.name, limit)
     tellTimeout(this.owner, this.name, 'acquire', limit)
-    this.giveUp(error, this.#givenUp ?? failure(error))
+    this.#givenUp ??= failure(error)
+    this.#refuse(error)
     this.owner.holdings?.arrived(this)
     return error
   }
@@ -210,6 +212,11 @@ export class Instance implements Traits {
     this.owner.holdings?.arrived(this)
   }
 
+  #refuse(error: unknown): void {
+    this.#refusal ??= { error }
+    this.#turnAway(error)
+  }
+
   #turnAway(error: unknown): void {
     this.owner.holdings?.forget(this)
     // Nobody may be waiting: that is no reason for an unhandled rejection.
@@ -218,7 +225,7 @@ export class Instance implements Traits {
   }
 
   #missed(error: unknown, reason: unknown): void {
-    if (this.heard || this.#refusal !== undefined) return
+    if (this.heard) return
     this.heard = true
     this.#reportLate(error, reason)
   }

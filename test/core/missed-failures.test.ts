@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { test, type TestContext } from 'node:test'
-import { resource, type App, type Resource, type Scope } from 'unwind'
+import { AcquireTimeoutError, resource, type App, type Resource, type Scope } from 'unwind'
 import { setUp, taken, type Unthrown } from './support/app.ts'
 import { quiet, rejection, within } from './support/promises.ts'
 
@@ -63,6 +63,23 @@ for (const [how, leave] of Object.entries(leaving)) {
     assert.deepEqual(await Promise.all([left, staying, leftLater]), [R, A, R])
     await quiet()
     assert.deepEqual(taken(unthrown), [])
+  })
+
+  test(`an acquireTimeout that passes after ${how} is reported as any failure is`, async (t) => {
+    const { app, unthrown } = setUp(t)
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const acquire = (): Promise<object> => new Promise(() => {})
+    const pool = resource({ name: 'pool', lifetime: 'app', acquireTimeout: 10, acquire })
+    const scope = app.child()
+    assert.equal(await rejection(leave(scope, pool)), R)
+    assert.equal(await rejection(leave(scope, pool)), R)
+    t.mock.timers.tick(10)
+    t.mock.timers.reset()
+    await quiet()
+    const [report, ...others] = unthrown.splice(0)
+    assert.deepEqual(others, [])
+    assert.ok(report?.error instanceof AcquireTimeoutError)
+    assert.deepEqual([report.resource, report.late], ['pool', true])
   })
 
   test(`what fails with the reason of ${how} says nothing new`, async (t) => {
