@@ -5,11 +5,11 @@
 import { Context } from './acquisition.ts'
 import { admit } from './admission.ts'
 import { comesFrom, pathOf, refuseCircle, waitFor } from './chains.ts'
-import { ambient, type Ambient } from './context.ts'
+import { ambient } from './context.ts'
 import { Completion } from './completion.ts'
 import { whenAborted } from './deadline.ts'
 import { detection } from './detection.ts'
-import { Instance, underway, type Lender } from './instance.ts'
+import { Instance, underway } from './instance.ts'
 import { readInput } from './inputs.ts'
 import { captive, noRequest } from './misuse.ts'
 import { note } from './notes.ts'
@@ -30,7 +30,14 @@ export function obtain<T>(
   signal: AbortSignal | undefined,
 ): Promise<T> {
   // Everything that this definition can give is a T by the signatures of `resource`, `provide` and `override`.
-  return find(place, definition, dependent, signal) as Promise<T>
+  return find(place, definition, dependent ?? acquiring(), signal) as Promise<T>
+}
+
+/** Whoever asks a scope inside an acquire function depends on what it gets, as with `context.get`. */
+function acquiring(): Instance | undefined {
+  if (underway.count === 0) return undefined
+  const caller = ambient()
+  return caller instanceof Context && caller.awaited ? caller.instance : undefined
 }
 
 function find(
@@ -45,13 +52,12 @@ function find(
   const owner = innerOf(ownerOf(place, definition, dependent), declaredIn)
   const there = owner.holdings?.find(definition)
   if (there !== undefined && there.state === 'open') {
-    lend(there, dependent)
+    dependent?.borrowFrom(there)
     return there.promise
   }
-  const caller = dependent ?? dependentOf(ambient())
-  const instance = there ?? acquire(owner, definition, caller)
-  caller?.borrowFrom(instance)
-  if (caller !== undefined) waitFor(caller, instance)
+  const instance = there ?? acquire(owner, definition, dependent)
+  dependent?.borrowFrom(instance)
+  if (dependent !== undefined) waitFor(dependent, instance)
   if (instance.state === 'unstarted') instance.start()
   if (owner !== place || signal !== undefined) return waitHere(place, instance, signal)
   instance.heard = true
@@ -60,19 +66,8 @@ function find(
 
 /** What nobody acquires: somebody else's, and there already. */
 function given(value: unknown, dependent: Instance | undefined): Promise<unknown> {
-  lend({ value }, dependent)
+  dependent?.borrowFrom({ value })
   return Promise.resolve(value)
-}
-
-/** Whoever acquires with what it was given may hand that on. Looked for only while something is being acquired. */
-function lend(lender: Lender, dependent: Instance | undefined): void {
-  const borrower = dependent ?? (underway.count === 0 ? undefined : dependentOf(ambient()))
-  borrower?.borrowFrom(lender)
-}
-
-/** Whoever asks its scope inside an acquire function depends on what it gets, as with `context.get`. */
-function dependentOf(caller: Ambient | undefined): Instance | undefined {
-  return caller instanceof Context ? caller.instance : undefined
 }
 
 /** What another scope acquires is waited for only as long as this one goes on, and the caller's signal. */
@@ -100,8 +95,7 @@ function replacedIn(
   for (let at: ScopeNode | undefined = place; at !== undefined; at = at.parent) {
     const definition = at.overrides?.find(original)
     if (definition === undefined) continue
-    const caller = dependent ?? dependentOf(ambient())
-    if (caller === undefined || !comesFrom(caller, definition)) {
+    if (dependent === undefined || !comesFrom(dependent, definition)) {
       return { definition, declaredIn: at }
     }
   }
@@ -132,16 +126,19 @@ function acquire(
   return instance
 }
 
+/** What is released with a request must not be held by what lives as long as the app, from whichever scope it was had. */
 function ownerOf(
   place: ScopeNode,
   { lifetime, name }: Definition<unknown>,
   dependent: Instance | undefined,
 ): ScopeNode {
   if (lifetime === 'app') return rootOf(place)
-  if (lifetime !== 'request') return place
-  const request = requestOf(place)
-  if (request !== undefined) return request
-  throw dependent === undefined ? noRequest(name) : captive([...pathOf(dependent), name])
+  const owner = lifetime === 'request' ? requestOf(place) : place
+  if (dependent?.owner.kind === 'app' && owner?.kind !== 'app') {
+    throw captive([...pathOf(dependent), name])
+  }
+  if (owner === undefined) throw noRequest(name)
+  return owner
 }
 
 /** From this many on, instances are looked up in a map. */

@@ -254,6 +254,35 @@ test('a captive is found although the request has the resource already', async (
   })
 })
 
+test('a captive is found whichever scope it is asked of', async (t) => {
+  const { app } = setUp(t)
+  await app.run(async (request) => {
+    await request.get(connection)
+    for (const cache of [captiveOf(() => request), captiveOf(({ scope }) => scope)]) {
+      const error = await rejection(request.get(cache))
+      assert.ok(error instanceof CaptiveDependencyError)
+      assert.deepEqual(error.path, ['cache', 'connection'])
+    }
+  })
+})
+
+function captiveOf(scope: (context: AcquireContext) => Scope): Resource<unknown> {
+  const acquire = (context: AcquireContext): Promise<unknown> => scope(context).get(connection)
+  return resource({ name: 'cache', lifetime: 'app', acquire })
+}
+
+test('while it is acquired, an app resource may use what a request of its own holds', async (t) => {
+  const { app, tracker } = setUp(t)
+  const lease = tracker.resource('lease')
+  const schema = resource({
+    name: 'schema',
+    lifetime: 'app',
+    acquire: ({ scope }) => scope.run(async (request) => (await request.get(lease)).serial),
+  })
+  assert.equal(await app.run((scope) => scope.get(schema)), 1)
+  assert.deepEqual(tracker.events, ['+lease', '-lease'])
+})
+
 test('an app resource may keep a scope and open requests in it later', async (t) => {
   const { app, tracker } = setUp(t)
   const lease = tracker.resource('lease')
