@@ -1,7 +1,7 @@
 /**
  * What a scope still takes: work while it is open or draining, and what it is to release until it is closed.
  */
-import type { Finalizer } from './finalizers.ts'
+import { push, type Finalizer } from './finalizers.ts'
 import { scopeClosed } from './misuse.ts'
 import { checkOptions } from './options.ts'
 import { releaseLate } from './release-alone.ts'
@@ -9,7 +9,6 @@ import type { ScopeNode } from './scope.ts'
 import { scopeRules } from './settings.ts'
 import { tellUsedAfterClose } from './telling.ts'
 import type { ScopeOptions } from './types.ts'
-import { push } from './unwinding.ts'
 
 /** @throws where nothing can be acquired any more */
 export function admit(scope: ScopeNode, verb: string): void {

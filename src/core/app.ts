@@ -6,7 +6,7 @@ import { admitWork } from './admission.ts'
 import { appClosed, appOpened } from './open-apps.ts'
 import { Completion } from './completion.ts'
 import { callInFrame, openFrame } from './context.ts'
-import type { Finalizer } from './finalizers.ts'
+import { takeAfter, type Finalizer } from './finalizers.ts'
 import { runIn } from './life.ts'
 import { checkFunction, checkOptions } from './options.ts'
 import { Overrides } from './overrides.ts'
@@ -17,7 +17,6 @@ import { ScopeNode } from './scope.ts'
 import { appRules, defaults, inherit, servingWith } from './settings.ts'
 import { keepShapes } from './shapes.ts'
 import { shutDown, shutdownRules } from './shutdown.ts'
-import { takeAfter } from './unwinding.ts'
 import type {
   App,
   AppOptions,

@@ -3,11 +3,13 @@
  */
 import { ReleaseExit, type Completion } from './completion.ts'
 import { roughNow } from './deadline.ts'
+import { detection } from './detection.ts'
 import { asyncDisposer, isObject, isThenable, syncDisposer, type Method } from './dispose.ts'
 import type { DisposeTimeoutError } from './errors.ts'
+import { acquired, released } from './events.ts'
 import { describe } from './options.ts'
-import type { Entry } from './telling.ts'
-import type { Exit, Lifetime } from './types.ts'
+import { tellAcquired, tellReleased, type Entry } from './telling.ts'
+import type { Exit, Lifetime, Scope } from './types.ts'
 
 /** What a release may say about itself. A resource definition is one. */
 export interface Traits {
@@ -24,6 +26,16 @@ export interface Traits {
 export interface Ending {
   readonly completion: Completion
   shown: ReleaseExit | undefined
+}
+
+/** What is to be released, last in, first out. */
+export interface List {
+  /** The next one to be released, which leads to the others. */
+  newest: Finalizer | undefined
+  /** The one that is being released. */
+  current: Finalizer | undefined
+  /** The scope that it is, if it is one. */
+  readonly scope: Scope | undefined
 }
 
 type Invoke = (finalizer: Finalizer, ending: Ending) => unknown
@@ -108,3 +120,47 @@ const nameless = new Map<Invoke, string>([
   [callRelease, 'an adopted value'],
   [callDeferred, 'a deferred callback'],
 ])
+
+export function push(list: List, finalizer: Finalizer): void {
+  finalizer.next = list.newest
+  list.newest = finalizer
+  if (acquired.hasSubscribers || detection.watching) {
+    if (list.scope !== undefined) tellAcquired(list.scope, finalizer)
+  }
+}
+
+/** Takes out what was entered after `mark`: the newest, which leads to the others. */
+export function takeAfter(list: List, mark: Finalizer | undefined): Finalizer | undefined {
+  const { newest } = list
+  let last: Finalizer | undefined
+  let at = newest
+  for (; at !== undefined && at !== mark; at = at.next) last = at
+  // Unless the mark was taken out itself.
+  if (last === undefined || at !== mark) return undefined
+  last.next = undefined
+  list.newest = mark
+  return newest
+}
+
+/** Takes out one that needs no release any more, if it is still there. */
+export function remove(list: List & { readonly scope: Scope }, finalizer: Finalizer): void {
+  let newer: Finalizer | undefined
+  let at = list.newest
+  for (; at !== undefined && at !== finalizer; at = at.next) newer = at
+  if (at === undefined) return
+  if (newer === undefined) list.newest = at.next
+  else newer.next = at.next
+  if (released.hasSubscribers || detection.followed > 0) tellReleased(list.scope, finalizer)
+}
+
+/** The next one to be released first. */
+export function entriesOf(
+  list: Pick<List, 'newest' | 'current'>,
+): { finalizer: Finalizer; releasing: boolean }[] {
+  const entries: { finalizer: Finalizer; releasing: boolean }[] = []
+  if (list.current !== undefined) entries.push({ finalizer: list.current, releasing: true })
+  for (let finalizer = list.newest; finalizer !== undefined; finalizer = finalizer.next) {
+    entries.push({ finalizer, releasing: false })
+  }
+  return entries
+}

@@ -10,14 +10,13 @@ import { after, roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
 import { AcquireTimeoutError, DisposeTimeoutError } from './errors.ts'
-import { exitOf, Finalizer, type Ending, type Traits } from './finalizers.ts'
+import { exitOf, Finalizer, push, type Ending, type Traits } from './finalizers.ts'
 import { forgetNote } from './notes.ts'
 import { releaseLate } from './release-alone.ts'
 import { beginAcquisition, type Definition } from './resource.ts'
 import type { ScopeNode } from './scope.ts'
 import { tellTimeout } from './telling.ts'
 import type { Lifetime } from './types.ts'
-import { push } from './unwinding.ts'
 
 /** How many acquisitions have begun and not ended. */
 export const underway = { count: 0 }

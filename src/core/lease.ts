@@ -6,14 +6,14 @@ import { Completion } from './completion.ts'
 import { ambient } from './context.ts'
 import { DisposedError } from './errors.ts'
 import { usedAfterRelease } from './events.ts'
-import { callWithValue, Finalizer } from './finalizers.ts'
+import { callWithValue, Finalizer, push } from './finalizers.ts'
 import { Kind, ticketFor, type Ticket } from './held.ts'
 import { reportUnthrown, scopeClosed, title } from './misuse.ts'
 import { checkOptions, expected, milliseconds, text } from './options.ts'
 import { Alone } from './release-alone.ts'
 import { defaults } from './settings.ts'
 import type { Held, Scope } from './types.ts'
-import { push, unwind } from './unwinding.ts'
+import { unwind } from './unwinding.ts'
 
 /**
  * Anything with a close, for `await using`. Released once; a second dispose waits for the first.

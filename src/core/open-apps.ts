@@ -5,7 +5,7 @@
 import { elapsed } from './deadline.ts'
 import { detection } from './detection.ts'
 import { identityOf } from './events.ts'
-import type { Finalizer } from './finalizers.ts'
+import { entriesOf, type Finalizer } from './finalizers.ts'
 import { Instance } from './instance.ts'
 import { reportLeak } from './leaks.ts'
 import { noteOf } from './notes.ts'
@@ -13,7 +13,6 @@ import type { ScopeNode } from './scope.ts'
 import { sweepWith } from './sweeping.ts'
 import { heldBy, isSuspected, suspect, tellOpened } from './telling.ts'
 import { childrenOf } from './tree.ts'
-import { entriesOf } from './unwinding.ts'
 
 const apps = new Map<ScopeNode['id'], WeakRef<ScopeNode>>()
 

@@ -4,9 +4,9 @@
  */
 import type { Completion, ReleaseExit } from './completion.ts'
 import { AwaitedContext, callInFrame, type Frame } from './context.ts'
-import type { Finalizer } from './finalizers.ts'
+import { push, type Finalizer } from './finalizers.ts'
 import type { Scope } from './types.ts'
-import { push, unwind, type Unwindable, type Waiting } from './unwinding.ts'
+import { unwind, type Unwindable, type Waiting } from './unwinding.ts'
 
 type Host = Pick<Unwindable, 'scope' | 'disposeTimeout' | 'report'>
 

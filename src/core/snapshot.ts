@@ -4,14 +4,13 @@
 import { inspect } from 'node:util'
 import { activityOf } from './activity.ts'
 import { elapsed, exactNow } from './deadline.ts'
-import type { Finalizer } from './finalizers.ts'
+import { entriesOf, type Finalizer } from './finalizers.ts'
 import { Instance } from './instance.ts'
 import { title } from './misuse.ts'
 import { noteOf } from './notes.ts'
 import type { ScopeNode } from './scope.ts'
 import { childrenOf } from './tree.ts'
 import type { ResourceSnapshot, Scope, ScopeSnapshot } from './types.ts'
-import { entriesOf } from './unwinding.ts'
 
 export function snapshotOf(scope: ScopeNode): ScopeSnapshot {
   const now = exactNow()

@@ -2,9 +2,12 @@
  * A stream that keeps its scope open: while somebody reads it, what it reads from is not released. However it ends, the
  * scope closes once, and whatever the consumer awaits last settles after that.
  */
+import { register } from './admission.ts'
 import { callInFrame } from './context.ts'
 import type { Completion } from './completion.ts'
-import { isEcho } from './dispose.ts'
+import { whenAborted } from './deadline.ts'
+import { isEcho, suppress } from './dispose.ts'
+import { callDeferred, Finalizer, remove } from './finalizers.ts'
 import { disposedError } from './lease.ts'
 import { scopeClosed } from './misuse.ts'
 import { expected } from './options.ts'
@@ -45,24 +48,28 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   #iterator: AsyncIterator<T> | undefined = undefined
   #over = false
   #whenClosed: WhenClosed | undefined = undefined
-  #stopped = false
+  /** Its source was told to end; resolves when it has. */
+  #stopping: Promise<void> | undefined = undefined
   /** Why it was cut off, until a consumer is told. */
   #unheard: { readonly reason: unknown } | undefined = undefined
   /** Those who wait for its next value. */
   readonly #waiting = new Set<(reason: unknown) => void>()
+  readonly #entry: Finalizer
+  readonly #stopListening: () => void
 
   constructor(scope: ScopeNode, iterable: AsyncIterable<T>) {
     this.#scope = scope
     this.#iterable = iterable
     // Released before everything that was acquired earlier, within the dispose timeout, also when nobody reads on.
-    scope.defer(() => this.#stopSource())
-    scope.signal.addEventListener('abort', () => this.#abort(), { once: true })
+    this.#entry = new Finalizer(callDeferred, undefined, () => this.#stopSource(), undefined)
+    register(scope, 'stream()', this.#entry)
+    this.#stopListening = whenAborted(scope.signal, () => this.#abort())
   }
 
   async next(): Promise<Result<T>> {
     if (this.#over) return await this.#after()
     // Silence would look like the end of the data.
-    if (this.#stopped) throw this.#dead()
+    if (this.#stopping !== undefined) throw this.#dead()
     try {
       const result = await this.#pull()
       if (result.done !== true) return result
@@ -88,7 +95,11 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   }
 
   async throw(error: unknown): Promise<Result<T>> {
-    await this.#stop((completion) => completion.fail(error, false))
+    try {
+      await this.#stop((completion) => completion.fail(error, false))
+    } catch (failure) {
+      throw suppress(failure, error)
+    }
     throw error
   }
 
@@ -130,9 +141,14 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     return over()
   }
 
+  /** A scope that does not close with it goes on without its source. */
   async #stop(settle: Settle): Promise<void> {
     const closing = this.#over
+    const scope = this.#scope
     this.#end(settle)
+    if (scope.state === 'open') {
+      await callInFrame(scope.frame, scope, () => this.#stopSource()).finally(() => this.#leave())
+    }
     await this.#whenClosed?.(closing)
   }
 
@@ -140,7 +156,14 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     if (this.#over) return
     // Before what the end of the scope calls, which may be this again.
     this.#over = true
+    if (this.#iterator === undefined) this.#leave()
     this.#whenClosed = unbind(this.#scope, settle)
+  }
+
+  /** There is nothing left to end, and its scope may live for long. */
+  #leave(): void {
+    this.#stopListening()
+    remove(this.#scope, this.#entry)
   }
 
   #abort(): void {
@@ -162,12 +185,15 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     )
   }
 
-  async #stopSource(): Promise<void> {
-    this.#stopped = true
-    const iterator = this.#iterator
+  #stopSource(): Promise<void> {
+    this.#stopping ??= endOf(this.#iterator)
     this.#iterator = undefined
-    await iterator?.return?.()
+    return this.#stopping
   }
+}
+
+async function endOf(iterator: AsyncIterator<unknown> | undefined): Promise<void> {
+  await iterator?.return?.()
 }
 
 function over<T>(): Result<T> {

@@ -239,8 +239,8 @@ export interface Scope extends AsyncDisposable {
     -readonly [K in keyof F]: F[K] extends (signal: AbortSignal) => infer R ? Awaited<R> : never
   }>
   /**
-   * Keep the scope open until the stream ends (success), fails (failure) or is cancelled (aborted). What the consumer
-   * awaits last settles after the scope closed.
+   * Keep the scope of `run` open until the stream ends (success), fails (failure) or is cancelled (aborted); what the
+   * consumer awaits last settles after it closed. A child is closed by whoever opened it, and its streams with it.
    * @throws `ERR_SCOPE_CLOSED`
    */
   stream<T>(source: AsyncIterable<T>): AsyncGenerator<T, void, undefined>

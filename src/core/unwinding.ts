@@ -7,19 +7,14 @@ import { plain, type Completion, type ReleaseExit } from './completion.ts'
 import { detection } from './detection.ts'
 import { isThenable } from './dispose.ts'
 import { DisposeTimeoutError } from './errors.ts'
-import { acquired, released } from './events.ts'
-import type { Finalizer } from './finalizers.ts'
+import { released } from './events.ts'
+import type { Finalizer, List } from './finalizers.ts'
 import { Patience, timersAreReplaced } from './patience.ts'
-import { tellAcquired, tellReleased, tellReleasing, tellTimeout } from './telling.ts'
-import type { Scope } from './types.ts'
+import { tellReleased, tellReleasing, tellTimeout } from './telling.ts'
 
 /** Whoever has a list: what it holds, and how things ended, as changed by the releases that already ran. */
-export interface Unwindable {
+export interface Unwindable extends List {
   completion: Completion
-  /** The next one to be released, which leads to the others. */
-  newest: Finalizer | undefined
-  /** The one that is being released. */
-  current: Finalizer | undefined
   /** What that one was shown of the completion, if it looked. */
   shown: ReleaseExit | undefined
   /** Made for the first release that has to be waited for. */
@@ -31,8 +26,6 @@ export interface Unwindable {
   onRejected: ((error: unknown) => unknown) | undefined
   /** Counts those pairs: what an older one hears comes too late. The first one is numbered 0. */
   listening: number
-  /** The scope that it is, if it is one. */
-  readonly scope: Scope | undefined
   /** Milliseconds for a release that sets none of its own. */
   readonly disposeTimeout: number
   /** Nobody waits for the result any more: what fails is reported. */
@@ -43,36 +36,6 @@ export interface Unwindable {
   drain(): Promise<void> | undefined
   /** Everything is released. */
   finish(): void
-}
-
-export function push(list: Unwindable, finalizer: Finalizer): void {
-  finalizer.next = list.newest
-  list.newest = finalizer
-  if (acquired.hasSubscribers || detection.watching) {
-    if (list.scope !== undefined) tellAcquired(list.scope, finalizer)
-  }
-}
-
-/** Takes out what was entered after `mark`: the newest, which leads to the others. */
-export function takeAfter(list: Unwindable, mark: Finalizer | undefined): Finalizer | undefined {
-  const { newest } = list
-  for (let at = newest; at !== undefined && at !== mark; at = list.newest) {
-    list.newest = at.next
-    if (list.newest === mark) at.next = undefined
-  }
-  return list.newest === newest ? undefined : newest
-}
-
-/** The next one to be released first. */
-export function entriesOf(
-  list: Pick<Unwindable, 'newest' | 'current'>,
-): { finalizer: Finalizer; releasing: boolean }[] {
-  const entries: { finalizer: Finalizer; releasing: boolean }[] = []
-  if (list.current !== undefined) entries.push({ finalizer: list.current, releasing: true })
-  for (let finalizer = list.newest; finalizer !== undefined; finalizer = finalizer.next) {
-    entries.push({ finalizer, releasing: false })
-  }
-  return entries
 }
 
 /** Release everything, where there is no body. */

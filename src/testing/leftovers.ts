@@ -3,13 +3,13 @@
  * was acquired while everything is watched is known; see current-test.ts for whose it is.
  */
 import { childrenOf } from '../core/tree.ts'
+import { entriesOf } from '../core/finalizers.ts'
 import { allHeld } from '../core/held.ts'
 import { Instance } from '../core/instance.ts'
 import { title } from '../core/misuse.ts'
 import { noteOf, type Note } from '../core/notes.ts'
 import { openApps, scopesIn } from '../core/open-apps.ts'
 import type { ScopeNode } from '../core/scope.ts'
-import { entriesOf } from '../core/unwinding.ts'
 import { mayStay } from './allowed.ts'
 
 export interface Leftover {
