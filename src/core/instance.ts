@@ -22,7 +22,7 @@ import type { Lifetime } from './types.ts'
 export const underway = { count: 0 }
 
 /** What an acquire function was given. */
-export interface Lender {
+interface Lender {
   readonly value: unknown
 }
 
