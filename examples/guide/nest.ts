@@ -1,9 +1,8 @@
 /** docs/guide/frameworks.md: Nest, on the listener of its platform. */
-// oxlint-disable-next-line import/no-unassigned-import -- what Nest keeps its decorators with
-import 'reflect-metadata'
-import { Controller, Get, Module } from '@nestjs/common'
+/* oxlint-disable typescript/no-extraneous-class, typescript/unbound-method -- a module is a class, a decorator takes a method */
 // #region controller
 import { createServer, type RequestListener } from 'node:http'
+import { Controller, Get, Module } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import { createApp, inject } from 'unwind'
 import { listen, scoped } from 'unwind/http'
@@ -14,14 +13,13 @@ class Orders {
     return await inject(session)
   }
 }
-// #endregion
-// What decorators do, in the words of those who cannot write them: Node.js runs no decorators yet.
-Controller()(Orders)
-const find = Object.getOwnPropertyDescriptor(Orders.prototype, 'find')
-if (find !== undefined) Get('orders')(Orders.prototype, 'find', find)
-// oxlint-disable-next-line typescript/no-extraneous-class -- a module of Nest is one
+const find = { value: Orders.prototype.find }
+Get('orders')(Orders.prototype, 'find', find) // @Get('orders')
+Controller()(Orders) // @Controller()
+
 class Shop {}
-Module({ controllers: [Orders] })(Shop)
+Module({ controllers: [Orders] })(Shop) // @Module({ controllers: [Orders] })
+// #endregion
 
 // #region bootstrap
 const app = createApp()

@@ -1,20 +1,7 @@
 /** docs/guide/frameworks.md: GraphQL Yoga. */
-import type { RequestListener } from 'node:http'
-
-/** The part of Yoga that is used: its own types bring those of the browser, which contradict the ones of Node.js. */
-interface Yoga {
-  readonly createSchema: (definition: { typeDefs: string; resolvers: object }) => object
-  readonly createYoga: (options: {
-    schema: object
-    logging: boolean
-    context: () => object
-  }) => RequestListener
-}
-const module: string = 'graphql-yoga'
-const { createSchema, createYoga } = (await import(module)) as Yoga
-
 // #region yoga
 import { createServer } from 'node:http'
+import { createSchema, createYoga } from 'graphql-yoga'
 import { createApp, currentScope, inject, type Scope } from 'unwind'
 import { listen, scoped } from 'unwind/http'
 import { session } from '../session.ts'

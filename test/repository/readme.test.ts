@@ -1,14 +1,23 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
 
-import { blocksOf, pages, regionOf, shownOutputs } from '../support/pages.ts'
+import { blocksOf, pages, programsOf, regionOf, shownOutputs } from '../support/pages.ts'
 import { list, pathOf, read } from '../support/repository.ts'
 
 /** Their examples need no database, and run here; those of the other pages run in `test/examples/pages.test.ts`. */
 const quick = ['README.md', 'docs/observability.md']
 const compiled = import.meta.filename.endsWith('.js')
+
+/** The settings of the examples, but for names that a later part of a program uses, and with Yoga's own types. */
+const copied = {
+  extends: '../../examples/tsconfig.json',
+  compilerOptions: { noEmit: true, incremental: false, noUnusedLocals: false, paths: {} },
+  include: ['.'],
+}
 
 async function outputOf(example: string): Promise<string> {
   const script = compiled ? `build/${example.replace(/\.ts$/, '.js')}` : example
@@ -26,6 +35,20 @@ for (const page of pages) {
     }
   })
 }
+
+test('the blocks of every page compile when they are copied: they bring their imports', () => {
+  rmSync(pathOf('build/blocks'), { recursive: true, force: true })
+  for (const [example, code] of pages.flatMap((page) => Array.from(programsOf(page)))) {
+    const file = pathOf(example.replace('examples/', 'build/blocks/'))
+    mkdirSync(dirname(file), { recursive: true })
+    // A module, whatever it imports.
+    writeFileSync(file, `${code}export {}\n`)
+  }
+  writeFileSync(pathOf('build/blocks/tsconfig.json'), JSON.stringify(copied))
+  const words = [pathOf('node_modules/typescript/bin/tsc'), '--project', pathOf('build/blocks')]
+  const { stdout } = spawnSync(process.execPath, words, { encoding: 'utf8' })
+  assert.equal(stdout, '')
+})
 
 for (const page of quick) {
   test(`${page} shows the output that its examples have`, async () => {

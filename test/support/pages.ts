@@ -29,6 +29,17 @@ export function blocksOf(page: string): Block[] {
   }))
 }
 
+/** The programs of a page, by their example: the blocks of one are its parts, in their order. */
+export function programsOf(page: string): Map<string, string> {
+  const programs = new Map<string, string>()
+  for (const { language, origin = '', text } of blocksOf(page)) {
+    if (language !== 'ts') continue
+    const [example = ''] = origin.split('#')
+    programs.set(example, `${programs.get(example) ?? ''}${text}\n`)
+  }
+  return programs
+}
+
 /** The examples whose output a page shows. */
 export function shownOutputs(page: string): Map<string, string> {
   const outputs = blocksOf(page).filter(({ language }) => language === 'text')
