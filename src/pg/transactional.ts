@@ -2,8 +2,9 @@
  * A part of a request's work as a transaction: in that of the request, in a savepoint of it, or in one of its own. What
  * runs inside finds that transaction where it always looks for it.
  */
-import { currentScope } from '../core/ambient.ts'
+import { tryCurrentScope } from '../core/ambient.ts'
 import { isObject } from '../core/dispose.ts'
+import { noScope } from '../core/misuse.ts'
 import { bodyOf, checkOptions, expected, oneOf } from '../core/options.ts'
 import { override } from '../core/overrides.ts'
 import { value } from '../core/resource.ts'
@@ -71,7 +72,9 @@ export async function transactional<R>(
   checkOptions(where, given, rules)
   const { propagation = 'required', ...options } = given ?? {}
   options.signal?.throwIfAborted()
-  return await ways[propagation]({ scope: currentScope(), resources, options }, body)
+  const scope = tryCurrentScope()
+  if (scope === undefined) throw noScope(where)
+  return await ways[propagation]({ scope, resources, options }, body)
 }
 
 /** By shape: a pool has transactions too, and a single resource is easily taken for all of them. */

@@ -40,7 +40,8 @@ export function graceful(app: App, server: AnyServer, options?: GracefulOptions)
 function checkServer(where: string, server: Partial<AnyServer> | undefined): void {
   const { listen, close, prependListener } = server ?? {}
   if ([listen, close, prependListener].every((method) => typeof method === 'function')) return
-  const wanted = 'a server of http, https or http2; what a framework made goes into createServer()'
+  const wanted =
+    'a server of http, https or http2 (what Express or Koa made goes into createServer(), what Fastify made listens itself)'
   throw expected(`the second argument of ${where}`, wanted, server)
 }
 

@@ -142,7 +142,7 @@ test('outside of a scope, and with wrong arguments, it says what is wrong', asyn
   const { app, db } = fixture
   await assert.rejects(
     transactional(db, () => 1),
-    { code: 'ERR_NO_SCOPE' },
+    { code: 'ERR_NO_SCOPE', message: /^transactional\(\) was called outside every scope/ },
   )
   await app.run(async () => {
     await assert.rejects(

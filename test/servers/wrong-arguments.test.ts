@@ -20,7 +20,8 @@ import { rejection, within } from '../core/support/promises.ts'
 
 test('graceful() and listen() want a server, not what is to be served', async () => {
   await using app = createApp()
-  const wanted = /second argument of (?:graceful|listen)\(\) to be a server of http.*createServer/
+  const wanted =
+    /second argument of (?:graceful|listen)\(\) to be a server of http.*createServer.*Fastify/
   for (const given of [undefined, {}, express(), handle(app, () => ''), Fastify()]) {
     assert.throws(() => graceful(app, given as never), wanted)
     assert.match(String(await rejection(listen(app, given as never, { port: 0 }))), wanted)
