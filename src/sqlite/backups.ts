@@ -2,10 +2,11 @@
  * Running backups. What is copied is committed and of one moment: a snapshot of the file where SQLite can keep one
  * (WAL), else the writer's connection while no transaction is open. A backup that is stopped leaves no file.
  */
-import { existsSync, realpathSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { UnwindError } from '../core/errors.ts'
 import type { DriverDatabase } from './driver.ts'
-import { cannotBackUp, misuse } from './errors.ts'
+import { busy, cannotBackUp, isResult, misuse } from './errors.ts'
+import { identityOf } from './file.ts'
 import type { SqliteBackupProgress } from './types.ts'
 import type { Writer } from './writer.ts'
 
@@ -23,7 +24,7 @@ export class Backups {
   readonly #openSnapshot: OpenSnapshot
   readonly #running = new Map<Backup, Promise<void>>()
 
-  /** @param file the real path of what is copied */
+  /** @param file the identity of what is copied */
   constructor(writer: Writer, file: string | undefined, openSnapshot: OpenSnapshot) {
     this.#writer = writer
     this.#file = file
@@ -32,9 +33,9 @@ export class Backups {
 
   async start(path: string, options: BackupOptions): Promise<void> {
     void this.#writer.connection
-    const isNew = !existsSync(path)
-    if (!isNew && realpathSync(path) === this.#file) throw ontoItself(path)
-    const backup = new Backup(this.#writer, path, isNew, options)
+    const there = identityOf(path)
+    if (there !== undefined && there === this.#file) throw ontoItself(path)
+    const backup = new Backup(this.#writer, path, there === undefined, options)
     const running = this.#run(backup, options.signal)
     this.#running.set(backup, running)
     try {
@@ -109,6 +110,8 @@ class Backup {
       const { totalPages } = await source.backup(this.#path, {
         progress: (done) => this.#step(done),
       })
+      // Where it finds one of the two busy at its first step, better-sqlite3 takes nothing for all of it.
+      if (totalPages === 0 && pagesOf(source) > 0) throw this.#busy(undefined)
       this.#step({ totalPages, remainingPages: 0 })
     } catch (error) {
       if (this.#isNew) rmSync(this.#path, { force: true })
@@ -137,12 +140,27 @@ class Backup {
 
   #explained(error: unknown): Error {
     if (error instanceof UnwindError) return error
+    // And node:sqlite says of that first step that nothing failed.
+    if (isResult(error, 'SQLITE_BUSY') || isResult(error, 'SQLITE_OK')) return this.#busy(error)
     const message = error instanceof Error ? error.message : String(error)
     return cannotBackUp(
       `Cannot copy "${this.#writer.file}" to "${this.#path}": ${message}. Give the path of a file in a folder that exists and can be written to.`,
       error,
     )
   }
+
+  #busy(error: unknown): Error {
+    return busy(
+      `Cannot copy "${this.#writer.file}" to "${this.#path}": another connection holds one of them, in this process or another. Try again later.`,
+      error,
+    )
+  }
+}
+
+function pagesOf(source: DriverDatabase): number {
+  // It counts those of the database itself.
+  const row = source.prepare('PRAGMA page_count').get() as { page_count: number }
+  return row.page_count
 }
 
 function ontoItself(path: string): Error {

@@ -8,6 +8,7 @@ import { Kind, ticketFor, type Ticket } from '../core/held.ts'
 import { lentError } from '../core/lease.ts'
 import { abortSignal, callable, checkOptions, expected } from '../core/options.ts'
 import type { BackupOptions, Backups } from './backups.ts'
+import { isPath } from './file.ts'
 import { takeOrigin } from './origin.ts'
 import { ReaderHandle } from './reader.ts'
 import type { Readers } from './readers.ts'
@@ -94,7 +95,7 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   }
 
   async backup(path: string, options?: BackupOptions): Promise<void> {
-    if (typeof path !== 'string' || path.trim() === '') {
+    if (!isPath(path) || path.trim() === ':memory:') {
       throw expected('the first argument of backup()', 'the path of a file', path)
     }
     checkOptions('backup()', options, backingUp)

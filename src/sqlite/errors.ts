@@ -159,7 +159,7 @@ export function explained(error: unknown, { open }: DriverDatabase, file: string
 }
 
 /** What SQLite answers with, as far as anybody here asks: https://sqlite.org/rescode.html */
-const results = { SQLITE_ERROR: 1, SQLITE_BUSY: 5, SQLITE_NOTADB: 26 }
+const results = { SQLITE_OK: 0, SQLITE_ERROR: 1, SQLITE_BUSY: 5, SQLITE_NOTADB: 26 }
 
 /** better-sqlite3 names the result in `code`, node:sqlite gives its number; the low byte is what extended ones extend. */
 export function isResult(error: unknown, result: keyof typeof results): boolean {

@@ -5,6 +5,7 @@
 import type * as NodeSqlite from 'node:sqlite'
 import type { DriverDatabase, DriverProgress } from './driver.ts'
 import { busyInFunction, cannotBackUp } from './errors.ts'
+import { pathOf } from './file.ts'
 import { NodeStatement, type RawStatement } from './node-statement.ts'
 
 /** What is used of a `DatabaseSync`. Node.js 22.13 to 22.15 lack two of them. */
@@ -36,7 +37,7 @@ export class NodeDatabase implements DriverDatabase {
     this.#raw = raw
     this.#given = given
     this.#module = module
-    const file = isOpen(raw) ? fileOf(raw) : undefined
+    const file = isOpen(raw) ? pathOf(raw) : undefined
     this.memory = file === ''
     this.name = name ?? (file === '' ? ':memory:' : (file ?? ''))
   }
@@ -123,12 +124,4 @@ function isInTransaction(raw: RawDatabase): boolean {
   }
   raw.exec('ROLLBACK')
   return false
-}
-
-/** Empty for what is in memory. */
-function fileOf(raw: RawDatabase): string {
-  const row = raw.prepare("SELECT file FROM pragma_database_list WHERE name = 'main'").get()
-  // The column that was asked for.
-  const { file } = (row ?? { file: '' }) as { file: string | null }
-  return file ?? ''
 }

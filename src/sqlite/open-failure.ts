@@ -28,8 +28,8 @@ function reason(path: string, error: unknown): string {
   if (isResult(error, 'SQLITE_NOTADB')) {
     return 'the file is not an SQLite database. Check the path; the file was not changed.'
   }
-  if (!isAllowed(stats === undefined ? folder : path)) {
-    return 'this process may not read and write it. Check the permissions of the file and of its folder, in which SQLite keeps two more files.'
+  if (!isAllowed(folder) || (stats !== undefined && !isAllowed(path))) {
+    return 'this process may not read and write it. Check the permissions of the file and of its folder, in which SQLite keeps two more files; what is only read opens with `defaults: false`.'
   }
   return `${error instanceof Error ? error.message : String(error)}. Check the path and the file.`
 }

@@ -2,13 +2,13 @@
  * From a path, or from a connection of the caller's, to a database. What fails half way is closed again, and says which
  * path or option it was.
  */
-import { realpathSync } from 'node:fs'
 import { checkOptions, count, expected, flag, milliseconds, type Rule } from '../core/options.ts'
 import { Backups } from './backups.ts'
 import { Connection } from './connection.ts'
 import { Database } from './database.ts'
 import type { Driver, DriverDatabase } from './driver.ts'
 import { cannotOpen } from './errors.ts'
+import { identityOf, isPath, openFileOf } from './file.ts'
 import { joinGate } from './gate.ts'
 import { openFailure } from './open-failure.ts'
 import { Readers } from './readers.ts'
@@ -36,7 +36,7 @@ export function checkSqliteOptions(call: string, options: unknown): void {
  * @throws {TypeError} for anything that is neither
  */
 export function checkGiven(driver: Driver, call: string, given: unknown): string | DriverDatabase {
-  if (typeof given === 'string' && given.trim() !== '') return given
+  if (isPath(given)) return given
   const adopted = typeof given === 'object' && given !== null ? driver.adopt(given) : undefined
   if (adopted !== undefined) return adopted
   const wanted = `a path, ":memory:" or ${driver.databaseClass}`
@@ -97,22 +97,29 @@ function assemble(
   options: SqliteOptions,
 ): Database {
   const { name } = database
-  const path = pathOf(database)
+  const file = openFileOf(database)
   const connection = new Connection(database, name, busyTimeoutOf(database))
-  const { gate, leave } = joinGate(path ?? database)
+  const { gate, leave } = joinGate(file?.identity ?? database)
   const writer = new Writer(connection, gate, new SlowWrite(name, options.slowWrite ?? 1_000))
-  const openOther = (readonly: boolean): DriverDatabase =>
-    open(driver, path ?? name, readonly, options)
+  const isThere = (): boolean => file !== undefined && identityOf(file.path) === file.identity
+  const openOther = (readonly: boolean): DriverDatabase => {
+    if (!isThere()) throw cannotOpen(isGone(name))
+    return open(driver, file?.path ?? name, readonly, options)
+  }
   const readers = new Readers(
     writer,
-    path === undefined ? 0 : (options.readers ?? 0),
+    file === undefined ? 0 : (options.readers ?? 0),
     () => new Connection(openOther(true), name, connection.busyTimeout),
   )
   // It may be the last to go, after a dispose that does not wait, and has to be one that takes the WAL files with it.
   const openSnapshot = (): DriverDatabase | undefined =>
-    path !== undefined && keepsSnapshots(database) ? snapshot(openOther(!owned)) : undefined
-  const backups = new Backups(writer, path, openSnapshot)
+    isThere() && keepsSnapshots(database) ? snapshot(openOther(!owned)) : undefined
+  const backups = new Backups(writer, file?.identity, openSnapshot)
   return new Database({ writer, readers, backups, owned, leaveGate: leave })
+}
+
+function isGone(name: string): string {
+  return `Cannot open the database "${name}" once more: its file was removed or replaced after it was opened. Dispose it, and open what is there now.`
 }
 
 /** A connection of the caller's may have any. */
@@ -131,16 +138,6 @@ function open(
     return driver.open(path, { readonly, timeout: Math.ceil(busyTimeout) })
   } catch (error) {
     throw openFailure(path, error)
-  }
-}
-
-/** Where the file is, whatever its name and the current folder; `undefined` for what is in memory. */
-function pathOf(database: DriverDatabase): string | undefined {
-  if (database.memory) return undefined
-  try {
-    return realpathSync(database.name.trim())
-  } catch {
-    return undefined
   }
 }
 

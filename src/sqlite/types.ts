@@ -80,14 +80,15 @@ export interface SqliteDatabase {
     body: (tx: SqliteTransaction) => R & (R extends PromiseLike<unknown> ? never : unknown),
   ): R
   /**
-   * A read-only connection of the reader set. Rejects with the reason of `signal`. What it changes by a PRAGMA or an
-   * ATTACH is gone with it; without `readers` that is refused.
+   * A read-only connection of the reader set. Rejects with the reason of `signal`, or with `ERR_SQLITE_OPEN` where the
+   * file was removed or replaced. What it changes by a PRAGMA or an ATTACH is gone with it; without `readers` that is
+   * refused.
    */
   read(options?: { signal?: AbortSignal }): Promise<SqliteReader & AsyncDisposable>
   /**
-   * A copy of the live database, as it was when the copying began. Aborting stops between pages and leaves no file.
-   * Rejects with the reason of `signal`, `ERR_DISPOSED` where the database is disposed meanwhile, or
-   * `ERR_SQLITE_BACKUP`.
+   * A copy of the live database, as it was when the copying began, whatever became of its file. Aborting stops between
+   * pages and leaves no file. Rejects with the reason of `signal`, `ERR_DISPOSED` where the database is disposed
+   * meanwhile, `ERR_SQLITE_BUSY` where another connection holds the file or its copy, or `ERR_SQLITE_BACKUP`.
    */
   backup(
     path: string,

@@ -1,0 +1,128 @@
+/** Which file a database is: one with several names, one that is removed or replaced, one that others hold. */
+import assert from 'node:assert/strict'
+import { existsSync, linkSync, rmSync } from 'node:fs'
+import type { TestContext } from 'node:test'
+import {
+  committedIn,
+  filesOf,
+  insert,
+  openAt,
+  openFile,
+  openRaw,
+  temporaryPath,
+} from './support/database.ts'
+import { test, driverOf, type Raw } from './support/drivers.ts'
+import { isPending, withCode, within } from './support/promises.ts'
+
+/** Another connection to what is there already, or to a new file. */
+function other(t: TestContext, path: string): Raw {
+  const raw = openRaw(t, path)
+  raw.exec("create table if not exists item (name text); insert into item values ('other')")
+  return raw
+}
+
+function remove(path: string): void {
+  for (const end of ['', '-wal', '-shm']) rmSync(`${path}${end}`, { force: true })
+}
+
+test('a backup whose copy another connection holds says so, and copies nothing', async (t) => {
+  const { db } = openFile(t)
+  insert(db, 'a')
+  const target = temporaryPath(t, 'copy.db')
+  const holder = other(t, target)
+  holder.exec('begin exclusive')
+  await assert.rejects(
+    within(db.backup(target)),
+    withCode('ERR_SQLITE_BUSY', /Cannot copy ".*test\.db" to ".*copy\.db": another connection/),
+  )
+  holder.exec('rollback')
+  assert.deepEqual(committedIn(t, target), ['other'])
+  await within(db.backup(target))
+  assert.deepEqual(committedIn(t, target), ['a'])
+})
+
+test('a backup of a file that another connection holds says so, and leaves no file', async (t) => {
+  const { db, path } = openFile(t, { defaults: false })
+  insert(db, 'a')
+  const holder = openRaw(t, path)
+  holder.exec('begin exclusive')
+  const target = temporaryPath(t, 'copy.db')
+  await assert.rejects(within(db.backup(target)), withCode('ERR_SQLITE_BUSY', /Cannot copy/))
+  assert.deepEqual(filesOf(target), [])
+  holder.exec('rollback')
+  await within(db.backup(target))
+  assert.deepEqual(committedIn(t, target), ['a'])
+})
+
+test('a backup of what is empty is empty', async (t) => {
+  using db = openAt(t, temporaryPath(t), { defaults: false })
+  const target = temporaryPath(t, 'copy.db')
+  await within(db.backup(target))
+  assert.equal(existsSync(target), true)
+})
+
+test('a backup has what the database holds, also where its file was removed or replaced', async (t) => {
+  const { db, path } = openFile(t)
+  insert(db, 'ours')
+  const target = temporaryPath(t, 'copy.db')
+  remove(path)
+  await within(db.backup(target))
+  assert.deepEqual(committedIn(t, target), ['ours'])
+  assert.equal(existsSync(path), false)
+  other(t, path).close()
+  await within(db.backup(target))
+  assert.deepEqual(committedIn(t, target), ['ours'])
+})
+
+test('a reader of a file that was removed or replaced is refused, and reads no other file', async (t) => {
+  const { db, path } = openFile(t, { readers: 1 })
+  const refused = withCode(
+    'ERR_SQLITE_OPEN',
+    /test\.db" once more: its file was removed or replaced/,
+  )
+  remove(path)
+  await assert.rejects(db.read(), refused)
+  other(t, path).close()
+  await assert.rejects(db.read(), refused)
+  insert(db, 'ours')
+  assert.deepEqual(db.prepare('select name from item').all(), [{ name: 'ours' }])
+})
+
+test('a second name of the file is the database itself for a backup', async (t) => {
+  const { db, path } = openFile(t)
+  linkSync(path, `${path}.link`)
+  await assert.rejects(
+    db.backup(`${path}.link`),
+    withCode('ERR_SQLITE_MISUSE', /is the database itself/),
+  )
+})
+
+test('what SQLite calls by another name is found: readers, turns and all', async (t) => {
+  const { db, path } = openFile(t)
+  const name = driverOf(t).name === 'node-sqlite' ? `file:${path}?cache=private` : `${path}/`
+  using same = openAt(t, name, { readers: 1 })
+  const tx = await db.write()
+  insert(tx, 'a')
+  const waiting = same.write()
+  assert.equal(await isPending(waiting), true)
+  await using reader = await same.read()
+  assert.deepEqual(reader.prepare('select * from item').all(), [])
+  tx.rollback()
+  const second = await within(waiting)
+  second.rollback()
+})
+
+test('a path with a NUL is refused: for SQLite it ends there', async (t) => {
+  const path = `${temporaryPath(t)}\0.db`
+  assert.throws(() => openAt(t, path), {
+    name: 'TypeError',
+    message: /first argument of sqlite\(\)/,
+  })
+  const { db } = openFile(t)
+  for (const target of [path, ':memory:']) {
+    await assert.rejects(db.backup(target), {
+      name: 'TypeError',
+      message: /first argument of backup\(\) to be the path of a file/,
+    })
+  }
+})
