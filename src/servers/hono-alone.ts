@@ -27,7 +27,8 @@ class Alone {
 
   see(error: unknown): void {
     this.seen = true
-    if (error !== undefined) this.scope.fail(error)
+    // Of what was answered already, a failure is no news.
+    if (error !== undefined && !this.overtaken) this.scope.fail(error)
   }
 }
 

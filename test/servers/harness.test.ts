@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { describe, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 
 import express from 'express'
 import { fastify } from 'fastify'
@@ -118,6 +119,20 @@ describe('a request that no client sent', () => {
       const answer = await fetch(new Request('http://localhost/'))
       assert.deepEqual([answer.status, await answer.text()], [409, 'refused'])
       await app.close()
+    })
+
+    test(`to ${by} whose handler ends with its time has nothing left to report`, async () => {
+      const reported: unknown[] = []
+      const app = createApp({ onError: (error) => reported.push(error) })
+      const limits = { timeout: 10 }
+      const hono = new Hono()
+      if (by === 'honoScope') hono.use(honoScope(app, limits))
+      hono.get('/', async () => await pause(60_000, undefined, { signal: currentScope().signal }))
+      hono.onError((_error, c) => c.text('not in time', 500))
+      const fetch = by === 'honoFetch' ? honoFetch(app, hono, limits) : hono.fetch
+      assert.equal((await fetch(new Request('http://localhost/'))).status, 503)
+      await app.shutdown()
+      assert.deepEqual(reported, [])
     })
 
     test(`to ${by} whose time is over is answered with 503, and completes nothing afterwards`, async () => {
