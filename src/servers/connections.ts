@@ -259,6 +259,8 @@ export class Connections {
     this.#links.delete(socket)
     this.#upgraded.add(socket)
     socket.once('close', () => this.#upgraded.delete(socket))
+    // Node.js has taken its own off. Who has to ask before it upgrades has none yet, and a reset would end the process.
+    socket.on('error', ignore)
   }
 }
 
@@ -284,3 +286,5 @@ function isOfHttp2(server: AnyServer, socket: Socket): boolean {
   if (!('updateSettings' in server)) return false
   return !('alpnProtocol' in socket) || socket.alpnProtocol === 'h2'
 }
+
+function ignore(): void {}

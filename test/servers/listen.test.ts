@@ -5,9 +5,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, request, type RequestListener, type Server } from 'node:http'
 import { createServer as createHttp2Server } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
-import { createServer as createNetServer, type AddressInfo } from 'node:net'
+import { connect, createServer as createNetServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { test } from 'node:test'
 
 import { createApp, resource } from 'unwind'
@@ -192,6 +193,21 @@ test('several servers of one app all close, after their last answer and before w
   assert.deepEqual(errors.map(String), ['Error: a pool that fails'])
   assert.deepEqual(log.slice(2), ['newer pool', 'older pool'])
   assert.deepEqual(log.slice(0, 2).toSorted(), ['answered a', 'answered b'])
+})
+
+test('a peer that resets while its upgrade is being decided does not end the process', async () => {
+  await using app = createApp()
+  const server = createServer(done)
+  const upgrading = Promise.withResolvers<Duplex>()
+  server.on('upgrade', (_request, socket) => upgrading.resolve(socket))
+  const { port } = await listen(app, server, { port: 0, host })
+  const client = connect(port, host)
+  client.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+  const socket = await within(upgrading.promise)
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  client.resetAndDestroy()
+  // With an error, and with a failure of this file where nobody listens for that.
+  assert.equal(await within(closed), true)
 })
 
 test('disposing what graceful() gave leaves the server as it was, and the app without it', async (t) => {
