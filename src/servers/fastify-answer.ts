@@ -15,6 +15,7 @@ import { statusOf } from './failure.ts'
 import { servedOf } from './hearing.ts'
 import { closeForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
+import { bodyOf, open, piecesOf, sourceOf, type Opened } from './source.ts'
 
 type Done = Parameters<onSendHookHandler>[3]
 
@@ -112,11 +113,38 @@ export function holdBack(
     return
   }
   if (served.taken) served.answering = true
-  if (served.adapter.closeAt === 'ended' || isStream(payload)) release(served, reply, done)
+  if (isFetched(payload)) void holdFetched(served, reply, payload, done)
+  else hold(served, reply, isObject(payload) && 'pipe' in payload, done)
+}
+
+function hold(served: Served, reply: FastifyReply, streamed: boolean, done: Done): void {
+  if (served.adapter.closeAt === 'ended' || streamed) release(served, reply, done)
   else if (served.running) void holdUntilLastStep(served, reply, done)
   else close(served, reply, done)
 }
 
+/** What a body of the Fetch standard yields at once may be all of it, as in a `Response` made of a string. */
+async function holdFetched(
+  served: Served,
+  reply: FastifyReply,
+  payload: Response | ReadableStream,
+  done: Done,
+): Promise<void> {
+  const response = 'getReader' in payload ? undefined : payload
+  try {
+    const source = response === undefined ? sourceOf(payload) : bodyOf(response)
+    // Fastify would neither read nor end it.
+    const unread = response === undefined && reply.statusCode === 204
+    if (unread) await source?.cancel(undefined)
+    const opened = unread || source === undefined ? undefined : await open(source)
+    const body = opened === undefined ? null : bodyFrom(served, opened)
+    const sent = response === undefined ? body : new Response(body, response)
+    const pass = (error?: Error | null): void => (error ? done(error) : done(null, sent))
+    hold(served, reply, opened?.whole === false, pass)
+  } catch (error) {
+    refuse(served, reply, error, done)
+  }
+}
 /**
  * The `onSend` hook where there is no route, or one that was added before the plugin: the first of all. What completes
  * nothing need not be held back, so that those that follow find the scope open.
@@ -209,6 +237,13 @@ function watchThen(reply: FastifyReply, called: () => void): void {
   Object.defineProperty(reply, 'then', { value, configurable: true, writable: true })
 }
 
-function isStream(payload: unknown): boolean {
-  return isObject(payload) && ('pipe' in payload || 'getReader' in payload)
+function bodyFrom(served: Served, opened: Opened): Buffer<ArrayBuffer> | ReadableStream {
+  if (opened.whole) return opened.body
+  return ReadableStream.from(piecesOf(opened.source, served.sources.begin()))
+}
+
+/** As Fastify tells them. */
+function isFetched(payload: unknown): payload is Response | ReadableStream {
+  if (!isObject(payload)) return false
+  return 'getReader' in payload || Object.prototype.toString.call(payload) === '[object Response]'
 }

@@ -4,13 +4,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { enter, type Adapter } from './adapter.ts'
-import { bodyOf, isEmpty, isWhole, look, piecesOf, refused, streaming } from './hono-response.ts'
+import { isEmpty, isWhole, look, refused, streaming } from './hono-response.ts'
 import { discard } from './reply.ts'
 import { hearClose, hearPipes } from './hearing.ts'
 import { open } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
-import type { Source } from './source.ts'
+import { bodyOf, piecesOf, type Source } from './source.ts'
 
 interface Bindings {
   readonly incoming: IncomingMessage

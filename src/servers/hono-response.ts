@@ -5,8 +5,7 @@ import { isObject, primaryError } from '../core/dispose.ts'
 import type { App } from '../core/types.ts'
 import { report } from './adapter.ts'
 import { isClosed, statusOf, textOf } from './failure.ts'
-import { open, sourceOf, type Source, type Step } from './source.ts'
-import type { SourceFailure } from './sources.ts'
+import { bodyOf, open, type Source } from './source.ts'
 
 /** A response, and what its body yields while it is still being made. */
 export interface Looked {
@@ -53,58 +52,15 @@ export async function look(response: Response): Promise<Looked> {
   const opened = await open(source)
   if (!opened.whole) return { response, source: opened.source }
   return {
-    // As all bytes of Node.js are.
-    response: new Response(opened.body as Uint8Array<ArrayBuffer>, response),
+    response: new Response(opened.body, response),
     source: undefined,
   }
-}
-
-export function bodyOf({ body }: Response): Source | undefined {
-  return body === null ? undefined : sourceOf(body)
 }
 
 /** `response` with the pieces of `source` for a body. */
 export function streaming(response: Response, source: AsyncIterable<unknown>): Response {
   // The constructor looks at what it is given.
   return new Response(ReadableStream.from(source) as ReadableStream<Uint8Array>, response)
-}
-
-/**
- * The pieces of `source`; it is cancelled with whoever reads them, who waits for that. No generator: one that was never
- * started would not run its `finally`.
- * @param onEnd called once, when the producer has ended
- */
-export function piecesOf(
-  source: Source,
-  onEnd: (failure?: SourceFailure) => void,
-): AsyncIterable<unknown> {
-  let over = false
-  // A read that is pending when its stream is cancelled ends at once, and the producer does not.
-  let cancelled = false
-  const end = (failure?: SourceFailure): void => {
-    if (!over) onEnd(failure)
-    over = true
-  }
-  const next = async (): Promise<Step> => {
-    try {
-      const step = await source.next()
-      if (step.done === true && !cancelled) end()
-      return step
-    } catch (error) {
-      end({ error, unheard: true })
-      throw error
-    }
-  }
-  const cancel = async (reason: unknown): Promise<Step> => {
-    cancelled = true
-    try {
-      await source.cancel(reason)
-    } finally {
-      end()
-    }
-    return { done: true, value: undefined }
-  }
-  return { [Symbol.asyncIterator]: () => ({ next, return: cancel }) }
 }
 
 /** What the client is told of `error`; the app is told what the client is not. */

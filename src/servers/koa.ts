@@ -2,7 +2,7 @@
  * `unwind/koa`: one scope for each request of a Koa 3 app, closed before the first byte of the answer.
  */
 import type Koa from 'koa'
-import type { Middleware } from 'koa'
+import type { Middleware, ParameterizedContext } from 'koa'
 import { isObject } from '../core/dispose.ts'
 import { NoScopeError } from '../core/errors.ts'
 import { expected } from '../core/options.ts'
@@ -13,6 +13,7 @@ import { ofAllServers, type Listener } from './listener.ts'
 import { serve } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
+import { bodyOf, open, piecesOf, sourceOf, type Source } from './source.ts'
 
 export type { AdapterOptions } from './adapter.ts'
 
@@ -78,16 +79,19 @@ const holdBack: Middleware = async (ctx, next) => {
     return
   }
   served.delegated = true
+  const early = served.adapter.closeAt === 'answer'
+  let streamed = false
   try {
     await next()
+    if (early && ctx.respond !== false) streamed = await isStreamed(ctx)
   } catch (error) {
     // After headers were sent Koa would leave the answer open until its client leaves.
     if (ctx.headerSent) served.fail(error)
     throw ctx.headerSent ? error : await failForAnswer(served, error)
   }
-  if (served.over || served.adapter.closeAt === 'ended') return
+  if (served.over || !early) return
   if (ctx.respond === false || ctx.res.writableEnded) served.completes = false
-  else if (!isStreamed(ctx.body)) await closeForAnswer(served)
+  else if (!streamed) await closeForAnswer(served)
 }
 
 function scopeOf(this: { readonly res: Parameters<typeof servedOf>[0] }): Scope {
@@ -98,7 +102,27 @@ function scopeOf(this: { readonly res: Parameters<typeof servedOf>[0] }): Scope 
   )
 }
 
-/** A Blob is whole; what the others yield may still be made. */
-function isStreamed(body: unknown): boolean {
-  return isObject(body) && ('pipe' in body || 'getReader' in body || 'bodyUsed' in body)
+/** A Blob is whole; what the Fetch standard has beside it may be; what others yield may still be made. */
+async function isStreamed(ctx: ParameterizedContext): Promise<boolean> {
+  const { body } = ctx
+  if (body instanceof Response) return isFetchedStreamed(ctx, bodyOf(body))
+  if (body instanceof ReadableStream) return isFetchedStreamed(ctx, sourceOf(body))
+  return isObject(body) && 'pipe' in body
 }
+
+async function isFetchedStreamed(
+  ctx: ParameterizedContext,
+  source: Source | undefined,
+): Promise<boolean> {
+  if (source === undefined) return false
+  if (ctx.method === 'HEAD') {
+    // Koa would not end what it does not read.
+    await source.cancel(undefined)
+    return false
+  }
+  const opened = await open(source)
+  ctx.body = opened.whole ? opened.body : ReadableStream.from(piecesOf(opened.source, ignore))
+  return !opened.whole
+}
+
+function ignore(): void {}

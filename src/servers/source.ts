@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { isObject } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
+import type { SourceFailure } from './sources.ts'
 
 export type Step = IteratorResult<unknown, unknown>
 
@@ -22,8 +23,13 @@ export function sourceOf(value: object): Source | undefined {
   return undefined
 }
 
+/** The source of the body of a `Response`, if it has one. */
+export function bodyOf({ body }: Response): Source | undefined {
+  return body === null ? undefined : sourceOf(body)
+}
+
 /** An answer that had ended when somebody looked, or a source that begins where `source` began. */
-type Opened = { readonly whole: true; readonly body: Uint8Array } | OpenedSource
+export type Opened = { readonly whole: true; readonly body: Buffer<ArrayBuffer> } | OpenedSource
 interface OpenedSource {
   readonly whole: false
   /** Its first piece is there. */
@@ -54,6 +60,44 @@ export async function open(source: Source): Promise<Opened> {
   }
   const next = (): Promise<Step> => steps.shift() ?? source.next()
   return { whole: false, begun: pieces.length > 0, source: { ...source, next } }
+}
+
+/**
+ * The pieces of `source`; it is cancelled with whoever reads them, who waits for that. No generator: one that was never
+ * started would not run its `finally`.
+ * @param onEnd called once, when the producer has ended
+ */
+export function piecesOf(
+  source: Source,
+  onEnd: (failure?: SourceFailure) => void,
+): AsyncIterable<unknown> {
+  let over = false
+  // A read that is pending when its stream is cancelled ends at once, and the producer does not.
+  let cancelled = false
+  const end = (failure?: SourceFailure): void => {
+    if (!over) onEnd(failure)
+    over = true
+  }
+  const next = async (): Promise<Step> => {
+    try {
+      const step = await source.next()
+      if (step.done === true && !cancelled) end()
+      return step
+    } catch (error) {
+      end({ error, unheard: true })
+      throw error
+    }
+  }
+  const cancel = async (reason: unknown): Promise<Step> => {
+    cancelled = true
+    try {
+      await source.cancel(reason)
+    } finally {
+      end()
+    }
+    return { done: true, value: undefined }
+  }
+  return { [Symbol.asyncIterator]: () => ({ next, return: cancel }) }
 }
 
 /** @throws {TypeError} for what is neither text nor bytes */
