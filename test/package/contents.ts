@@ -6,7 +6,7 @@ import { dirname, join, normalize } from 'node:path'
 import type { Project } from './project.ts'
 
 const wanted =
-  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|src\/[\w/-]+\.ts|dist\/[\w/-]+\.(?:d\.ts|js)(?:\.map)?)$/
+  /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/[\w/-]+\.md|src\/[\w/-]+\.ts|dist\/[\w/-]+\.(?:d\.ts|js)(?:\.map)?)$/
 const unwanted = /^src\/inspector\/page\/|^dist\/inspector\/page\/.*\.d\.ts/
 
 export function checkContents({ installed }: Project): void {
