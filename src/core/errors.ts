@@ -114,7 +114,7 @@ export class DisposedError extends UnwindError {
   }
 }
 
-/** `ERR_ACQUIRE_TIMEOUT` */
+/** `ERR_ACQUIRE_TIMEOUT`: acquiring a resource took longer than its `acquireTimeout`. */
 export class AcquireTimeoutError extends UnwindError {
   declare readonly code: 'ERR_ACQUIRE_TIMEOUT'
   readonly resource: string
@@ -134,7 +134,7 @@ export class AcquireTimeoutError extends UnwindError {
   }
 }
 
-/** `ERR_DISPOSE_TIMEOUT` */
+/** `ERR_DISPOSE_TIMEOUT`: a release took longer than its `disposeTimeout`; the next one began meanwhile. */
 export class DisposeTimeoutError extends UnwindError {
   declare readonly code: 'ERR_DISPOSE_TIMEOUT'
   readonly resource: string
@@ -154,7 +154,7 @@ export class DisposeTimeoutError extends UnwindError {
   }
 }
 
-/** `ERR_NOT_PROVIDED`: an input that nobody provided. */
+/** `ERR_NOT_PROVIDED`: an input was read that nobody provided. */
 export class NotProvidedError extends UnwindError {
   declare readonly code: 'ERR_NOT_PROVIDED'
 
@@ -170,7 +170,7 @@ export class NotProvidedError extends UnwindError {
   }
 }
 
-/** `ERR_RESOURCE_PROTOCOL`: a generator resource that yielded no value, or two. */
+/** `ERR_RESOURCE_PROTOCOL`: a generator resource yielded no value, or two; or its function is no generator function. */
 export class ResourceProtocolError extends UnwindError {
   declare readonly code: 'ERR_RESOURCE_PROTOCOL'
 

@@ -42,7 +42,7 @@ export interface PgListenOptions {
   signal?: AbortSignal
   /** Notifications kept while nobody reads. Default 1_000; beyond it the oldest are dropped and a gap is reported. */
   maxQueue?: number
-  /** Milliseconds between probes of the connection, and at most for the answer, but for that not less than 500. From 1; default 30_000. */
+  /** Milliseconds between probes of the connection, and for the answer to one, which has 500 at least. From 1; default 30_000. */
   heartbeat?: number
 }
 

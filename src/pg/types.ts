@@ -105,8 +105,9 @@ export interface PgPoolOptions {
 export interface PgTransactionOptions {
   /** Default: the server's, usually `read committed`. */
   isolation?: 'read committed' | 'repeatable read' | 'serializable'
+  /** The server refuses what writes. Default: the server's, usually `false`. */
   readOnly?: boolean
-  /** A serializable, read-only transaction waits until it cannot fail. */
+  /** A serializable, read-only transaction waits until it cannot fail. Default: the server's, usually `false`. */
   deferrable?: boolean
   /**
    * Aborting cancels the statement that runs and refuses all later ones, COMMIT and those of the lease included, with the
@@ -254,8 +255,9 @@ export interface PgPool<out P = unknown> extends PgQueryable {
   /** A connection of one's own, until it is disposed. Rejects with the signal's reason, or with `ERR_DISPOSED`. */
   acquire(options?: { signal?: AbortSignal }): Promise<PgLease & AsyncDisposable>
   /**
-   * Begin, run, commit; roll back on failure. With `retry`, the whole function runs again up to that many times where
-   * the server asks for it (40001, 40P01), each time in a new transaction.
+   * Begin, run, commit; roll back on failure. With `retry`, the whole function runs again up to that many
+   * times where the server asks for it (40001, 40P01), each time in a new transaction. Rejects with what `body` throws,
+   * and as `acquire()`, `begin()` and `commit()` do.
    */
   transaction<R>(body: (tx: PgTransaction) => R | PromiseLike<R>): Promise<R>
   transaction<R>(

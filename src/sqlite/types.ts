@@ -45,13 +45,14 @@ export interface SqliteDatabase {
   prepare<Row = any>(sql: string): SqliteStatement<Row>
   /**
    * Run a script. A transaction that it leaves open is rolled back.
-   * @throws `ERR_SQLITE_BUSY` while a transaction is open, because it would become part of it
+   * @throws `ERR_SQLITE_BUSY` while a transaction is open, because it would become part of it, or while another process
+   * holds the file; `ERR_SQLITE_MISUSE` for one that leaves a transaction open
    */
   exec(sql: string): void
   /**
    * A transaction that ends in this tick. One that is still open at the first `await` is rolled back, and its next use
    * throws `ERR_SQLITE_AWAIT`.
-   * @throws `ERR_SQLITE_BUSY` while another transaction is open
+   * @throws `ERR_SQLITE_BUSY` while another transaction is open, or another process holds the file
    * @example
    * ```ts
    * using tx = db.begin()
@@ -73,8 +74,9 @@ export interface SqliteDatabase {
    */
   write(options?: { signal?: AbortSignal }): Promise<SqliteTransaction & AsyncDisposable>
   /**
-   * Begin, call `body`, commit; roll back if it throws.
+   * Begin, call `body`, commit; roll back if it throws. What the database itself runs meanwhile is part of it.
    * @throws {TypeError} for an async function, before calling it
+   * @throws `ERR_SQLITE_BUSY` as `begin()`
    */
   transaction<R>(
     body: (tx: SqliteTransaction) => R & (R extends PromiseLike<unknown> ? never : unknown),
@@ -120,10 +122,12 @@ export interface SqliteTransaction {
   readonly state: 'open' | 'committed' | 'rolled back'
   // oxlint-disable-next-line typescript/no-explicit-any -- see SqliteDatabase
   prepare<Row = any>(sql: string): SqliteStatement<Row>
+  /** @throws `ERR_SQLITE_MISUSE` for a script with BEGIN, COMMIT and the like, before any of it runs */
   exec(sql: string): void
   /**
    * A commit that throws leaves the transaction open: repair it and commit again, or let it be rolled back.
-   * @throws `ERR_DISPOSED` after its end, `ERR_SQLITE_MISUSE` while a savepoint is open
+   * @throws `ERR_DISPOSED` after its end, `ERR_SQLITE_MISUSE` while a savepoint is open, `ERR_SQLITE_BUSY` where another
+   * connection reads a file that is not in WAL mode
    */
   commit(): void
   /**
