@@ -6,7 +6,7 @@ import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { createApp, inject } from 'unwind'
 import { honoFetch, honoScope } from 'unwind/hono'
-import { closing } from 'unwind/node'
+import { graceful } from 'unwind/http'
 import { session } from '../session.ts'
 
 const app = createApp()
@@ -15,7 +15,7 @@ hono.use(honoScope(app)) // adds c.var.scope
 hono.get('/orders', async (c) => c.json(await c.var.scope.get(session)))
 hono.get('/deep', async (c) => c.json(await inject(session)))
 const server = serve({ fetch: honoFetch(app, hono), port: 0, hostname: '127.0.0.1' })
-app.use(closing(server))
+graceful(app, server) // the server closes with the app
 // #endregion
 await once(server, 'listening')
 // It listens on a port, not on a pipe.

@@ -2,7 +2,7 @@
 // #region snapshot
 import { createServer } from 'node:http'
 import { Pool } from 'pg'
-import { createApp, inject } from 'unwind'
+import { createApp, currentScope, inject } from 'unwind'
 import { handle, listen } from 'unwind/http'
 import { pgResources } from 'unwind/pg'
 
@@ -14,9 +14,9 @@ const table = 'generate_series(1, 10000) as id'
 /** One connection, one snapshot, bounded memory: for as long as the client reads. */
 async function* snapshot(): AsyncGenerator<string> {
   const tx = await inject(db.transaction)
-  for await (const { id } of tx.cursor<{ id: number }>(`select id from ${table}`, [], {
-    batch: 500,
-  })) {
+  const { signal } = currentScope() // ends a read that nobody waits for any more
+  const query = `select id from ${table}`
+  for await (const { id } of tx.cursor<{ id: number }>(query, [], { batch: 500, signal })) {
     yield `${id}\n`
   }
 }

@@ -275,7 +275,7 @@ export interface App extends Scope {
   /**
    * A background job: a scope of its own under the app, drained at shutdown. Its failure goes to `onError` too, because
    * nobody may be waiting for it.
-   * @throws `ERR_SCOPE_CLOSED`
+   * @throws `ERR_SCOPE_CLOSED`, from the end of the `lameDuck` of a shutdown on
    */
   detach<R>(job: (scope: Scope) => MaybePromise<R>, options?: ScopeOptions): Task<R>
   /**

@@ -9,7 +9,8 @@ import { checkOptions, expected, longestDelay, milliseconds } from '../core/opti
 
 /**
  * Give a server a `[Symbol.asyncDispose]` that ends, whether the server listens, never did, or has closed. Call it before
- * the server listens: connections that are older are not known. Works for `net`, `tls`, `http`, `https` and `http2`.
+ * the server listens: connections that are older are not known. Works for `net`, `tls`, `http`, `https` and `http2`; a
+ * server whose requests an adapter serves has `listen` or `graceful` of `unwind/http`, which stop it before the app closes.
  *
  * @example
  * ```ts

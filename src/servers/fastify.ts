@@ -34,7 +34,8 @@ type Done = (error?: Error) => void
 
 /**
  * `await server.register(fastifyScope, { app })`, before the routes, adds `request.scope`, which is ambient in all hooks
- * and handlers. The app closes with the server.
+ * and handlers. The app closes with the server; the server closes with the app by `graceful(app, server.server)` of
+ * `unwind/http`, before it listens.
  *
  * The scope closes once the handler has settled and its value went through the hooks, before the first byte is sent; so a
  * failed commit goes to the error handler of Fastify, and is a 500. A stream keeps the scope open until it ends; Fastify

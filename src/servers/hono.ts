@@ -68,7 +68,8 @@ export function honoFetch(
 
 /**
  * `hono.use(honoScope(app))`, before everything else, adds `c.var.scope`, and opens the scope where `honoFetch` did not.
- * A failed commit goes to `hono.onError`, where the scope was opened here.
+ * Where it did, its options count, and those that are given here do not. A failed commit goes to `hono.onError`, where the
+ * scope was opened here.
  *
  * @example
  * ```ts
