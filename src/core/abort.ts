@@ -50,6 +50,12 @@ export function announceDrain(scope: ScopeNode, reason: unknown): void {
   for (const child of childrenOf(scope)) announceDrain(child, reason)
 }
 
+/** All that is open below, and what is opened there from now on. */
+export function abortBelow(scope: ScopeNode, reason: unknown): void {
+  cancellationOf(scope).barred = { reason }
+  abortChildren(scope, reason)
+}
+
 export function abortChildren(scope: ScopeNode, reason: unknown): void {
   for (const child of childrenOf(scope)) child.abort(reason)
 }

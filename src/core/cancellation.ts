@@ -15,6 +15,8 @@ export class Cancellation {
   reason: unknown = undefined
   /** Milliseconds since the epoch. */
   deadline: number | undefined = undefined
+  /** Why all that is opened below from now on is aborted at once. */
+  barred: { readonly reason: unknown } | undefined = undefined
   drainReason: { readonly reason: unknown } | undefined = undefined
   #controller: AbortController | undefined = undefined
   #draining: AbortController | undefined = undefined
@@ -36,6 +38,7 @@ export class Cancellation {
   cancel(reason: unknown): void {
     this.cancelled = true
     this.reason = reason
+    this.barred = { reason }
     this.#controller?.abort(reason)
     this.#draining?.abort(reason)
   }

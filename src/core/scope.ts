@@ -96,7 +96,8 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
     this.completion = kind === 'app' ? Completion.success : Completion.unknown
     if (parent !== undefined) {
       addChild(parent, this)
-      if (parent.aborted) this.abort(parent.cancellation?.reason)
+      const barred = parent.cancellation?.barred
+      if (barred !== undefined) this.abort(barred.reason)
       if (scopeOpened.hasSubscribers || detection.watching) tellOpened(this)
     }
   }

@@ -1,7 +1,7 @@
 /**
  * The way down of an app: stop accepting, let finish, abort, and only then release what everything stands on.
  */
-import { abortChildren, announceDrain } from './abort.ts'
+import { abortBelow, announceDrain } from './abort.ts'
 import { after, whenAborted } from './deadline.ts'
 import { ShutdownError } from './errors.ts'
 import { whenEnded } from './extras.ts'
@@ -93,7 +93,8 @@ export async function shutDown(
     return { drained, aborted, stuck: [], errors: [] }
   }
   await untilEmpty(app, inside, grace, signal)
-  abortChildren(app, reason)
+  // Servers still open scopes, for requests on connections that were there before.
+  abortBelow(app, reason)
   app.tasks?.stop(reason)
   await untilEmpty(app, inside, abortGrace, undefined)
   const stuck = abandon(app)

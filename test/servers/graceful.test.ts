@@ -1,15 +1,20 @@
 /** However a graceful server is closed: every answer is delivered whole, and nobody who is silent keeps it open. */
 import assert from 'node:assert/strict'
-import type { ServerResponse } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { suite, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+
+import { createApp, resource } from 'unwind'
+import { handle, listen } from 'unwind/http'
 
 import { get, large, RawClient, SlowDownload } from '../../bench/shutdown/clients.ts'
 import { isPending, quiet, within } from '../core/support/promises.ts'
 import { doors } from './support/doors.ts'
 
 const linger = 50
+
+const lease = resource({ name: 'lease', acquire: () => 'lease' })
 
 for (const [way, open] of Object.entries(doors)) {
   suite(`closed by ${way}`, { timeout: 60_000 }, () => {
@@ -173,3 +178,36 @@ for (const [what, head] of [
     assert.ok(performance.now() - begin < 3_000)
   })
 }
+
+test('a request that comes when the grace of a shutdown is over is aborted at once', async (t) => {
+  const app = createApp()
+  const aborted: boolean[] = []
+  const first = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  const server = createServer(
+    handle(app, async ({ url }, _response, scope) => {
+      if (url === '/first') {
+        scope.signal.addEventListener('abort', () => first.resolve())
+        await released.promise
+      } else {
+        aborted.push(scope.signal.aborted)
+        await scope.get(lease)
+      }
+      return 'done'
+    }),
+  )
+  const listening = await listen(app, server, { port: 0, host: '127.0.0.1', linger: 60_000 })
+  t.after(() => server.closeAllConnections())
+  using holding = await RawClient.open(listening.port, get('/first'))
+  using late = await RawClient.open(listening.port)
+  const closing = app.shutdown({ grace: 0, abortGrace: 60_000 })
+  await within(first.promise)
+  late.socket.write(get('/late'))
+  await within(late.closed)
+  assert.match(late.head, /^HTTP\/1\.1 503 /)
+  assert.deepEqual(aborted, [true])
+  released.resolve()
+  await within(holding.closed)
+  const { aborted: cut, stuck } = await within(closing)
+  assert.deepEqual([cut, stuck], [2, []])
+})
