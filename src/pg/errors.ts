@@ -169,9 +169,9 @@ export function poolExhausted(scope: string, limit: number): PgPoolExhaustedErro
   )
 }
 
-export function transactionOpen(what: string): PgTransactionOpenError {
+export function transactionOpen(what: string, other = 'another one'): PgTransactionOpenError {
   return new PgTransactionOpenError(
-    `${what} while another one is open on the same connection. Commit, roll back or dispose that one first, and await it.`,
+    `${what} while ${other} is open on the same connection. Commit, roll back or dispose that one first, and await it.`,
   )
 }
 

@@ -79,7 +79,9 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     const session = this.#session
     if (this.#phase !== 'open' || session === undefined) return this.#commitAgain()
     if (this.#contents?.savepoint !== undefined) {
-      return Promise.reject(transactionOpen(`${this.frame.what} cannot commit`))
+      return Promise.reject(
+        transactionOpen(`${this.frame.what} cannot commit`, 'a savepoint of it'),
+      )
     }
     const { doomed } = this
     if (doomed !== undefined) {

@@ -193,7 +193,7 @@ export interface PgTransaction extends PgQueryable {
   /**
    * Rejects with `ERR_PG_ROLLED_BACK` where the server rolled back instead, with `ERR_PG_COMMIT_UNKNOWN` where the
    * connection was lost meanwhile, with `ERR_PG_TRANSACTION_OPEN` while a savepoint is open, and with the first error
-   * of an `afterCommit` callback, although the transaction is committed then.
+   * of an `afterCommit` callback, although the transaction is committed then. A second call gives what the first does.
    */
   commit(): Promise<void>
   /** Resolves also where the connection had to be destroyed: the server rolls back then. */

@@ -143,6 +143,7 @@ test('savepoints are one at a time, and a transaction with one open cannot commi
   assert.equal(two.status, 'rejected')
   assert.equal((two.reason as { code?: string }).code, 'ERR_PG_TRANSACTION_OPEN')
   await assert.rejects(tx.commit(), open)
+  await assert.rejects(tx.commit(), /cannot commit while a savepoint of it is open/)
   assert.equal(tx.state, 'open')
   await tx.rollback()
   const savepoint = (one as PromiseFulfilledResult<PgTransaction>).value
