@@ -102,7 +102,7 @@ function siteOf({
 
 const whatHappened: Readonly<Record<LeakReport['reason'], (found: Found) => string>> = {
   age: (found) =>
-    `Suspected leak: ${subject(found)} is held for ${duration(found.heldMs)} now. If that is right, nothing is wrong`,
+    `Suspected leak: ${subject(found)} has been held for ${duration(found.heldMs)}. If that is right, nothing is wrong`,
   // It has one, which has closed.
   scope: (found) =>
     `Leak: "${found.resource}" is still held although its scope, ${title(found.scope as Named)}, has closed, ${duration(found.heldMs)} after it was acquired`,

@@ -169,7 +169,7 @@ describe('a leak that is suspected', () => {
     assert.deepEqual(rest, [])
     assert.match(
       first ?? '',
-      /^UnwindWarning UNWIND_LEAK Suspected leak: "connection" of "page".* is held for \d+ ms now\..*\| Acquired at handler/,
+      /^UnwindWarning UNWIND_LEAK Suspected leak: "connection" of "page".* has been held for \d+ ms\..*\| Acquired at handler/,
     )
     assert.match(
       second ?? '',
