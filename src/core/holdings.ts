@@ -126,19 +126,16 @@ function acquire(
   return instance
 }
 
-/** What is released with a request must not be held by what lives as long as the app, from whichever scope it was had. */
 function ownerOf(
   place: ScopeNode,
   { lifetime, name }: Definition<unknown>,
   dependent: Instance | undefined,
 ): ScopeNode {
   if (lifetime === 'app') return rootOf(place)
-  const owner = lifetime === 'request' ? requestOf(place) : place
-  if (dependent?.owner.kind === 'app' && owner?.kind !== 'app') {
-    throw captive([...pathOf(dependent), name])
-  }
-  if (owner === undefined) throw noRequest(name)
-  return owner
+  if (lifetime !== 'request') return place
+  const request = requestOf(place)
+  if (request !== undefined) return request
+  throw dependent === undefined ? noRequest(name) : captive([...pathOf(dependent), name])
 }
 
 /** From this many on, instances are looked up in a map. */

@@ -13,6 +13,7 @@ import {
 } from 'unwind'
 import { setUp } from './support/app.ts'
 import { quiet, rejection, within } from './support/promises.ts'
+import type { Tracked } from './support/tracker.ts'
 
 type Edge = (context: AcquireContext, other: Resource<unknown>) => Promise<unknown>
 
@@ -254,34 +255,30 @@ test('a captive is found although the request has the resource already', async (
   })
 })
 
-test('a captive is found whichever scope it is asked of', async (t) => {
-  const { app } = setUp(t)
-  await app.run(async (request) => {
-    await request.get(connection)
-    for (const cache of [captiveOf(() => request), captiveOf(({ scope }) => scope)]) {
-      const error = await rejection(request.get(cache))
-      assert.ok(error instanceof CaptiveDependencyError)
-      assert.deepEqual(error.path, ['cache', 'connection'])
-    }
-  })
-})
+type Use = (scope: Scope, lease: Resource<Tracked>) => Promise<Tracked>
 
-function captiveOf(scope: (context: AcquireContext) => Scope): Resource<unknown> {
-  const acquire = (context: AcquireContext): Promise<unknown> => scope(context).get(connection)
-  return resource({ name: 'cache', lifetime: 'app', acquire })
+const ways: Record<string, Use> = {
+  run: (scope, lease) => scope.run((request) => request.get(lease)),
+  child: async (scope, lease) => {
+    await using request = scope.child()
+    const held = await request.get(lease)
+    request.complete()
+    return held
+  },
 }
-
-test('while it is acquired, an app resource may use what a request of its own holds', async (t) => {
-  const { app, tracker } = setUp(t)
-  const lease = tracker.resource('lease')
-  const schema = resource({
-    name: 'schema',
-    lifetime: 'app',
-    acquire: ({ scope }) => scope.run(async (request) => (await request.get(lease)).serial),
+for (const [way, useLease] of Object.entries(ways)) {
+  test(`while it is acquired, an app resource may use what a ${way}() of its own holds`, async (t) => {
+    const { app, tracker } = setUp(t)
+    const lease = tracker.resource('lease')
+    const schema = resource({
+      name: 'schema',
+      lifetime: 'app',
+      acquire: async ({ scope }) => (await useLease(scope, lease)).serial,
+    })
+    assert.equal(await app.run((scope) => scope.get(schema)), 1)
+    assert.deepEqual(tracker.events, ['+lease', '-lease'])
   })
-  assert.equal(await app.run((scope) => scope.get(schema)), 1)
-  assert.deepEqual(tracker.events, ['+lease', '-lease'])
-})
+}
 
 test('an app resource may keep a scope and open requests in it later', async (t) => {
   const { app, tracker } = setUp(t)
