@@ -3,6 +3,7 @@
  * (WAL), else the writer's connection while no transaction is open. A backup that is stopped leaves no file.
  */
 import { rmSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { UnwindError } from '../core/errors.ts'
 import type { DriverDatabase } from './driver.ts'
 import { busy, cannotBackUp, isResult, misuse } from './errors.ts'
@@ -14,6 +15,9 @@ export interface BackupOptions {
   signal?: AbortSignal
   onProgress?(done: SqliteBackupProgress): void
 }
+
+/** Where a backup is being written. A second one would fail there, and remove the file of the first. */
+const targets = new Set<string>()
 
 /** Opens a connection that keeps seeing the file as it is now; `undefined` where that would block others. */
 type OpenSnapshot = () => DriverDatabase | undefined
@@ -35,12 +39,16 @@ export class Backups {
     void this.#writer.connection
     const there = identityOf(path)
     if (there !== undefined && there === this.#file) throw ontoItself(path)
+    const target = resolve(path)
+    if (targets.has(target)) throw alreadyWritten(this.#writer.file, path)
     const backup = new Backup(this.#writer, path, there === undefined, options)
     const running = this.#run(backup, options.signal)
     this.#running.set(backup, running)
+    targets.add(target)
     try {
       await running
     } finally {
+      targets.delete(target)
       this.#running.delete(backup)
     }
   }
@@ -161,6 +169,12 @@ function pagesOf(source: DriverDatabase): number {
   // It counts those of the database itself.
   const row = source.prepare('PRAGMA page_count').get() as { page_count: number }
   return row.page_count
+}
+
+function alreadyWritten(file: string, path: string): Error {
+  return busy(
+    `Cannot copy "${file}" to "${path}": another backup is being written there. Wait for it, or give the path of another file.`,
+  )
 }
 
 function ontoItself(path: string): Error {

@@ -90,7 +90,7 @@ export interface SqliteDatabase {
   /**
    * A copy of the live database, as it was when the copying began, whatever became of its file. Aborting stops between
    * pages and leaves no file. Rejects with the reason of `signal`, `ERR_DISPOSED` where the database is disposed
-   * meanwhile, `ERR_SQLITE_BUSY` where another connection holds the file or its copy, or `ERR_SQLITE_BACKUP`.
+   * meanwhile, `ERR_SQLITE_BUSY` where somebody else holds the file or writes its copy, or `ERR_SQLITE_BACKUP`.
    */
   backup(
     path: string,

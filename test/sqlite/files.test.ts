@@ -1,6 +1,7 @@
 /** Which file a database is: one with several names, one that is removed or replaced, one that others hold. */
 import assert from 'node:assert/strict'
 import { existsSync, linkSync, rmSync } from 'node:fs'
+import { relative } from 'node:path'
 import type { TestContext } from 'node:test'
 import {
   committedIn,
@@ -52,6 +53,20 @@ test('a backup of a file that another connection holds says so, and leaves no fi
   holder.exec('rollback')
   await within(db.backup(target))
   assert.deepEqual(committedIn(t, target), ['a'])
+})
+
+test('of two backups onto one file the second is refused, and the first is there', async (t) => {
+  const { db, path } = openFile(t)
+  insert(db, 'a')
+  using other = openAt(t, path)
+  const target = temporaryPath(t, 'copy.db')
+  const first = db.backup(target)
+  const refused = withCode('ERR_SQLITE_BUSY', /another backup is being written there/)
+  await assert.rejects(db.backup(target), refused)
+  await assert.rejects(other.backup(relative('.', target)), refused)
+  await within(first)
+  assert.deepEqual(committedIn(t, target), ['a'])
+  await within(other.backup(target))
 })
 
 test('a backup of what is empty is empty', async (t) => {
