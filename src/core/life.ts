@@ -7,6 +7,7 @@ import type { Failure } from './completion.ts'
 import { ambient, enterFrame, enterOpening, outermostFrame } from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
+import { isEcho } from './dispose.ts'
 import { drain, isAlone } from './drain.ts'
 import { scopeClosed } from './events.ts'
 import { whenEnded, type Extras } from './extras.ts'
@@ -101,7 +102,9 @@ function unwrap(value: unknown, failure: Failure | undefined): unknown {
 }
 
 function abandoning<R>(scope: ScopeNode, body: Body<R>, ms: number): Body<R> {
-  const onLate = (error: unknown): void => scope.report(error, undefined, true)
+  const onLate = (error: unknown): void => {
+    if (!isEcho(error, scope.signal.reason)) scope.report(error, undefined, true)
+  }
   return () => abandonable<Scope, R>(scope, body, ms, onLate)
 }
 

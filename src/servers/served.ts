@@ -3,7 +3,7 @@
  * state, and the listeners of the response (serve.ts) are shared: closures for each request would triple the cost.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isThenable, primaryError } from '../core/dispose.ts'
+import { isEcho, isThenable, primaryError } from '../core/dispose.ts'
 import { ShutdownError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
 import { close, enter, isCompleted, isInterrupted, type Adapter } from './adapter.ts'
@@ -137,11 +137,12 @@ export class Served {
   }
 
   fail(error: unknown): void {
+    const { signal } = this.scope
     if (this.over) {
-      this.#tell(error)
+      if (!signal.aborted || !isEcho(error, signal.reason)) this.#tell(error)
       return
     }
-    this.failure ??= { error, interrupted: this.scope.signal.aborted }
+    this.failure ??= { error, interrupted: signal.aborted }
     this.scope.fail(error)
     const { response } = this
     const begun = response.headersSent || this.#sources !== undefined

@@ -61,6 +61,21 @@ test('an abandoned body finds its scope closed and its handles dead', async (t) 
   assert.deepEqual(taken(unthrown), ['late'])
 })
 
+test('an abandoned body that heeds its abort after all fails with nothing new', async (t) => {
+  const { app, unthrown } = setUp(t)
+  for (const late of [R, new DOMException('aborted', { name: 'AbortError', cause: R })]) {
+    const gate = Promise.withResolvers<never>()
+    const running = app.run({ abandonAfter: 10 }, async (scope) => {
+      scope.abort(R)
+      return await gate.promise
+    })
+    assert.ok((await rejection(running)) instanceof AbandonedError)
+    gate.reject(late)
+    await quiet()
+  }
+  assert.deepEqual(taken(unthrown), [])
+})
+
 test('a body that ends in time is not abandoned', async (t) => {
   const { app } = setUp(t)
   const result = await app.run({ abandonAfter: 60_000 }, async (scope) => {
