@@ -2,6 +2,7 @@
 import { suppress } from '../core/dispose.ts'
 import { checkFunction } from '../core/options.ts'
 import { hasCommand, type DriverResult } from './driver.ts'
+import { withinGrace } from './ending.ts'
 import { commitUnknown, isServerError, refusesAll, rolledBack } from './errors.ts'
 import type { Session } from './session.ts'
 import { Statement, takenOver, type Step } from './statement.ts'
@@ -15,7 +16,7 @@ export function commit(transaction: Transaction, session: Session): Promise<void
   const statement = new Statement(frame.commit, undefined, true, new Commit(transaction, session))
   const { promise } = statement
   if (signal !== undefined) {
-    statement.follow(signal, () => void answeredWithinGrace(session, promise))
+    statement.follow(signal, () => void withinGrace(session, promise.catch(ignore)))
   }
   submit(session, statement, undefined, undefined)
   // What its step makes of the answer.
@@ -108,16 +109,6 @@ async function callAll(callbacks: readonly (() => unknown)[]): Promise<void> {
   if (failure !== undefined) throw failure.error
 }
 
-/** After that its connection is destroyed, and what became of it is not known. */
-export async function answeredWithinGrace(
-  session: Session,
-  answer: Promise<unknown>,
-): Promise<void> {
-  const { grace } = session.policy
-  if (await within(grace, answer.catch(ignore))) return
-  session.destroy(new Error(`The server did not answer within the grace of ${grace} ms.`))
-}
-
 /** Wait for an end that somebody else began; a COMMIT that the server does not answer ends with its connection. */
 export async function whenEnded(
   session: Session,
@@ -125,7 +116,7 @@ export async function whenEnded(
   committing: boolean,
 ): Promise<void> {
   const ended = ending.catch(ignore)
-  if (committing) await answeredWithinGrace(session, ended)
+  if (committing) await withinGrace(session, ended)
   await ended
 }
 

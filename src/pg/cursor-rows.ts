@@ -1,5 +1,5 @@
 /** One iteration over pages of rows: a promise for each row, and a round trip for each page. */
-import { Queue } from './turns.ts'
+import { Turns } from './turns.ts'
 
 export class CursorRows<Row> implements AsyncIterator<Row, undefined> {
   readonly #fetch: () => Promise<Row[]>
@@ -7,7 +7,7 @@ export class CursorRows<Row> implements AsyncIterator<Row, undefined> {
   #page: readonly Row[] = []
   #at = 0
   /** Those who ask for a row that is not here take turns. */
-  readonly #turns = new Queue()
+  readonly #turns = new Turns()
   #asking = 0
 
   constructor(fetch: () => Promise<Row[]>, leave: () => Promise<void>) {

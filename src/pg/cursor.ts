@@ -19,7 +19,7 @@ import { checkPooling } from './pooling.ts'
 import type { Session } from './session.ts'
 import { Statement } from './statement.ts'
 import { control, submit } from './submit.ts'
-import { Queue } from './turns.ts'
+import { Turns } from './turns.ts'
 import type { PgCursor } from './held-types.ts'
 import type { PgQueryConfig, PgQueryResult } from './types.ts'
 
@@ -79,7 +79,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
   #failure: unknown = undefined
   #why: (() => Error) | undefined = undefined
   #closing: Promise<void> | undefined = undefined
-  readonly #reads = new Queue()
+  readonly #reads = new Turns()
 
   constructor(host: CursorHost, query: CursorQuery) {
     cursors += 1
@@ -256,7 +256,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
 
   /** The line is held; what was sent before, as the end of a lock, is answered first. */
   async #endTransaction(session: Session): Promise<void> {
-    if (!session.ready) await quietOrLost(session)
+    await quietOrLost(session)
     if (session.lost) return
     if (this.#state === 'failed' || session.failed) await rollBack(session)
     else await commit(session)

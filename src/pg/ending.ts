@@ -1,6 +1,6 @@
 /**
  * How a lease, a transaction or a savepoint leaves its connection behind: nothing runs, and the transaction is over,
- * or the connection is closed. None of these rejects: what could not be cleaned is gone.
+ * or the connection is closed. What could not be cleaned is gone: none of these rejects, but for a COMMIT.
  */
 import { hasPrepared } from './driver.ts'
 import type { Policy } from './policy.ts'
@@ -18,7 +18,7 @@ export async function restore(session: Session): Promise<void> {
     session.retire(new Error('What the driver had prepared on it was deallocated.'))
     return
   }
-  await tellAll(session, restoring(session))
+  for (const message of restoring(session)) await tell(session, message)
   if (!session.lost && !session.atRest) session.retire(unfinished())
 }
 
@@ -34,7 +34,7 @@ export async function rollBack(session: Session): Promise<void> {
  * @throws what the server says
  */
 export async function commit(session: Session): Promise<void> {
-  await quietWithinGrace(session, session.direct('COMMIT'))
+  await withinGrace(session, session.direct('COMMIT'))
 }
 
 /** Back to where the savepoint was made, in a transaction that can go on. */
@@ -65,7 +65,7 @@ export async function quieten(session: Session, inFlight: Policy['inFlight']): P
   if (session.activity === 'running' && session.line.running?.control !== true) {
     await end(session, inFlight)
   }
-  if (!session.ready) await quietWithinGrace(session, session.whenQuiet())
+  await quietOrLost(session)
 }
 
 /** As `quieten`, and also what is a part of a transaction's frame. */
@@ -73,7 +73,7 @@ export async function interrupt(session: Session): Promise<void> {
   await session.afterInterrupt()
   session.lookAgain()
   if (session.activity === 'running') await session.interrupt()
-  if (!session.ready) await quietWithinGrace(session, session.whenQuiet())
+  await quietOrLost(session)
 }
 
 /**
@@ -99,7 +99,7 @@ export async function endGivenUp(session: Session, error: Error): Promise<void> 
 /** With what the server can only refuse: then it keeps account of what that ends, and of which savepoint undoes it. */
 async function fail(session: Session): Promise<void> {
   const answer = session.direct('ROLLBACK TO "before the statement that was given up"')
-  await quietWithinGrace(session, answer.catch(ignore))
+  await withinGrace(session, answer.catch(ignore))
   await quietOrLost(session)
 }
 
@@ -112,16 +112,11 @@ async function end(session: Session, inFlight: Policy['inFlight']): Promise<void
   if (session.activity === 'running') await session.interrupt()
 }
 
-async function tellAll(session: Session, [message, ...rest]: string[]): Promise<void> {
-  if (message === undefined) return
-  await tell(session, message)
-  await tellAll(session, rest)
-}
-
-async function tell(session: Session, message: string): Promise<void> {
+/** Where that fails, the connection cannot be cleaned. */
+export async function tell(session: Session, message: string): Promise<void> {
   if (session.lost) return
   try {
-    await quietWithinGrace(session, session.direct(message))
+    await withinGrace(session, session.direct(message))
   } catch (error) {
     session.retire(new Error(`${message} failed.`, { cause: error }))
   }
@@ -129,7 +124,7 @@ async function tell(session: Session, message: string): Promise<void> {
 
 /** The end of a statement is to come, without being asked for. */
 export async function quietOrLost(session: Session): Promise<void> {
-  await quietWithinGrace(session, session.whenQuiet())
+  if (!session.ready) await withinGrace(session, session.whenQuiet())
 }
 
 /** Everything that was asked of the connection before is over, and its transaction status is true. */
@@ -142,7 +137,11 @@ export async function idle(session: Session): Promise<void> {
   }
 }
 
-async function quietWithinGrace(session: Session, work: Promise<unknown>): Promise<void> {
+/**
+ * Wait for `work`; where that takes longer than the grace, the connection is destroyed.
+ * @throws what `work` rejects with
+ */
+export async function withinGrace(session: Session, work: Promise<unknown>): Promise<void> {
   const { grace } = session.policy
   if (await within(grace, work)) return
   session.destroy(new Error(`The server did not answer within the grace of ${grace} ms.`))

@@ -126,11 +126,11 @@ export class Line {
       const mayRunOn = this.#session.activity === 'running' && !this.#sending
       if (mayRunOn && !statement.control) void outside(endGivenUp, this.#session, error)
     } else {
+      statement.result = result
       this.#session.noteResult(result, statement)
       // The server waits for the next statement: it is sent before anybody learns of this one.
       this.advance()
     }
-    if (!error) statement.result = result
     if (statement.aborted) return
     if (error) statement.reject(error)
     else statement.resolve(result)

@@ -4,8 +4,8 @@
  */
 import { disposedError } from '../core/lease.ts'
 import type { Child, Children } from './children.ts'
-import { answeredWithinGrace } from './commit.ts'
 import type { DriverResult } from './driver.ts'
+import { tell, withinGrace } from './ending.ts'
 import { lockLost, lockNotHeld, refusesAll } from './errors.ts'
 import {
   lockWanted,
@@ -20,7 +20,6 @@ import { refusePooling } from './pooling.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
 import { control } from './submit.ts'
-import { within } from './time.ts'
 import type { PgLock } from './held-types.ts'
 
 /** The lease whose session holds it. */
@@ -120,16 +119,14 @@ export class Lock implements PgLock, AsyncDisposable, Child {
   async leave(session: Session): Promise<void> {
     if (this.#state === 'over') return
     this.#state = 'over'
-    const { reset, grace } = session.policy
+    const { reset } = session.policy
     if (reset.joins && reset.when !== 'never') {
       // The statements that follow give back every lock.
       session.changes.dirty = true
       return
     }
-    const failed = session.status === 'E'
     const sql = this.#want.sql(release)
-    const left = session.direct(failed ? `ROLLBACK; ${sql}` : sql).then(succeeded, failing)
-    if (!(await within(grace, left)) || !(await left)) session.retire(notGivenBack())
+    await tell(session, session.status === 'E' ? `ROLLBACK; ${sql}` : sql)
   }
 
   /** The one that had failed is over. */
@@ -152,7 +149,7 @@ export class Lock implements PgLock, AsyncDisposable, Child {
     }
     const alone = session.ready && !session.line.held
     const statement = control(session, this.#want.sql(release))
-    if (alone) void answeredWithinGrace(session, statement.promise)
+    if (alone) void withinGrace(session, statement.promise.catch(ignore))
     let result: DriverResult
     try {
       result = await statement.promise
@@ -198,18 +195,6 @@ export class Lock implements PgLock, AsyncDisposable, Child {
     this.#unwatch?.()
     this.home?.remove(this)
   }
-}
-
-function succeeded(): boolean {
-  return true
-}
-
-function failing(): boolean {
-  return false
-}
-
-function notGivenBack(): Error {
-  return new Error('An advisory lock could not be given back.')
 }
 
 function ignore(): void {}

@@ -64,10 +64,8 @@ export class Session {
   readonly #readStatus: () => TransactionStatus | null
   readonly #quiet = new Gate()
   readonly #turns = new Turns()
-  readonly #letGo = (): void => {
-    this.line.letGo()
-    this.#proceed()
-  }
+  /** Counts those who held it: what was begun for one must not touch the next. */
+  #holder = 0
   #release: Release | undefined = undefined
   #barrier: Promise<void> | undefined = undefined
   #lossListeners: Set<() => void> | undefined = undefined
@@ -182,9 +180,16 @@ export class Session {
    * Hold the line until `work` is done; those who ask for this take turns. Nothing is done where the connection has
    * another holder by then.
    */
-  exclusively(work: () => Promise<void>): Promise<void> {
+  async exclusively(work: () => Promise<void>): Promise<void> {
+    const holder = this.#holder
     this.line.hold()
-    return this.#turns.take(work, this.#letGo)
+    try {
+      await this.#turns.take(async () => {
+        if (holder === this.#holder) await work()
+      })
+    } finally {
+      this.#letGo()
+    }
   }
 
   /** Cancel what runs. Resolves when it has ended and no cancel is on its way, or the connection is destroyed. */
@@ -273,7 +278,7 @@ export class Session {
   #forget(): void {
     this.#release = undefined
     this.#lossListeners = undefined
-    this.#turns.change()
+    this.#holder += 1
     this.begun()
   }
 
@@ -290,6 +295,11 @@ export class Session {
     // A statement that failed, or one that was given to the driver directly, may have ended it before.
     if (this.transaction?.ending === false && this.status === 'I') this.transaction.lapse('unknown')
     this.#quiet.open()
+    this.#proceed()
+  }
+
+  #letGo(): void {
+    this.line.letGo()
     this.#proceed()
   }
 
