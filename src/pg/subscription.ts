@@ -34,6 +34,8 @@ export class Subscription implements PgSubscription, AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #stopped = new Gate()
   #connection: ListeningConnection | undefined = undefined
+  /** Something may have been missed, and nobody was told. */
+  #missed = false
   #ending: Promise<void> | undefined = undefined
   #forget: (() => void) | undefined = undefined
 
@@ -96,7 +98,17 @@ export class Subscription implements PgSubscription, AsyncDisposable {
     const connection = new ListeningConnection(open(), heartbeat)
     // Before the first wait: from here on, an end can reach it.
     this.#connection = connection
-    await connection.open(channel, patience, (payload) => this.#queue.put({ payload }))
+    await connection.open(channel, patience, (payload) => {
+      this.#tellMissed()
+      this.#queue.put({ payload })
+    })
+    this.#tellMissed()
+  }
+
+  /** Only once it listens again, and before what that brings: whoever looks for what was missed sees all of it. */
+  #tellMissed(): void {
+    if (this.#missed) this.#queue.putGap()
+    this.#missed = false
   }
 
   async #keepListening(): Promise<void> {
@@ -104,10 +116,9 @@ export class Subscription implements PgSubscription, AsyncDisposable {
     for (;;) {
       await this.#connection?.lost
       if (signal.aborted) return
+      this.#missed = true
       await this.#connection?.close(false)
       await this.#connectAgain(signal)
-      // Only now: whoever looks for what was missed sees everything that came before this.
-      this.#queue.putGap()
     }
   }
 

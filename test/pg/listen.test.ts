@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { closing } from 'unwind/node'
 import { pgPool, type PgNotification, type PgSubscription } from 'unwind/pg'
 
-import { deferred, newPool, Observer } from './support/database.ts'
+import { deferred, newPool, Observer, until } from './support/database.ts'
 import { Wire } from './support/proxy.ts'
 
 let channels = 0
@@ -118,6 +118,26 @@ interface Ends {
   readonly controller: AbortController
   readonly pool: AsyncDisposable
 }
+
+test('a gap is told before what the new connection brings', async () => {
+  await using observer = await Observer.start()
+  await using wire = await Wire.start()
+  const raw = newPool({ connectionString: wire.url })
+  await using pool = pgPool(() => raw)
+  const channel = newChannel()
+  await using subscription = await pool.listen(channel)
+  const seen: string[] = []
+  wire.holds = ({ type }) => {
+    seen.push(type)
+    return type === 'C'
+  }
+  wire.cut()
+  await until(() => seen.includes('C'), 'the new connection listens')
+  await notify(observer, channel, 'new')
+  await until(() => seen.includes('A'), 'the notification is on its way')
+  wire.letGo()
+  assert.deepEqual(await take(subscription, 2), [gap, { payload: 'new' }])
+})
 
 test('a backend that is killed is replaced, and a gap says that something may have been missed', async () => {
   await using observer = await Observer.start()

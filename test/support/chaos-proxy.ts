@@ -19,7 +19,7 @@ export class Wire implements AsyncDisposable {
   cancels = 0
   /** What to do with the next cancel request: forward it, close its socket without, or keep it until `letCancelsGo`. */
   onCancel: 'forward' | 'lose' | 'keep' = 'forward'
-  /** `true` holds this message of the server, and all after it, until `letGo`. */
+  /** Asked for every message of the server; `true` holds this one, and all after it, until `letGo`. */
   holds: (message: Message) => boolean = () => false
   /** Called with every message of the client, before it is sent on. */
   onClientMessage: (message: Message) => void = () => {}
@@ -187,7 +187,7 @@ class Link {
 
   #fromTheServer(chunk: Buffer): void {
     for (const message of this.#fromServer.take(chunk)) {
-      if (this.#held === undefined && this.#wire.holds(message)) this.#held = []
+      if (this.#wire.holds(message)) this.#held ??= []
       if (this.#held === undefined) this.#say(message.bytes)
       else this.#held.push(message.bytes)
     }
