@@ -49,12 +49,11 @@ export class Line {
     else this.#waiting.push(statement)
   }
 
-  /** The server waits for a statement: the next one is sent, unless somebody holds the line. */
-  advance(): void {
-    if (this.#waiting.length === 0 || this.running !== undefined || this.#holds > 0) return
-    const next = this.#waiting.shift()
-    if (this.#waiting.length === 0) this.#emptied?.open()
-    if (next !== undefined) this.send(next)
+  /** Where the server waits for a statement, the next one is sent; where the connection is lost, nobody waits any more. */
+  proceed(): void {
+    const session = this.#session
+    if (session.lost) this.rejectAll(() => connectionLost(session.loss))
+    else if (session.activity === 'quiet') this.#advance()
   }
 
   /** At once. For whoever holds the line. */
@@ -114,6 +113,15 @@ export class Line {
 
   letGo(): void {
     this.#holds -= 1
+    this.proceed()
+  }
+
+  /** The next one is sent, unless somebody holds the line. */
+  #advance(): void {
+    if (this.#waiting.length === 0 || this.running !== undefined || this.#holds > 0) return
+    const next = this.#waiting.shift()
+    if (this.#waiting.length === 0) this.#emptied?.open()
+    if (next !== undefined) this.send(next)
   }
 
   #answer(statement: Statement, error: Error | null | undefined, result: DriverResult): void {
@@ -129,7 +137,7 @@ export class Line {
       statement.result = result
       this.#session.noteResult(result, statement)
       // The server waits for the next statement: it is sent before anybody learns of this one.
-      this.advance()
+      this.#advance()
     }
     if (statement.aborted) return
     if (error) statement.reject(error)

@@ -17,7 +17,7 @@ import {
   type TransactionStatus,
 } from './driver.ts'
 import { endOf } from './ends.ts'
-import { connectionLost, isServerError } from './errors.ts'
+import { isServerError } from './errors.ts'
 import { Line } from './line.ts'
 import type { Held } from './owner.ts'
 import type { Policy } from './policy.ts'
@@ -97,7 +97,9 @@ export class Session {
 
   /** In a transaction that accepts nothing but its rollback, or about to be told so. */
   get failed(): boolean {
-    return this.status === 'E' || this.activity === 'settling' || this.lost
+    // Outside of a transaction, an error ends with its statement.
+    const failing = this.activity === 'settling' && this.status !== 'I'
+    return failing || this.status === 'E' || this.lost
   }
 
   /** A statement can be sent, or refused because the connection is lost. */
@@ -188,7 +190,7 @@ export class Session {
         if (holder === this.#holder) await work()
       })
     } finally {
-      this.#letGo()
+      this.line.letGo()
     }
   }
 
@@ -247,7 +249,7 @@ export class Session {
       this.destroy(new Error(`A statement did not end within ${grace} ms after its cancel.`))
     }
     this.#barrier = undefined
-    this.#letGo()
+    this.line.letGo()
   }
 
   #close(error: Error, inOrder: boolean): void {
@@ -295,16 +297,6 @@ export class Session {
     // A statement that failed, or one that was given to the driver directly, may have ended it before.
     if (this.transaction?.ending === false && this.status === 'I') this.transaction.lapse('unknown')
     this.#quiet.open()
-    this.#proceed()
-  }
-
-  #letGo(): void {
-    this.line.letGo()
-    this.#proceed()
-  }
-
-  #proceed(): void {
-    if (this.lost) this.line.rejectAll(() => connectionLost(this.loss))
-    else if (this.activity === 'quiet') this.line.advance()
+    this.line.proceed()
   }
 }

@@ -1,13 +1,29 @@
 /** Advisory locks are given back in every state, and are never by accident the next holder's. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { PgLease } from 'unwind/pg'
+import { pgPool, type PgLease } from 'unwind/pg'
 
 import { within } from '../core/support/promises.ts'
-import { backendOf, deferred, Observer } from './support/database.ts'
+import { backendOf, deferred, newPool, Observer } from './support/database.ts'
 import { isFree, locksOf, newKey, newPools, notAvailable } from './support/locks.ts'
+import { Wire } from './support/proxy.ts'
 
 const disposed = { code: 'ERR_DISPOSED' }
+
+test('a lock that is given back between an error and its end is free after that', async () => {
+  await using wire = await Wire.start()
+  await using others = newPools()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 60_000 })
+  await using lease = await pool.acquire()
+  const key = newKey()
+  const lock = await lease.advisoryLock(key)
+  wire.holds = ({ type }) => type === 'Z'
+  await assert.rejects(lease.query('select 1 / 0'), { code: '22012' })
+  const givenBack = lock[Symbol.asyncDispose]()
+  wire.letGo()
+  await givenBack
+  assert.equal(await isFree(others, key), true)
+})
 
 test('the end of an outer block gives back what an inner one holds', async () => {
   await using pool = newPools()
