@@ -98,8 +98,8 @@ export class Session {
   /** In a transaction that accepts nothing but its rollback, or about to be told so. */
   get failed(): boolean {
     // Outside of a transaction, an error ends with its statement.
-    const failing = this.activity === 'settling' && this.status !== 'I'
-    return failing || this.status === 'E' || this.lost
+    if (this.activity === 'settling') return this.status !== 'I'
+    return this.status === 'E' || this.lost
   }
 
   /** A statement can be sent, or refused because the connection is lost. */
@@ -146,7 +146,6 @@ export class Session {
 
   giveBack(): void {
     const release = this.#release
-    if (release === undefined) return
     this.#forget()
     this.#leavePool(release)
   }
@@ -244,8 +243,7 @@ export class Session {
   async #cancel(): Promise<void> {
     const { grace } = this.policy
     this.line.hold()
-    const over = await cancelUntilQuiet(this.client, () => this.whenQuiet(), grace)
-    if (!over) {
+    if (!(await cancelUntilQuiet(this.client, () => this.whenQuiet(), grace))) {
       this.destroy(new Error(`A statement did not end within ${grace} ms after its cancel.`))
     }
     this.#barrier = undefined
@@ -260,9 +258,9 @@ export class Session {
     if (activity === 'running' && policy.inFlight !== 'destroy') {
       void outside(requestCancel, client, policy.grace)
     }
-    if (activity !== 'lost')
-      void outside(disconnect, client, this.ended, inOrder, () => release?.(error))
-    else if (release !== undefined) outside(release, error)
+    const free = (): void => this.#leavePool(release)
+    if (activity === 'lost') free()
+    else void outside(disconnect, client, this.ended, inOrder, free)
   }
 
   /** Its place there is free, whoever holds it. */
