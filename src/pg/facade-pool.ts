@@ -1,6 +1,6 @@
 /**
  * A pool as query builders know it: its clients are leases, or work on one connection that somebody else holds. Some know
- * a pool by the name of its class.
+ * a pool by its class, or by the name of that.
  */
 import { EventEmitter } from 'node:events'
 
@@ -104,6 +104,14 @@ export class FacadePool {
     return this.off(event, listener)
   }
 
+  emit(event: string, ...parameters: unknown[]): boolean {
+    return this.#events.emit(event, ...parameters)
+  }
+
+  listenerCount(event: string): number {
+    return this.#events.listenerCount(event)
+  }
+
   async #query(first: unknown, values: unknown): Promise<Result> {
     const client = await this.#source.checkOut()
     try {
@@ -112,4 +120,16 @@ export class FacadePool {
       client.release()
     }
   }
+}
+
+/**
+ * `facade` as an instance of the class of `driver` too: Prisma takes everything else for options, and would connect with
+ * them to what it finds.
+ */
+export function likeDriver(facade: FacadePool, driver: object): FacadePool {
+  const own = Object.getOwnPropertyDescriptors(FacadePool.prototype)
+  // Of every object there is one, or none.
+  const theirs = Object.getPrototypeOf(driver) as object | null
+  Object.setPrototypeOf(facade, Object.create(theirs, own) as object)
+  return facade
 }

@@ -1,7 +1,7 @@
 /** The facades: of a pool, and of one connection that somebody holds. */
 import type { DriverClient, DriverPool } from './driver.ts'
 import { FacadeClient } from './facade-client.ts'
-import { FacadePool } from './facade-pool.ts'
+import { FacadePool, likeDriver } from './facade-pool.ts'
 import type { Lease } from './lease.ts'
 import type { Transaction } from './transaction.ts'
 
@@ -12,7 +12,7 @@ interface Leases {
 
 /** A pool whose clients are leases. */
 export function poolOfLeases(driver: DriverPool, pool: Leases): FacadePool {
-  return new FacadePool({
+  const facade = new FacadePool({
     driver,
     get counts() {
       return pool.stats()
@@ -25,6 +25,7 @@ export function poolOfLeases(driver: DriverPool, pool: Leases): FacadePool {
       })
     },
   })
+  return likeDriver(facade, driver)
 }
 
 /** A pool of one connection. What it does on release and at the end is nothing: both are somebody else's. */

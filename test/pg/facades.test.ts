@@ -189,6 +189,26 @@ test('the facade of a pool has the manners of the driver’s: promises, callback
   await assert.rejects(driver.connect(), disposed)
 })
 
+test('the facade of a pool is known as one by its class, by its name and by what it has', async () => {
+  const raw = newPool()
+  await using pool = pgPool(() => raw)
+  const { driver } = pool
+  assert.ok(driver instanceof pg.Pool)
+  assert.match(driver.constructor.name, /Pool/)
+  // All that @prisma/adapter-pg asks of a pool of another class.
+  const methods = ['query', 'connect', 'end', 'on', 'removeListener', 'emit', 'listenerCount']
+  for (const name of methods) assert.ok(Object.hasOwn(Object.getPrototypeOf(driver), name), name)
+  const heard: unknown[] = []
+  const listener = (...parameters: unknown[]): number => heard.push(...parameters)
+  const before = raw.listenerCount('error')
+  driver.on('error', listener)
+  assert.equal(driver.listenerCount('error'), before + 1)
+  assert.equal(driver.emit('error', 1, 2), true)
+  driver.removeListener('error', listener)
+  assert.equal(raw.listenerCount('error'), before)
+  assert.deepEqual(heard, [1, 2])
+})
+
 test('cursors and streams of the driver are read through a cursor that ends with its client', async () => {
   await using pool = pgPool(() => newPool())
   const many = 'select n from generate_series(1, $1::int) as n'
