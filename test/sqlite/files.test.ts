@@ -141,3 +141,59 @@ test('a path with a NUL is refused: for SQLite it ends there', async (t) => {
     })
   }
 })
+
+test('a commit that finds the file held leaves the transaction open, and can be made again', async (t) => {
+  const { db, path, committed } = openFile(t, { defaults: false })
+  const holder = openRaw(t, path)
+  holder.exec('begin; select * from item')
+  const held = withCode('ERR_SQLITE_BUSY', /Another connection holds ".*test\.db"/)
+  assert.throws(() => db.transaction((tx) => insert(tx, 'undone')), held)
+  await using tx = await db.write()
+  insert(tx, 'a')
+  assert.throws(() => tx.commit(), held)
+  assert.equal(tx.state, 'open')
+  holder.exec('rollback')
+  tx.commit()
+  assert.deepEqual(committed(), ['a'])
+})
+
+test('a reader that finds the file held says so, and reads when it is free', async (t) => {
+  const { db, path } = openFile(t, { defaults: false, readers: 1 })
+  const holder = openRaw(t, path)
+  holder.exec('begin exclusive')
+  const held = withCode('ERR_SQLITE_BUSY', /Another connection holds ".*test\.db"/)
+  await using reader = await db.read()
+  assert.throws(() => reader.prepare('select * from item').all(), held)
+  holder.exec('rollback')
+  assert.deepEqual(reader.prepare('select * from item').all(), [])
+})
+
+test('a full disk fails the transaction that filled it, and the next one is whole', async (t) => {
+  const { db, committed } = openFile(t)
+  db.exec('pragma max_page_count = 10')
+  const full = withCode('SQLITE_FULL')
+  const fill = (tx: { prepare: typeof db.prepare }): void => {
+    for (let n = 0; n < 20; n += 1) insert(tx, 'x'.repeat(4_000))
+  }
+  assert.throws(() => db.transaction(fill), full)
+  {
+    const tx = await db.write()
+    assert.throws(() => fill(tx), full)
+    assert.equal(tx.state, 'rolled back')
+    assert.throws(() => tx.commit(), withCode('ERR_DISPOSED', /rolled back by SQLite/))
+  }
+  insert(db, 'a')
+  assert.deepEqual(committed(), ['a'])
+})
+
+test('what is attached is part of the transaction, and held by it for everybody else', async (t) => {
+  const { db } = openFile(t)
+  const { db: second, path, committed } = openFile(t)
+  db.exec(`attach '${path}' as second`)
+  const tx = await db.write()
+  tx.exec("insert into item values ('a'); insert into second.item values ('b')")
+  assert.throws(() => insert(second, 'stray'), withCode('ERR_SQLITE_BUSY', /Another connection/))
+  tx.commit()
+  insert(second, 'c')
+  assert.deepEqual(committed(), ['b', 'c'])
+})
