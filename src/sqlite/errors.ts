@@ -38,10 +38,11 @@ export function crossedAwait(file: string): UnwindError {
 
 /**
  * What a handle throws after its release.
- * @param lender the scope that lent it and released it, if one did
+ * @param lender the scope that lent it, if one did; as long as that is open, its holder has ended it
  */
 export function released(what: string, lender: Scope | undefined): DisposedError {
-  return disposedError(what, lender && scopeClosed(lender, 'A statement', undefined))
+  const isOver = lender?.state === 'closing' || lender?.state === 'closed'
+  return disposedError(what, isOver ? scopeClosed(lender, 'A statement', undefined) : undefined)
 }
 
 /** What a transaction throws that ended without its holder's doing. */

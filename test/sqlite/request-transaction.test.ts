@@ -233,3 +233,17 @@ function isDead(error: unknown): boolean {
     withCode('ERR_SCOPE_CLOSED', /checkout/)((error as Error).cause)
   )
 }
+
+test('used after its holder has ended it, it blames no scope that is open', async (t) => {
+  const { app, resources } = setUp(t)
+  for (const end of ['commit', 'rollback'] as const) {
+    await app.run(async (scope) => {
+      const tx = await scope.get(resources.transaction)
+      tx[end]()
+      assert.throws(
+        () => insert(tx, 'late'),
+        (error) => withCode('ERR_DISPOSED')(error) && (error as Error).cause === undefined,
+      )
+    })
+  }
+})
