@@ -11,6 +11,7 @@ import type { Scope, ScopeOptions } from './types.ts'
 const advice =
   'Await what the scope started before its body ends, or give work that outlives it a scope of its own.'
 const appAdvice = 'It takes no new work: ask before it closes.'
+const drainAdvice = 'It takes no new work: what still runs does it itself, in its own scope.run(…).'
 
 export function scopeClosed(
   scope: Named & Pick<Scope, 'state'>,
@@ -22,7 +23,7 @@ export function scopeClosed(
   const closing = closingOf(scope)
   const said =
     scope.kind === 'app'
-      ? `the app "${scope.name}" (${scope.id}) ${when}. ${appAdvice}`
+      ? `the app "${scope.name}" (${scope.id}) ${when}. ${scope.state === 'draining' ? drainAdvice : appAdvice}`
       : `the scope ${title(scope)} ${when}. ${advice}`
   return new ScopeClosedError(`${call}: ${said}`, closing && { cause: closing })
 }

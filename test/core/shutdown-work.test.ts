@@ -1,7 +1,7 @@
 /** What a shutdown waits for besides requests, and what fails meanwhile. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createApp, ShutdownError } from 'unwind'
+import { createApp, ShutdownError, type Scope } from 'unwind'
 import { setUp } from './support/app.ts'
 import { chain } from './support/chain.ts'
 import { isPending, rejection, within } from './support/promises.ts'
@@ -20,6 +20,25 @@ test('detached jobs are drained within the same grace', async (t) => {
   assert.equal(await isPending(shutdown), true)
   gate.resolve()
   assert.equal(await job, 'sent')
+  assert.deepEqual(counts(await within(shutdown)), [1, 0, 0, 0])
+})
+
+test('a job that comes after that is refused with what to do: the request that wants it may run it', async (t) => {
+  const { app, tracker } = setUp(t)
+  const job = async (scope: Scope): Promise<unknown> => await scope.get(tracker.resource('mail'))
+  const gate = Promise.withResolvers<void>()
+  const request = app.run(async (scope) => {
+    await gate.promise
+    assert.throws(() => app.detach(job), {
+      code: 'ERR_SCOPE_CLOSED',
+      message: /^detach\(\): the app .* is draining\. .*in its own scope\.run\(…\)\.$/,
+    })
+    await scope.run({ kind: 'request' }, job)
+    assert.deepEqual(tracker.events, ['+mail', '-mail'])
+  })
+  const shutdown = app.shutdown({ grace: long })
+  gate.resolve()
+  await within(request)
   assert.deepEqual(counts(await within(shutdown)), [1, 0, 0, 0])
 })
 
