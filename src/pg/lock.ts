@@ -169,8 +169,10 @@ export class Lock implements PgLock, AsyncDisposable, Child {
     statement.promise.then(() => this.#end(), ignore)
   }
 
+  /** One lock can be asked for by several keys: as a number, a bigint or a text. */
   #isSharedWith(child: Child): boolean {
-    return child instanceof Lock && child.#state === 'held' && child.#want.key === this.#want.key
+    const others = child instanceof Lock && child.#state === 'held' && child.#want.sql(release)
+    return others === this.#want.sql(release)
   }
 
   async #notGivenBack({ sent }: Statement, error: unknown): Promise<void> {

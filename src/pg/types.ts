@@ -60,8 +60,10 @@ export interface PgQueryConfig {
 /** What leases, transactions, savepoints and pools have in common. */
 export interface PgQueryable {
   /**
-   * Statements on one connection run one after another, in the order of the calls. Rejects with the driver's error,
-   * with the signal's reason, or with `ERR_DISPOSED` where the handle was released: then nothing was sent.
+   * Statements on one connection run one after another, in the order of the calls. Rejects with the driver's error, with
+   * the signal's reason, and, where nothing was sent, with `ERR_DISPOSED` (the handle was released),
+   * `ERR_PG_CONNECTION_LOST`, `ERR_PG_CURSOR_OPEN` (a cursor has the lease to itself), `ERR_PG_TRANSACTION_OPEN` (it would
+   * end a transaction behind its handle), `ERR_PG_TRANSACTION_ENDED` or `ERR_PG_TRANSACTION_POOLING`.
    */
   // oxlint-disable-next-line typescript/no-explicit-any -- what a row is, only the statement knows
   query<Row = any>(
@@ -191,8 +193,10 @@ export interface PgTransaction extends PgQueryable {
   /** `failed`: a statement failed, and the server accepts nothing but a rollback. */
   readonly state: 'open' | 'failed' | 'committed' | 'rolled back'
   /**
-   * Rejects with `ERR_PG_ROLLED_BACK` where the server rolled back instead, with `ERR_PG_COMMIT_UNKNOWN` where the
-   * connection was lost meanwhile, with `ERR_PG_TRANSACTION_OPEN` while a savepoint is open, and with the first error
+   * Rejects with `ERR_PG_ROLLED_BACK` where the server rolled back instead, with `ERR_PG_UNEXPECTED_ROLLBACK` where a
+   * part that had joined it failed, with `ERR_PG_TRANSACTION_ENDED` where a statement had ended it, with
+   * `ERR_PG_COMMIT_UNKNOWN` where the connection was lost meanwhile or the driver gave the COMMIT up, with
+   * `ERR_PG_TRANSACTION_OPEN` while a savepoint is open, with `ERR_DISPOSED` after its rollback, and with the first error
    * of an `afterCommit` callback, although the transaction is committed then. A second call gives what the first does.
    */
   commit(): Promise<void>

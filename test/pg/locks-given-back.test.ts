@@ -10,6 +10,20 @@ import { Wire } from './support/proxy.ts'
 
 const disposed = { code: 'ERR_DISPOSED' }
 
+test('a lock that did not come takes none away from another handle, however its key was written', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  const key = newKey()
+  await using _lock = await lease.advisoryLock(key)
+  {
+    await using tx = await lease.begin()
+    await assert.rejects(tx.query('select 1 / 0'), { code: '22012' })
+    await assert.rejects(lease.advisoryLock(BigInt(key)), { code: '25P02' })
+  }
+  await lease.query('select 1')
+  assert.equal(await isFree(pool, key), false)
+})
+
 test('a lock that is given back between an error and its end is free after that', async () => {
   await using wire = await Wire.start()
   await using others = newPools()
