@@ -19,8 +19,8 @@ interface SignalOptions {
   /** Is waited for. Default: what failed or was left behind becomes a process warning. */
   onReport?(report: ShutdownReport): unknown
   /**
-   * Exit the process after the shutdown, with `process.exitCode`, else with 1 where something failed or was left behind,
-   * else with 0. Default `true`.
+   * Exit the process after the shutdown, and after that of other apps which signals have begun: with `process.exitCode`,
+   * else with 1 where something failed or was left behind, else with 0. Default `true`.
    */
   exit?: boolean
 }
@@ -50,7 +50,8 @@ export function shutdownOnSignals(app: App, options: SignalOptions = {}): Dispos
     throw expected('the first argument of shutdownOnSignals()', 'an app, made by createApp()', app)
   }
   checkOptions('shutdownOnSignals()', options, rules)
-  const { signals = ['SIGTERM', 'SIGINT'] } = options
+  // Of one that is named twice, the first would be the second.
+  const signals = new Set(options.signals ?? ['SIGTERM', 'SIGINT'])
   let begun = false
   const onSignal = (signal: NodeJS.Signals): void => {
     if (begun) process.exit(exitCodeOf(signal))
@@ -65,25 +66,34 @@ export function shutdownOnSignals(app: App, options: SignalOptions = {}): Dispos
   }
 }
 
+/** Those that signals have begun, of all apps. */
+const shutdowns = { underWay: 0, clean: true, exit: false }
+
 /** Never rejects: what fails is a warning and the exit code. */
 async function shutDown(app: App, options: SignalOptions): Promise<void> {
   const { lameDuck, grace, abortGrace, exit = true } = options
-  let clean = false
+  shutdowns.underWay += 1
   try {
     const report = await app.shutdown({
       ...(lameDuck !== undefined && { lameDuck }),
       ...(grace !== undefined && { grace }),
       ...(abortGrace !== undefined && { abortGrace }),
     })
-    clean = report.errors.length === 0 && report.stuck.length === 0
+    if (report.errors.length > 0 || report.stuck.length > 0) shutdowns.clean = false
     if (options.onReport === undefined) warn(report)
     else await options.onReport(report)
   } catch (error) {
-    clean = false
+    shutdowns.clean = false
     reportUnthrown(undefined, error, undefined, 'the shutdown', false)
   }
+  shutdowns.underWay -= 1
+  shutdowns.exit ||= exit
   // Warnings are printed in the next turn.
-  if (exit) setImmediate(() => process.exit(process.exitCode ?? (clean ? 0 : 1)))
+  if (shutdowns.exit && shutdowns.underWay === 0) setImmediate(leave)
+}
+
+function leave(): void {
+  process.exit(process.exitCode ?? (shutdowns.clean ? 0 : 1))
 }
 
 function warn({ errors, stuck }: ShutdownReport): void {

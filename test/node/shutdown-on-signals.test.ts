@@ -163,6 +163,44 @@ test('other signals can be asked for', async (t) => {
   assert.deepEqual(await other.ended(), { end: 'SIGTERM', lines: [] })
 })
 
+test('a signal that is named twice is one', async (t) => {
+  const service = await started(t, "shutdownOnSignals(app, { signals: ['SIGUSR2', 'SIGUSR2'] })")
+  service.child.kill('SIGUSR2')
+  assert.deepEqual(await service.ended(), { end: 0, lines: ['released'] })
+})
+
+const other = `
+const other = createApp({ name: 'other' })
+other.defer(async () => {
+  await told
+  console.log('released the other')
+})
+`
+for (const [order, calls] of [
+  ['the first', 'shutdownOnSignals(app); shutdownOnSignals(other)'],
+  ['the last', 'shutdownOnSignals(other); shutdownOnSignals(app)'],
+] as const) {
+  test(`of several apps, ${order} does not exit before the others are down`, async (t) => {
+    const service = await started(t, `${other}${calls}`)
+    service.child.kill('SIGTERM')
+    await service.printed('released')
+    // So that an exit would come first.
+    service.child.send('end')
+    assert.deepEqual(await service.ended(), { end: 0, lines: ['released', 'released the other'] })
+  })
+}
+
+test('of several apps, one that failed decides the exit code', async (t) => {
+  const source = `${other}
+other.defer(() => { throw new Error('disk full') })
+shutdownOnSignals(app, { exit: false }); shutdownOnSignals(other); tell()`
+  const service = await started(t, source)
+  service.child.kill('SIGTERM')
+  const { end, lines } = await service.ended()
+  assert.equal(end, 1)
+  assert.deepEqual(lines.slice(0, 2).toSorted(), ['released', 'released the other'])
+})
+
 test('disposing removes the handlers', async (t) => {
   const service = await started(t, 'shutdownOnSignals(app)[Symbol.dispose]()')
   service.child.kill('SIGTERM')
