@@ -52,7 +52,7 @@ export interface Attachment extends AsyncDisposable {
 
 export function attach(call: string, app: App, server: AnyServer, linger: number): Attachment {
   checkServer(call, server)
-  if (app.state === 'closing' || app.state === 'closed') throw closedApp(call, app)
+  checkOpen(call, app)
   const connections = new Connections(server, linger)
   let attached = true
   const { draining } = app
@@ -121,8 +121,10 @@ function stopAccepting(server: AnyServer, connections: Connections): void {
   })
 }
 
-function closedApp(call: string, app: App): ScopeClosedError {
-  return new ScopeClosedError(
+/** @throws `ERR_SCOPE_CLOSED` once the app has closed */
+export function checkOpen(call: string, app: App): void {
+  if (app.state !== 'closing' && app.state !== 'closed') return
+  throw new ScopeClosedError(
     `${call}: the app "${app.name}" is ${app.state}. Make the server part of an app that is open.`,
   )
 }

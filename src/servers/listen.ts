@@ -7,7 +7,8 @@ import { checkOptions, expected, milliseconds, text, type Rule } from '../core/o
 import type { App } from '../core/types.ts'
 import { checkApp } from './adapter.ts'
 import type { AnyServer, Connections } from './connections.ts'
-import { attach, closed, deliveryGrace, type Attachment } from './graceful.ts'
+import { isClosed } from './failure.ts'
+import { attach, checkOpen, closed, deliveryGrace, type Attachment } from './graceful.ts'
 import { servedOf } from './hearing.ts'
 
 /** Where to listen, and how long to wait for the silent when the server closes. */
@@ -52,6 +53,7 @@ const abortGrace = 1_000
  * console.log(`Listening on ${server.url}`)
  * ```
  * @throws {TypeError} for unknown or wrong options
+ * @throws `ERR_SCOPE_CLOSED` once the app has closed, also where that was before the server listens
  */
 export async function listen(
   app: App,
@@ -59,16 +61,20 @@ export async function listen(
   options: ListenOptions,
 ): Promise<Listening> {
   checkApp('listen()', app)
-  if (options === undefined)
-    throw expected('the options of listen()', 'there, with a `port`', options)
   checkOptions('listen()', options, rules)
+  // Node.js would take any port that is free.
+  if (options?.port === undefined)
+    throw expected('the options of listen()', 'there, with a `port`', options)
   const { port, host, linger = 500 } = options
   const attachment = attach('listen()', app, server, linger)
   try {
     server.listen(host === undefined ? { port } : { port, host })
     // Rejects with what the server emits as 'error'.
     await once(server, 'listening')
+    checkOpen('listen()', app)
   } catch (error) {
+    // While its host was looked up, its app closed.
+    if (server.listening && isClosed(error)) server.close()
     await attachment[Symbol.asyncDispose]()
     throw error
   }

@@ -28,13 +28,12 @@ test('graceful() and listen() want a server, not what is to be served', async ()
   }
 })
 
-test('listen() without options says that it needs a port', async () => {
+test('listen() without a port says that it needs one', async () => {
   await using app = createApp()
-  const error = await rejection(listen(app, createServer(), undefined as never))
-  assert.match(
-    String(error),
-    /options of listen\(\) to be there, with a `port`, received undefined/,
-  )
+  for (const options of [undefined, {}, { port: undefined, host: '::1' }]) {
+    const error = await rejection(listen(app, createServer(), options as never))
+    assert.match(String(error), /options of listen\(\) to be there, with a `port`, received/)
+  }
 })
 
 test('koaListener() wants the app of Koa, not its callback', async () => {
