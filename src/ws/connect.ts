@@ -47,8 +47,7 @@ export async function connect(
 ): Promise<Socket & AsyncDisposable> {
   checkOptions('connect()', options, rules)
   const { signal, WebSocket: given } = options
-  if (!URL.canParse(String(url)))
-    throw expected('the URL given to connect()', 'a ws: or wss: URL', url)
+  if (!isAddress(url)) throw expected('the URL given to connect()', 'a ws: or wss: URL', url)
   signal?.throwIfAborted()
   // It lives as long as there is something to say, so its age says nothing.
   const ticket = ticketFor(sockets)
@@ -62,6 +61,13 @@ export async function connect(
     ticket?.failed(false)
     throw error
   }
+}
+
+/** One that `ws` takes: it throws errors of its own for other protocols, and for a fragment. */
+function isAddress(url: string | URL): boolean {
+  if (!URL.canParse(String(url))) return false
+  const { protocol, hash } = new URL(url)
+  return /^(?:wss?|https?|ws\+unix):$/.test(protocol) && hash === ''
 }
 
 /** An arrow function is none, which only `new` finds out: here it makes another class, and not an object. */
@@ -114,7 +120,13 @@ async function opening(
   if (opened && signal?.aborted !== true) return
   signal?.throwIfAborted()
   const cause = connection.error?.cause
-  throw new SocketConnectError(`Connecting to ${String(url)} failed: ${wordsOf(cause)}`, { cause })
+  throw new SocketConnectError(`Connecting to ${shown(url)} failed: ${wordsOf(cause)}`, { cause })
+}
+
+/** Without a password and a query, which may have a token: messages go into logs. */
+function shown(url: string | URL): string {
+  const { protocol, host, pathname } = new URL(url)
+  return `${protocol}//${host}${pathname}`
 }
 
 function wordsOf(cause: unknown): string {

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
-import { createServer, type AddressInfo, type Server } from 'node:net'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { createApp, tryCurrentScope } from 'unwind'
 import { connect, socket } from 'unwind/ws'
 import { WebSocket } from 'ws'
 
-import { quiet, rejection, within } from '../core/support/promises.ts'
+import { isPending, quiet, rejection, within } from '../core/support/promises.ts'
 import { closeOf, openServer, urlOf } from './support/peers.ts'
 import { watchTimers } from './support/timers.ts'
 
@@ -47,6 +47,34 @@ test('a port where nobody listens rejects with ERR_SOCKET_CONNECT, and says wher
   assert.match(error.message, /ws:\/\/127\.0\.0\.1:1\/orders/)
   assert.match(error.message, /ECONNREFUSED/)
   assert.equal((error.cause as Failure).code, 'ECONNREFUSED')
+})
+
+test('neither a password nor a query of the URL is told', async () => {
+  const error = await rejection(connect('ws://user:secret@127.0.0.1:1/orders?token=secret'))
+  assert.match(String(error), /ws:\/\/127\.0\.0\.1:1\/orders failed/)
+  assert.doesNotMatch(String(error), /secret/)
+})
+
+test('a server that never answers is given 30 s, and then left', async (t) => {
+  const accepted = Promise.withResolvers<Socket>()
+  const url = await listening(
+    t,
+    createServer((raw) => accepted.resolve(raw.resume())),
+  )
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  // Not with a bound of its own, which would be over at the same time.
+  const failing = connect(url).then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  const raw = await accepted.promise
+  t.mock.timers.tick(29_999)
+  assert.ok(await isPending(failing))
+  t.mock.timers.tick(1)
+  const error = (await failing) as Failure
+  assert.equal(error.code, 'ERR_SOCKET_CONNECT')
+  assert.match(error.message, /the handshake took longer than 30000 ms/)
+  if (!raw.closed) await once(raw, 'close')
 })
 
 test('of a host with several addresses, the reasons of all are told', async () => {
@@ -151,7 +179,7 @@ test('a class of another kind is refused, and its connection is not left open', 
 })
 
 test('what is no URL, and options that are none, are refused by name', async () => {
-  for (const url of ['', 'nowhere', '/orders']) {
+  for (const url of ['', 'nowhere', '/orders', 'ftp://127.0.0.1', 'ws://127.0.0.1:1/#orders']) {
     const error = await rejection(connect(url))
     assert.ok(error instanceof TypeError)
     assert.match(error.message, /the URL given to connect\(\)/)
