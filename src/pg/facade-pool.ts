@@ -20,6 +20,7 @@ interface FacadeSource {
   readonly driver: Partial<DriverPool> & {
     readonly Client?: unknown
     readonly options?: object
+    readonly expiredCount?: number
   }
   readonly counts: { readonly total: number; readonly idle: number; readonly waiting: number }
   checkOut(): Promise<FacadeClient>
@@ -59,6 +60,10 @@ export class FacadePool {
 
   get waitingCount(): number {
     return this.#source.counts.waiting
+  }
+
+  get expiredCount(): number {
+    return this.#source.driver.expiredCount ?? 0
   }
 
   connect(callback?: Connected): Promise<FacadeClient> | undefined {

@@ -198,6 +198,7 @@ test('the facade of a pool is known as one by its class, by its name and by what
   // All that @prisma/adapter-pg asks of a pool of another class.
   const methods = ['query', 'connect', 'end', 'on', 'removeListener', 'emit', 'listenerCount']
   for (const name of methods) assert.ok(Object.hasOwn(Object.getPrototypeOf(driver), name), name)
+  assert.equal(driver.expiredCount, 0)
   const heard: unknown[] = []
   const listener = (...parameters: unknown[]): number => heard.push(...parameters)
   const before = raw.listenerCount('error')
