@@ -1,25 +1,30 @@
 /**
  * One handler in its scope, to its end: the scope closes with what the handler came to, and nothing is thrown.
  */
-import { primaryError } from '../core/dispose.ts'
+import { isEcho, primaryError } from '../core/dispose.ts'
 import { UnwindError } from '../core/errors.ts'
 import { ScopeNode } from '../core/scope.ts'
 import type { Scope } from '../core/types.ts'
 import { abandonable } from '../core/waiting.ts'
 import { SocketClosedError } from './errors.ts'
+import type { Socket } from './socket.ts'
 
 /** Milliseconds a handler may go on after its abort, before its resources are destroyed. As for requests. */
 export const abandonAfter = 5_000
 
 /** Whether `handler` fulfilled and everything was released. What nobody expected goes to the `onError` of the scope. */
-export async function settled(scope: Scope, handler: () => unknown): Promise<boolean> {
-  const outcome = await outcomeOf(scope, handler)
+export async function settled(
+  socket: Socket,
+  scope: Scope,
+  handler: () => unknown,
+): Promise<boolean> {
+  const outcome = await outcomeOf(socket, scope, handler)
   try {
     await scope.close()
     if (outcome.failed && !outcome.expected) report(scope, outcome.error)
     return !outcome.failed
   } catch (error) {
-    report(scope, error)
+    if (!isOf(socket, error)) report(scope, error)
     return false
   }
 }
@@ -31,17 +36,26 @@ interface HandlerOutcome {
   readonly error: unknown
 }
 
-async function outcomeOf(scope: Scope, handler: () => unknown): Promise<HandlerOutcome> {
+async function outcomeOf(
+  socket: Socket,
+  scope: Scope,
+  handler: () => unknown,
+): Promise<HandlerOutcome> {
   const late = (error: unknown): void => report(scope, error)
   try {
     await abandonable(scope, () => scope.enter(handler), abandonAfter, late)
     scope.complete()
     return { failed: false, expected: true, error: undefined }
   } catch (error) {
-    const expected = scope.signal.aborted ? !isAbandoned(error) : error instanceof SocketClosedError
+    const expected = scope.signal.aborted ? !isAbandoned(error) : isOf(socket, error)
     scope.fail(error)
     return { failed: true, expected, error }
   }
+}
+
+/** The socket was closed, which was sent to or whose signal was waited with. */
+function isOf({ signal }: Socket, error: unknown): boolean {
+  return error instanceof SocketClosedError || (signal.aborted && isEcho(error, signal.reason))
 }
 
 function isAbandoned(error: unknown): boolean {

@@ -68,11 +68,15 @@ export function serveSockets(
   }
   checkFunction('the handler given to serveSockets()', handler)
   const service = new Service(app, server, handler, options)
-  app.defer(() => service.close())
+  const sockets = (): Promise<void> => service.close()
+  app.defer(sockets)
   server.on('connection', (webSocket: object, request: IncomingMessage) => {
     service.accept(webSocket, request)
   })
-  const undo = whenDoorsClose(app, { close: () => void service.close() })
+  const undo = whenDoorsClose(app, {
+    close: () => void service.close(),
+    clear: () => service.leaveBehind(),
+  })
   return {
     [Symbol.asyncDispose]: () => {
       undo()
@@ -98,6 +102,9 @@ class Service {
   readonly #options: SocketOptions | undefined
   readonly #serving = new Map<unknown, Serving>()
   #closing: Promise<void> | undefined = undefined
+  /** Handlers that heeded nothing are not waited for any longer. */
+  leaveBehind: () => void = () => {}
+  readonly #leftBehind: Promise<void>
 
   constructor(
     app: App,
@@ -109,6 +116,9 @@ class Service {
     this.#server = server
     this.#handler = handler
     this.#options = options
+    this.#leftBehind = new Promise((resolve) => {
+      this.leaveBehind = resolve
+    })
   }
 
   accept(webSocket: object, request: IncomingMessage): void {
@@ -136,7 +146,9 @@ class Service {
       return
     }
     connection.onBroken = (error) => scope.abort(error)
-    const succeeded = await settled(scope, () => this.#handler(connection, scope, request))
+    const succeeded = await settled(connection, scope, () =>
+      this.#handler(connection, scope, request),
+    )
     await connection.dispose(succeeded ? normal : failed)
   }
 
@@ -158,7 +170,8 @@ class Service {
     })
     await Promise.all([...this.#clients()].map((client) => this.#dismiss(client)))
     const timer = setTimeout(() => this.#abort(), handlerGrace)
-    await Promise.all([...this.#serving.values()].map((serving) => serving.ended))
+    const handlers = Promise.all([...this.#serving.values()].map((serving) => serving.ended))
+    await Promise.race([handlers, this.#leftBehind])
     clearTimeout(timer)
     await ended
   }

@@ -140,6 +140,22 @@ test('a handler that goes on beyond the grace of the shutdown is aborted', async
   assert.equal((await within(peer.closed)).code, 1001)
 })
 
+test('a handler that heeds nothing is left behind by the shutdown, which does not wait for it again', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  await using service = await Service.open(t, () => gate.promise)
+  const peer = await service.connect()
+  await accepted(service, 1)
+  const report = await within(service.app.shutdown({ grace: 10, abortGrace: 10 }))
+  assert.equal(service.watched[0]?.scope.state, 'open')
+  gate.resolve()
+  assert.deepEqual(
+    report.stuck.map(({ name }) => name),
+    ['WS /'],
+  )
+  assert.deepEqual(report.errors, [])
+  assert.equal((await within(peer.closed)).code, 1001)
+})
+
 test('closing the app closes the sockets too', async (t) => {
   await using service = await Service.open(t, listen)
   const peer = await service.connect()

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import { test } from 'node:test'
-import { createApp, currentScope, type Exit } from 'unwind'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createApp, currentScope, type Exit, type Scope } from 'unwind'
 import { serveSockets, type Socket } from 'unwind/ws'
 
 import { isPending, quiet, rejection, within } from '../core/support/promises.ts'
@@ -172,6 +173,28 @@ test('an answer to a peer that is gone is no news', async (t) => {
   gate.resolve()
   assert.deepEqual(statuses(await service.exits()), ['failure'])
   assert.deepEqual(service.reported, [])
+})
+
+test('nor is what waited with the signal of the socket, in the handler or in a task', async (t) => {
+  const wait = ({ signal }: Socket): Promise<void> => pause(60_000, undefined, { signal })
+  for (const handler of [
+    wait,
+    async (socket: Socket, scope: Scope) => {
+      void scope.fork(() => wait(socket))
+      await echo(socket)
+    },
+    async (socket: Socket, scope: Scope) => {
+      void scope.fork(async () => await socket.closed.then(() => socket.send('too late')))
+      await echo(socket)
+    },
+  ]) {
+    await using service = await Service.open(t, handler)
+    const peer = await service.connect()
+    while (service.watched.length === 0) await quiet()
+    await within(peer.close())
+    assert.deepEqual(statuses(await service.exits()), ['failure'])
+    assert.deepEqual(service.reported, [])
+  }
 })
 
 test('an upgrade that is refused opens no scope', async (t) => {
