@@ -13,7 +13,8 @@ const lastGrace = 5_000
 
 /**
  * Disposing sends `signal`, then SIGKILL after `grace`, and waits for the exit. A child that has exited, or never
- * started, is left alone; children of the child are its own business.
+ * started, is left alone; children of the child are its own business. Where a program is missing, Node.js emits `error`,
+ * which ends the process unless somebody listens, as `once(child.value, 'exit')` does.
  *
  * @example
  * ```ts
