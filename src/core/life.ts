@@ -164,8 +164,9 @@ function finishExtras(extras: Extras): void {
  */
 export function awaitsCaller(scope: ScopeNode, closing: boolean): boolean {
   const caller = ambient()
-  // What a closed scope left running is waited for by nobody.
-  if (caller === undefined || caller.scope.disposed) return false
+  if (caller === undefined) return false
+  // What a closed scope left running is waited for by nobody; its body, by whoever runs that. (Scopes are nodes.)
+  if (caller.scope.disposed && !(caller.scope as ScopeNode).running) return false
   if (caller.scope === scope) return closing || caller.awaited === true
   for (let at = caller.scope.parent; at !== undefined; at = at.parent) if (at === scope) return true
   return false

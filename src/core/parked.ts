@@ -9,6 +9,9 @@ import { awaitsCaller, conclude } from './life.ts'
 import type { ScopeNode } from './scope.ts'
 import { upToRoot } from './tree.ts'
 
+/** What the end of a stream means for how a scope ends that is parked for it. */
+export type Settle = (completion: Completion, scope: ScopeNode) => Completion
+
 /** A scope that was open for streams alone, the last of which is over. */
 interface Left {
   readonly scope: ScopeNode
@@ -20,10 +23,7 @@ interface Left {
  * A stream of `scope` is over: what it alone kept open closes, the inner ones first.
  * @returns how to wait for that; what waits for the caller is not waited for
  */
-export function unbind(
-  scope: ScopeNode,
-  settle: (completion: Completion) => Completion,
-): (closing: boolean) => Promise<void> {
+export function unbind(scope: ScopeNode, settle: Settle): (closing: boolean) => Promise<void> {
   const left: Left[] = []
   for (const at of upToRoot(scope)) {
     const { extended } = at
@@ -31,7 +31,7 @@ export function unbind(
     if (!extended.parked) continue
     // Otherwise somebody else closed it.
     const open = at.state === 'open'
-    if (open) at.completion = settle(at.completion)
+    if (open) at.completion = settle(at.completion, at)
     if (extended.streams > 0) continue
     left.push({ scope: at, closed: open ? leave(at) : whenEnded(at) })
   }
@@ -44,6 +44,11 @@ export function unbind(
 /** A stream of `scope` begins. */
 export function bind(scope: ScopeNode): void {
   for (const at of upToRoot(scope)) at.extended.streams += 1
+}
+
+/** The scopes that are open for streams of `scope` alone. */
+export function parkedFor(scope: ScopeNode): ScopeNode[] {
+  return upToRoot(scope).filter(({ extras }) => extras?.parked)
 }
 
 async function leave(scope: ScopeNode): Promise<void> {

@@ -3,19 +3,19 @@
  * scope closes once, and whatever the consumer awaits last settles after that.
  */
 import { register } from './admission.ts'
-import { callInFrame } from './context.ts'
 import type { Completion } from './completion.ts'
+import { callInFrame } from './context.ts'
 import { whenAborted } from './deadline.ts'
 import { isEcho, suppress } from './dispose.ts'
 import { callDeferred, Finalizer, remove } from './finalizers.ts'
 import { disposedError } from './lease.ts'
+import { awaitsCaller } from './life.ts'
 import { scopeClosed } from './misuse.ts'
 import { expected } from './options.ts'
-import { bind, unbind } from './parked.ts'
+import { bind, parkedFor, unbind, type Settle } from './parked.ts'
 import type { ScopeNode } from './scope.ts'
+import { expectFailure } from './tasks.ts'
 import { escapable } from './waiting.ts'
-
-type Settle = (completion: Completion) => Completion
 
 /**
  * Resolves when it closed; at once for those whom it waits for. Never rejects.
@@ -47,6 +47,8 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   readonly #iterable: AsyncIterable<T>
   #iterator: AsyncIterator<T> | undefined = undefined
   #over = false
+  /** Its scope, and those around it, are open for it. */
+  #bound = true
   #whenClosed: WhenClosed | undefined = undefined
   /** Its source was told to end; resolves when it has. */
   #stopping: Promise<void> | undefined = undefined
@@ -61,7 +63,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     this.#scope = scope
     this.#iterable = iterable
     // Released before everything that was acquired earlier, within the dispose timeout, also when nobody reads on.
-    this.#entry = new Finalizer(callDeferred, undefined, () => this.#stopSource(), undefined)
+    this.#entry = new Finalizer(callDeferred, undefined, () => this.#release(), undefined)
     register(scope, 'stream()', this.#entry)
     this.#stopListening = whenAborted(scope.signal, () => this.#abort())
   }
@@ -78,11 +80,11 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
       // What was only cut off is stopped with the scope.
       if (!this.#over) this.#iterator = undefined
       this.#unheard = undefined
-      this.#end((completion) => completion.fail(error, false))
+      this.#end(this.#failure(error))
       await this.#whenClosed?.(false)
       throw error
     }
-    this.#end((completion) => completion)
+    this.#end(unchanged)
     await this.#whenClosed?.(false)
     return over()
   }
@@ -96,7 +98,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
 
   async throw(error: unknown): Promise<Result<T>> {
     try {
-      await this.#stop((completion) => completion.fail(error, false))
+      await this.#stop(this.#failure(error))
     } catch (failure) {
       throw suppress(failure, error)
     }
@@ -141,9 +143,16 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     return over()
   }
 
+  /** What is parked for it is aborted with that, also where it is what a task of that may fail with. */
+  #failure(error: unknown): Settle {
+    const isInside = parkedFor(this.#scope).some((scope) => awaitsCaller(scope, false))
+    if (isInside) expectFailure(error)
+    return (completion) => completion.fail(error, false)
+  }
+
   /** A scope that does not close with it goes on without its source. */
   async #stop(settle: Settle): Promise<void> {
-    const closing = this.#over
+    const closing = !this.#bound
     const scope = this.#scope
     this.#end(settle)
     if (scope.state === 'open') {
@@ -154,9 +163,16 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
 
   #end(settle: Settle): void {
     if (this.#over) return
-    // Before what the end of the scope calls, which may be this again.
     this.#over = true
     if (this.#iterator === undefined) this.#leave()
+    this.#letGo(settle)
+  }
+
+  /** No scope is open for it any more. */
+  #letGo(settle: Settle): void {
+    if (!this.#bound) return
+    // Before what the end of a scope calls, which may be this again.
+    this.#bound = false
     this.#whenClosed = unbind(this.#scope, settle)
   }
 
@@ -166,14 +182,18 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     remove(this.#scope, this.#entry)
   }
 
+  /** Where a body still runs, that decides: it has the signal. */
   #abort(): void {
-    const { extras, signal } = this.#scope
-    if (extras?.parked !== true || this.#over) return
-    const reason: unknown = signal.reason
-    const requested = extras.cancellation?.requested === true
+    const scope = this.#scope
+    const isLeft = !scope.running && parkedFor(scope).length > 0
+    if (!isLeft) this.#letGo(unchanged)
+    if (this.#over || !isLeft) return
+    const reason: unknown = scope.signal.reason
     this.#unheard = { reason }
-    // What failed in the scope is its outcome already, or will be.
-    this.#end((completion) => (requested ? completion.abort(reason) : completion))
+    // What failed in a scope is its outcome already, or will be.
+    this.#end((completion, { cancellation }) =>
+      cancellation?.requested === true ? completion.abort(reason) : completion,
+    )
     for (const stopWaiting of this.#waiting) stopWaiting(reason)
   }
 
@@ -185,6 +205,12 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     )
   }
 
+  /** Its scope closes, whoever still reads. */
+  #release(): Promise<void> {
+    this.#letGo(unchanged)
+    return this.#stopSource()
+  }
+
   #stopSource(): Promise<void> {
     this.#stopping ??= endOf(this.#iterator)
     this.#iterator = undefined
@@ -194,6 +220,10 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
 
 async function endOf(iterator: AsyncIterator<unknown> | undefined): Promise<void> {
   await iterator?.return?.()
+}
+
+function unchanged(completion: Completion): Completion {
+  return completion
 }
 
 function over<T>(): Result<T> {

@@ -4,12 +4,20 @@
  */
 import { cancel } from './abort.ts'
 import { AwaitedContext, enterFrame, openFrame } from './context.ts'
-import { isEcho } from './dispose.ts'
+import { isEcho, isObject } from './dispose.ts'
 import type { ScopeNode } from './scope.ts'
 import type { MaybePromise, Task } from './types.ts'
 
 export type Job<R> = (signal: AbortSignal) => MaybePromise<R>
 export type OnClose = 'await' | 'abort'
+
+/** What streams failed with in the hands of tasks, which may fail with it in their turn. */
+const expected = new WeakSet<object>()
+
+/** It aborts the scope, but a task that fails with it is no echo: nobody else was told. */
+export function expectFailure(error: unknown): void {
+  if (isObject(error)) expected.add(error)
+}
 
 export class Tasks {
   readonly #scope: ScopeNode
@@ -100,13 +108,19 @@ export class Tasks {
   }
 
   #failed(error: unknown, work: Work): void {
-    if (work.signal.aborted && isEcho(error, work.signal.reason)) return
+    if (this.#isKnown(error, work.signal)) return
     if (work.abandoned) {
       this.#scope.report(error, undefined, true)
       return
     }
     this.#failures.push(error)
     cancel(this.#scope, error)
+  }
+
+  #isKnown(error: unknown, { aborted, reason }: AbortSignal): boolean {
+    if (this.#failures.includes(error)) return true
+    const isNews = isObject(error) && expected.has(error)
+    return aborted && !isNews && isEcho(error, reason)
   }
 }
 

@@ -214,3 +214,16 @@ test('a body that closes its own scope and fails after that rejects with its err
   assert.equal(await rejection(running), B)
   assert.deepEqual(tracker.exits, ['lease: unknown'])
 })
+
+test('a body that has closed its own scope can close its app and go on', async (t) => {
+  const { app } = setUp(t)
+  await within(
+    app.run((request) =>
+      request.run(async (block) => {
+        await block.close()
+        await app.close()
+      }),
+    ),
+  )
+  assert.equal(app.state, 'closed')
+})

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
-import type { Scope } from 'unwind'
-import { setUp, type Fixture } from './support/app.ts'
+import type { App, Scope } from 'unwind'
+import { untilAborted } from './support/aborting.ts'
+import { setUp, taken, type Fixture } from './support/app.ts'
 import { listen, open } from './support/channels.ts'
 import { quiet, rejection, within } from './support/promises.ts'
 import { counting } from './support/streaming.ts'
@@ -133,6 +134,73 @@ test('a stream of the app that ends while it warms up takes nothing along that w
   assert.deepEqual(tracker.held, ['pool'])
 })
 
+const endings: Record<string, (scope: Scope) => unknown> = {
+  'an abort of the request': (request) => request.abort(B),
+  'a shutdown': (request) => (request.parent as App).shutdown({ grace: 0 }),
+}
+
+for (const [what, end] of Object.entries(endings)) {
+  test(`${what} ends the stream of a child that was left open, and with it the request`, async (t) => {
+    const { app } = setUp(t)
+    let opened: Scope | undefined
+    const stream = await app.run((request) => {
+      opened = request
+      return request.child().stream(silent)
+    })
+    const reading = Promise.all([rejection(stream.next()), rejection(stream.next())])
+    assert.ok(opened !== undefined)
+    end(opened)
+    await within(reading)
+    await quiet()
+    assert.equal(opened.state, 'closed')
+  })
+}
+
+const closings: Record<string, (block: Scope) => void> = {
+  'was aborted': (block) => block.abort(B),
+  failed: () => assert.fail('failed'),
+}
+
+for (const [how, close] of Object.entries(closings)) {
+  test(`the stream of a block that ${how} keeps the request around it open no more`, async (t) => {
+    const { app } = setUp(t)
+    let opened: Scope | undefined
+    await app.run(async (request) => {
+      opened = request
+      const block = request.run((inner) => {
+        const stream = inner.stream(endingWith(() => {}))
+        close(inner)
+        return stream
+      })
+      await block.catch(() => {})
+    })
+    assert.equal(opened?.state, 'closed')
+  })
+}
+
+test('the stream of a child that was aborted keeps the request around it open no more', async (t) => {
+  const { app } = setUp(t)
+  let opened: Scope | undefined
+  await app.run((request) => {
+    opened = request
+    const child = request.child()
+    child.stream(silent)
+    child.abort(B)
+  })
+  assert.equal(opened?.state, 'closed')
+})
+
+test('a task that fails with what its stream failed with is reported where nobody else is told', async (t) => {
+  const { app, unthrown } = setUp(t)
+  await app.run((scope) => {
+    const reading = scope.fork(() => scope.stream(failing()).next())
+    const listening = scope.fork((signal) => untilAborted(signal))
+    void Promise.allSettled([reading, listening])
+  })
+  await quiet()
+  assert.deepEqual(taken(unthrown), ['B'])
+})
+
 function inRun({ app }: Fixture, body: (scope: Scope) => Promise<void>): Promise<void> {
   return app.run(body)
 }
@@ -155,6 +223,11 @@ async function* endingWith(end: () => unknown): AsyncGenerator<number> {
 
 function failingToEnd(): AsyncIterable<number> {
   return endingWith(() => Promise.reject(D))
+}
+
+/** Has nothing to say, and nothing to end. */
+const silent: AsyncIterable<number> = {
+  [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }),
 }
 
 async function* failing(): AsyncGenerator<number> {
