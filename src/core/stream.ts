@@ -4,9 +4,10 @@
  */
 import { register } from './admission.ts'
 import type { Completion } from './completion.ts'
-import { callInFrame } from './context.ts'
+import { AwaitedContext, callInFrame } from './context.ts'
 import { whenAborted } from './deadline.ts'
 import { isEcho, suppress } from './dispose.ts'
+import { whenEnded } from './extras.ts'
 import { callDeferred, Finalizer, remove } from './finalizers.ts'
 import { disposedError } from './lease.ts'
 import { awaitsCaller } from './life.ts'
@@ -156,7 +157,10 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     const scope = this.#scope
     this.#end(settle)
     if (scope.state === 'open') {
-      await callInFrame(scope.frame, scope, () => this.#stopSource()).finally(() => this.#leave())
+      // Its source may read from another stream of the scope, which closes with that one and waits for this.
+      const inner = new AwaitedContext(scope)
+      await callInFrame(scope.frame, inner, () => this.#stopSource()).finally(() => this.#leave())
+      if (scope.state !== 'open' && !awaitsCaller(scope, closing)) await whenEnded(scope)
     }
     await this.#whenClosed?.(closing)
   }

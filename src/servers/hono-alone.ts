@@ -19,6 +19,9 @@ class Alone {
   /** Its deadline was answered in the place of Hono. */
   overtaken = false
 
+  /** Its answer is still being made when it is given away. */
+  streams = false
+
   readonly timing: Timing | undefined
 
   constructor(scope: Scope, { serverTiming }: Adapter) {
@@ -60,7 +63,11 @@ export function runAlone(
       // Then nobody waits for it, who would see what failed on the way out.
       if (alone?.overtaken === true && error !== primaryError(error)) report(alone.scope, error)
     }
-    const answered = runServing(adapter.app, options, body)
+    const answered = runServing(adapter.app, options, body).then(async (response) => {
+      // Nobody will read what was bound to it.
+      if (alone?.streams === false) await alone.scope.close()
+      return response
+    })
     answered.then((response) => resolve(timed(response, alone?.timing)), failed)
   })
 }
@@ -114,7 +121,27 @@ async function answerIn(
     return new Response(null, response)
   }
   const pieces = piecesOf(source, ignore)
-  return streaming(response, doubted ? pieces : scope.stream(pieces))
+  alone.streams = true
+  return streaming(response, doubted ? pieces : bound(scope, pieces))
+}
+
+/** As a stream of `scope`; but `pieces` have begun, and are to be ended where nobody begins to read them. */
+function bound(scope: Scope, pieces: AsyncIterable<unknown>): AsyncIterable<unknown> {
+  const iterator = pieces[Symbol.asyncIterator]()
+  const stream = scope.stream({ [Symbol.asyncIterator]: () => iterator })
+  let read = false
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: () => {
+        read = true
+        return stream.next()
+      },
+      return: async () => {
+        if (!read) await iterator.return?.()
+        return await stream.return()
+      },
+    }),
+  }
 }
 
 function ignore(): void {}

@@ -1,6 +1,6 @@
 /**
  * One request being served: its scope, and what must have happened before that closes. One object holds all of its
- * state, and the listeners of the response (serve.ts) are shared: closures for each request would triple the cost.
+ * state, and the listeners of the response (hearing.ts) are shared: closures for each request would triple the cost.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isEcho, isThenable, primaryError } from '../core/dispose.ts'

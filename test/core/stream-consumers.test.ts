@@ -127,3 +127,24 @@ test('a stream that is cancelled while its scope closes waits for that, and chan
   assert.deepEqual(tracker.events, ['+lease', '> success', '<', '-lease'])
   assert.deepEqual(tracker.exits, ['lease: success'])
 })
+
+for (const [how, end] of Object.entries({
+  cancelled: (stream: Numbers) => stream.return(),
+  'thrown into': (stream: Numbers) => rejection(stream.throw(new Error('B'))),
+})) {
+  test(`a stream that reads from another one of its scope is ${how} with that, and then the scope has closed`, async (t) => {
+    const { app, tracker } = setUp(t)
+    const { outer, scope } = await app.run(async (opened) => {
+      await opened.get(tracker.resource('lease'))
+      return { outer: opened.stream(doubled(opened.stream(numbers()))), scope: opened }
+    })
+    await outer.next()
+    await within(end(outer))
+    assert.equal(scope.state, 'closed')
+    assert.deepEqual(tracker.events, ['+lease', '-lease'])
+  })
+}
+
+async function* doubled(stream: Numbers): Numbers {
+  for await (const number of stream) yield number * 2
+}
