@@ -3,12 +3,9 @@
  */
 import { push, type Finalizer } from './finalizers.ts'
 import { scopeClosed } from './misuse.ts'
-import { checkOptions } from './options.ts'
 import { releaseLate } from './release-alone.ts'
 import type { ScopeNode } from './scope.ts'
-import { scopeRules } from './settings.ts'
 import { tellUsedAfterClose } from './telling.ts'
-import type { ScopeOptions } from './types.ts'
 
 /** @throws where nothing can be acquired any more */
 export function admit(scope: ScopeNode, verb: string): void {
@@ -19,21 +16,6 @@ export function admit(scope: ScopeNode, verb: string): void {
 /** @throws `ERR_SCOPE_CLOSED` where no work can begin any more */
 export function admitWork(scope: ScopeNode, verb: string): void {
   if (scope.state === 'closing' || scope.state === 'closed') throw closedError(scope, verb)
-}
-
-/**
- * @param serving for a connection that is served until it ends, although its app shuts down
- * @throws {TypeError} for unknown or wrong options, and `ERR_SCOPE_CLOSED` where no child can be opened
- */
-export function admitChild(
-  scope: ScopeNode,
-  verb: string,
-  options: ScopeOptions | undefined,
-  serving: boolean,
-): void {
-  if (options !== undefined) checkOptions(verb, options, scopeRules)
-  admitWork(scope, verb)
-  if (scope.kind === 'app' && scope.state === 'draining' && !serving) throw closedError(scope, verb)
 }
 
 /** @throws `ERR_SCOPE_CLOSED` once nobody is left to release it later; then it is released now */

@@ -17,6 +17,7 @@ import { ScopeNode } from './scope.ts'
 import { appRules, defaults, inherit, servingWith } from './settings.ts'
 import { keepShapes } from './shapes.ts'
 import { shutDown, shutdownRules } from './shutdown.ts'
+import { openIn } from './verbs.ts'
 import type {
   App,
   AppOptions,
@@ -54,7 +55,7 @@ export function createApp(options?: AppOptions): App {
  */
 export function openServing(app: App, options: ScopeOptions): Scope {
   // An app of another copy of this package has no such door.
-  return app instanceof ScopeNode ? app.open('child()', options, true) : app.child(options)
+  return app instanceof ScopeNode ? openIn(app, 'child()', options, true) : app.child(options)
 }
 
 /** The same for many scopes, which differ in nothing but their names: the options are looked at once. */
@@ -77,7 +78,7 @@ export async function runServing<R>(
   body: (scope: Scope) => MaybePromise<R>,
 ): Promise<R> {
   if (!(app instanceof ScopeNode)) return app.run(options, body)
-  return runIn(app.open('run()', options, true), body)
+  return runIn(openIn(app, 'run()', options, true), body)
 }
 
 export class AppNode extends ScopeNode implements App {
@@ -108,7 +109,7 @@ export class AppNode extends ScopeNode implements App {
 
   detach<R>(job: (scope: Scope) => MaybePromise<R>, options?: ScopeOptions): Task<R> {
     checkFunction('the job given to detach()', job)
-    const scope = this.open('detach()', options, false)
+    const scope = openIn(this, 'detach()', options, false)
     const running = runIn(scope, job)
     running.catch((error: unknown) => scope.report(error, undefined, true))
     return Object.assign(running, { abort: (reason?: unknown): void => scope.abort(reason) })

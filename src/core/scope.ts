@@ -20,6 +20,7 @@ import { checkFunction } from './options.ts'
 import type { Overrides } from './overrides.ts'
 import type { Settings } from './settings.ts'
 import { showAsText, snapshotOf } from './snapshot.ts'
+import { bindStream } from './stream.ts'
 import type { Job, OnClose, Tasks } from './tasks.ts'
 import { tellOpened } from './telling.ts'
 import { addChild, rootOf } from './tree.ts'
@@ -44,7 +45,6 @@ import {
   openIn,
   resolveIn,
   runWith,
-  streamIn,
   type Results,
 } from './verbs.ts'
 
@@ -194,7 +194,7 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   child(options?: ScopeOptions): ScopeNode {
-    return this.open('child()', options, false)
+    return openIn(this, 'child()', options, false)
   }
 
   enter<R>(body: () => R): R {
@@ -215,7 +215,7 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   stream<T>(source: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
-    return streamIn(this, source)
+    return bindStream(this, source)
   }
 
   complete(): void {
@@ -252,10 +252,6 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
 
   report(error: unknown, resource: string | undefined, late: boolean): void {
     reportUnthrown(this.settings.onError, error, this, resource, late)
-  }
-
-  open(call: string, options: ScopeOptions | undefined, serving: boolean): ScopeNode {
-    return openIn(this, call, options, serving)
   }
 
   next(

@@ -2,7 +2,7 @@
  * A stream that keeps its scope open: while somebody reads it, what it reads from is not released. However it ends, the
  * scope closes once, and whatever the consumer awaits last settles after that.
  */
-import { register } from './admission.ts'
+import { admitWork, register } from './admission.ts'
 import type { Completion } from './completion.ts'
 import { AwaitedContext, callInFrame } from './context.ts'
 import { whenAborted } from './deadline.ts'
@@ -26,11 +26,12 @@ type WhenClosed = (closing: boolean) => Promise<void>
 
 type Result<T> = IteratorResult<T, void>
 
-/** @throws {TypeError} if `iterable` cannot be iterated */
+/** @throws {TypeError} if `iterable` cannot be iterated, and `ERR_SCOPE_CLOSED` */
 export function bindStream<T>(
   scope: ScopeNode,
   iterable: AsyncIterable<T>,
 ): AsyncGenerator<T, void, undefined> {
+  admitWork(scope, 'stream()')
   // Checked here because a caller without types would learn it only when somebody reads.
   if (
     typeof (iterable as Partial<AsyncIterable<T>> | undefined)?.[Symbol.asyncIterator] !==

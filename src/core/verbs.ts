@@ -2,7 +2,7 @@
  * The verbs of a scope that ask for more than a line: for a value, for tasks, for a stream, for its end.
  */
 import { abortChildren, announceDrain, limit } from './abort.ts'
-import { admitChild, admitWork, closedError } from './admission.ts'
+import { admitWork, closedError } from './admission.ts'
 import { callInFrame } from './context.ts'
 import { ShutdownError } from './errors.ts'
 import { whenEnded } from './extras.ts'
@@ -13,8 +13,7 @@ import { abortSignal, bodyOf, checkFunction, checkOptions, expected, oneOf } fro
 import { Overrides } from './overrides.ts'
 import { definitionOf } from './resource.ts'
 import type { ScopeNode } from './scope.ts'
-import { inherit, servingWith } from './settings.ts'
-import { bindStream } from './stream.ts'
+import { inherit, scopeRules, servingWith } from './settings.ts'
 import { Tasks, type Job, type OnClose } from './tasks.ts'
 import type { Resource, ScopeOptions, Task } from './types.ts'
 
@@ -67,14 +66,19 @@ function aborted(reason: unknown): Promise<never> {
   return refused
 }
 
-/** @param serving for a connection that is served until it ends, although its app shuts down */
+/**
+ * @param serving for a connection that is served until it ends, although its app shuts down
+ * @throws {TypeError} for unknown or wrong options, and `ERR_SCOPE_CLOSED` where no child can be opened
+ */
 export function openIn(
   scope: ScopeNode,
   verb: string,
   options: ScopeOptions | undefined,
   serving: boolean,
 ): ScopeNode {
-  admitChild(scope, verb, options, serving)
+  if (options !== undefined) checkOptions(verb, options, scopeRules)
+  admitWork(scope, verb)
+  if (scope.kind === 'app' && scope.state === 'draining' && !serving) throw closedError(scope, verb)
   if (options === undefined) return scope.next()
   const kind = options.kind ?? scope.nextKind
   // Before there is a scope that would have to be closed.
@@ -95,7 +99,7 @@ export function runWith<R>(
   try {
     const body = bodyOf<Body<R>>('run()', first, second)
     const options = typeof first === 'function' ? undefined : first
-    return runIn(scope.open('run()', options, false), body)
+    return runIn(openIn(scope, 'run()', options, false), body)
   } catch (error) {
     // Whatever was thrown is passed on.
     return Promise.reject(error)
@@ -136,14 +140,6 @@ export async function allIn<const F extends readonly Job<unknown>[]>(
 
 function tasksOf(scope: ScopeNode): Tasks {
   return (scope.extended.tasks ??= new Tasks(scope))
-}
-
-export function streamIn<T>(
-  scope: ScopeNode,
-  source: AsyncIterable<T>,
-): AsyncGenerator<T, void, undefined> {
-  admitWork(scope, 'stream()')
-  return bindStream(scope, source)
 }
 
 export function closeNow(scope: ScopeNode): Promise<void> {
