@@ -16,15 +16,9 @@ export function releaseLate(
   scope: Host & { readonly frame: Frame; readonly scope: Scope },
   completion: Completion,
 ): Promise<void> {
-  const context = new AwaitedContext(scope.scope)
-  return callInFrame(scope.frame, context, () => releaseAlone(finalizer, scope, completion))
-}
-
-/** A list of one. What fails is reported; never rejects. */
-function releaseAlone(finalizer: Finalizer, host: Host, completion: Completion): Promise<void> {
-  const alone = new Alone(host, completion, true)
+  const alone = new Alone(scope, completion, true)
   push(alone, finalizer)
-  return unwind(alone)
+  return callInFrame(scope.frame, new AwaitedContext(scope.scope), () => unwind(alone))
 }
 
 /** A list that was taken out of its scope's. What fails is reported; never rejects. */
