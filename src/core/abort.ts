@@ -13,18 +13,18 @@ export function cancellationOf(scope: ScopeNode): Cancellation {
   return (scope.extended.cancellation ??= new Cancellation())
 }
 
-/** Aborted from outside: the outcome can become `aborted`. */
-export function request(scope: ScopeNode, reason: unknown): void {
+/**
+ * Everything in the scope is told to stop, once.
+ * @param requested from outside: the outcome can become `aborted`. Otherwise something in the scope failed.
+ */
+export function cancel(scope: ScopeNode, reason: unknown, requested: boolean): void {
   const cancellation = cancellationOf(scope)
   if (cancellation.cancelled) return
-  cancellation.requested = true
-  spread(scope, cancellation, reason)
-}
-
-/** Something in the scope failed, which aborts everything else in it. */
-export function cancel(scope: ScopeNode, reason: unknown): void {
-  const cancellation = cancellationOf(scope)
-  if (!cancellation.cancelled) spread(scope, cancellation, reason)
+  cancellation.requested = requested
+  within(scope, () => cancellation.cancel(reason))
+  scope.holdings?.giveUp(reason, requested)
+  scope.tasks?.stop(reason)
+  abortChildren(scope, reason)
 }
 
 /** The body's error, or that of `fail()`. */
@@ -34,7 +34,7 @@ export function settleFailure(scope: ScopeNode, error: unknown, thrown: boolean)
   // An error announced by fail() came first; the one thrown after it is news unless it is the same.
   const news = completion.failed && error !== completion.error
   scope.completion = completion.fail(news ? suppress(error, completion.error) : error, thrown)
-  cancel(scope, error)
+  cancel(scope, error, false)
 }
 
 /** Its signal alone: it closes while something is on its way that nobody will get, and whoever acquires that may stop. */
@@ -67,13 +67,6 @@ export function limit(scope: ScopeNode, { signal, timeout }: ScopeOptions): void
     cancellationOf(scope).expireIn(timeout, scope, scope.name)
   }
   if (signal !== undefined) cancellationOf(scope).follow(signal, scope)
-}
-
-function spread(scope: ScopeNode, cancellation: Cancellation, reason: unknown): void {
-  within(scope, () => cancellation.cancel(reason))
-  scope.holdings?.giveUp(reason, cancellation.requested)
-  scope.tasks?.stop(reason)
-  abortChildren(scope, reason)
 }
 
 function within(scope: ScopeNode, body: () => void): void {

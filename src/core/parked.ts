@@ -54,8 +54,8 @@ export function parkedFor(scope: ScopeNode): ScopeNode[] {
 async function leave(scope: ScopeNode): Promise<void> {
   const { completion } = scope
   scope.extended.parked = false
-  if (completion.status === 'failure') cancel(scope, completion.error)
-  if (completion.status === 'aborted') cancel(scope, completion.reason)
+  if (completion.status === 'failure') cancel(scope, completion.error, false)
+  if (completion.status === 'aborted') cancel(scope, completion.reason, false)
   try {
     await conclude(scope)
   } catch (error) {

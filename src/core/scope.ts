@@ -1,7 +1,7 @@
 /**
  * A scope: its state, and the verbs of those who use it. What becomes of it is in life.ts.
  */
-import { cancellationOf, request, settleFailure } from './abort.ts'
+import { cancel, cancellationOf, settleFailure } from './abort.ts'
 import { abortReason, type Cancellation } from './cancellation.ts'
 import { admitWork, closedError, register } from './admission.ts'
 import { Completion, type ReleaseExit } from './completion.ts'
@@ -227,7 +227,7 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   abort(reason: unknown = abortReason(this.name)): void {
-    if (this.state === 'open' || this.state === 'draining') request(this, reason)
+    if (this.state === 'open' || this.state === 'draining') cancel(this, reason, true)
   }
 
   close(): Promise<void> {

@@ -114,7 +114,7 @@ export class Tasks {
       return
     }
     this.#failures.push(error)
-    cancel(this.#scope, error)
+    cancel(this.#scope, error, false)
   }
 
   #isKnown(error: unknown, { aborted, reason }: AbortSignal): boolean {
