@@ -23,17 +23,13 @@ export interface PoolSource {
 }
 
 const pools = new Set<WeakRef<PoolSource>>()
-const references = new WeakMap<PoolSource, WeakRef<PoolSource>>()
 
 export function poolOpened(pool: PoolSource): void {
-  const reference = new WeakRef(pool)
-  pools.add(reference)
-  references.set(pool, reference)
+  pools.add(new WeakRef(pool))
 }
 
 export function poolClosed(pool: PoolSource): void {
-  const reference = references.get(pool)
-  if (reference !== undefined) pools.delete(reference)
+  for (const reference of pools) if (reference.deref() === pool) pools.delete(reference)
 }
 
 /** In the order in which they were opened. */

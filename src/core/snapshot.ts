@@ -14,7 +14,7 @@ import type { ResourceSnapshot, Scope, ScopeSnapshot } from './types.ts'
 
 export function snapshotOf(scope: ScopeNode): ScopeSnapshot {
   const now = exactNow()
-  const arriving = [...(scope.holdings?.onTheirWay() ?? [])].map((instance) =>
+  const arriving = (scope.holdings?.onTheirWay() ?? []).map((instance) =>
     picture(instance, instance, 'acquiring', now),
   )
   const held = entriesOf(scope).map(({ finalizer, releasing }) =>
