@@ -29,9 +29,14 @@ export class AwaitedContext implements Ambient {
 
 // A registered symbol cannot be declared unique.
 const key: unique symbol = Symbol.for('unwind.ambient') as never
+const copiesKey: unique symbol = Symbol.for('unwind.copies') as never
 // The one place where copies of this package meet.
-const shared = globalThis as { [key]?: AsyncLocalStorage<Ambient> }
+const shared = globalThis as { [key]?: AsyncLocalStorage<Ambient>; [copiesKey]?: string[] }
 const storage = (shared[key] ??= new AsyncLocalStorage<Ambient>())
+
+/** Where each was loaded from; a bundle does not know. What one records of what it holds, the others do not see. */
+export const copies: string[] = (shared[copiesKey] ??= [])
+copies.push(import.meta.url)
 
 /** A closed scope stays ambient for what it left running: using it says so instead of falling back to another. */
 export function ambient(): Ambient | undefined {

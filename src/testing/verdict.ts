@@ -2,6 +2,7 @@
  * Whether something is left. What is only on its way out gets a moment: pauses that add up to 31 milliseconds. What is left after that is told, with where it was acquired.
  */
 import { setTimeout as pause } from 'node:timers/promises'
+import { copies } from '../core/context.ts'
 import { named, UnwindError } from '../core/errors.ts'
 import type { Note } from '../core/notes.ts'
 import { leftovers, tell, type Leftover } from './leftovers.ts'
@@ -13,8 +14,21 @@ const patience = 1_000
 /** Of many, the first ones say enough. */
 const shown = 10
 
+let told = false
+
+/** A check that finds nothing because it cannot see it is worse than none. */
+function tellOfCopies(): void {
+  if (told || copies.length === 1) return
+  told = true
+  process.emitWarning(
+    `${copies.length} copies of unwind are loaded, and a leak check sees only what its own one holds. Install one (npm ls unwind), and bundle none. They are: ${copies.join(', ')}`,
+    { type: 'UnwindWarning', code: 'UNWIND_COPIES' },
+  )
+}
+
 /** What is left of what `isAskedFor` chooses, once everything had its moment. */
 export async function settledLeftovers(isAskedFor: (note: Note) => boolean): Promise<Leftover[]> {
+  tellOfCopies()
   let left = leftovers(isAskedFor)
   for (const ms of pauses) {
     if (left.length === 0) return left
