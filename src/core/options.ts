@@ -92,6 +92,16 @@ export function checkFunction(what: string, value: unknown): asserts value is Fu
   if (typeof value !== 'function') throw expected(what, 'a function', value)
 }
 
+/** @throws {TypeError} naming `what`; default: the first argument of `where` */
+export function checkApp(
+  where: string,
+  app: unknown,
+  what: string = `the first argument of ${where}`,
+): void {
+  if (isObject(app) && 'kind' in app && app.kind === 'app') return
+  throw expected(what, 'an app, made by createApp()', app)
+}
+
 /** The one form of a complaint about an argument. */
 export function expected(what: string, wanted: string, received: unknown): TypeError {
   return new TypeError(`Expected ${what} to be ${wanted}, received ${describe(received)}.`)

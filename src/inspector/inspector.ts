@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { keepLooking } from '../core/looking.ts'
-import { checkOptions, expected, flag, type Rule } from '../core/options.ts'
+import { checkApp, checkOptions, expected, flag, type Rule } from '../core/options.ts'
 import type { App } from '../core/types.ts'
 import { answer, redirect, refuse } from './answer.ts'
 import { assetOf } from './assets.ts'
@@ -78,12 +78,6 @@ export function inspector(app: App, options?: InspectorOptions): Inspector {
   }
   const names = hosts.map((host) => host.toLowerCase())
   return new PageOf(app, path.replace(/\/$/, ''), names)
-}
-
-/** @throws {TypeError} */
-export function checkApp(where: string, app: App): void {
-  if (typeof app?.inspect === 'function' && app.kind === 'app') return
-  throw expected(`the first argument of ${where}`, 'an app, made by createApp()', app)
 }
 
 class PageOf implements Inspector {

@@ -1,7 +1,7 @@
 /** What the page shows, for programs: a health check, a log line at shutdown, a test. */
 import { latestLeaks } from '../core/leaks.ts'
+import { checkApp } from '../core/options.ts'
 import type { App, LeakReport, ScopeSnapshot } from '../core/types.ts'
-import { checkApp } from './inspector.ts'
 
 /** What an app holds and what has leaked, at one moment. Plain data. */
 export interface Snapshot {

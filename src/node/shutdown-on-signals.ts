@@ -3,7 +3,7 @@
  * not wait.
  */
 import { reportUnthrown } from '../core/misuse.ts'
-import { callable, checkOptions, expected, flag, milliseconds, type Rule } from '../core/options.ts'
+import { callable, checkApp, checkOptions, flag, milliseconds, type Rule } from '../core/options.ts'
 import type { App, ShutdownReport } from '../core/types.ts'
 import { exitCodeOf, handledSignals } from './signals.ts'
 
@@ -46,9 +46,7 @@ const rules: Readonly<Record<keyof SignalOptions, Rule>> = {
  * @throws {TypeError} for unknown or wrong options
  */
 export function shutdownOnSignals(app: App, options: SignalOptions = {}): Disposable {
-  if (typeof app?.shutdown !== 'function') {
-    throw expected('the first argument of shutdownOnSignals()', 'an app, made by createApp()', app)
-  }
+  checkApp('shutdownOnSignals()', app)
   checkOptions('shutdownOnSignals()', options, rules)
   // Of one that is named twice, the first would be the second.
   const signals = new Set(options.signals ?? ['SIGTERM', 'SIGINT'])

@@ -1,6 +1,6 @@
 /** `unwind/otel`: what an app holds, on the meter of whoever collects. OpenTelemetry is not needed to load this. */
 import { allHeld } from '../core/held.ts'
-import { checkOptions, expected, flag } from '../core/options.ts'
+import { checkApp, checkOptions, flag } from '../core/options.ts'
 import type { App, ScopeSnapshot } from '../core/types.ts'
 import { observeConnections } from './connections.ts'
 import { Instruments } from './instruments.ts'
@@ -32,9 +32,7 @@ export function metrics(
   meter: object,
   options?: { connectionMetrics?: boolean },
 ): Disposable {
-  if (app?.kind !== 'app') {
-    throw expected('the first argument of metrics()', 'an app, made by createApp()', app)
-  }
+  checkApp('metrics()', app)
   checkOptions('metrics()', options, { connectionMetrics: flag })
   const instruments = new Instruments(meterOf(meter))
   observeScopes(instruments, app)

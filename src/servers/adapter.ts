@@ -6,8 +6,8 @@ import { servingOpener } from '../core/app.ts'
 import { enterFrame } from '../core/context.ts'
 import {
   callable,
+  checkApp,
   checkOptions,
-  expected,
   flag,
   milliseconds,
   oneOf,
@@ -123,16 +123,6 @@ export function adapterOf(
     onError: options?.onError,
     name: options?.name === undefined ? methodAndPath : nameBy(options),
   }
-}
-
-/** @throws {TypeError} */
-export function checkApp(
-  where: string,
-  app: App,
-  what: string = `the first argument of ${where}`,
-): void {
-  if (typeof app?.child === 'function' && app.kind === 'app') return
-  throw expected(what, 'an app, made by createApp()', app)
 }
 
 /**

@@ -2,11 +2,10 @@
  * A server that closes without cutting an answer and without waiting for silence, and that closes with its app.
  */
 import { ScopeClosedError } from '../core/errors.ts'
-import { checkOptions, expected, milliseconds } from '../core/options.ts'
+import { checkApp, checkOptions, expected, milliseconds } from '../core/options.ts'
 import { resource } from '../core/resource.ts'
 import { whenDoorsClose } from '../core/shutdown.ts'
 import type { App } from '../core/types.ts'
-import { checkApp } from './adapter.ts'
 import { Connections, type AnyServer } from './connections.ts'
 
 /** How long a server that closes waits for the silent. */

@@ -3,9 +3,8 @@
  */
 import { once } from 'node:events'
 import { ShutdownError } from '../core/errors.ts'
-import { checkOptions, expected, milliseconds, text, type Rule } from '../core/options.ts'
+import { checkApp, checkOptions, expected, milliseconds, text, type Rule } from '../core/options.ts'
 import type { App } from '../core/types.ts'
-import { checkApp } from './adapter.ts'
 import type { AnyServer, Connections } from './connections.ts'
 import { isClosed } from './failure.ts'
 import { attach, checkOpen, closed, deliveryGrace, type Attachment } from './graceful.ts'

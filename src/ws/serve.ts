@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http'
 import { openServing } from '../core/app.ts'
 import { ClientDisconnectedError, ShutdownError } from '../core/errors.ts'
-import { checkFunction, checkOptions, expected } from '../core/options.ts'
+import { checkApp, checkFunction, checkOptions, expected } from '../core/options.ts'
 import { whenDoorsClose } from '../core/shutdown.ts'
 import type { App, Scope } from '../core/types.ts'
 import { Connection, type Broken } from './connection.ts'
@@ -59,9 +59,7 @@ export function serveSockets(
   options?: SocketOptions,
 ): AsyncDisposable {
   checkOptions('serveSockets()', options, socketRules)
-  if (app?.kind !== 'app') {
-    throw expected('the first argument of serveSockets()', 'an app, made by createApp()', app)
-  }
+  checkApp('serveSockets()', app)
   if (!isWebSocketServer(server)) {
     const wanted = 'a WebSocketServer of ws, such as new WebSocketServer({ server })'
     throw expected('the second argument of serveSockets()', wanted, server)
