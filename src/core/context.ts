@@ -43,6 +43,12 @@ export function ambient(): Ambient | undefined {
   return storage.getStore()
 }
 
+/** What becomes ambient for `scope`: what is it already, where the caller is in there, whom it may wait for. */
+export function ambientIn(scope: Ambient): Ambient {
+  const current = ambient()
+  return current?.scope === scope.scope ? current : scope
+}
+
 /** A place to come back to: the context of the moment at which it was made. */
 export type Frame = AsyncResource
 

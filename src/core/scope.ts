@@ -5,7 +5,7 @@ import { cancel, cancellationOf, settleFailure } from './abort.ts'
 import { abortReason, type Cancellation } from './cancellation.ts'
 import { admitWork, closedError, register } from './admission.ts'
 import { Completion, type ReleaseExit } from './completion.ts'
-import { callInFrame, openFrame, type Ambient, type Frame } from './context.ts'
+import { ambientIn, callInFrame, openFrame, type Ambient, type Frame } from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { scopeOpened } from './events.ts'
@@ -199,7 +199,7 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
 
   enter<R>(body: () => R): R {
     checkFunction('the argument of enter()', body)
-    return callInFrame(openFrame(), this, body)
+    return callInFrame(openFrame(), ambientIn(this), body)
   }
 
   bind<A extends unknown[], R>(listener: (...args: A) => R): (...args: A) => R {

@@ -3,7 +3,7 @@
  */
 import { abortChildren, announceDrain, limit } from './abort.ts'
 import { admitWork, closedError } from './admission.ts'
-import { callInFrame } from './context.ts'
+import { ambientIn, callInFrame } from './context.ts'
 import { ShutdownError } from './errors.ts'
 import { whenEnded } from './extras.ts'
 import { obtain } from './holdings.ts'
@@ -112,7 +112,7 @@ export function bindTo<A extends unknown[], R>(
 ): (...args: A) => R {
   checkFunction('the argument of bind()', listener)
   return function bound(this: unknown, ...args: A): R {
-    return callInFrame(scope.frame, scope, () => Reflect.apply(listener, this, args))
+    return callInFrame(scope.frame, ambientIn(scope), () => Reflect.apply(listener, this, args))
   }
 }
 

@@ -202,3 +202,18 @@ test('fork refuses what is no function, and unknown options', async (t) => {
     assert.throws(() => scope.fork(() => 1, { on: 1 } as never), /Unknown option `on` of fork\(\)/)
   })
 })
+
+const ways: Record<string, (scope: Scope, act: () => Promise<void>) => Promise<void>> = {
+  'enter()': (scope, act) => scope.enter(act),
+  'a bound function': (scope, act) => scope.bind(act)(),
+}
+
+for (const [way, inside] of Object.entries(ways)) {
+  test(`a task that closes its own scope inside ${way} does not wait for itself`, async (t) => {
+    const { app } = setUp(t)
+    const scope = app.child()
+    const task = scope.fork(() => inside(scope, () => scope.close()))
+    await within(task)
+    await within(scope.close())
+  })
+}

@@ -38,7 +38,7 @@ export type Step = { readonly caught: boolean } & (
   | { readonly does: 'run'; readonly options: RunOptions; readonly steps: readonly Step[] }
   | { readonly does: 'child'; readonly leaves: 'open' | 'closed'; readonly steps: readonly Step[] }
   | { readonly does: 'fork'; readonly waits: boolean; readonly steps: readonly Step[] }
-  | { readonly does: 'detach'; readonly steps: readonly Step[] }
+  | { readonly does: 'detach' | 'enter'; readonly steps: readonly Step[] }
   | { readonly does: 'all' | 'both'; readonly parts: readonly (readonly Step[])[] }
   | {
       readonly does: 'stream'
@@ -138,7 +138,7 @@ const { steps } = fc.letrec<{ step: Step; steps: Step[] }>((tie) => {
         weight: 2,
         arbitrary: fc.record({ does: is('fork'), waits: fc.boolean(), steps: inner, caught }),
       },
-      { weight: 1, arbitrary: fc.record({ does: is('detach'), steps: inner, caught }) },
+      { weight: 1, arbitrary: fc.record({ does: is('detach', 'enter'), steps: inner, caught }) },
       { weight: 2, arbitrary: fc.record({ does: is('all', 'both'), parts, caught }) },
     ),
   }

@@ -98,6 +98,8 @@ class Runner {
         return this.#child(scope, step)
       case 'fork':
         return this.#fork(scope, step)
+      case 'enter':
+        return scope.enter(() => this.#steps(scope, step.steps))
       case 'detach':
         this.#aside.push(this.#heard(this.#app.detach((job) => this.#steps(job, step.steps))))
         return undefined
