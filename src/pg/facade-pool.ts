@@ -8,7 +8,13 @@ import type { DriverPool } from './driver.ts'
 import type { FacadeClient, Result, ResultCallback } from './facade-client.ts'
 import { settle } from './facade-cursor.ts'
 
-type Listener = (...args: unknown[]) => void
+/** All that an emitter does. */
+const emitting = [
+  ...(['on', 'once', 'addListener', 'prependListener', 'prependOnceListener'] as const),
+  ...(['off', 'removeListener', 'removeAllListeners', 'emit', 'setMaxListeners'] as const),
+  ...(['listeners', 'rawListeners', 'listenerCount', 'eventNames', 'getMaxListeners'] as const),
+]
+
 type Connected = (
   error: Error | null,
   client?: FacadeClient,
@@ -30,9 +36,17 @@ export class FacadePool {
   readonly #source: FacadeSource
   readonly #events: EventEmitter
 
-  // Minifiers change the names of classes.
   static {
+    // Minifiers change the names of classes.
     Object.defineProperty(this, 'name', { value: 'PgFacadePool' })
+    // What it inherits of the driver's would listen to the facade, of which nobody hears.
+    for (const name of emitting) {
+      const value = function (this: FacadePool, ...parameters: unknown[]): unknown {
+        const result: unknown = Reflect.apply(this.#events[name], this.#events, parameters)
+        return result === this.#events ? this : result
+      }
+      Object.defineProperty(this.prototype, name, { value, configurable: true, writable: true })
+    }
   }
 
   constructor(source: FacadeSource) {
@@ -84,37 +98,6 @@ export class FacadePool {
   /** What it stands for is not its own to end. */
   end(callback?: (error: Error | null) => void): Promise<void> | undefined {
     return settle(Promise.resolve(), callback)
-  }
-
-  on(event: string, listener: Listener): this {
-    this.#events.on(event, listener)
-    return this
-  }
-
-  addListener(event: string, listener: Listener): this {
-    return this.on(event, listener)
-  }
-
-  once(event: string, listener: Listener): this {
-    this.#events.once(event, listener)
-    return this
-  }
-
-  off(event: string, listener: Listener): this {
-    this.#events.off(event, listener)
-    return this
-  }
-
-  removeListener(event: string, listener: Listener): this {
-    return this.off(event, listener)
-  }
-
-  emit(event: string, ...parameters: unknown[]): boolean {
-    return this.#events.emit(event, ...parameters)
-  }
-
-  listenerCount(event: string): number {
-    return this.#events.listenerCount(event)
   }
 
   async #query(first: unknown, values: unknown): Promise<Result> {

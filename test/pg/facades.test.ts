@@ -1,5 +1,6 @@
 /** What stands for a pool of the driver, `driver` and `asPool()`: its manners, and whose transactions it may end. */
 import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
 import pg from 'pg'
 import Cursor from 'pg-cursor'
@@ -208,6 +209,27 @@ test('the facade of a pool is known as one by its class, by its name and by what
   driver.removeListener('error', listener)
   assert.equal(raw.listenerCount('error'), before)
   assert.deepEqual(heard, [1, 2])
+})
+
+test('the facade of a pool hands every method of an emitter on, also those that it would inherit', async () => {
+  const raw = newPool()
+  await using pool = pgPool(() => raw)
+  const { driver } = pool
+  for (const name of Object.getOwnPropertyNames(EventEmitter.prototype)) {
+    if (typeof Reflect.get(raw, name) !== 'function' || name === 'constructor') continue
+    assert.ok(Object.hasOwn(Object.getPrototypeOf(driver), name), name)
+  }
+  const heard: unknown[] = []
+  driver.on('release', () => heard.push('second'))
+  assert.equal(
+    driver.prependListener('release', () => heard.push('first')),
+    driver,
+  )
+  raw.emit('release')
+  assert.deepEqual(heard, ['first', 'second'])
+  assert.deepEqual(driver.listeners('release'), raw.listeners('release'))
+  driver.removeAllListeners('release')
+  assert.equal(raw.listenerCount('release'), 0)
 })
 
 test('cursors and streams of the driver are read through a cursor that ends with its client', async () => {
