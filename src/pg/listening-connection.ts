@@ -101,7 +101,7 @@ export class ListeningConnection {
     let answered = false
     const answer = new Promise<void>((resolve, reject) => {
       start((error) => {
-        answered = true
+        answered = !error
         if (error) reject(error)
         else resolve()
       })

@@ -116,7 +116,6 @@ export class Subscription implements PgSubscription, AsyncDisposable {
     for (;;) {
       await this.#connection?.lost
       if (signal.aborted) return
-      this.#missed = true
       await this.#connection?.close(false)
       await this.#connectAgain(signal)
     }
@@ -126,6 +125,8 @@ export class Subscription implements PgSubscription, AsyncDisposable {
     for (let most = 0; !signal.aborted; most = Math.min(longest, Math.max(base, most * 2))) {
       try {
         await pause(most * Math.random(), undefined, { signal })
+        // Again at each attempt: one that fails may have brought something, and told of the gap before that.
+        this.#missed = true
         await this.#connect()
         return
       } catch {
