@@ -2,7 +2,7 @@
  * Which file a connection has open, and which one a path leads to. A file may have several names, and a name may lead to
  * another file later: what was removed or replaced stays open, and is not what others find under its name.
  */
-import { statSync } from 'node:fs'
+import { realpathSync, statSync } from 'node:fs'
 
 /** Where a file was when it was opened. */
 interface OpenFile {
@@ -37,7 +37,8 @@ export function openFileOf(database: Askable): OpenFile | undefined {
 export function identityOf(path: string): string | undefined {
   try {
     const { dev, ino } = statSync(path, { bigint: true })
-    return `${dev}:${ino}`
+    // Not every file system numbers its files: some give all of them the same.
+    return ino === 0n ? realpathSync(path) : `${dev}:${ino}`
   } catch {
     return undefined
   }

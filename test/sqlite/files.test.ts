@@ -1,6 +1,7 @@
 /** Which file a database is: one with several names, one that is removed or replaced, one that others hold. */
 import assert from 'node:assert/strict'
-import { existsSync, linkSync, rmSync } from 'node:fs'
+import fs, { existsSync, linkSync, rmSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { relative } from 'node:path'
 import type { TestContext } from 'node:test'
 import {
@@ -110,6 +111,29 @@ test('a second name of the file is the database itself for a backup', async (t) 
     db.backup(`${path}.link`),
     withCode('ERR_SQLITE_MISUSE', /is the database itself/),
   )
+})
+
+test('where a file system numbers no files, each is known by its path', async (t) => {
+  const { statSync } = fs
+  const { mock } = t.mock.method(fs, 'statSync', (path: string, options: fs.StatSyncOptions) => {
+    const stats = statSync(path, options)
+    return stats && Object.assign(stats, { ino: 0n })
+  })
+  syncBuiltinESMExports()
+  t.after(() => {
+    mock.restore()
+    syncBuiltinESMExports()
+  })
+  const { db, path } = openFile(t)
+  const { db: second, committed } = openFile(t)
+  using tx = db.begin()
+  insert(second, 'a')
+  tx.rollback()
+  await assert.rejects(db.backup(path), withCode('ERR_SQLITE_MISUSE', /is the database itself/))
+  const target = temporaryPath(t, 'copy.db')
+  other(t, target).close()
+  await within(second.backup(target))
+  assert.deepEqual([committed(), committedIn(t, target)], [['a'], ['a']])
 })
 
 test('what SQLite calls by another name is found: readers, turns and all', async (t) => {
