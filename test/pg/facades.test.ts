@@ -190,25 +190,13 @@ test('the facade of a pool has the manners of the driver’s: promises, callback
   await assert.rejects(driver.connect(), disposed)
 })
 
-test('the facade of a pool is known as one by its class, by its name and by what it has', async () => {
+test('the facade of a pool is known as one by its class and by the name of that', async () => {
   const raw = newPool()
   await using pool = pgPool(() => raw)
   const { driver } = pool
   assert.ok(driver instanceof pg.Pool)
   assert.match(driver.constructor.name, /Pool/)
-  // All that @prisma/adapter-pg asks of a pool of another class.
-  const methods = ['query', 'connect', 'end', 'on', 'removeListener', 'emit', 'listenerCount']
-  for (const name of methods) assert.ok(Object.hasOwn(Object.getPrototypeOf(driver), name), name)
   assert.equal(driver.expiredCount, 0)
-  const heard: unknown[] = []
-  const listener = (...parameters: unknown[]): number => heard.push(...parameters)
-  const before = raw.listenerCount('error')
-  driver.on('error', listener)
-  assert.equal(driver.listenerCount('error'), before + 1)
-  assert.equal(driver.emit('error', 1, 2), true)
-  driver.removeListener('error', listener)
-  assert.equal(raw.listenerCount('error'), before)
-  assert.deepEqual(heard, [1, 2])
 })
 
 test('the facade of a pool hands every method of an emitter on, also those that it would inherit', async () => {
@@ -220,16 +208,17 @@ test('the facade of a pool hands every method of an emitter on, also those that 
     assert.ok(Object.hasOwn(Object.getPrototypeOf(driver), name), name)
   }
   const heard: unknown[] = []
-  driver.on('release', () => heard.push('second'))
-  assert.equal(
-    driver.prependListener('release', () => heard.push('first')),
-    driver,
-  )
-  raw.emit('release')
-  assert.deepEqual(heard, ['first', 'second'])
-  assert.deepEqual(driver.listeners('release'), raw.listeners('release'))
+  driver.on('error', (...parameters: unknown[]) => heard.push('second', ...parameters))
+  const first = (): number => heard.push('first')
+  assert.equal(driver.prependListener('error', first), driver)
+  assert.equal(driver.emit('error', 1, 2), true)
+  assert.deepEqual(heard, ['first', 'second', 1, 2])
+  assert.deepEqual(driver.listeners('error'), raw.listeners('error'))
+  driver.removeListener('error', first)
+  assert.equal(raw.listeners('error').includes(first), false)
+  raw.on('release', first)
   driver.removeAllListeners('release')
-  assert.equal(raw.listenerCount('release'), 0)
+  assert.equal(driver.listenerCount('release'), 0)
 })
 
 test('cursors and streams of the driver are read through a cursor that ends with its client', async () => {
