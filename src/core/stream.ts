@@ -76,6 +76,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     if (this.#stopping !== undefined) throw this.#dead()
     try {
       const result = await this.#pull()
+      if (this.#scope.aborted) this.#loosen()
       if (result.done !== true) return result
       this.#iterator = undefined
     } catch (error) {
@@ -181,6 +182,11 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     this.#whenClosed = unbind(this.#scope, settle)
   }
 
+  /** Its scope was aborted: nobody who does not read keeps it open. */
+  #loosen(): void {
+    if (this.#waiting.size === 0) this.#letGo(unchanged)
+  }
+
   /** There is nothing left to end, and its scope may live for long. */
   #leave(): void {
     this.#stopListening()
@@ -191,7 +197,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   #abort(): void {
     const scope = this.#scope
     const isLeft = !scope.running && parkedFor(scope).length > 0
-    if (!isLeft) this.#letGo(unchanged)
+    if (!isLeft) this.#loosen()
     if (this.#over || !isLeft) return
     const reason: unknown = scope.signal.reason
     this.#unheard = { reason }
