@@ -197,7 +197,8 @@ export interface PgTransaction extends PgQueryable {
    * part that had joined it failed, with `ERR_PG_TRANSACTION_ENDED` where a statement had ended it, with
    * `ERR_PG_COMMIT_UNKNOWN` where the connection was lost meanwhile or the driver gave the COMMIT up, with
    * `ERR_PG_TRANSACTION_OPEN` while a savepoint is open, with `ERR_DISPOSED` after its rollback, and with the first error
-   * of an `afterCommit` callback, although the transaction is committed then. A second call gives what the first does.
+   * of an `afterCommit` callback, although the transaction is committed then. A second call gives what the first does; once
+   * that has been rolled back, `ERR_DISPOSED`.
    */
   commit(): Promise<void>
   /** Resolves also where the connection had to be destroyed: the server rolls back then. */
