@@ -3,7 +3,7 @@
  * (WAL), else the writer's connection while no transaction is open. A backup that is stopped leaves no file.
  */
 import { rmSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { UnwindError } from '../core/errors.ts'
 import type { DriverDatabase } from './driver.ts'
 import { busy, cannotBackUp, isResult, misuse } from './errors.ts'
@@ -39,7 +39,8 @@ export class Backups {
     void this.#writer.connection
     const there = identityOf(path)
     if (there !== undefined && there === this.#file) throw ontoItself(path)
-    const target = resolve(path)
+    // The file may not be there yet, and a folder may have several names.
+    const target = join(identityOf(dirname(path)) ?? '', basename(path))
     if (targets.has(target)) throw alreadyWritten(this.#writer.file, path)
     const backup = new Backup(this.#writer, path, there === undefined, options)
     const running = this.#run(backup, options.signal)

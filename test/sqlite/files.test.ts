@@ -1,8 +1,8 @@
 /** Which file a database is: one with several names, one that is removed or replaced, one that others hold. */
 import assert from 'node:assert/strict'
-import fs, { existsSync, linkSync, rmSync } from 'node:fs'
+import fs, { existsSync, linkSync, rmSync, symlinkSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
-import { relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import type { TestContext } from 'node:test'
 import {
   committedIn,
@@ -61,10 +61,13 @@ test('of two backups onto one file the second is refused, and the first is there
   insert(db, 'a')
   using other = openAt(t, path)
   const target = temporaryPath(t, 'copy.db')
+  const folder = join(dirname(target), 'other name')
+  symlinkSync(dirname(target), folder, 'junction')
   const first = db.backup(target)
   const refused = withCode('ERR_SQLITE_BUSY', /another backup is being written there/)
   await assert.rejects(db.backup(target), refused)
   await assert.rejects(other.backup(relative('.', target)), refused)
+  await assert.rejects(other.backup(join(folder, 'copy.db')), refused)
   await within(first)
   assert.deepEqual(committedIn(t, target), ['a'])
   await within(other.backup(target))
