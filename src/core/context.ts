@@ -16,7 +16,7 @@ export interface Ambient {
 /** Ambient inside what its scope waits for: a task, or the release of what came too late. */
 export class AwaitedContext implements Ambient {
   readonly scope: Scope
-  readonly awaited = true
+  awaited = true
 
   constructor(scope: Scope) {
     this.scope = scope
@@ -43,10 +43,10 @@ export function ambient(): Ambient | undefined {
   return storage.getStore()
 }
 
-/** What becomes ambient for `scope`: what is it already, where the caller is in there, whom it may wait for. */
+/** What becomes ambient for `scope`: what is it already, where the caller is in there, whom it waits for. */
 export function ambientIn(scope: Ambient): Ambient {
   const current = ambient()
-  return current?.scope === scope.scope ? current : scope
+  return current?.awaited === true && current.scope === scope.scope ? current : scope
 }
 
 /** A place to come back to: the context of the moment at which it was made. */

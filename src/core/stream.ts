@@ -39,9 +39,8 @@ export function bindStream<T>(
   ) {
     throw expected('the argument of stream()', 'an async iterable', iterable)
   }
-  const stream = new BoundStream(scope, iterable)
   bind(scope)
-  return stream
+  return new BoundStream(scope, iterable)
 }
 
 class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
@@ -59,7 +58,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   /** Those who wait for its next value. */
   readonly #waiting = new Set<(reason: unknown) => void>()
   readonly #entry: Finalizer
-  readonly #stopListening: () => void
+  #stopListening: () => void = () => {}
 
   constructor(scope: ScopeNode, iterable: AsyncIterable<T>) {
     this.#scope = scope

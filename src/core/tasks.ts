@@ -95,13 +95,14 @@ export class Tasks {
   async #start<R>(job: Job<R>, work: Work, onFailure: (error: unknown) => void): Promise<R> {
     if (this.#scope.aborted) work.stop(this.#scope.signal.reason)
     this.#running.add(work)
+    const context = new AwaitedContext(this.#scope)
     try {
-      const context = new AwaitedContext(this.#scope)
       return await enterFrame(openFrame(), context, callJob<R>, job, work.signal)
     } catch (error) {
       onFailure(error)
       throw error
     } finally {
+      context.awaited = false
       this.#running.delete(work)
       if (this.#running.size === 0) this.#whenIdle?.()
     }
@@ -118,7 +119,8 @@ export class Tasks {
   }
 
   #isKnown(error: unknown, { aborted, reason }: AbortSignal): boolean {
-    if (this.#failures.includes(error)) return true
+    // Two that throw `undefined` failed twice.
+    if (isObject(error) && this.#failures.includes(error)) return true
     const isNews = isObject(error) && expected.has(error)
     return aborted && !isNews && isEcho(error, reason)
   }

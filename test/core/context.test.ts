@@ -1,6 +1,6 @@
 /** Which scope is ambient where: `currentScope`, `inject`, `enter`, `bind`, and the context of callbacks. */
 import assert from 'node:assert/strict'
-import { AsyncLocalStorage } from 'node:async_hooks'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
 import {
@@ -266,4 +266,23 @@ test('bind gives a listener the scope back, with its arguments, its this and its
   assert.deepEqual(seen.slice(3, 5), ['receiver', [3]])
   assert.equal(seen[5], seen[2])
   assert.equal(tryCurrentScope(), undefined)
+})
+
+test('a listener that was bound while a replacement was acquired is given that, and not what it replaced', async (t) => {
+  const { app } = setUp(t)
+  const original = resource({ name: 'settings', lifetime: 'app', acquire: () => ['original'] })
+  const emitted = new EventEmitter()
+  const replacement = resource({
+    name: 'replacement',
+    lifetime: 'app',
+    acquire: () => {
+      const emit = AsyncResource.bind(app.bind(() => inject(original)))
+      emitted.on('event', (tell: (given: Promise<unknown>) => void) => tell(emit()))
+      return ['replacement']
+    },
+  })
+  app.override(original, replacement)
+  const value = await app.get(original)
+  const given = new Promise((resolve) => void emitted.emit('event', resolve))
+  assert.equal(await given, value)
 })

@@ -54,6 +54,25 @@ for (const [how, end] of Object.entries(ends)) {
   })
 }
 
+test('a stream that is begun while its parked scope aborts is over, and the scope closes', async (t) => {
+  const fixture = setUp(t)
+  const { app } = fixture
+  let late: Numbers | undefined
+  let inside: Scope | undefined
+  const first = await app.run((scope) => {
+    inside = scope
+    scope.signal.addEventListener('abort', () => {
+      late = scope.stream(lasting(fixture))
+    })
+    return scope.stream(lasting(fixture))
+  })
+  await first.next()
+  inside?.abort(B)
+  assert.equal(await rejection(first.next()), B)
+  assert.equal(await rejection(within(late?.next())), B)
+  assert.equal(inside?.state, 'closed')
+})
+
 test('a stream that failed leaves nothing either', async (t) => {
   const fixture = setUp(t)
   await inRun(fixture, async (scope) => {

@@ -1,7 +1,7 @@
 /** What a scope waits for: the tasks that are forked in it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { currentScope, ScopeClosedError, tryCurrentScope, type Scope, type Task } from 'unwind'
 import { setUp } from './support/app.ts'
 import { isPending, quiet, rejection, thrown, within } from './support/promises.ts'
@@ -217,3 +217,31 @@ for (const [way, inside] of Object.entries(ways)) {
     await within(scope.close())
   })
 }
+
+test('what a task left behind waits for the end of its scope where it closes that', async (t) => {
+  const { app } = setUp(t)
+  const scope = app.child()
+  const released = Promise.withResolvers<void>()
+  scope.defer(() => released.promise)
+  const left = Promise.withResolvers<void>()
+  let closed: Promise<string> | undefined
+  await scope.fork(() => {
+    closed = left.promise.then(() => scope.close()).then(() => scope.state)
+  })
+  left.resolve()
+  await turn()
+  released.resolve()
+  assert.equal(await closed, 'closed')
+})
+
+test('tasks that throw undefined are an error each', async (t) => {
+  const { app } = setUp(t)
+  const error = await rejection(
+    app.run((scope) => {
+      // oxlint-disable-next-line only-throw-error -- a promise may reject with anything
+      for (let i = 0; i < 2; i += 1) scope.fork(() => Promise.reject(undefined))
+    }),
+  )
+  assert.ok(error instanceof AggregateError)
+  assert.deepEqual(error.errors, [undefined, undefined])
+})
