@@ -137,7 +137,11 @@ function bound(scope: Scope, pieces: AsyncIterable<unknown>): AsyncIterable<unkn
         return stream.next()
       },
       return: async () => {
-        if (!read) await iterator.return?.()
+        try {
+          if (!read) await iterator.return?.()
+        } catch (error) {
+          return await stream.throw(error)
+        }
         return await stream.return()
       },
     }),

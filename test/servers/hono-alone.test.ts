@@ -7,7 +7,7 @@ import { Hono, type Context } from 'hono'
 import { createApp, currentScope, type App, type Scope } from 'unwind'
 import { honoFetch, honoScope } from 'unwind/hono'
 
-import { within } from '../core/support/promises.ts'
+import { rejection, within } from '../core/support/promises.ts'
 
 type Handler = (c: Context) => Response
 type Ask = (app: App, handler: Handler) => (init?: RequestInit) => Promise<Response>
@@ -41,6 +41,20 @@ async function* pieces(scope: Scope, noted: string[]): AsyncGenerator<Uint8Array
     noted.push(scope.state === 'closed' ? 'ended too late' : 'ended')
   }
 }
+
+test('a body that fails while it is cancelled before it was read closes its scope, and tells whoever cancelled it', async () => {
+  const app = createApp()
+  const no = new Error('no')
+  const body = (): ReadableStream =>
+    new ReadableStream({
+      pull: () => turn(turn()),
+      cancel: () => Promise.reject(no),
+    })
+  const ask = ways.honoScope?.(app, (c) => c.body(body()))
+  assert.equal(await rejection(within(ask?.().then((response) => response.body?.cancel()))), no)
+  assert.deepEqual(app.inspect().children, [])
+  await app.close()
+})
 
 const clients: Readonly<Record<string, (response: Response) => Promise<unknown>>> = {
   'is read': (response) => response.text(),
