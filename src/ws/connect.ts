@@ -47,7 +47,10 @@ export async function connect(
 ): Promise<Socket & AsyncDisposable> {
   checkOptions('connect()', options, rules)
   const { signal, WebSocket: given } = options
-  if (!isAddress(url)) throw expected('the URL given to connect()', 'a ws: or wss: URL', url)
+  if (!isAddress(url)) {
+    const received = typeof url === 'string' ? beginningOf(url) : url
+    throw expected('the URL given to connect()', 'a ws: or wss: URL without a fragment', received)
+  }
   signal?.throwIfAborted()
   // It lives as long as there is something to say, so its age says nothing.
   const ticket = ticketFor(sockets)
@@ -127,6 +130,11 @@ async function opening(
 function shown(url: string | URL): string {
   const { protocol, host, pathname } = new URL(url)
   return `${protocol}//${host}${pathname}`
+}
+
+/** Where the password is cannot be seen in what is no URL. */
+function beginningOf(text: string): string {
+  return text.replace(/(?<=[:?#@]).*/s, '…')
 }
 
 function wordsOf(cause: unknown): string {

@@ -53,6 +53,10 @@ test('neither a password nor a query of the URL is told', async () => {
   const error = await rejection(connect('ws://user:secret@127.0.0.1:1/orders?token=secret'))
   assert.match(String(error), /ws:\/\/127\.0\.0\.1:1\/orders failed/)
   assert.doesNotMatch(String(error), /secret/)
+  for (const wrong of ['ftp://user:secret@host', 'ws://a:secret@host/#b', 'ws://a:secret@:-1']) {
+    const refused = await rejection(connect(wrong))
+    assert.match(String(refused), /received '(ftp|ws):…'/)
+  }
 })
 
 test('a server that never answers is given 30 s, and then left', async (t) => {
