@@ -42,20 +42,6 @@ async function* pieces(scope: Scope, noted: string[]): AsyncGenerator<Uint8Array
   }
 }
 
-test('a body that fails while it is cancelled before it was read closes its scope, and tells whoever cancelled it', async () => {
-  const app = createApp()
-  const no = new Error('no')
-  const body = (): ReadableStream =>
-    new ReadableStream({
-      pull: () => turn(turn()),
-      cancel: () => Promise.reject(no),
-    })
-  const ask = ways.honoScope?.(app, (c) => c.body(body()))
-  assert.equal(await rejection(within(ask?.().then((response) => response.body?.cancel()))), no)
-  assert.deepEqual(app.inspect().children, [])
-  await app.close()
-})
-
 const clients: Readonly<Record<string, (response: Response) => Promise<unknown>>> = {
   'is read': (response) => response.text(),
   'is cancelled at once': async (response) => response.body?.cancel(),
@@ -68,6 +54,16 @@ const clients: Readonly<Record<string, (response: Response) => Promise<unknown>>
 
 for (const [way, make] of Object.entries(ways)) {
   describe(`by ${way}`, () => {
+    test('a body that fails while it is cancelled before it was read closes its scope, and tells whoever cancelled it', async () => {
+      const app = createApp()
+      const no = new Error('no')
+      const body = new ReadableStream({ cancel: () => Promise.reject(no) })
+      const response = await make(app, (c) => c.body(body))()
+      assert.equal(await rejection(within(response.body?.cancel() ?? turn())), no)
+      assert.deepEqual(app.inspect().children, [])
+      await app.close()
+    })
+
     for (const [what, body] of Object.entries(bodies)) {
       const open = (): { app: App; noted: string[]; ask: ReturnType<Ask> } => {
         const app = createApp()
