@@ -238,8 +238,7 @@ test('tasks that throw undefined are an error each', async (t) => {
   const { app } = setUp(t)
   const error = await rejection(
     app.run((scope) => {
-      // oxlint-disable-next-line only-throw-error -- a promise may reject with anything
-      for (let i = 0; i < 2; i += 1) scope.fork(() => Promise.reject(undefined))
+      for (let i = 0; i < 2; i += 1) void scope.fork(() => Promise.reject(undefined))
     }),
   )
   assert.ok(error instanceof AggregateError)
