@@ -10,7 +10,7 @@ import { leakError, settledLeftovers } from './verdict.ts'
  * scope, what is held in an app that was made in it. What it is about and where that was acquired is in the message. Where
  * `body` fails, its own error is what comes out.
  *
- * On Node.js 22 everything that the process acquires meanwhile counts.
+ * On Node.js 22, and outside of `node:test`, everything that the process acquires meanwhile counts.
  */
 export async function assertNoLeaks<R>(body: () => R | PromiseLike<R>): Promise<R> {
   checkFunction('the argument of assertNoLeaks()', body)

@@ -3,7 +3,7 @@
  * are registered while the setup file is loaded.
  */
 import { detectLeaks } from '../core/detection.ts'
-import { latestNote } from '../core/notes.ts'
+import { began, by, leftBy, type Named } from './side-by-side.ts'
 import { giveBack, leakError, settledLeftovers } from './verdict.ts'
 
 interface Context {
@@ -22,16 +22,17 @@ export async function watchVitest(): Promise<void> {
   const vitest = (await import(name)) as Vitest
   detectLeaks({ level: 'full' })
   vitest.beforeEach((context) => {
-    const mark = latestNote()
+    const test = { name: context.task.name }
+    began(test)
     // Registered first, and called last: behind all hooks, and behind what the test registers.
-    context.onTestFinished(() => judge(context, mark))
+    context.onTestFinished(() => judge(context, test))
   })
 }
 
-async function judge({ task }: Context, mark: number): Promise<void> {
-  const left = await settledLeftovers(({ serial }) => serial > mark)
+async function judge({ task }: Context, test: Named): Promise<void> {
+  const { left, suspects } = await leftBy(test, settledLeftovers)
   if (left.length === 0) return
-  const error = leakError(left, `by "${task.name}"`)
+  const error = leakError(left, by(suspects))
   await giveBack(left)
   if (task.result?.state !== 'fail') throw error
 }

@@ -45,6 +45,8 @@ test('a test that leaves something held fails, and no other', async (t) => {
       ['leaky: a scope', 'failed'],
       ['clean: released by afterEach', 'passed'],
       ['clean: released when finished', 'passed'],
+      ['clean: holds something while the other ends', 'passed'],
+      ['clean: ends first', 'passed'],
     ],
     output,
   )
