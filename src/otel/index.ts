@@ -20,6 +20,8 @@ import { meterOf } from './meter.ts'
  * `db.client.connection.count`, `.limit`, `.pending_requests`, `.timeouts`, `.wait_time`, `.create_time` and `.use_time`.
  * `@opentelemetry/instrumentation-pg` counts some of the same under the same names, so do not use both.
  *
+ * Two apps need a meter each: on the same one the numbers of the second would replace those of the first.
+ *
  * @example
  * ```ts
  * app.use(metrics(app, opentelemetry.metrics.getMeter('shop'), { connectionMetrics: true }))

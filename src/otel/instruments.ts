@@ -20,7 +20,7 @@ export class Instruments implements Disposable {
   /** @param read called at each collection */
   observe(name: string, unit: string, description: string, read: Callback): void {
     const instrument = this.#meter.createObservableUpDownCounter(name, { unit, description })
-    const callback = withZeros(read)
+    const callback = sumsOf(read)
     instrument.addCallback(callback)
     this.#undo.push(() => instrument.removeCallback(callback))
   }
@@ -49,19 +49,22 @@ export class Instruments implements Disposable {
   }
 }
 
-/** What is no longer there is zero from now on: an exporter would go on with the value that it knows. */
-function withZeros(read: Callback): Callback {
-  const known = new Map<string, Attributes>()
+/**
+ * What has the same attributes is added up: of two pools of one name the last would be taken for both. And what is no
+ * longer there is zero from now on: an exporter would go on with the value that it knows.
+ */
+function sumsOf(read: Callback): Callback {
+  const known = new Map<string, { value: number; readonly attributes: Attributes }>()
   return (result) => {
-    const gone = new Map(known)
+    for (const sum of known.values()) sum.value = 0
     read({
       observe(value, attributes) {
         const key = JSON.stringify(Object.entries(attributes))
-        known.set(key, attributes)
-        gone.delete(key)
-        result.observe(value, attributes)
+        const sum = known.get(key) ?? { value: 0, attributes }
+        sum.value += value
+        known.set(key, sum)
       },
     })
-    for (const attributes of gone.values()) result.observe(0, attributes)
+    for (const { value, attributes } of known.values()) result.observe(value, attributes)
   }
 }

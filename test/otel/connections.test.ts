@@ -72,3 +72,16 @@ test('what a scope lends is counted once', async (t) => {
   const { count } = (await sdk.collect()).histogram('db.client.connection.use_time', pool) ?? {}
   assert.equal(count, 1)
 })
+
+test('two pools of one name are added up', async (t) => {
+  const sdk = openTelemetry(t)
+  await using app = createApp()
+  using _metrics = metrics(app, sdk.meter, { connectionMetrics: true })
+  await using one = pgPool(newPool({ max: 2 }), { own: true })
+  await using _other = pgPool(newPool({ max: 3 }), { own: true })
+  await using _lease = await one.acquire()
+  const both = await sdk.collect()
+  const used = { ...pool, 'db.client.connection.state': 'used' }
+  assert.equal(both.sum('db.client.connection.count', used), 1)
+  assert.equal(both.sum('db.client.connection.limit', pool), 5)
+})
