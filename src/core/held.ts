@@ -181,7 +181,9 @@ export class Ticket {
   }
 
   leak(reason: 'age' | 'scope'): void {
-    if (this.#suspected?.reason === 'scope' || !detection.counting) return
+    // Nor is more to be said of what is lost.
+    const told = this.#suspected?.reason === 'scope' || this.note?.lost === true
+    if (told || !detection.counting) return
     const { resource, scope } = this
     const heldMs = elapsed(this.since, roughNow())
     const site = this.note?.site
@@ -192,8 +194,7 @@ export class Ticket {
   /** Whether it is held for too long by now; said once. */
   isOverdue(now: number): boolean {
     const limit = this.#kind.leakAfter ?? detection.threshold
-    const told = this.#suspected !== undefined || this.note?.lost === true
-    return !told && now - this.since > limit
+    return this.#suspected === undefined && now - this.since > limit
   }
 
   #giveBack(listed: boolean): void {

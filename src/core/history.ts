@@ -32,6 +32,9 @@ interface Gone {
 /** Open apps whose scopes are kept. */
 const keptApps = 100
 
+/** Scopes of which releases are kept until they close. */
+const keptPending = 10_000
+
 /** By the ids of their apps. A busy app does not push out what a quiet one did. */
 const past = new Map<string, PastScope[]>()
 /** What open scopes have released, by their ids. */
@@ -74,6 +77,8 @@ function onReleased(message: unknown): void {
   if (gone.scope === undefined || gone.lifetime === 'owned') return
   const list = pending.get(gone.scope.id) ?? []
   pending.set(gone.scope.id, list)
+  // What comes too late is released after its scope closed, which never closes again.
+  if (pending.size > keptPending) deleteOldest(pending)
   list.push({ released: gone, at: performance.now() })
   if (list.length > kept) list.shift()
 }
@@ -97,11 +102,15 @@ function onClosed(message: unknown): void {
 function pastOf(app: string): PastScope[] {
   const known = past.get(app)
   if (known !== undefined) return known
-  const [oldest] = past.size < keptApps ? [] : past.keys()
-  if (oldest !== undefined) past.delete(oldest)
+  if (past.size >= keptApps) deleteOldest(past)
   const made: PastScope[] = []
   past.set(app, made)
   return made
+}
+
+function deleteOldest(map: Map<string, unknown>): void {
+  const [oldest] = map.keys()
+  if (oldest !== undefined) map.delete(oldest)
 }
 
 /** @param endMs milliseconds from the opening of the scope until the end of the release */

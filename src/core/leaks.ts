@@ -63,7 +63,9 @@ function tell(listener: LeakOptions, leak: LeakReport): void {
 /** What was suspected has been released: a long use, and no leak. */
 export function reportReturn(found: Found): void {
   const { reason, resource, site: place = howToSee(resource) } = found
-  const site = siteOf({ reason, resource, site: place })
+  const site = sites.get(keyOf({ reason, resource, site: place }))
+  // So many have leaked since that nobody knows of it any more.
+  if (site === undefined) return
   site.returned += 1
   if (site.returned > 1) return
   say(`${subject(found)} was returned after all, after ${duration(found.heldMs)}.`, found.site)
@@ -85,12 +87,14 @@ function escalate(usage: Usage): void {
   detection.update()
 }
 
-function siteOf({
-  reason,
-  resource,
-  site,
-}: Pick<LeakSite, 'reason' | 'resource' | 'site'>): LeakSite {
-  const key = `${reason} ${resource} ${site}`
+type Place = Pick<LeakSite, 'reason' | 'resource' | 'site'>
+
+function keyOf({ reason, resource, site }: Place): string {
+  return `${reason} ${resource} ${site}`
+}
+
+function siteOf({ reason, resource, site }: Place): LeakSite {
+  const key = keyOf({ reason, resource, site })
   const known = sites.get(key)
   if (known !== undefined) return known
   const [oldest] = sites.size < remembered ? [] : sites.keys()

@@ -25,8 +25,8 @@ export function cleanSite(site: string): string {
 /** `//user:password@host` loses the user, `password=…` its value, and a path its query. */
 function withoutSecrets(text: string, query: RegExp): string {
   const plain = text
-    .replaceAll(/\/\/[^\s/@]*@/g, '//')
-    .replaceAll(/\b(password|passwd|pwd|secret|token|api_?key)=\S*/gi, '$1=…')
+    .replaceAll(/\/\/[^\s/]*@/g, '//')
+    .replaceAll(/(password|passwd|pwd|secret|token|api_?key)=\S*/gi, '$1=…')
   return plain.includes('/') ? plain.replaceAll(query, '') : plain
 }
 

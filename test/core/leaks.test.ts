@@ -61,6 +61,20 @@ describe('a leak that is certain', () => {
     assert.match(leak.site, /^at forget \(.*leaks\.test\.[jt]s:/)
   })
 
+  test('a handle that became garbage is not reported again when its scope closes', async (t) => {
+    const { app, leaks } = watch(t, 'full')
+    const name = fresh('redis')
+    const forget = (): void => void hold({}, () => {}, { name })
+    const scope = app.child()
+    scope.enter(forget)
+    assert.ok(await collectedUntil(() => leaks.of(name).length > 0))
+    await scope.close()
+    assert.deepEqual(
+      leaks.of(name).map(({ reason }) => reason),
+      ['collected'],
+    )
+  })
+
   test('a scope that becomes garbage while it is open is reported, with what it holds', async (t) => {
     const { leaks } = watch(t, 'full')
     const name = fresh('connection')

@@ -30,6 +30,40 @@ test('a thousand places are remembered: one that was forgotten is told anew', as
   assert.deepEqual(lines, ['1 1 1001 1002', '1003 1001 true true'])
 })
 
+test('of a place that was forgotten nothing is said when its leak comes back', async () => {
+  const lines = await script(
+    `
+    import { detectLeaks } from 'unwind'
+    import { createServer } from 'node:http'
+    import { inspector } from 'unwind/inspector'
+    const warnings = []
+    process.on('warning', ({ message }) => warnings.push(message))
+    detectLeaks({ level: 'full' })
+    const app = createApp()
+    const kept = []
+    const lose = () => void kept.push(hold({}, () => {}, { name: 'lost' }))
+    for (const one of [() => lose(), ${'() => lose(), '.repeat(1_000)}]) await app.run(() => one())
+    await kept[0][Symbol.asyncDispose]()
+    await kept[1][Symbol.asyncDispose]()
+    await turn()
+    console.log(warnings.filter((message) => message.includes('returned after all')).length)
+    const look = inspector(app)
+    const server = createServer(look.handler).listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    const url = look.url('http://127.0.0.1:' + server.address().port)
+    const visit = await fetch(url, { redirect: 'manual' })
+    const cookie = visit.headers.get('set-cookie').split(';')[0]
+    const page = new URL('snapshot.json', url)
+    const { counts } = await (await fetch(page, { headers: { cookie } })).json()
+    console.log(counts.leaks)
+    await look[Symbol.asyncDispose]()
+    server.closeAllConnections()
+    server.close()`,
+    '--no-warnings',
+  )
+  assert.deepEqual(lines, ['1', '999'])
+})
+
 test('five hundred names are counted apart, and the rest of them as others', async () => {
   const lines = await script(
     `

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, test } from 'node:test'
 
-import { createApp, detectLeaks, hold, resource, type App } from 'unwind'
+import { createApp, detectLeaks, hold, resource, ScopeClosedError, type App } from 'unwind'
 import { snapshot } from 'unwind/inspector'
 
+import { collectedUntil } from '../core/support/gc.ts'
 import type { Seen } from './support/events.ts'
 import { Site } from './support/site.ts'
 
@@ -130,6 +132,25 @@ describe('the JSON twin', () => {
     await Promise.all(apps.map((app) => app.close()))
   })
 
+  test('keeps nothing for ever of what was released after its scope had closed', async () => {
+    await using site = await Site.open()
+    const first: WeakRef<object>[] = []
+    const onReleased = (message: unknown): void => {
+      // What is published on this channel is an object.
+      if (first.length === 0) first.push(new WeakRef(message as object))
+    }
+    subscribe('unwind:resource:released', onReleased)
+    for (let i = 0; i <= 10_000; i += 1) {
+      const scope = site.app.child()
+      await scope.close()
+      assert.throws(() => scope.adopt(i, () => {}), ScopeClosedError)
+      await Promise.resolve()
+    }
+    unsubscribe('unwind:resource:released', onReleased)
+    assert.equal(first.length, 1)
+    assert.ok(await collectedUntil(() => first[0]?.deref() === undefined))
+  })
+
   test('is what the page answers to whoever asks for JSON', async () => {
     await using site = await Site.open()
     const headers = { ...(await site.enter()), accept: 'application/json' }
@@ -159,6 +180,8 @@ describe('the JSON twin', () => {
     const scope = app.child({ name: 'GET /login?to=http://verysecret:verysecret@host again' })
     app.child({ name: 'host=db password=verysecret' })
     app.child({ name: 'is this allowed?' })
+    app.child({ name: 'mysql://user:p@verysecret@db/shop' })
+    app.child({ name: 'job access_token=verysecret' })
     const url = resource({
       name: 'postgres://user:verysecret@db:5432/shop?password=verysecret',
       acquire: () => ({}),
@@ -172,7 +195,9 @@ describe('the JSON twin', () => {
     assert.equal(held[0]?.resource, 'postgres://db:5432/shop')
     assert.equal(scopes[2]?.name, 'host=db password=…')
     assert.equal(scopes[3]?.name, 'is this allowed?')
-    assert.equal(scopes[4]?.name.length, 120)
+    assert.equal(scopes[4]?.name, 'mysql://db/shop')
+    assert.equal(scopes[5]?.name, 'job access_token=…')
+    assert.equal(scopes[6]?.name.length, 120)
     assert.ok(text.length < 5_000)
   })
 })
