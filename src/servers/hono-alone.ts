@@ -66,9 +66,9 @@ export function runAlone(
     const answered = runServing(adapter.app, options, body).then(async (response) => {
       // Nobody will read what was bound to it.
       if (alone?.streams === false) await alone.scope.close()
-      return response
+      return timed(response, alone?.timing)
     })
-    answered.then((response) => resolve(timed(response, alone?.timing)), failed)
+    answered.then(resolve, failed)
   })
 }
 
@@ -84,8 +84,11 @@ function refuseInTime(alone: Alone, resolve: (response: Response) => void): void
 
 function timed(response: Response, timing: Timing | undefined): Response {
   const header = timing?.header
-  if (header !== undefined) response.headers.append('Server-Timing', header)
-  return response
+  if (header === undefined) return response
+  // The headers of what `fetch` or `Response.redirect()` gave cannot be changed.
+  const own = new Response(response.body, response)
+  own.headers.append('Server-Timing', header)
+  return own
 }
 
 /** The client of another runtime leaves by an abort of its request. */

@@ -7,6 +7,7 @@ import { Hono } from 'hono'
 import { createApp, inject, resource } from 'unwind'
 import { honoFetch } from 'unwind/hono'
 
+import { within } from '../core/support/promises.ts'
 import { kinds } from './support/kinds.ts'
 import { Site } from './support/site.ts'
 
@@ -85,6 +86,19 @@ describe('Server-Timing', () => {
     const names = [...metricsOf(one?.headers.get('server-timing') ?? '').keys()]
     assert.deepEqual(names, ['database-acquire', 'database-held', 'database-release'])
     assert.equal(none?.headers.get('server-timing'), null)
+    await app.close()
+  })
+
+  test('is added to a response whose headers cannot be changed', async () => {
+    const app = createApp()
+    const hono = new Hono().get('/', async () => {
+      await inject(database)
+      return Response.redirect('http://localhost/orders')
+    })
+    const fetch = honoFetch(app, hono, { serverTiming: true })
+    const response = await within(Promise.resolve(fetch(new Request('http://localhost/'))))
+    assert.equal(response.headers.get('location'), 'http://localhost/orders')
+    assert.match(response.headers.get('server-timing') ?? '', /database-acquire/)
     await app.close()
   })
 })
