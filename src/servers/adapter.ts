@@ -8,12 +8,14 @@ import {
   callable,
   checkApp,
   checkOptions,
+  expected,
   flag,
   milliseconds,
   oneOf,
   type Rule,
 } from '../core/options.ts'
 import { concludeEmpty } from '../core/life.ts'
+import { title } from '../core/misuse.ts'
 import { ScopeNode } from '../core/scope.ts'
 import type { App, Scope, ScopeOptions } from '../core/types.ts'
 import { prepareTiming } from './timing.ts'
@@ -123,6 +125,16 @@ export function adapterOf(
     onError: options?.onError,
     name: options?.name === undefined ? methodAndPath : nameBy(options),
   }
+}
+
+/**
+ * Where another adapter has opened `scope` for a request already, that has the resources of its own app.
+ * @throws {TypeError} where that is not the app of this one
+ */
+export function checkWithin({ where, app }: Adapter, { parent }: Scope): void {
+  if (parent === app) return
+  const wanted = `that of the adapter around it${parent === undefined ? '' : `, ${title(parent)}`}`
+  throw expected(`the app given to ${where}`, wanted, title(app))
 }
 
 /**

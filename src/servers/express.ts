@@ -5,7 +5,7 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express'
 import { NoScopeError } from '../core/errors.ts'
 import { checkFunction, expected } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
-import { adapterOf, type AdapterOptions } from './adapter.ts'
+import { adapterOf, checkWithin, type AdapterOptions } from './adapter.ts'
 import { answerWith } from './answer.ts'
 import { isUntouched } from './failure.ts'
 import { servedOf } from './hearing.ts'
@@ -49,8 +49,12 @@ export function expressScope(app: App, options?: AdapterOptions): RequestHandler
   return (request, response, next) => {
     checkCalled(kind.where, response)
     const around = servedOf(response)
-    if (around === undefined) serve(adapter, request, response, proceed, next)
-    else proceed(around, next)
+    if (around === undefined) {
+      serve(adapter, request, response, proceed, next)
+    } else {
+      checkWithin(adapter, around.scope)
+      proceed(around, next)
+    }
   }
 }
 

@@ -6,7 +6,7 @@ import { tryCurrentScope } from '../core/ambient.ts'
 import { isObject } from '../core/dispose.ts'
 import { expected, type Rule } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
-import { adapterOf, enter, type Adapter, type AdapterOptions } from './adapter.ts'
+import { adapterOf, checkWithin, enter, type Adapter, type AdapterOptions } from './adapter.ts'
 import { isClosed, refuse } from './failure.ts'
 import { failWith, holdBackUnrouted, observe } from './fastify-answer.ts'
 import { servedOf } from './hearing.ts'
@@ -99,6 +99,7 @@ function begin(adapter: Adapter, request: FastifyRequest, reply: FastifyReply, d
   const around = servedOf(reply.raw)
   let served: Served
   try {
+    if (around !== undefined) checkWithin(adapter, around.scope)
     served = around ?? open(adapter, request.raw, reply.raw)
   } catch (error) {
     if (isClosed(error)) reply.code(503)

@@ -30,7 +30,7 @@ export interface HandleOptions extends AdapterOptions {
  * writes nothing leaves the request open, until its client leaves or its `timeout` has passed.
  *
  * Inside of another adapter (a route of a server with `expressScope`), the handler runs in the scope that was opened there,
- * with its `name`, `timeout` and `serverTiming`.
+ * with its `name`, `timeout` and `serverTiming`; both are given the same app.
  *
  * @example
  * ```ts

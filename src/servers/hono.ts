@@ -6,7 +6,7 @@ import type { MiddlewareHandler } from 'hono'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
-import { adapterOf, type Adapter, type AdapterOptions } from './adapter.ts'
+import { adapterOf, checkWithin, type Adapter, type AdapterOptions } from './adapter.ts'
 import { aloneOf, runAlone } from './hono-alone.ts'
 import { bindingsOf, runOn } from './hono-node.ts'
 import { refusal, refused } from './hono-response.ts'
@@ -86,6 +86,7 @@ export function honoScope(app: App, options?: AdapterOptions): MiddlewareHandler
     if (app.state === 'closing' || app.state === 'closed') return refused(503)
     const { raw } = c.req
     const around = requestOf(c.env, raw)
+    if (around !== undefined) checkWithin(adapter, around.scope)
     const proceed = async (): Promise<Response> => {
       const own = around ?? requestOf(c.env, raw)
       if (own !== undefined) c.set('scope', own.scope)
@@ -111,8 +112,11 @@ function runAround(
 ): Fetched {
   const bindings = bindingsOf(env)
   if (bindings === undefined) return runAlone(adapter, request, fetch)
+  const around = servedOf(bindings.outgoing)
+  if (around === undefined) return runOn(adapter, bindings, fetch)
   // What another adapter has opened is closed by that.
-  return servedOf(bindings.outgoing) === undefined ? runOn(adapter, bindings, fetch) : fetch()
+  checkWithin(adapter, around.scope)
+  return fetch()
 }
 
 /** @throws {TypeError} where what `where` made was called by something else than Hono or a server for it */

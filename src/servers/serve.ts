@@ -2,7 +2,7 @@
  * Opening a request, and running something in its scope.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { openRequest, type Adapter } from './adapter.ts'
+import { checkWithin, openRequest, type Adapter } from './adapter.ts'
 import { refuseUnopened } from './failure.ts'
 import { answers, hearClose, hearPipes, servedOf } from './hearing.ts'
 import { checkCalled } from './listener.ts'
@@ -13,7 +13,7 @@ import { holdEnd } from './uploads.ts'
 /**
  * Open a scope for `request`, run `body` in it, and close it once. Whatever fails is answered or reported. Where another
  * adapter has opened one already, that is the one.
- * @throws {TypeError} where it was called by something else than a server of Node.js or Express
+ * @throws {TypeError} where it was called by something else than a server of Node.js or Express, or that is of another app
  */
 export function serve<A>(
   adapter: Adapter,
@@ -25,6 +25,7 @@ export function serve<A>(
   checkCalled(adapter.where, response)
   const around = servedOf(response)
   if (around !== undefined) {
+    checkWithin(adapter, around.scope)
     startWithin(around, adapter, body, a)
     return
   }

@@ -11,7 +11,7 @@ import express from 'express'
 import Fastify from 'fastify'
 import { Hono } from 'hono'
 import Koa from 'koa'
-import { currentScope, type App, type Exit } from 'unwind'
+import { createApp, currentScope, type App, type Exit } from 'unwind'
 import { expressHandler, expressScope } from 'unwind/express'
 import { fastifyScope } from 'unwind/fastify'
 import { honoFetch, honoScope } from 'unwind/hono'
@@ -152,6 +152,18 @@ async function asked(
   await using site = await Site.serve(kind, () => work().then(() => ({})))
   const { status, body } = await ask(site, '/')
   return [status, body, await site.outcomes()]
+}
+
+for (const [name, inner] of Object.entries(inners)) {
+  test(`${name} refuses to serve in the scope of another app`, async () => {
+    await using other = createApp({ name: 'other' })
+    const [status, , exits] = await asked(
+      (app, listener) => createServer(scoped(app, listener)),
+      (_app, work) => inner(other, work),
+      () => Promise.reject(new Error('called')),
+    )
+    assert.deepEqual([status, exits.length], [500, 0])
+  })
 }
 
 for (const [around, outer] of Object.entries(outers)) {
