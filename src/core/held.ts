@@ -71,6 +71,12 @@ function isListenedTo(): boolean {
   return channels.some(({ hasSubscribers }) => hasSubscribers)
 }
 
+/** Whether an acquisition failed by a deadline: of whoever waits, or of the resource that it is for. */
+export function isTimeout(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return error.name === 'TimeoutError' || ('code' in error && error.code === 'ERR_ACQUIRE_TIMEOUT')
+}
+
 /** Everything that is held outside of scopes, oldest first. */
 export function allHeld(): Ticket[] {
   const all: Ticket[] = []

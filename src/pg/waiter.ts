@@ -3,7 +3,7 @@
  * keeps whom it called back for as long as the connection lives: nothing of the call is left in here by then.
  */
 import { ambient } from '../core/context.ts'
-import type { Ticket } from '../core/held.ts'
+import { isTimeout, type Ticket } from '../core/held.ts'
 import type { Scope } from '../core/types.ts'
 import type { Link } from './chain.ts'
 import type { Lease } from './lease.ts'
@@ -61,7 +61,7 @@ export class Waiter implements Link<Waiter> {
   }
 
   reject(error: unknown): void {
-    this.ticket?.failed(isTimeout(error))
+    this.ticket?.failed(tookTooLong(error))
     this.#reject?.(error)
     this.#forget()
   }
@@ -78,7 +78,8 @@ export class Waiter implements Link<Waiter> {
 }
 
 /** A deadline, or the `connectionTimeoutMillis` of the driver's pool, which has a message and no code. */
-function isTimeout(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  return error.name === 'TimeoutError' || error.message.startsWith('timeout exceeded')
+function tookTooLong(error: unknown): boolean {
+  return (
+    isTimeout(error) || (error instanceof Error && error.message.startsWith('timeout exceeded'))
+  )
 }

@@ -4,7 +4,7 @@
  * SQLite removes the WAL files when a connection that may write is the last to go.
  */
 import { isObject } from '../core/dispose.ts'
-import { Kind, ticketFor, type Ticket } from '../core/held.ts'
+import { isTimeout, Kind, ticketFor, type Ticket } from '../core/held.ts'
 import { lentError } from '../core/lease.ts'
 import { abortSignal, callable, checkOptions, expected } from '../core/options.ts'
 import type { BackupOptions, Backups } from './backups.ts'
@@ -175,7 +175,7 @@ async function waitFor<T>(pending: Promise<T>, ticket: Ticket | undefined): Prom
   try {
     return await ticket.trace(() => pending)
   } catch (error) {
-    ticket.failed(error instanceof Error && error.name === 'TimeoutError')
+    ticket.failed(isTimeout(error))
     throw error
   }
 }

@@ -2,7 +2,7 @@
  * The client's side: a socket that is open when it is handed out, or an error that says why it is not.
  */
 import { outermostFrame } from '../core/context.ts'
-import { Kind, ticketFor } from '../core/held.ts'
+import { isTimeout, Kind, ticketFor } from '../core/held.ts'
 import { abortSignal, checkOptions, expected, type Rule } from '../core/options.ts'
 import { brokenError, Connection } from './connection.ts'
 import { SocketConnectError } from './errors.ts'
@@ -61,7 +61,7 @@ export async function connect(
     void connection.closed.then(() => ticket?.released())
     return connection
   } catch (error) {
-    ticket?.failed(false)
+    ticket?.failed(isTimeout(error) || isLate(error))
     throw error
   }
 }
@@ -124,6 +124,11 @@ async function opening(
   signal?.throwIfAborted()
   const cause = connection.error?.cause
   throw new SocketConnectError(`Connecting to ${shown(url)} failed: ${wordsOf(cause)}`, { cause })
+}
+
+/** The handshake took too long: nothing else has no cause. */
+function isLate(error: unknown): boolean {
+  return error instanceof SocketConnectError && error.cause === undefined
 }
 
 /** Without a password and a query, which may have a token: messages go into logs. */

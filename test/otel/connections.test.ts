@@ -1,7 +1,7 @@
 /** The pools of the process by the semantic conventions 1.45, on a real PostgreSQL. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createApp } from 'unwind'
+import { createApp, resource } from 'unwind'
 import { metrics } from 'unwind/otel'
 import { pgPool, pgResources } from 'unwind/pg'
 import { databaseUrl, newPool } from '../pg/support/database.ts'
@@ -84,4 +84,24 @@ test('two pools of one name are added up', async (t) => {
   const used = { ...pool, 'db.client.connection.state': 'used' }
   assert.equal(both.sum('db.client.connection.count', used), 1)
   assert.equal(both.sum('db.client.connection.limit', pool), 5)
+})
+
+test('a wait that ends with the acquireTimeout of a resource is counted as a timeout', async (t) => {
+  const sdk = openTelemetry(t)
+  await using app = createApp()
+  using _metrics = metrics(app, sdk.meter, { connectionMetrics: true })
+  await using leases = pgPool(newPool({ max: 1 }), { own: true })
+  await using _lease = await leases.acquire()
+  const report = resource({
+    name: 'report',
+    acquireTimeout: 1,
+    acquire: ({ signal }) => leases.acquire({ signal }),
+    release: (lease) => lease[Symbol.asyncDispose](),
+  })
+  await assert.rejects(
+    app.run((scope) => scope.get(report)),
+    { code: 'ERR_ACQUIRE_TIMEOUT' },
+  )
+  const collected = await sdk.collect()
+  assert.equal(collected.sum('db.client.connection.timeouts', pool), 1)
 })

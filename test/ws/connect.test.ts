@@ -8,6 +8,7 @@ import { createApp, tryCurrentScope } from 'unwind'
 import { connect, socket } from 'unwind/ws'
 import { WebSocket } from 'ws'
 
+import { listen } from '../core/support/channels.ts'
 import { isPending, quiet, rejection, within } from '../core/support/promises.ts'
 import { closeOf, openServer, urlOf } from './support/peers.ts'
 import { watchTimers } from './support/timers.ts'
@@ -65,6 +66,7 @@ test('a server that never answers is given 30 s, and then left', async (t) => {
     t,
     createServer((raw) => accepted.resolve(raw.resume())),
   )
+  const published = listen(t, 'unwind:resource:timeout')
   t.mock.timers.enable({ apis: ['setTimeout'] })
   // Not with a bound of its own, which would be over at the same time.
   const failing = connect(url).then(
@@ -78,6 +80,7 @@ test('a server that never answers is given 30 s, and then left', async (t) => {
   const error = (await failing) as Failure
   assert.equal(error.code, 'ERR_SOCKET_CONNECT')
   assert.match(error.message, /the handshake took longer than 30000 ms/)
+  assert.equal(published.length, 1)
   if (!raw.closed) await once(raw, 'close')
 })
 
