@@ -145,6 +145,7 @@ async function holdFetched(
     refuse(served, reply, error, done)
   }
 }
+
 /**
  * The `onSend` hook where there is no route, or one that was added before the plugin: the first of all. What completes
  * nothing need not be held back, so that those that follow find the scope open.

@@ -270,6 +270,8 @@ class Runner {
   /** A release that uses its scope: that gives something, or an error of ours, and never waits for itself. */
   async #meddle(scope: Scope, how: Meddling): Promise<void> {
     const [wanted] = this.#resources
+    // The release of what came too late: whoever closes first is told how it ends.
+    if (how === 'closes' && scope.state === 'open') this.ledger.of(scope).meddled = true
     if (how === 'gets' && wanted) await this.#heard(scope.get(wanted))
     else if (how === 'closes') await this.#heard(scope.close())
     else if (how === 'aborts') scope.abort(new Error('too late'))
