@@ -2,6 +2,7 @@
  * How a request ended: what its answer says of the outcome, and in words why it ended early.
  */
 import type { ServerResponse } from 'node:http'
+import { isEcho } from '../core/dispose.ts'
 import { AbandonedError, ClientDisconnectedError, ScopeIncompleteError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
 import { isCompleted, type Adapter } from './adapter.ts'
@@ -39,6 +40,14 @@ export function abandoned(scope: Scope, ms: number): AbandonedError {
     `The handler of "${scope.name}" went on for ${ms} ms after its abort and was abandoned; what it held was taken away. Pass scope.signal to what it waits for.`,
     { cause: scope.signal.reason },
   )
+}
+
+/** Whether a handler that was abandoned ends with its abort after all, which has been told. */
+export function heedsAbort(
+  { scope, failure }: { readonly scope: Scope; readonly failure: { error: unknown } | undefined },
+  error: unknown,
+): boolean {
+  return failure?.error instanceof AbandonedError && isEcho(error, scope.signal.reason)
 }
 
 /** Whoever made the answer did not say what failed. */

@@ -3,11 +3,11 @@
  * state, and the listeners of the response (hearing.ts) are shared: closures for each request would triple the cost.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isEcho, isThenable, primaryError } from '../core/dispose.ts'
+import { isThenable, primaryError } from '../core/dispose.ts'
 import { ShutdownError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
 import { close, enter, isCompleted, isInterrupted, type Adapter } from './adapter.ts'
-import { abandoned, disconnected, judge } from './ends.ts'
+import { abandoned, disconnected, heedsAbort, judge } from './ends.ts'
 import { cut, endInTurn, tell } from './failure.ts'
 import { hearEnd, hearProduced } from './hearing.ts'
 import { Sources } from './sources.ts'
@@ -137,12 +137,11 @@ export class Served {
   }
 
   fail(error: unknown): void {
-    const { signal } = this.scope
     if (this.over) {
-      if (!signal.aborted || !isEcho(error, signal.reason)) this.#tell(error)
+      if (!heedsAbort(this, error)) this.#tell(error)
       return
     }
-    this.failure ??= { error, interrupted: signal.aborted }
+    this.failure ??= { error, interrupted: this.scope.signal.aborted }
     this.scope.fail(error)
     const { response } = this
     const begun = response.headersSent || this.#sources !== undefined
