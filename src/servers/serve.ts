@@ -43,6 +43,9 @@ export function start<A>(served: Served, body: (served: Served, a: A) => unknown
   hearPipes(served.response)
   served.start(body, a)
   if (!served.over) hearClose(served.request, served.response, served)
+  const { adapter, scope } = served
+  // What comes after the grace of a shutdown was aborted before anybody could listen.
+  if (adapter.scope.timeout !== undefined && scope.signal.aborted) served.handleEvent()
 }
 
 /** What `around` was opened for goes on in `body`, ends with that, and is answered as its `adapter` does it. */

@@ -211,3 +211,30 @@ test('a request that comes when the grace of a shutdown is over is aborted at on
   const { aborted: cut, stuck } = await within(closing)
   assert.deepEqual([cut, stuck], [2, []])
 })
+
+test('a request that comes then, and has a timeout, is answered although its handler heeds nothing', async (t) => {
+  const app = createApp()
+  const first = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  const server = createServer((request, response) => {
+    const serving = request.url === '/first' ? holding : heedless
+    serving(request, response)
+  })
+  const holding = handle(app, async (_request, _response, scope) => {
+    scope.signal.addEventListener('abort', () => first.resolve())
+    await released.promise
+  })
+  const heedless = handle(app, () => released.promise, { timeout: 60_000 })
+  const listening = await listen(app, server, { port: 0, host: '127.0.0.1', linger: 60_000 })
+  t.after(() => server.closeAllConnections())
+  using busy = await RawClient.open(listening.port, get('/first'))
+  using late = await RawClient.open(listening.port)
+  const closing = app.shutdown({ grace: 0, abortGrace: 60_000 })
+  await within(first.promise)
+  late.socket.write(get('/late'))
+  await within(late.closed)
+  assert.match(late.head, /^HTTP\/1\.1 503 /)
+  busy.socket.destroy()
+  released.resolve()
+  assert.deepEqual((await within(closing)).stuck, [])
+})
