@@ -23,8 +23,8 @@ import { prepareTiming } from './timing.ts'
 /** What all server adapters can be told. */
 export interface AdapterOptions {
   /**
-   * Milliseconds for a whole request, streams included, `0`: at once. When they have passed, the scope is aborted with a `TimeoutError`, and
-   * the answer is a 503 unless one has begun. Default: none.
+   * Milliseconds for a whole request, streams included, `0`: at once. When they have passed, the scope is aborted with a
+   * `TimeoutError`, and the answer is a 503 unless one has begun. Default: none.
    */
   timeout?: number
   /**

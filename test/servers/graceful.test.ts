@@ -1,11 +1,11 @@
 /** However a graceful server is closed: every answer is delivered whole, and nobody who is silent keeps it open. */
 import assert from 'node:assert/strict'
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { suite, test } from 'node:test'
+import { suite, test, type TestContext } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 
-import { createApp, resource } from 'unwind'
+import { createApp, resource, type App, type ShutdownReport } from 'unwind'
 import { handle, listen } from 'unwind/http'
 
 import { get, large, RawClient, SlowDownload } from '../../bench/shutdown/clients.ts'
@@ -179,6 +179,34 @@ for (const [what, head] of [
   })
 }
 
+interface Late {
+  /** Has asked for `/first`, which is aborted. */
+  readonly holding: RawClient
+  /** Had connected before, and has asked for `/late` after that. */
+  readonly late: RawClient
+  readonly closing: Promise<ShutdownReport>
+}
+
+/** Shuts down without a grace, and asks once `/first` was `aborted`; resolves when that connection is closed. */
+async function askLate(
+  t: TestContext,
+  app: App,
+  server: Server,
+  aborted: Promise<void>,
+): Promise<Late> {
+  const { port } = await listen(app, server, { port: 0, host: '127.0.0.1', linger: 60_000 })
+  t.after(() => server.closeAllConnections())
+  const holding = await RawClient.open(port, get('/first'))
+  t.after(() => holding[Symbol.dispose]())
+  const late = await RawClient.open(port)
+  t.after(() => late[Symbol.dispose]())
+  const closing = app.shutdown({ grace: 0, abortGrace: 60_000 })
+  await within(aborted)
+  late.socket.write(get('/late'))
+  await within(late.closed)
+  return { holding, late, closing }
+}
+
 test('a request that comes when the grace of a shutdown is over is aborted at once', async (t) => {
   const app = createApp()
   const aborted: boolean[] = []
@@ -196,14 +224,7 @@ test('a request that comes when the grace of a shutdown is over is aborted at on
       return 'done'
     }),
   )
-  const listening = await listen(app, server, { port: 0, host: '127.0.0.1', linger: 60_000 })
-  t.after(() => server.closeAllConnections())
-  using holding = await RawClient.open(listening.port, get('/first'))
-  using late = await RawClient.open(listening.port)
-  const closing = app.shutdown({ grace: 0, abortGrace: 60_000 })
-  await within(first.promise)
-  late.socket.write(get('/late'))
-  await within(late.closed)
+  const { holding, late, closing } = await askLate(t, app, server, first.promise)
   assert.match(late.head, /^HTTP\/1\.1 503 /)
   assert.deepEqual(aborted, [true])
   released.resolve()
@@ -225,14 +246,7 @@ test('a request that comes then, and has a timeout, is answered although its han
     await released.promise
   })
   const heedless = handle(app, () => released.promise, { timeout: 60_000 })
-  const listening = await listen(app, server, { port: 0, host: '127.0.0.1', linger: 60_000 })
-  t.after(() => server.closeAllConnections())
-  using busy = await RawClient.open(listening.port, get('/first'))
-  using late = await RawClient.open(listening.port)
-  const closing = app.shutdown({ grace: 0, abortGrace: 60_000 })
-  await within(first.promise)
-  late.socket.write(get('/late'))
-  await within(late.closed)
+  const { holding: busy, late, closing } = await askLate(t, app, server, first.promise)
   assert.match(late.head, /^HTTP\/1\.1 503 /)
   busy.socket.destroy()
   released.resolve()
