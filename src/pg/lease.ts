@@ -76,6 +76,11 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
     return this.#session === undefined
   }
 
+  /** It has a connection, and not only the handle of one that was lost. */
+  get connected(): boolean {
+    return (this.#session ?? this.#leaving)?.lost === false
+  }
+
   // oxlint-disable-next-line typescript/no-explicit-any -- what a row is, only the statement knows
   query<Row = any>(
     first: string | PgQueryConfig,

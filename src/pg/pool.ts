@@ -150,14 +150,9 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
   }
 
   stats(): { total: number; idle: number; leased: number; waiting: number } {
-    const { totalCount = this.#sessions.size, idleCount = totalCount - this.#leases.size } =
-      this.#pool
-    return {
-      total: totalCount,
-      idle: idleCount,
-      leased: this.#leases.size,
-      waiting: this.#waiters.size,
-    }
+    const leased = this.#leases.toArray().filter(({ connected }) => connected).length
+    const { totalCount = this.#sessions.size, idleCount = totalCount - leased } = this.#pool
+    return { total: totalCount, idle: idleCount, leased, waiting: this.#waiters.size }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -291,7 +291,7 @@ export interface PgPool<out P = unknown> extends PgQueryable {
     /** Connections that are open or being opened. */
     readonly total: number
     readonly idle: number
-    /** Until the connection is back in the pool: its clean-up counts. */
+    /** Until the connection is back in the pool, or lost: its clean-up counts. */
     readonly leased: number
     /** Calls that wait for a connection. */
     readonly waiting: number

@@ -253,6 +253,17 @@ test('stats() counts what is open, idle, leased and waited for', async () => {
   assert.deepEqual(pool.stats(), { total: 2, idle: 2, leased: 0, waiting: 0 })
 })
 
+test('stats() does not count a lease whose connection is lost: its place is taken by others', async () => {
+  await using observer = await Observer.start()
+  await using pool = pgPool(() => newPool(), { grace: 0 })
+  await using kept = await pool.acquire()
+  await observer.terminate(await backendOf(kept))
+  const other = await pool.acquire()
+  assert.deepEqual(pool.stats(), { total: 1, idle: 0, leased: 1, waiting: 0 })
+  await other[Symbol.asyncDispose]()
+  assert.deepEqual(pool.stats(), { total: 1, idle: 1, leased: 0, waiting: 0 })
+})
+
 test('a pool is in the picture of any app, with its counts, until it is disposed or forgotten', async () => {
   await using site = await Site.open()
   const pools = async (): Promise<unknown[]> => {
