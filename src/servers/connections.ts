@@ -33,8 +33,9 @@ const partialHead = 1_000
 const upgradedGrace = 5_000
 
 export class Connections {
+  /** Milliseconds that idle connections may stay once the server closes. */
+  linger: number
   readonly #server: AnyServer
-  readonly #linger: number
   readonly #links = new Map<Socket, Link>()
   readonly #upgraded = new Set<Socket>()
   readonly #handshaking = new Map<string, Socket>()
@@ -47,10 +48,9 @@ export class Connections {
   #leaving = false
   #draining = false
 
-  /** @param linger milliseconds that idle connections may stay once the server closes */
   constructor(server: AnyServer, linger: number) {
     this.#server = server
-    this.#linger = linger
+    this.linger = linger
     this.#listen()
     this.#override()
   }
@@ -190,9 +190,9 @@ export class Connections {
     this.#draining = true
     for (const session of this.#sessions) session.close()
     this.announceEnd()
-    this.#after(this.#linger, () => this.#endIdle(false))
-    this.#after(this.#linger + partialHead, () => this.#endIdle(true))
-    this.#after(this.#linger + upgradedGrace, () => this.#endUpgraded())
+    this.#after(this.linger, () => this.#endIdle(false))
+    this.#after(this.linger + partialHead, () => this.#endIdle(true))
+    this.#after(this.linger + upgradedGrace, () => this.#endUpgraded())
   }
 
   #reset(): void {

@@ -25,7 +25,8 @@ export const deliveryGrace = 10_000
  *
  * While the server closes, requests on connections that are already open are served, and their answers say
  * `Connection: close`. What the app acquired before this call is released after the last answer was delivered, which may
- * take 10 s longer than the last request.
+ * take 10 s longer than the last request. A server may be given more than once, for several apps: it closes with the
+ * first of them, and the latest `linger` counts.
  * @throws {TypeError} for unknown or wrong options
  * @throws `ERR_SCOPE_CLOSED` once the app has closed
  */
@@ -52,7 +53,7 @@ export interface Attachment extends AsyncDisposable {
 export function attach(call: string, app: App, server: AnyServer, linger: number): Attachment {
   checkServer(call, server)
   checkOpen(call, app)
-  const connections = new Connections(server, linger)
+  const connections = join(server, linger)
   let attached = true
   const { draining } = app
   const announce = (): void => connections.announceEnd()
@@ -64,13 +65,12 @@ export function attach(call: string, app: App, server: AnyServer, linger: number
   })
   // Announced before it was attached: a server that begins to listen in a lame duck.
   if (draining.aborted) announce()
-  const restore = ownDispose(server, () => closed(server, connections))
   const detach = (): void => {
+    if (!attached) return
     attached = false
-    restore()
     draining.removeEventListener('abort', announce)
     undo()
-    connections.detach()
+    leave(server)
   }
   const open = resource({
     name: 'server',
@@ -82,6 +82,36 @@ export function attach(call: string, app: App, server: AnyServer, linger: number
   })
   void app.get(open)
   return { connections, [Symbol.asyncDispose]: () => Promise.resolve(detach()) }
+}
+
+/** What those who are attached to one server share: a second override of its methods could not be taken off alone. */
+interface Shared {
+  readonly connections: Connections
+  readonly restore: () => void
+  users: number
+}
+
+const servers = new WeakMap<AnyServer, Shared>()
+
+function join(server: AnyServer, linger: number): Connections {
+  const known = servers.get(server)
+  if (known !== undefined) {
+    known.users += 1
+    known.connections.linger = linger
+    return known.connections
+  }
+  const connections = new Connections(server, linger)
+  const restore = ownDispose(server, () => closed(server, connections))
+  servers.set(server, { connections, restore, users: 1 })
+  return connections
+}
+
+function leave(server: AnyServer): void {
+  const shared = servers.get(server)
+  if (shared === undefined || (shared.users -= 1) > 0) return
+  servers.delete(server)
+  shared.restore()
+  shared.connections.detach()
 }
 
 /** Stop accepting, and resolve once every connection has ended. */

@@ -28,6 +28,9 @@ function isWebSocketServer(server: Partial<WebSocketServerLike> | undefined): bo
   return typeof on === 'function' && typeof close === 'function' && !('listen' in Object(server))
 }
 
+/** Two handlers would close the sockets under each other. */
+const served = new WeakSet<object>()
+
 type SocketHandler = (socket: Socket, scope: Scope, request: IncomingMessage) => unknown
 
 /** Milliseconds for handlers whose socket was closed by a disposal, before their scopes are aborted. */
@@ -49,7 +52,7 @@ const handlerGrace = 10_000
  *   for await (const message of socket) await socket.send(message)
  * })
  * ```
- * @throws {TypeError} for unknown or wrong options
+ * @throws {TypeError} for unknown or wrong options, and for a server that is served already
  * @throws `ERR_SCOPE_CLOSED` once the app has closed
  */
 export function serveSockets(
@@ -65,9 +68,14 @@ export function serveSockets(
     throw expected('the second argument of serveSockets()', wanted, server)
   }
   checkFunction('the handler given to serveSockets()', handler)
+  if (served.has(server)) {
+    const wanted = 'served once: each handler has a server of its own'
+    throw expected('the WebSocketServer given to serveSockets()', wanted, server)
+  }
   const service = new Service(app, server, handler, options)
   const sockets = (): Promise<void> => service.close()
   app.defer(sockets)
+  served.add(server)
   server.on('connection', (webSocket: object, request: IncomingMessage) => {
     service.accept(webSocket, request)
   })

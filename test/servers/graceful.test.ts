@@ -6,7 +6,7 @@ import { suite, test, type TestContext } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 
 import { createApp, resource, type App, type ShutdownReport } from 'unwind'
-import { handle, listen } from 'unwind/http'
+import { graceful, handle, listen } from 'unwind/http'
 
 import { get, large, RawClient, SlowDownload } from '../../bench/shutdown/clients.ts'
 import { isPending, quiet, within } from '../core/support/promises.ts'
@@ -251,4 +251,24 @@ test('a request that comes then, and has a timeout, is answered although its han
   busy.socket.destroy()
   released.resolve()
   assert.deepEqual((await within(closing)).stuck, [])
+})
+
+test('of several who made a server graceful each can let go of it alone, and the last leaves it as it was', async () => {
+  await using app = createApp()
+  await using other = createApp()
+  const body = Buffer.alloc(large, 'x')
+  const server = createServer((_request, response) => response.end(body))
+  const methods = (): unknown[] => [server.closeIdleConnections, server[Symbol.asyncDispose]]
+  const before = methods()
+  const first = graceful(app, server, { linger })
+  const listening = await listen(other, server, { port: 0, host: '127.0.0.1', linger })
+  await first[Symbol.asyncDispose]()
+  await first[Symbol.asyncDispose]()
+  const download = await SlowDownload.begin(listening.port)
+  const closing = listening[Symbol.asyncDispose]()
+  while (server.listening) await turn()
+  await within(download.readOn(200 * 1024 * 1024))
+  assert.ok(download.whole)
+  await within(Promise.resolve(closing))
+  assert.deepEqual(methods(), before)
 })

@@ -231,3 +231,13 @@ test('what is no app, no handler, no option is refused by name', async (t) => {
   assert.throws(() => serveSockets(app, server, echo), { code: 'ERR_SCOPE_CLOSED' })
   assert.equal(server.listenerCount('connection'), 0)
 })
+
+test('a server is served by one handler: a second one would close its sockets', async (t) => {
+  await using service = await Service.open(t, echo)
+  const { app, server } = service
+  const wanted = /the WebSocketServer given to serveSockets\(\) to be served once/
+  assert.throws(() => serveSockets(app, server, echo), wanted)
+  await using peer = await service.connect()
+  await peer.send('hello')
+  assert.equal(await next(peer), 'hello')
+})
