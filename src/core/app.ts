@@ -13,7 +13,7 @@ import { Overrides } from './overrides.ts'
 import { releaseList } from './release-alone.ts'
 import type { ShutdownOptions } from './reports.ts'
 import { definitionOf } from './resource.ts'
-import { ScopeNode } from './scope.ts'
+import { ScopeNode, type Name } from './scope.ts'
 import { appRules, defaults, inherit, servingWith } from './settings.ts'
 import { keepShapes } from './shapes.ts'
 import { shutDown, shutdownRules } from './shutdown.ts'
@@ -59,8 +59,8 @@ export function openServing(app: App, options: ScopeOptions): Scope {
 }
 
 /** The same for many scopes, which differ in nothing but their names: the options are looked at once. */
-export function servingOpener(app: App, options: ScopeOptions): (name: string) => Scope {
-  if (!(app instanceof ScopeNode)) return (name) => app.child({ ...options, name })
+export function servingOpener(app: App, options: ScopeOptions): (name: Name) => Scope {
+  if (!(app instanceof ScopeNode)) return (name) => app.child({ ...options, name: String(name) })
   const settings = servingWith(inherit(app.settings, options))
   const { kind = 'request', timeout } = options
   return (name) => {

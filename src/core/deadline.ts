@@ -1,50 +1,32 @@
 /**
- * Time, as cheaply as it can be had: a clock that is read once in a tick where many scopes ask for it, unless somebody
- * looks at the times; timers; and listening to a signal.
+ * Time, as cheaply as it can be had: a clock that is read once in a turn of the event loop, unless somebody looks at the
+ * times; timers; and listening to a signal.
  */
 // Not the global ones, which tests and DOMs replace: the clock must go on.
 import { performance } from 'node:perf_hooks'
-import { setTimeout as setClock } from 'node:timers'
+import { setImmediate as atTurn } from 'node:timers'
 import { acquired, released, scopeClosed } from './events.ts'
 
-/** Milliseconds: how far `roughNow` may lag behind. */
-const tick = 2
-
-/**
- * Readings in a tick from which on a timer is cheaper. It costs more than its own turn of the event loop: while there is
- * one, each wait for a socket has a bound, which made a query on a leased connection 2.5 µs dearer, a fourteenth.
- */
-const many = 500
-
-/** The last reading, and whether it is good until the end of the tick; the readings since the tick began, and when it did. */
-const clock = { reading: 0, fresh: false, readings: 0, since: 0 }
+/** The last reading, and whether it is good: until the event loop turns. */
+const clock = { reading: 0, fresh: false }
 let lookers = 0
 
 /**
- * Milliseconds of the monotonic clock, at most a tick old while the event loop turns; exact while somebody looks at
- * times. Reading the real one costs more than a scope.
+ * Milliseconds of the monotonic clock when this turn of the event loop first asked; exact while somebody looks at times.
+ * Reading the real one costs more than a scope, and a timer would give each wait for a socket a bound, which the kernel
+ * charges for (docs/decisions/one-reading-a-turn.md).
  */
 export function roughNow(): number {
-  clock.readings += 1
   return clock.fresh ? clock.reading : readClock()
 }
 
 function readClock(): number {
   const now = performance.now()
   if (lookers > 0 || timesArePublished()) return now
-  if (now - clock.since >= tick) beginTick(now)
+  clock.fresh = true
+  atTurn(forget)
   // Whole milliseconds: a fraction would be allocated wherever it is stored.
   return (clock.reading = Math.floor(now))
-}
-
-/** Where the tick before had many readings, this one has a timer instead of all but the first. */
-function beginTick(now: number): void {
-  clock.fresh = clock.readings >= many && now - clock.since < 2 * tick
-  clock.readings = 0
-  clock.since = now
-  if (!clock.fresh) return
-  // Unreferenced, and not renewed: a process that opens no scope is not woken.
-  setClock(forget, tick).unref()
 }
 
 /** The same clock, for those who compare with it: what began is never younger than it was. */

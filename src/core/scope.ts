@@ -50,6 +50,9 @@ import {
 
 let opened = 0
 
+/** A text, or what makes one. */
+export type Name = string | { toString(): string }
+
 /**
  * What it is to the other files of the core is not #private, because each private name makes every scope dearer, and
  * users see the interface `Scope` alone. A class that extends another one would cost a tenth of a scope, too.
@@ -57,7 +60,8 @@ let opened = 0
 export class ScopeNode implements Scope, Ambient, Unwindable {
   readonly parent: ScopeNode | undefined
   readonly kind: ScopeKind
-  readonly name: string
+  /** Its name, or what it is made of when somebody looks. */
+  called: Name
   readonly settings: Settings
   state: ScopeState = 'open'
   running = false
@@ -84,13 +88,13 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   constructor(
     parent: ScopeNode | undefined,
     kind: ScopeKind,
-    name: string,
+    called: Name,
     settings: Settings,
     frame: Frame,
   ) {
     this.parent = parent
     this.kind = kind
-    this.name = name
+    this.called = called
     this.settings = settings
     this.frame = frame
     this.completion = kind === 'app' ? Completion.success : Completion.unknown
@@ -105,6 +109,12 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   /** Itself: what is ambient in it. */
   get scope(): this {
     return this
+  }
+
+  get name(): string {
+    const name = String(this.called)
+    this.called = name
+    return name
   }
 
   get id(): string {
@@ -256,10 +266,10 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
 
   next(
     kind: 'request' | 'scope' = this.nextKind,
-    name: string = kind,
+    called: Name = kind,
     settings: Settings = this.settings,
   ): ScopeNode {
-    return new ScopeNode(this, kind, name, settings, openFrame())
+    return new ScopeNode(this, kind, called, settings, openFrame())
   }
 
   get nextKind(): 'request' | 'scope' {

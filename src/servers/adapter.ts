@@ -16,7 +16,7 @@ import {
 } from '../core/options.ts'
 import { concludeEmpty } from '../core/life.ts'
 import { title } from '../core/misuse.ts'
-import { ScopeNode } from '../core/scope.ts'
+import { ScopeNode, type Name } from '../core/scope.ts'
 import type { App, Scope, ScopeOptions } from '../core/types.ts'
 import { prepareTiming } from './timing.ts'
 
@@ -69,9 +69,9 @@ export interface Adapter {
   readonly doubtedFrom: number
   readonly serverTiming: boolean
   readonly onError: OnRequestError | undefined
-  readonly name: (request: IncomingMessage) => string
+  readonly name: (request: IncomingMessage) => Name
   /** A scope of that name, even while the app shuts down. */
-  readonly open: (name: string) => Scope
+  readonly open: (name: Name) => Scope
 }
 
 /** What adapters differ in. */
@@ -178,7 +178,22 @@ function nameBy(options: AdapterOptions): Adapter['name'] {
   return (request) => options.name?.(request) ?? methodAndPath(request)
 }
 
-function methodAndPath({ method = 'GET', url = '/' }: IncomingMessage): string {
-  const query = url.indexOf('?')
-  return `${method} ${query < 0 ? url : url.slice(0, query)}`
+function methodAndPath({ method = 'GET', url = '/' }: IncomingMessage): MethodAndPath {
+  return new MethodAndPath(method, url)
+}
+
+/** Without the query; put together when somebody looks, because few do. */
+class MethodAndPath {
+  readonly #method: string
+  readonly #url: string
+
+  constructor(method: string, url: string) {
+    this.#method = method
+    this.#url = url
+  }
+
+  toString(): string {
+    const query = this.#url.indexOf('?')
+    return `${this.#method} ${query < 0 ? this.#url : this.#url.slice(0, query)}`
+  }
 }

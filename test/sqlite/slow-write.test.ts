@@ -29,7 +29,6 @@ describe('a transaction that is held for too long', () => {
       await using tx = await db.write()
       tx.commit()
     }
-    // The clock of the package has a timer of its own.
     const own = set.mock.calls.filter(({ arguments: [, ms] }) => ms === 60_000)
     const [timer, ...more] = own.map(({ result }) => result)
     assert.equal(more.length, 0)

@@ -86,8 +86,8 @@ test(
     await quiet()
     assert.deepEqual(ends, { aborted: 2 * crowd, others: 0 })
     assert.deepEqual(service.reported, [])
-    // The core has a clock and a sweep, one of each for all scopes, which stop when nobody needs them.
-    assert.ok(timers.alive <= 2, `${timers.alive} timers`)
+    // The core has one sweep for all scopes, which stops when nobody needs it.
+    assert.ok(timers.alive <= 1, `${timers.alive} timers`)
     assert.equal(await openFiles(), files)
     const grown = (await usedHeap()) - heap
     // A tenth of what 1,000 sockets take.

@@ -18,7 +18,7 @@ export function watchTimers(): Disposable & { readonly alive: number } {
   }
 }
 
-/** The clock of the core and its search for leaks: one timer each, for the whole process, and kept alive by neither. */
+/** The core's search for leaks: one timer for the whole process, which is not kept alive by it. */
 function isShared(): boolean {
-  return /core\/(?:deadline|sweeping)\.[jt]s/.test(new Error('where it is made').stack ?? '')
+  return /core\/sweeping\.[jt]s/.test(new Error('where it is made').stack ?? '')
 }
