@@ -128,7 +128,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
 
   transaction<R>(first: RetryOptions | Body<R> | undefined, second?: Body<R>): Promise<R> {
     if (typeof first === 'function' && second === undefined) {
-      return inTransaction(this, undefined, first)
+      return inTransaction(this.acquire(), undefined, first)
     }
     try {
       const body = bodyOf<Body<R>>('transaction()', first, second)

@@ -9,13 +9,12 @@ import { bodyOf, checkOptions, expected, oneOf } from '../core/options.ts'
 import { override } from '../core/overrides.ts'
 import { value } from '../core/resource.ts'
 import type { Override, Scope } from '../core/types.ts'
-import type { AfterCommit } from './commit.ts'
 import { poolExhausted, unexpectedRollback } from './errors.ts'
 import { transactionRules } from './frame.ts'
 import { cancelOnAbort, join } from './joining.ts'
 import { LeasePool } from './pool.ts'
 import type { PgResources } from './resources.ts'
-import { afterDispose, isToCommit, type Body } from './retry.ts'
+import { inSavepoint, inTransaction, type Body } from './retry.ts'
 import { Transaction } from './transaction.ts'
 import type { PgLease, PgTransaction, PgTransactionOptions } from './types.ts'
 
@@ -121,7 +120,7 @@ async function nested<R>(call: Call, body: Body<R>): Promise<R> {
     around instanceof Transaction
       ? await around.savepoint(options.signal)
       : await around.savepoint()
-  return await untilItsEnd(savepoint, () => inside(call, savepoint, [], body))
+  return await inSavepoint(savepoint, () => inside(call, savepoint, [], body))
 }
 
 async function requiresNew<R>(call: Call, body: Body<R>): Promise<R> {
@@ -130,37 +129,10 @@ async function requiresNew<R>(call: Call, body: Body<R>): Promise<R> {
   const pool = await scope.get(resources.pool)
   if (pool instanceof LeasePool) refuseToWaitForItself(pool, scope)
   const lease = await pool.acquire(signal && { signal })
-  let later: AfterCommit | undefined
-  let result: R
-  try {
-    const tx = await lease.begin(options)
+  return await inTransaction(lease, options, (tx) => {
     const own = [override(resources.connection, value<PgLease>(lease))]
-    result = await untilItsEnd(tx, async () => {
-      const done = await inside(call, tx, own, body)
-      // Once the connection is back: they may ask the pool for one, and there may be no other.
-      if (tx instanceof Transaction) later = tx.postponeCallbacks()
-      return done
-    })
-  } finally {
-    await lease[Symbol.asyncDispose]()
-  }
-  await later?.run()
-  return result
-}
-
-/** Commit what `work` did, or undo it. */
-async function untilItsEnd<R>(
-  tx: PgTransaction & AsyncDisposable,
-  work: () => Promise<R>,
-): Promise<R> {
-  try {
-    const result = await work()
-    if (isToCommit(tx)) await tx.commit()
-    await tx[Symbol.asyncDispose]()
-    return result
-  } catch (error) {
-    throw await afterDispose(tx, error)
-  }
+    return inside(call, tx, own, body)
+  })
 }
 
 /** In a scope of its own, in which `tx` is the transaction. */
