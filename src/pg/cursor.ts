@@ -13,7 +13,7 @@ import {
   type CursorQuery,
 } from './cursor-query.ts'
 import { CursorRows } from './cursor-rows.ts'
-import { commit, idle, quietOrLost, quieten, rollBack } from './ending.ts'
+import { idle, quietOrLost, quieten, rollBack, withinGrace } from './ending.ts'
 import { checkEnds } from './ends.ts'
 import { checkPooling } from './pooling.ts'
 import type { Session } from './session.ts'
@@ -145,7 +145,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
     checkEnds(session, text)
     if (!declarable(text)) return this.#runWhole({ ...format, text, ...(values && { values }) })
     if (alone) await idle(session)
-    if (alone && session.status !== 'T' && session.status !== 'E') {
+    if (alone && !session.inTransaction) {
       this.#began = true
       await this.#send('BEGIN')
     }
@@ -207,26 +207,33 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
   }
 
   async #close(): Promise<void> {
-    const { session } = this.#admission ?? {}
-    if (this.#state === 'failed' || this.#state === 'done' || session === undefined) {
+    if (this.#state === 'failed' || this.#state === 'done' || this.#admission === undefined) {
       await this.#reads.done
     } else {
       this.#shut(() => this.#released())
-      // With a transaction of its own, nothing else gets in before the end of that.
-      if (this.#began) await session.exclusively(() => this.#leave(session))
-      else await this.#leave(session)
+      await this.#endOnServer()
     }
     this.#shut(() => this.#released())
   }
 
-  async #leave(session: Session): Promise<void> {
+  /** It failed, all rows are here, or nobody wants them. */
+  async #endOnServer(): Promise<void> {
+    const { session } = this.#admission ?? {}
+    if (session === undefined) return
     try {
-      if (this.#statement !== undefined) await this.#withdraw(this.#statement, session)
-      if (this.#began) await this.#endTransaction(session)
-      else this.#closeInTurn(session)
+      // With a transaction of its own, nothing else gets in before the end of that.
+      if (this.#began) await session.exclusively(() => this.#leave(session))
+      else await this.#leave(session)
     } finally {
-      this.#over()
+      this.#admission = undefined
+      this.home?.remove(this)
     }
+  }
+
+  async #leave(session: Session): Promise<void> {
+    if (this.#statement !== undefined) await this.#withdraw(this.#statement, session)
+    if (this.#began) await this.#endTransaction(session)
+    else this.#closeInTurn(session)
   }
 
   /** Whoever reads is told why. */
@@ -242,24 +249,12 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
     await this.#reads.done
   }
 
-  /** It failed, or all rows are here. */
-  async #endOnServer(): Promise<void> {
-    const { session } = this.#admission ?? {}
-    if (session === undefined) return
-    try {
-      if (this.#began) await session.exclusively(() => this.#endTransaction(session))
-      else this.#closeInTurn(session)
-    } finally {
-      this.#over()
-    }
-  }
-
   /** The line is held; what was sent before, as the end of a lock, is answered first. */
   async #endTransaction(session: Session): Promise<void> {
     await quietOrLost(session)
     if (session.lost) return
     if (this.#state === 'failed' || session.failed) await rollBack(session)
-    else await commit(session)
+    else await withinGrace(session, session.direct('COMMIT'))
   }
 
   /** Nobody waits for it: what runs already may take long. Where it fails, its transaction is over. */
@@ -267,11 +262,6 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
     // Without its admission, the connection may be somebody else's.
     if (!this.#declared || session.failed || this.#admission === undefined) return
     control(session, `CLOSE ${this.#name}`).promise.catch(ignore)
-  }
-
-  #over(): void {
-    this.#admission = undefined
-    this.home?.remove(this)
   }
 
   #shut(why: () => Error): void {

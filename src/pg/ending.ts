@@ -1,6 +1,6 @@
 /**
  * How a lease, a transaction or a savepoint leaves its connection behind: nothing runs, and the transaction is over,
- * or the connection is closed. What could not be cleaned is gone: none of these rejects, but for a COMMIT.
+ * or the connection is closed. What could not be cleaned is gone.
  */
 import { hasPrepared } from './driver.ts'
 import type { Policy } from './policy.ts'
@@ -27,14 +27,6 @@ export async function rollBack(session: Session): Promise<void> {
   if (session.lost || session.status === 'I') return
   await tell(session, 'ROLLBACK')
   if (!session.lost && !session.atRest) session.retire(unfinished())
-}
-
-/**
- * What was done is done, and the connection can be used for the next.
- * @throws what the server says
- */
-export async function commit(session: Session): Promise<void> {
-  await withinGrace(session, session.direct('COMMIT'))
 }
 
 /** Back to where the savepoint was made, in a transaction that can go on. */
