@@ -58,7 +58,7 @@ export interface Asking {
 }
 
 /** Rejects with `ERR_PG_LOCK_NOT_AVAILABLE` after the timeout, and with the reason of a signal. */
-export async function takeLock(want: Wanted, asking: Asking): Promise<void> {
+export async function takeLock(want: Wanted, asking: Asking): Promise<true> {
   const { key, timeout } = want
   if (timeout === 0) {
     if (!(await tryLock(want, asking))) throw lockTimedOut(key, timeout)
@@ -66,6 +66,7 @@ export async function takeLock(want: Wanted, asking: Asking): Promise<void> {
     const [wait] = asking.functions
     await ask(want, asking, want.sql(wait))
   }
+  return true
 }
 
 export async function tryLock(want: Wanted, asking: Asking): Promise<boolean> {

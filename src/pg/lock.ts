@@ -36,10 +36,7 @@ const ofTransaction = 'Begin a transaction, and use its advisoryLock().'
 
 export async function advisoryLock(host: LockHost, parameters: LockArguments): Promise<Lock> {
   const lock = new Lock(host, lockWanted(parameters, 'advisoryLock()'))
-  await lock.take(async (want, asking) => {
-    await takeLock(want, asking)
-    return true
-  })
+  await lock.take(takeLock)
   return lock
 }
 

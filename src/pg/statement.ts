@@ -98,7 +98,7 @@ export class Statement {
 }
 
 /** What `query` was given, in either of its forms. */
-export interface Query {
+interface Query {
   readonly text: string | PgQueryConfig
   readonly values: readonly unknown[] | undefined
   readonly signal: AbortSignal | undefined

@@ -9,10 +9,9 @@ import { disposedError } from '../core/lease.ts'
 import { outside } from './driver.ts'
 import { ListeningConnection, type OwnClient } from './listening-connection.ts'
 import { Notifications, Reading } from './notifications.ts'
-import { Gate } from './time.ts'
 import type { PgNotification, PgSubscription } from './held-types.ts'
 
-export interface Listening {
+interface Listening {
   readonly channel: string
   readonly maxQueue: number
   /** Milliseconds. */
@@ -32,7 +31,6 @@ export class Subscription implements PgSubscription, AsyncDisposable {
   readonly #onEnd: (subscription: Subscription) => void
   readonly #ticket: Ticket | undefined
   readonly #stop = new AbortController()
-  readonly #stopped = new Gate()
   #connection: ListeningConnection | undefined = undefined
   /** Something may have been missed, and nobody was told. */
   #missed = false
@@ -64,11 +62,14 @@ export class Subscription implements PgSubscription, AsyncDisposable {
     signal?.addEventListener('abort', onAbort, { once: true })
     this.#forget = () => signal?.removeEventListener('abort', onAbort)
     try {
-      await outside(() => Promise.race([this.#connect(), this.#stopped.wait()]))
+      await outside(() => this.#connect())
     } catch (error) {
-      await this.end()
-      signal?.throwIfAborted()
-      throw error
+      // Where it was ended meanwhile, that is what closed its connection.
+      if (!this.#stop.signal.aborted) {
+        await this.end()
+        signal?.throwIfAborted()
+        throw error
+      }
     }
     signal?.throwIfAborted()
     if (this.#stop.signal.aborted) throw disposedError('The subscription')
@@ -85,7 +86,6 @@ export class Subscription implements PgSubscription, AsyncDisposable {
 
   async #end(): Promise<void> {
     this.#stop.abort()
-    this.#stopped.open()
     this.#queue.end()
     this.#forget?.()
     this.#onEnd(this)

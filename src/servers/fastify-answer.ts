@@ -98,7 +98,7 @@ function isUnbegun({ held, response }: Served): boolean {
 }
 
 /** An `onSend` hook. */
-export function holdBack(
+function holdBack(
   _request: FastifyRequest,
   reply: FastifyReply,
   payload: unknown,

@@ -8,7 +8,7 @@ import { isClosed, statusOf, textOf } from './failure.ts'
 import { bodyOf, open, type Source } from './source.ts'
 
 /** A response, and what its body yields while it is still being made. */
-export interface Looked {
+interface Looked {
   readonly response: Response
   readonly source: Source | undefined
 }

@@ -8,7 +8,7 @@ import { isObject } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 import type { SourceFailure } from './sources.ts'
 
-export type Step = IteratorResult<unknown, unknown>
+type Step = IteratorResult<unknown, unknown>
 
 export interface Source {
   readonly next: () => Promise<Step>
