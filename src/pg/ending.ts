@@ -4,6 +4,7 @@
  */
 import { hasPrepared } from './driver.ts'
 import type { Policy } from './policy.ts'
+import { needsReset } from './reset.ts'
 import type { Session } from './session.ts'
 import { within } from './time.ts'
 
@@ -44,9 +45,7 @@ function restoring(session: Session): string[] {
   const { reset } = policy
   const messages: string[] = []
   if (status !== 'I' || unsafe) messages.push('ROLLBACK')
-  if (reset.when === 'always' || (reset.when === 'auto' && dirty)) {
-    messages.push(prepared ? reset.afterPrepare : reset.sql)
-  }
+  if (needsReset(reset, dirty)) messages.push(prepared ? reset.afterPrepare : reset.sql)
   return reset.joins && messages.length > 1 ? [messages.join('; ')] : messages
 }
 

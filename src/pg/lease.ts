@@ -16,6 +16,7 @@ import { interrupt, quieten, restore } from './ending.ts'
 import { cursorOpen, transactionOpen } from './errors.ts'
 import { poolOfOne } from './facades.ts'
 import { transactionFrame } from './frame.ts'
+import type { Lessor } from './lessor.ts'
 import { advisoryLock, tryAdvisoryLock, type Lock, type LockHost } from './lock.ts'
 import type { LockArguments } from './lock-wait.ts'
 import type { Owner } from './owner.ts'
@@ -34,11 +35,6 @@ import type {
 const done: Promise<void> = Promise.resolve()
 const what = 'The PostgreSQL connection'
 const transactionKind = new Kind('pg.transaction')
-
-/** Whom it is told to that a lease is over. */
-export interface Lessor {
-  returned(lease: Lease): void
-}
 
 export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockHost, Link<Lease> {
   next: Lease | undefined = undefined

@@ -1,30 +1,21 @@
 /**
- * The leases of one pool. Whoever waits for a connection can give up, and is turned away when the pool is disposed; a
- * connection that comes too late goes back. The driver is called outside of every request.
+ * A pool of leases, as its users have it. From the beginning of its end nobody gets one any more; who holds one has the
+ * time to give it back.
  */
-import { Kind, ticketFor, type Ticket } from '../core/held.ts'
+import { Kind, ticketFor } from '../core/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
 import { abortSignal, bodyOf, checkOptions, count } from '../core/options.ts'
 import { poolClosed, poolOpened, type PoolSource } from '../core/pools.ts'
 import type { Scope } from '../core/types.ts'
-import { Chain } from './chain.ts'
-import {
-  connectOutside,
-  guard,
-  outside,
-  releaseOutside,
-  type DriverClient,
-  type DriverPool,
-  type Release,
-} from './driver.ts'
-import { neverAtRest } from './errors.ts'
+import { guard, outside, type DriverPool } from './driver.ts'
 import type { FacadePool } from './facade-pool.ts'
 import { poolOfLeases } from './facades.ts'
 import { transactionRules } from './frame.ts'
-import { Lease, type Lessor } from './lease.ts'
+import type { Lease } from './lease.ts'
+import { Lessor } from './lessor.ts'
 import type { Policy } from './policy.ts'
 import { inTransaction, inTransactions, type Body } from './retry.ts'
-import { sessionOf, type Session } from './session.ts'
+import { Sessions } from './sessions.ts'
 import { keepShapes } from './shapes.ts'
 import { Subscriptions } from './listen.ts'
 import { poolName } from './pool-name.ts'
@@ -39,7 +30,6 @@ import type {
   PgQueryResult,
   PgTransactionOptions,
 } from './types.ts'
-import { Waiter } from './waiter.ts'
 
 type RetryOptions = PgTransactionOptions & { retry?: number }
 
@@ -48,24 +38,20 @@ const retryRules = { ...transactionRules, retry: count }
 
 const what = 'The PostgreSQL pool'
 
-export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Lessor {
+export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
   readonly system = 'postgresql'
   /** The app that disposes it. */
   lender: Scope | undefined = undefined
   readonly #pool: DriverPool
   readonly #own: boolean
   readonly #policy: Policy
-  readonly #leases = new Chain<Lease>()
-  readonly #waiters = new Chain<Waiter>()
-  /** The connections seen so far, until their sockets are closed. */
-  readonly #sessions = new Map<DriverClient, Session>()
-  readonly #onGiveUp = (waiter: Waiter): void => this.#waiters.remove(waiter)
+  readonly #sessions = new Sessions()
+  readonly #lessor: Lessor
   readonly #subscriptions: Subscriptions
   #driver: FacadePool | undefined = undefined
   #name: string | undefined = undefined
   /** Of its leases. */
   #kind: Kind | undefined = undefined
-  #onLastReturn: (() => void) | undefined = undefined
   #disposing: Promise<void> | undefined = undefined
 
   // Query builders know a pool by the name of its class, and minifiers change that.
@@ -77,6 +63,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
     this.#pool = pool
     this.#own = own
     this.#policy = policy
+    this.#lessor = new Lessor(pool, policy, this.#sessions)
     this.#subscriptions = new Subscriptions(pool, policy)
     keepShapes()
     poolOpened(this)
@@ -94,8 +81,8 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
       return Promise.reject(error)
     }
     const ticket = ticketFor((this.#kind ??= new Kind('pg.lease', { pool: this.poolName })), lent)
-    if (ticket?.isTraced !== true) return this.#wait(options?.signal, ticket)
-    return ticket.trace(() => this.#wait(options?.signal, ticket))
+    if (ticket?.isTraced !== true) return this.#lessor.acquire(options?.signal, ticket)
+    return ticket.trace(() => this.#lessor.acquire(options?.signal, ticket))
   }
 
   get poolName(): string {
@@ -150,9 +137,14 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
   }
 
   stats(): { total: number; idle: number; leased: number; waiting: number } {
-    const leased = this.#leases.toArray().filter(({ connected }) => connected).length
+    const { leased, waiting } = this.#lessor
     const { totalCount = this.#sessions.size, idleCount = totalCount - leased } = this.#pool
-    return { total: totalCount, idle: idleCount, leased, waiting: this.#waiters.size }
+    return { total: totalCount, idle: idleCount, leased, waiting }
+  }
+
+  /** `app` disposes it from now on. */
+  lend(app: Scope): void {
+    this.lender = app
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -168,112 +160,36 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
 
   /** Whether one of its leases is held by whoever is meant. */
   isHeldBy(holder: (scope: Scope) => boolean): boolean {
-    return this.#leases.toArray().some(({ scope }) => scope !== undefined && holder(scope))
-  }
-
-  /** For its leases. */
-  returned(lease: Lease): void {
-    this.#leases.remove(lease)
-    if (this.#leases.size === 0) this.#onLastReturn?.()
+    return this.#lessor.isHeldBy(holder)
   }
 
   /** Close every connection now. */
   destroy(error: Error): void {
     this.#disposing ??= Promise.resolve()
-    poolClosed(this)
-    this.#turnAway()
-    void this.#subscriptions.end()
-    for (const lease of this.#leases.toArray()) lease.destroy(error)
-    for (const session of this.#sessions.values()) session.destroy(error)
-  }
-
-  #wait(signal: AbortSignal | undefined, ticket: Ticket | undefined): Promise<Lease> {
-    return new Promise((resolve, reject) => {
-      const waiter = new Waiter(resolve, reject, signal, this.#onGiveUp, ticket)
-      this.#waiters.add(waiter)
-      this.#connect(waiter)
-    })
-  }
-
-  #connect(waiter: Waiter): void {
-    connectOutside(this.#pool, (error, client, release) => {
-      if (client === undefined)
-        this.#fail(waiter, error ?? new Error('The pool gave no connection.'))
-      else if (waiter.settled) releaseOutside(release)
-      else this.#hand(client, release, waiter)
-    })
-  }
-
-  #hand(client: DriverClient, release: Release, waiter: Waiter): void {
-    const known = this.#sessions.get(client)
-    const session = known ?? this.#meet(client)
-    session.checkOut(release, this.#policy)
-    if (waiter.ticket !== undefined) waiter.ticket.opened = known === undefined
-    if (session.atRest) this.#lend(session, waiter)
-    else void this.#bringToRest(session, waiter)
-  }
-
-  #lend(session: Session, waiter: Waiter): void {
-    const lease = new Lease(session, this, waiter.ticket)
-    lease.scope = waiter.scope
-    this.#leases.add(lease)
-    this.#waiters.remove(waiter)
-    waiter.resolve(lease)
-  }
-
-  /** Somebody who does not use these leases returned it in the middle of something. */
-  async #bringToRest(session: Session, waiter: Waiter): Promise<void> {
-    await within(this.#policy.grace, session.whenQuiet())
-    if (!session.atRest) session.retire(new Error('The connection was not at rest.'))
-    if (waiter.settled) session.giveBack()
-    else if (session.atRest) this.#lend(session, waiter)
-    else if (waiter.lookAgain()) this.#connect(waiter)
-    else this.#fail(waiter, neverAtRest())
-  }
-
-  #fail(waiter: Waiter, error: Error): void {
-    this.#waiters.remove(waiter)
-    if (!waiter.settled) waiter.reject(error)
-  }
-
-  #meet(client: DriverClient): Session {
-    const session = sessionOf(client, this.#policy)
-    this.#sessions.set(client, session)
-    void session.ended.then(() => this.#sessions.delete(client))
-    return session
+    void this.#close()
+    this.#lessor.destroy(error)
+    this.#sessions.destroy(error)
   }
 
   async #dispose(): Promise<void> {
-    poolClosed(this)
-    this.#turnAway()
-    const ended = this.#subscriptions.end()
-    await this.#leasesReturned()
-    // Whoever still holds one has had the time to give it back.
-    await Promise.all(this.#leases.toArray().map((lease) => lease.release(undefined, 'cancel')))
-    await ended
+    const closed = this.#close()
+    await this.#lessor.allReturned()
+    await closed
     if (this.#own) await this.#end()
   }
 
-  /** The driver would never answer those who wait when it is ended. */
-  #turnAway(): void {
-    for (const waiter of this.#waiters.toArray()) this.#fail(waiter, this.#dead())
-  }
-
-  async #leasesReturned(): Promise<void> {
-    if (this.#leases.size === 0) return
-    const returned = new Promise<void>((resolve) => {
-      this.#onLastReturn = resolve
-    })
-    await within(this.#policy.grace, returned)
+  /** Nobody gets anything from it any more. Resolves when its subscriptions have ended. */
+  #close(): Promise<void> {
+    poolClosed(this)
+    this.#lessor.turnAway(() => this.#dead())
+    return this.#subscriptions.end()
   }
 
   /** The driver calls a pool ended while its sockets are still open, and waits for ever for a connection that is not answered. */
   async #end(): Promise<void> {
     const { grace } = this.#policy
     if (this.#pool.ending !== true) await within(grace, outside(end, this.#pool))
-    const sockets = Array.from(this.#sessions.values(), ({ ended }) => ended)
-    const closed = await within(grace, Promise.all(sockets))
-    if (!closed) for (const session of this.#sessions.values()) session.destroy(ending())
+    await this.#sessions.closed(grace)
     // Those that are still being opened.
     for (const client of this.#pool._clients ?? []) client.connection?.stream.destroy()
   }
@@ -285,8 +201,4 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource, Les
 
 function end(pool: DriverPool): Promise<void> {
   return pool.end()
-}
-
-function ending(): Error {
-  return new Error('Its pool was disposed.')
 }

@@ -34,6 +34,10 @@ export function resetPolicy(reset: PgReset = 'auto'): ResetPolicy {
   return { when, sql, afterPrepare: sql, joins: false }
 }
 
+export function needsReset({ when }: ResetPolicy, dirty: boolean): boolean {
+  return when === 'always' || (when === 'auto' && dirty)
+}
+
 export const resetRule: Rule = {
   expected: "'auto', 'always', 'never' or { sql, when?: 'auto' | 'always' }",
   accepts: (value) =>

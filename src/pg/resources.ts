@@ -133,12 +133,9 @@ function transactionOf(
 
 /** Who closes it is what a use after that is told. */
 function lent<T extends object>(handle: T, scope: Scope): T {
-  if (handle instanceof Lease) handle.lend(scope)
-  if (handle instanceof LeasePool) handle.lender = scope
-  if (handle instanceof Transaction) {
-    handle.lender = scope
-    handle.ticket?.lend()
-  }
+  const isOurs =
+    handle instanceof Lease || handle instanceof LeasePool || handle instanceof Transaction
+  if (isOurs) handle.lend(scope)
   return handle
 }
 

@@ -21,6 +21,7 @@ import { isServerError } from './errors.ts'
 import { Line } from './line.ts'
 import type { Held } from './owner.ts'
 import type { Policy } from './policy.ts'
+import { needsReset } from './reset.ts'
 import { Statement } from './statement.ts'
 import { Gate } from './time.ts'
 import { Turns } from './turns.ts'
@@ -31,18 +32,7 @@ import { Turns } from './turns.ts'
  * - `settling`: it has reported an error; the status after it is still to come
  * - `lost`: the connection is closed, or not to be used any more
  */
-export type Activity = 'quiet' | 'running' | 'settling' | 'lost'
-
-const sessions = new WeakMap<DriverClient, Session>()
-
-/** The one session of a client: its listeners are added once in the life of a connection, not once for each lease. */
-export function sessionOf(client: DriverClient, policy: Policy): Session {
-  const known = sessions.get(client)
-  if (known !== undefined) return known
-  const session = new Session(client, policy)
-  sessions.set(client, session)
-  return session
-}
+type Activity = 'quiet' | 'running' | 'settling' | 'lost'
 
 export class Session {
   readonly client: DriverClient
@@ -129,10 +119,9 @@ export class Session {
 
   /** Can go back to the pool as it is. */
   get clean(): boolean {
-    const { when } = this.policy.reset
-    const needsReset = when === 'always' || (when === 'auto' && this.changes.dirty)
+    const { changes, policy } = this
     const settled = this.activity === 'quiet' && this.status === 'I' && !this.line.held
-    return settled && !needsReset && !this.changes.unsafe
+    return settled && !needsReset(policy.reset, changes.dirty) && !changes.unsafe
   }
 
   checkOut(release: Release, policy: Policy): void {

@@ -136,6 +136,12 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     return await tryTransactionLock(this.usable(), this.signal, parameters)
   }
 
+  /** `scope` ends it from now on. */
+  lend(scope: Scope): void {
+    this.lender = scope
+    this.ticket?.lend()
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.lender === undefined ? this.#dispose() : refuseLent(this.frame.what, this.lender)
   }

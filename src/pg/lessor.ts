@@ -1,0 +1,127 @@
+/**
+ * Who makes leases of one pool's connections. Whoever waits for one can give up; a connection that comes too late goes
+ * back. The driver is called outside of every request.
+ */
+import type { Ticket } from '../core/held.ts'
+import type { Scope } from '../core/types.ts'
+import { Chain } from './chain.ts'
+import {
+  connectOutside,
+  releaseOutside,
+  type DriverClient,
+  type DriverPool,
+  type Release,
+} from './driver.ts'
+import { neverAtRest } from './errors.ts'
+import { Lease } from './lease.ts'
+import type { Policy } from './policy.ts'
+import type { Session } from './session.ts'
+import type { Sessions } from './sessions.ts'
+import { within } from './time.ts'
+import { Waiter } from './waiter.ts'
+
+export class Lessor {
+  readonly #pool: DriverPool
+  readonly #policy: Policy
+  readonly #sessions: Sessions
+  readonly #leases = new Chain<Lease>()
+  readonly #waiters = new Chain<Waiter>()
+  readonly #onGiveUp = (waiter: Waiter): void => this.#waiters.remove(waiter)
+  #onLastReturn: (() => void) | undefined = undefined
+
+  constructor(pool: DriverPool, policy: Policy, sessions: Sessions) {
+    this.#pool = pool
+    this.#policy = policy
+    this.#sessions = sessions
+  }
+
+  /** Without those whose connection is lost: their places are taken by others. */
+  get leased(): number {
+    return this.#leases.toArray().filter(({ connected }) => connected).length
+  }
+
+  get waiting(): number {
+    return this.#waiters.size
+  }
+
+  /** Whether one of its leases is held by whoever is meant. */
+  isHeldBy(holder: (scope: Scope) => boolean): boolean {
+    return this.#leases.toArray().some(({ scope }) => scope !== undefined && holder(scope))
+  }
+
+  acquire(signal: AbortSignal | undefined, ticket: Ticket | undefined): Promise<Lease> {
+    return new Promise((resolve, reject) => {
+      const waiter = new Waiter(resolve, reject, signal, this.#onGiveUp, ticket)
+      this.#waiters.add(waiter)
+      this.#connect(waiter)
+    })
+  }
+
+  /** For its leases. */
+  returned(lease: Lease): void {
+    this.#leases.remove(lease)
+    if (this.#leases.size === 0) this.#onLastReturn?.()
+  }
+
+  /** The driver would never answer those who wait when its pool is ended. */
+  turnAway(why: () => Error): void {
+    for (const waiter of this.#waiters.toArray()) this.#fail(waiter, why())
+  }
+
+  /** Resolves when all leases are given back: those that are not within the grace are taken away. */
+  async allReturned(): Promise<void> {
+    if (this.#leases.size > 0) {
+      const returned = new Promise<void>((resolve) => {
+        this.#onLastReturn = resolve
+      })
+      await within(this.#policy.grace, returned)
+    }
+    await Promise.all(this.#leases.toArray().map((lease) => lease.release(undefined, 'cancel')))
+  }
+
+  /** Close the connections of all leases now. */
+  destroy(error: Error): void {
+    for (const lease of this.#leases.toArray()) lease.destroy(error)
+  }
+
+  #connect(waiter: Waiter): void {
+    connectOutside(this.#pool, (error, client, release) => {
+      if (client === undefined)
+        this.#fail(waiter, error ?? new Error('The pool gave no connection.'))
+      else if (waiter.settled) releaseOutside(release)
+      else this.#hand(client, release, waiter)
+    })
+  }
+
+  #hand(client: DriverClient, release: Release, waiter: Waiter): void {
+    const known = this.#sessions.of(client)
+    const session = known ?? this.#sessions.meet(client, this.#policy)
+    session.checkOut(release, this.#policy)
+    if (waiter.ticket !== undefined) waiter.ticket.opened = known === undefined
+    if (session.atRest) this.#lend(session, waiter)
+    else void this.#bringToRest(session, waiter)
+  }
+
+  #lend(session: Session, waiter: Waiter): void {
+    const lease = new Lease(session, this, waiter.ticket)
+    lease.scope = waiter.scope
+    this.#leases.add(lease)
+    this.#waiters.remove(waiter)
+    waiter.resolve(lease)
+  }
+
+  /** Somebody who does not use these leases returned it in the middle of something. */
+  async #bringToRest(session: Session, waiter: Waiter): Promise<void> {
+    await within(this.#policy.grace, session.whenQuiet())
+    if (!session.atRest) session.retire(new Error('The connection was not at rest.'))
+    if (waiter.settled) session.giveBack()
+    else if (session.atRest) this.#lend(session, waiter)
+    else if (waiter.lookAgain()) this.#connect(waiter)
+    else this.#fail(waiter, neverAtRest())
+  }
+
+  #fail(waiter: Waiter, error: Error): void {
+    this.#waiters.remove(waiter)
+    if (!waiter.settled) waiter.reject(error)
+  }
+}
