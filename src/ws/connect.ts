@@ -90,6 +90,8 @@ async function connectTo(
 ): Promise<Connection> {
   const { signal } = options
   const WebSocketClass = given ?? (await import('ws')).WebSocket
+  // It may have aborted meanwhile, and tells nobody who listens later.
+  signal?.throwIfAborted()
   // What the connection creates keeps its context for as long as it lives, so that is not the caller's request.
   const make = (): object => new WebSocketClass(url)
   const webSocket = ofDriver(outermostFrame.runInAsyncScope(make))

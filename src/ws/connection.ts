@@ -40,6 +40,9 @@ export class Connection implements Socket, AsyncDisposable {
   #controller: AbortController | undefined = undefined
   #error: Error | undefined = undefined
   #termination: NodeJS.Timeout | undefined = undefined
+  #opening: Promise<boolean> | undefined = undefined
+  /** How many wait for that with something to send. */
+  #early = 0
   #detach: () => void
   #resolve: (close: SocketClose) => void = ignore
 
@@ -118,15 +121,22 @@ export class Connection implements Socket, AsyncDisposable {
 
   /** Resolves once the handshake that opens the connection is over: whether it was opened. */
   opened(): Promise<boolean> {
+    if (this.#opening !== undefined) return this.#opening
     const webSocket = this.#webSocket
     if (webSocket.readyState !== connecting) return Promise.resolve(this.#state === 'open')
-    return new Promise((resolve) => {
+    this.#opening = new Promise((resolve) => {
       const done = (opened: boolean): void => {
         stop()
         resolve(opened)
       }
       const stop = listen(webSocket, { open: () => done(true), close: () => done(false) })
     })
+    return this.#opening
+  }
+
+  /** End the reading with `error`, once what was kept has been read; the rest of the socket goes on. */
+  interrupt(error: unknown): void {
+    this.#inbox.fail(error)
   }
 
   /** What broke the connection. */
@@ -138,7 +148,12 @@ export class Connection implements Socket, AsyncDisposable {
     if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
       throw expected('the data given to send()', 'a string or a Uint8Array', data)
     }
-    if (this.#webSocket.readyState === connecting) await this.opened()
+    if (this.#webSocket.readyState === connecting || this.#early > 0) {
+      // Who comes when it has just opened stands behind those who came before.
+      this.#early += 1
+      await this.opened()
+      this.#early -= 1
+    }
     if (this.#state !== 'open') throw this.#reason()
     const unsent = this.#webSocket.bufferedAmount + Buffer.byteLength(data)
     if (unsent > this.#maxBuffered) throw this.#overflow(unsent)
@@ -169,6 +184,7 @@ export class Connection implements Socket, AsyncDisposable {
 
   #received(data: Uint8Array, binary: boolean): void {
     if (this.#state !== 'open') return
+    this.#heartbeat.answered()
     this.#inbox.put(binary ? data : data.toString())
   }
 

@@ -32,6 +32,7 @@ export class Heartbeat {
     if (this.#ms > 0) this.#timer ??= setInterval(() => this.#beat(), this.#ms).unref()
   }
 
+  /** The peer has said something: an answer may stand behind much that it says. */
   answered(): void {
     this.#awaiting = false
   }

@@ -121,6 +121,19 @@ test('a signal that has aborted rejects with its reason, and nobody is called', 
   )
 })
 
+test('a signal that aborts right after the call rejects with its reason, and nobody is called', async (t) => {
+  const server = await openServer(t)
+  let calls = 0
+  server.on('connection', () => (calls += 1))
+  const controller = new AbortController()
+  const connecting = rejection(connect(urlOf(server), { signal: controller.signal }))
+  const reason = new Error('changed my mind')
+  controller.abort(reason)
+  assert.equal(await connecting, reason)
+  await using _later = await connect(urlOf(server))
+  assert.equal(calls, 1)
+})
+
 test('a signal that aborts in the middle rejects with its reason, and leaves nothing open', async (t) => {
   const closed = Promise.withResolvers<void>()
   const called = Promise.withResolvers<void>()

@@ -96,6 +96,23 @@ test('a peer that is not read from is not missed, and is when it is read from ag
   await within(held.closed)
 })
 
+test('a peer whose answer stands behind much that it says is not missed while it says it', async (t) => {
+  const { here, there } = await openDeaf(t)
+  const tick = fakeIntervals(t)
+  const held = socket(here, { heartbeat: 10 })
+  for (let i = 0; i < 5; i += 1) {
+    tick(10)
+    await quiet()
+    const arrived = once(here, 'message')
+    there.send('a part of it')
+    await within(arrived)
+  }
+  assert.equal(held.state, 'open')
+  tick(10)
+  tick(10)
+  await within(held.closed)
+})
+
 test('a peer that reads slowly what waits in front of the ping is not missed', async (t) => {
   const { here, there } = await openPair(t)
   there.pause()

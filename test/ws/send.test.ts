@@ -7,7 +7,7 @@ import { WebSocket } from 'ws'
 
 import { script } from '../core/support/script.ts'
 import { isPending, rejection, within } from '../core/support/promises.ts'
-import { closeOf, openPair, openServer, urlOf } from './support/peers.ts'
+import { closeOf, everything, openPair, openServer, urlOf } from './support/peers.ts'
 
 const megabyte = 1024 * 1024
 
@@ -101,6 +101,28 @@ test('send() on a socket that connects waits until it is open', async (t) => {
   assert.equal((await within(heard.next())).value, 'first')
   assert.equal((await within(heard.next())).value, 'second')
   await Promise.all([held.close(), peer.closed])
+})
+
+test('what is sent while a socket connects, and as it opens, leaves in its order and without a warning', async (t) => {
+  const warnings: Error[] = []
+  const listener = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', listener)
+  t.after(() => process.off('warning', listener))
+  const server = await openServer(t)
+  const accepted = once(server, 'connection') as Promise<[WebSocket]>
+  const raw = new WebSocket(urlOf(server))
+  const sending: Promise<void>[] = []
+  raw.once('open', () => sending.push(held.send('as it opens')))
+  const held = socket(raw)
+  const early = Array.from({ length: 20 }, (_, i) => `early ${i}`)
+  for (const text of early) sending.push(held.send(text))
+  const [there] = await within(accepted)
+  const peer = socket(there)
+  await within(once(raw, 'open'))
+  await within(Promise.all(sending))
+  await within(held.close())
+  assert.deepEqual(await everything(peer), [...early, 'as it opens'])
+  assert.deepEqual(warnings, [])
 })
 
 test('send() after close(), and after the peer has gone, rejects with ERR_SOCKET_CLOSED', async (t) => {
