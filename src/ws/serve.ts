@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { openServing } from '../core/app.ts'
+import { after, whenAborted } from '../core/deadline.ts'
 import { ClientDisconnectedError, ShutdownError } from '../core/errors.ts'
 import { checkApp, checkFunction, checkOptions, expected } from '../core/options.ts'
 import { whenDoorsClose } from '../core/shutdown.ts'
@@ -37,10 +38,16 @@ type SocketHandler = (socket: Socket, scope: Scope, request: IncomingMessage) =>
 const handlerGrace = 10_000
 
 /**
+ * Milliseconds for the server to close once its sockets have. A server with a port of its own waits for all who have
+ * connected; those who made no handshake are not known here, and may stay for ever.
+ */
+const serverGrace = 1_000
+
+/**
  * Serve the connections of a `WebSocketServer`: a request scope for each socket, closed once the handler settled. A peer
  * that breaks off (no close frame, a missed heartbeat, a bad frame) aborts the scope with `ERR_CLIENT_DISCONNECTED` and
- * ends the iteration with that error; after a clean close the iteration just ends, and the handler decides. A handler
- * that throws closes with 1011, one that returns with 1000.
+ * ends the iteration with that error, as whatever else aborts the scope ends it with its reason; after a clean close the
+ * iteration just ends, and the handler decides. A handler that throws closes with 1011, one that returns with 1000.
  *
  * Disposing, and the app's shutdown, stop accepting, close every socket with 1001 and close the server; handlers that
  * go on for another 10 s are aborted with `ERR_SHUTDOWN`. What a handler throws goes to the `onError` of the app, unless
@@ -152,6 +159,8 @@ class Service {
       return
     }
     connection.onBroken = (error) => scope.abort(error)
+    // Where a task failed, or somebody aborted, nothing else ends a loop that waits for a message.
+    whenAborted(scope.signal, () => connection.interrupt(scope.signal.reason))
     const succeeded = await settled(connection, scope, () =>
       this.#handler(connection, scope, request),
     )
@@ -159,7 +168,9 @@ class Service {
   }
 
   /** None once the app has closed. */
-  #scopeFor({ url = '/' }: IncomingMessage): Scope | undefined {
+  #scopeFor(request: IncomingMessage | undefined): Scope | undefined {
+    // Who emits 'connection' after an upgrade of his own may leave it out.
+    const url = request?.url ?? '/'
     const query = url.indexOf('?')
     const name = `WS ${query < 0 ? url : url.slice(0, query)}`
     try {
@@ -179,7 +190,7 @@ class Service {
     const handlers = Promise.all([...this.#serving.values()].map((serving) => serving.ended))
     await Promise.race([handlers, this.#leftBehind])
     clearTimeout(timer)
-    await ended
+    await atMost(serverGrace, ended)
   }
 
   /** Also those that were connected before anybody served them, unless the server keeps no list of them. */
@@ -201,4 +212,11 @@ class Service {
     )
     for (const { scope } of this.#serving.values()) scope?.abort(reason)
   }
+}
+
+function atMost(ms: number, promise: Promise<void>): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = after(ms, resolve)
+    void promise.then(stop).then(resolve)
+  })
 }

@@ -1,6 +1,7 @@
 /** The end of a service of sockets: nobody new, a goodbye for everybody, and every handler to its end. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { connect as dial } from 'node:net'
 import { test } from 'node:test'
 import type { Scope } from 'unwind'
 import { connect, type Socket } from 'unwind/ws'
@@ -204,6 +205,29 @@ test('a server that was closed by somebody else is no error', async (t) => {
   service.server.close()
   await dispose(service)
   assert.equal((await within(peer.closed)).code, 1001)
+})
+
+test('visitors of its port who make no handshake are given a second, and hold up neither its end nor the app', async (t) => {
+  await using service = await Service.open(t, listen)
+  const peer = await service.connect()
+  const { port, hostname } = new URL(urlOf(service.server))
+  const visitor = dial(Number(port), hostname)
+  t.after(() => visitor.destroy())
+  await within(once(visitor, 'connect'))
+  visitor.write('GET / HTTP/1.1\r\nHost: test\r\n')
+  // The server has seen the visitor too.
+  await using _later = await service.connect()
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const disposing = service.sockets[Symbol.asyncDispose]()
+  assert.equal((await peer.closed).code, 1001)
+  while (service.server.clients.size > 0) await quiet()
+  await quiet()
+  t.mock.timers.tick(999)
+  assert.ok(await isPending(disposing))
+  t.mock.timers.tick(1)
+  await disposing
+  t.mock.timers.reset()
+  assert.deepEqual((await within(service.app.shutdown())).errors, [])
 })
 
 test('sockets that were connected before they were served are closed as well', async (t) => {

@@ -143,21 +143,27 @@ test('what a middleware would provide, the handler provides for its socket', asy
   assert.equal(await next(bob), 'Hello, Bob')
 })
 
-test('a server without one of its own is served by its upgrades', async (t) => {
+test('a server without one of its own is served by its upgrades, told of the request or not', async (t) => {
   const http = createServer()
   const server = new WebSocketServer({ noServer: true })
   http.on('upgrade', (request, raw, head) => {
     server.handleUpgrade(request, raw, head, (accepted) => {
-      server.emit('connection', accepted, request)
+      server.emit('connection', accepted, ...(request.url === '/told' ? [request] : []))
     })
   })
   t.after(() => http.close())
   await within(once(http.listen(0, '127.0.0.1'), 'listening'))
   Object.assign(server, { address: () => http.address() })
   await using service = new Service(server, echo)
-  await using peer = await service.connect()
-  await peer.send('hello')
-  assert.equal(await next(peer), 'hello')
+  for (const path of ['/told', '/untold']) {
+    await using peer = await service.connect(path)
+    await peer.send('hello')
+    assert.equal(await next(peer), 'hello')
+  }
+  assert.deepEqual(
+    service.watched.map(({ scope }) => scope.name),
+    ['WS /told', 'WS /'],
+  )
 })
 
 test('a loop that was left goes on in another one', async (t) => {

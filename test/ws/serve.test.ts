@@ -104,6 +104,26 @@ test('a handler that does not read learns from its signal, in the context of its
   assert.deepEqual(statuses(await service.exits()), ['aborted'])
 })
 
+test('a loop that waits for a message ends with the reason where a task fails, or somebody aborts', async (t) => {
+  const reason = new Error('enough')
+  const aborting = (scope: Scope): void => scope.abort(reason)
+  const failing = (scope: Scope): void => void scope.fork(() => Promise.reject(reason))
+  for (const stop of [aborting, failing]) {
+    const ended = Promise.withResolvers<unknown>()
+    await using service = await Service.open(t, async (socket, scope) => {
+      stop(scope)
+      await echo(socket).catch((error: unknown) => {
+        ended.resolve(error)
+        throw error
+      })
+    })
+    const peer = await service.connect()
+    assert.equal(await within(ended.promise), reason)
+    assert.equal((await within(peer.closed)).code, 1011)
+    assert.deepEqual(service.reported, stop === failing ? [reason] : [])
+  }
+})
+
 test('a missed heartbeat aborts the scope', async (t) => {
   await using service = await Service.open(t, echo, { heartbeat: 20 })
   const client = openClient(t, service.server, { autoPong: false })
