@@ -21,8 +21,6 @@ const inForce: LeakOptions[] = [{ level: levelOfEnvironment() }]
 
 class Detection {
   level: LeakLevel = 'simple'
-  /** What is acquired and released is counted. */
-  counting = false
   /** Something is recorded of each acquisition, or of some: see notes.ts. */
   watching = false
   /** How many things are held whose release somebody waits to hear of. */
@@ -34,6 +32,11 @@ class Detection {
   /** Called when the level or the threshold changes. */
   onChange: () => void = () => {}
 
+  /** What is acquired and released is counted. */
+  get counting(): boolean {
+    return this.level !== 'off'
+  }
+
   get threshold(): number {
     return latest().threshold ?? 30_000
   }
@@ -41,9 +44,7 @@ class Detection {
   update(): void {
     const { level } = latest()
     this.level = level
-    this.counting = level !== 'off'
-    this.watching =
-      level === 'full' || level === 'sampled' || (level !== 'off' && this.escalated > 0)
+    this.watching = level === 'full' || level === 'sampled' || (this.counting && this.escalated > 0)
     this.onChange()
   }
 

@@ -14,7 +14,7 @@ import {
   traced,
   type ResourceAcquired,
 } from './events.ts'
-import { reportLeak, reportReturn, type Found } from './leaks.ts'
+import { isSuspected, reportLeak, reportReturn } from './leaks.ts'
 import { forgetNote, note, watchGarbage, type Note } from './notes.ts'
 import { sweepWith } from './sweeping.ts'
 import { tellTimeout } from './telling.ts'
@@ -54,8 +54,6 @@ export class Kind {
 
 let oldest: Ticket | undefined
 let newest: Ticket | undefined
-/** Somebody looks at them, until none is left. */
-let swept = false
 
 /**
  * One acquisition by somebody who will dispose it, or whose scope will. Asked for at the entry of the acquiring
@@ -102,7 +100,6 @@ export class Ticket {
   readonly #kind: Kind
   readonly #lent: boolean
   readonly #asked: number = roughNow()
-  #suspected: Found | undefined = undefined
   #state: 'asked' | 'held' | 'lent' | 'released' = 'asked'
   #handle: WeakRef<object> | undefined = undefined
 
@@ -124,7 +121,7 @@ export class Ticket {
   }
 
   get suspected(): boolean {
-    return this.#suspected !== undefined
+    return isSuspected(this)
   }
 
   /** What was acquired, if its acquisition was watched and it is not garbage. */
@@ -187,20 +184,16 @@ export class Ticket {
   }
 
   leak(reason: 'age' | 'scope'): void {
-    // Nor is more to be said of what is lost.
-    const told = this.#suspected?.reason === 'scope' || this.note?.lost === true
-    if (told || !detection.counting) return
-    const { resource, scope } = this
-    const heldMs = elapsed(this.since, roughNow())
-    const site = this.note?.site
-    this.#suspected = { reason, resource, scope: scope && identityOf(scope), heldMs, site }
-    reportLeak(this.#suspected)
+    const { resource, scope, since, note } = this
+    // Of what is lost all is said.
+    if (note?.lost === true || !detection.counting) return
+    reportLeak(reason, this, { resource, scope, since, site: note?.site })
   }
 
   /** Whether it is held for too long by now; said once. */
   isOverdue(now: number): boolean {
     const limit = this.#kind.leakAfter ?? detection.threshold
-    return this.#suspected === undefined && now - this.since > limit
+    return now - this.since > limit && !this.suspected
   }
 
   #giveBack(listed: boolean): void {
@@ -208,7 +201,7 @@ export class Ticket {
     const heldMs = elapsed(this.since, now)
     if (listed) remove(this)
     this.#kind.usage.count(this.#asked, this.since, now)
-    if (this.#suspected !== undefined) reportReturn({ ...this.#suspected, heldMs })
+    reportReturn(this, heldMs)
     this.#forget()
     if (!released.hasSubscribers) return
     const waitMs = elapsed(this.#asked, this.since)
@@ -234,14 +227,13 @@ export class Ticket {
 }
 
 function add(ticket: Ticket): void {
+  const older = newest
   if (ticket.scope !== undefined) ticket.scope.outside += 1
-  ticket.older = newest
-  if (newest === undefined) oldest = ticket
-  else newest.newer = ticket
+  ticket.older = older
+  if (older === undefined) oldest = ticket
+  else older.newer = ticket
   newest = ticket
-  if (swept) return
-  swept = true
-  sweepWith(sweep)
+  if (older === undefined) sweepWith(sweep)
 }
 
 function remove(ticket: Ticket): void {
@@ -258,6 +250,5 @@ function remove(ticket: Ticket): void {
 /** Oldest first. Those with a limit of their own may be among the young, so all are looked at. */
 function sweep(now: number): boolean {
   for (const ticket of allHeld()) if (ticket.isOverdue(now)) ticket.leak('age')
-  swept = oldest !== undefined
-  return swept
+  return oldest !== undefined
 }

@@ -2,6 +2,7 @@
  * What is said about a leak: to the process once for each place, to channels and listeners each time. Where nobody knows
  * the place, the next acquisitions of that name record theirs.
  */
+import { elapsed, roughNow } from './deadline.ts'
 import { detection, type LeakOptions } from './detection.ts'
 import { leaked } from './events.ts'
 import { duration, reportUnthrown, title, type Named } from './misuse.ts'
@@ -24,31 +25,52 @@ export interface LeakSite extends Pick<LeakReport, 'reason' | 'resource' | 'site
   returned: number
 }
 
-const sites = new Map<string, LeakSite>()
+const places = new Map<string, LeakSite>()
 const reports: LeakReport[] = []
 
-export interface Found {
-  readonly reason: LeakReport['reason']
-  readonly resource: string
-  readonly scope: Named | undefined
-  readonly heldMs: number
-  /** Where it was acquired, if that was recorded. */
+/** What was told of something that may be released after all. */
+interface Told {
+  readonly who: string
+  /** Of its place. */
+  readonly key: string
   readonly site: string | undefined
 }
 
-export function reportLeak(found: Found): void {
-  const usage = usageOf(found.resource)
+const told = new WeakMap<object, Told>()
+
+export interface Acquired {
+  readonly resource: string
+  readonly scope: Named | undefined
+  /** When, on the clock of `roughNow`. */
+  readonly since: number
+  /** Where, if that was recorded. */
+  readonly site: string | undefined
+}
+
+/** @param held what `reportReturn` is called with, if it is released after all */
+export function reportLeak(reason: LeakReport['reason'], held: object, acquired: Acquired): void {
+  const { resource, scope, since, site } = acquired
+  const usage = usageOf(resource)
   usage.leaked += 1
-  const { scope, site: place = howToSee(found.resource) } = found
-  const leak = { ...found, scope: scope?.name, site: place }
-  if (found.site === undefined) escalate(usage)
+  if (site === undefined) escalate(usage)
+  const heldMs = elapsed(since, roughNow())
+  const leak = { reason, resource, scope: scope?.name, heldMs, site: site ?? howToSee(resource) }
   reports.push(leak)
   if (reports.length > latest) reports.shift()
-  const site = siteOf(leak)
-  site.count += 1
-  if (site.count === 1) warn(found, place)
+  const key = `${reason} ${resource} ${leak.site}`
+  const place = placeOf(key, leak)
+  const who = subject(resource, scope)
+  // Before anybody is told, who may release it at once.
+  told.set(held, { who, key, site })
+  place.count += 1
+  if (place.count === 1) warn(leak, who, scope)
   leaked.publish(leak)
   for (const listener of detection.listeners()) tell(listener, leak)
+}
+
+/** Whether somebody was told of it. */
+export function isSuspected(held: object): boolean {
+  return told.has(held)
 }
 
 /** A listener that throws must not keep a scope from closing. */
@@ -60,15 +82,18 @@ function tell(listener: LeakOptions, leak: LeakReport): void {
   }
 }
 
-/** What was suspected has been released: a long use, and no leak. */
-export function reportReturn(found: Found): void {
-  const { reason, resource, site: place = howToSee(resource) } = found
-  const site = sites.get(keyOf({ reason, resource, site: place }))
+/** It is released: if it was suspected, that was a long use, and no leak. @returns whether it was */
+export function reportReturn(held: object, heldMs: number): boolean {
+  const known = told.get(held)
+  if (known === undefined) return false
+  told.delete(held)
+  const { who, key, site } = known
+  const place = places.get(key)
   // So many have leaked since that nobody knows of it any more.
-  if (site === undefined) return
-  site.returned += 1
-  if (site.returned > 1) return
-  say(`${subject(found)} was returned after all, after ${duration(found.heldMs)}.`, found.site)
+  if (place === undefined) return true
+  place.returned += 1
+  if (place.returned === 1) say(`${who} was returned after all, after ${duration(heldMs)}.`, site)
+  return true
 }
 
 /** The latest ones, newest first. */
@@ -77,7 +102,7 @@ export function latestLeaks(): LeakReport[] {
 }
 
 export function leakSites(): LeakSite[] {
-  return Array.from(sites.values(), (site) => ({ ...site }))
+  return Array.from(places.values(), (site) => ({ ...site }))
 }
 
 /** Record where the next acquisitions of this name are. */
@@ -87,38 +112,37 @@ function escalate(usage: Usage): void {
   detection.update()
 }
 
-type Place = Pick<LeakSite, 'reason' | 'resource' | 'site'>
-
-function keyOf({ reason, resource, site }: Place): string {
-  return `${reason} ${resource} ${site}`
-}
-
-function siteOf({ reason, resource, site }: Place): LeakSite {
-  const key = keyOf({ reason, resource, site })
-  const known = sites.get(key)
+function placeOf(key: string, { reason, resource, site }: LeakReport): LeakSite {
+  const known = places.get(key)
   if (known !== undefined) return known
-  const [oldest] = sites.size < remembered ? [] : sites.keys()
-  if (oldest !== undefined) sites.delete(oldest)
+  const [oldest] = places.size < remembered ? [] : places.keys()
+  if (oldest !== undefined) places.delete(oldest)
   const made = { reason, resource, site, count: 0, returned: 0 }
-  sites.set(key, made)
+  places.set(key, made)
   return made
 }
 
-const whatHappened: Readonly<Record<LeakReport['reason'], (found: Found) => string>> = {
-  age: (found) =>
-    `Suspected leak: ${subject(found)} has been held for ${duration(found.heldMs)}. If that is right, nothing is wrong`,
-  // It has one, which has closed.
-  scope: (found) =>
-    `Leak: "${found.resource}" is still held although its scope, ${title(found.scope as Named)}, has closed, ${duration(found.heldMs)} after it was acquired`,
-  collected: (found) =>
-    `Leak: ${subject(found)} became garbage before it was released, ${duration(found.heldMs)} after it was acquired or later`,
+function warn(leak: LeakReport, who: string, scope: Named | undefined): void {
+  say(
+    `${whatHappened(leak, who, scope)}. Whoever acquires it has to release it: \`await using\`, or hand it to a scope with use().`,
+    leak.site,
+  )
 }
 
-function warn(found: Found, site: string): void {
-  say(
-    `${whatHappened[found.reason](found)}. Whoever acquires it has to release it: \`await using\`, or hand it to a scope with use().`,
-    site,
-  )
+function whatHappened(
+  { reason, resource, heldMs }: LeakReport,
+  who: string,
+  scope: Named | undefined,
+): string {
+  const time = duration(heldMs)
+  if (reason === 'age') {
+    return `Suspected leak: ${who} has been held for ${time}. If that is right, nothing is wrong`
+  }
+  if (reason === 'collected') {
+    return `Leak: ${who} became garbage before it was released, ${time} after it was acquired or later`
+  }
+  // It has one, which has closed.
+  return `Leak: "${resource}" is still held although its scope, ${title(scope as Named)}, has closed, ${time} after it was acquired`
 }
 
 function say(message: string, site: string | undefined): void {
@@ -133,7 +157,7 @@ function howToSee(resource: string): string {
   return `at an unknown place: the next ${escalation} acquisitions of "${resource}" record theirs, and UNWIND_LEAKS=full records all`
 }
 
-function subject({ resource, scope }: Found): string {
+function subject(resource: string, scope: Named | undefined): string {
   if (scope === undefined) return `"${resource}"`
   return resource === scopeItself ? title(scope) : `"${resource}" of ${title(scope)}`
 }

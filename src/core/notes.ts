@@ -2,7 +2,7 @@
  * What is remembered of an acquisition that is watched: where it was, by whom, and whether it becomes garbage before its
  * release. Kept beside what it is about, so that whatever is not watched carries nothing.
  */
-import { elapsed, roughNow } from './deadline.ts'
+import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { identityOf } from './events.ts'
 import { reportLeak } from './leaks.ts'
@@ -82,16 +82,9 @@ export function forgetNote(held: object): void {
 }
 
 function collected(lost: Note): void {
-  const { resource, scope, since, site } = lost
   lost.lost = true
   detection.followed -= 1
-  reportLeak({
-    reason: 'collected',
-    resource,
-    scope,
-    heldMs: elapsed(since, roughNow()),
-    site,
-  })
+  reportLeak('collected', lost, lost)
 }
 
 function isWanted(resource: string): boolean {

@@ -2,16 +2,12 @@
  * The apps that are open, and through them everything that scopes hold: nothing is recorded where something is acquired,
  * it is found by walking down the scopes. An app that is forgotten is not kept by this.
  */
-import { elapsed } from './deadline.ts'
 import { detection } from './detection.ts'
-import { identityOf } from './events.ts'
-import { entriesOf, type Finalizer } from './finalizers.ts'
+import { entriesOf } from './finalizers.ts'
 import { Instance } from './instance.ts'
-import { reportLeak } from './leaks.ts'
-import { noteOf } from './notes.ts'
 import type { ScopeNode } from './scope.ts'
 import { sweepWith } from './sweeping.ts'
-import { heldBy, isSuspected, suspect, tellOpened } from './telling.ts'
+import { tellOpened, tellOverdue } from './telling.ts'
 import { childrenOf } from './tree.ts'
 
 const apps = new Map<ScopeNode['id'], WeakRef<ScopeNode>>()
@@ -43,38 +39,25 @@ export function* scopesIn(scope: ScopeNode): Generator<ScopeNode, void, undefine
 }
 
 function sweep(now: number): boolean {
-  const { threshold } = detection
-  for (const app of openApps()) sweepBelow(app, now - threshold, now)
+  const before = now - detection.threshold
+  for (const app of openApps()) sweepBelow(app, before)
   return apps.size > 0
 }
 
 /** A scope that is younger than the threshold holds nothing that is older, and neither do those below it. */
-function sweepBelow(parent: ScopeNode, before: number, now: number): void {
+function sweepBelow(parent: ScopeNode, before: number): void {
   for (let at = parent.newestChild; at !== undefined; at = at.older) {
     if (at.openedAt >= before) continue
-    sweepScope(at, now)
-    sweepBelow(at, before, now)
+    sweepScope(at, before)
+    sweepBelow(at, before)
   }
 }
 
 /** Resources only: what was given to `use` may live as long as the socket that the scope serves. */
-function sweepScope(scope: ScopeNode, now: number): void {
+function sweepScope(scope: ScopeNode, before: number): void {
   for (const { finalizer, releasing } of entriesOf(scope)) {
-    if (!releasing && finalizer.traits instanceof Instance) sweepEntry(scope, finalizer, now)
+    const { traits, since } = finalizer
+    const isOverdue = !releasing && traits instanceof Instance && since < before
+    if (isOverdue) tellOverdue(scope, finalizer)
   }
-}
-
-function sweepEntry(scope: ScopeNode, entry: Finalizer, now: number): void {
-  const heldMs = elapsed(entry.since, now)
-  if (heldMs <= detection.threshold || isSuspected(entry)) return
-  const { site } = noteOf(heldBy(entry)) ?? {}
-  const found = {
-    reason: 'age' as const,
-    resource: entry.name,
-    scope: identityOf(scope),
-    heldMs,
-    site,
-  }
-  suspect(entry, found)
-  reportLeak(found)
 }

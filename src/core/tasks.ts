@@ -21,11 +21,10 @@ export function expectFailure(error: unknown): void {
 
 export class Tasks {
   readonly #scope: ScopeNode
-  readonly #running = new Set<Work>()
+  /** By what stops them: what a closing scope does with those that run. */
+  readonly #running = new Map<AbortController, OnClose>()
   #failures: unknown[] = []
   #whenIdle: (() => void) | undefined = undefined
-  /** The scope waits for the last one. */
-  #settling = false
 
   constructor(scope: ScopeNode) {
     this.#scope = scope
@@ -36,27 +35,29 @@ export class Tasks {
   }
 
   fork<R>(job: Job<R>, onClose: OnClose): Task<R> {
-    const work = new Work(onClose)
-    if (this.#settling && onClose === 'abort') work.stop()
-    const promise = this.#start(job, work, (error) => this.#failed(error, work))
+    const stopper = new AbortController()
+    if (onClose === 'abort' && this.#scope.state !== 'open') stopper.abort()
+    const promise = this.#start(job, stopper, onClose, (error) => this.#failed(error, stopper))
     // The scope ends with its error: a caller who does not wait for the task misses nothing.
     promise.catch(ignore)
-    return Object.assign(promise, { abort: (reason?: unknown): void => work.stop(reason) })
+    return Object.assign(promise, { abort: (reason?: unknown): void => stopper.abort(reason) })
   }
 
   async all(jobs: readonly Job<unknown>[]): Promise<unknown[]> {
-    const group = jobs.map((job) => ({ job, work: new Work('await') }))
-    let first: { readonly error: unknown; readonly work: Work } | undefined
-    const fail = (error: unknown, work: Work): void => {
-      first ??= { error, work }
-      for (const other of group) other.work.stop(error)
+    const group = jobs.map((job) => ({ job, stopper: new AbortController() }))
+    let first: { readonly error: unknown; readonly stopper: AbortController } | undefined
+    const fail = (error: unknown, stopper: AbortController): void => {
+      first ??= { error, stopper }
+      for (const other of group) other.stopper.abort(error)
       // Only one error can be thrown; another that says something of its own is not lost.
-      if (work !== first.work && !isEcho(error, work.signal.reason)) {
+      if (stopper !== first.stopper && !isEcho(error, stopper.signal.reason)) {
         this.#scope.report(error, undefined, false)
       }
     }
     const results = await Promise.allSettled(
-      group.map(({ job, work }) => this.#start(job, work, (error) => fail(error, work))),
+      group.map(({ job, stopper }) =>
+        this.#start(job, stopper, 'await', (error) => fail(error, stopper)),
+      ),
     )
     if (first !== undefined) throw first.error
     // Otherwise there is a first one that failed.
@@ -64,13 +65,12 @@ export class Tasks {
   }
 
   stop(reason: unknown): void {
-    for (const work of [...this.#running]) work.stop(reason)
+    for (const stopper of [...this.#running.keys()]) stopper.abort(reason)
   }
 
   /** Resolves when no task is left; those that are not to be waited for are aborted. */
   async settle(): Promise<void> {
-    this.#settling = true
-    for (const work of [...this.#running]) if (work.onClose === 'abort') work.stop()
+    for (const [stopper, onClose] of [...this.#running]) if (onClose === 'abort') stopper.abort()
     while (this.#running.size > 0) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve
@@ -80,7 +80,6 @@ export class Tasks {
 
   /** They go on, and nobody waits for them: what fails in them is reported. */
   abandon(): void {
-    for (const work of this.#running) work.abandoned = true
     this.#running.clear()
   }
 
@@ -92,25 +91,30 @@ export class Tasks {
   }
 
   /** The task counts as running until `onFailure` has been told. */
-  async #start<R>(job: Job<R>, work: Work, onFailure: (error: unknown) => void): Promise<R> {
-    if (this.#scope.aborted) work.stop(this.#scope.signal.reason)
-    this.#running.add(work)
+  async #start<R>(
+    job: Job<R>,
+    stopper: AbortController,
+    onClose: OnClose,
+    onFailure: (error: unknown) => void,
+  ): Promise<R> {
+    if (this.#scope.aborted) stopper.abort(this.#scope.signal.reason)
+    this.#running.set(stopper, onClose)
     const context = new AwaitedContext(this.#scope)
     try {
-      return await enterFrame(openFrame(), context, callJob<R>, job, work.signal)
+      return await enterFrame(openFrame(), context, callJob<R>, job, stopper.signal)
     } catch (error) {
       onFailure(error)
       throw error
     } finally {
       context.awaited = false
-      this.#running.delete(work)
+      this.#running.delete(stopper)
       if (this.#running.size === 0) this.#whenIdle?.()
     }
   }
 
-  #failed(error: unknown, work: Work): void {
-    if (this.#isKnown(error, work.signal)) return
-    if (work.abandoned) {
+  #failed(error: unknown, stopper: AbortController): void {
+    if (this.#isKnown(error, stopper.signal)) return
+    if (!this.#running.has(stopper)) {
       this.#scope.report(error, undefined, true)
       return
     }
@@ -123,25 +127,6 @@ export class Tasks {
     if (isObject(error) && this.#failures.includes(error)) return true
     const isNews = isObject(error) && expected.has(error)
     return aborted && !isNews && isEcho(error, reason)
-  }
-}
-
-/** One running task. */
-class Work {
-  abandoned = false
-  readonly onClose: OnClose
-  readonly #controller = new AbortController()
-
-  constructor(onClose: OnClose) {
-    this.onClose = onClose
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  stop(reason?: unknown): void {
-    this.#controller.abort(reason)
   }
 }
 

@@ -15,7 +15,7 @@ import {
   usedAfterClose,
   type ResourceAcquired,
 } from './events.ts'
-import { reportReturn, scopeItself, type Found } from './leaks.ts'
+import { isSuspected, reportLeak, reportReturn, scopeItself } from './leaks.ts'
 import { forgetNote, note, noteOf, watchGarbage } from './notes.ts'
 import type { ScopeNode } from './scope.ts'
 import { noteOpening } from './sites.ts'
@@ -32,7 +32,6 @@ export interface Entry {
 
 /** When releases began. */
 const begun = new WeakMap<Entry, number>()
-const suspects = new WeakMap<Entry, Found>()
 
 export function tellOpened(scope: ScopeNode): void {
   if (scopeOpened.hasSubscribers) {
@@ -82,8 +81,7 @@ export function tellReleased(scope: Scope, entry: Entry): void {
   const now = roughNow()
   const begin = begun.get(entry) ?? now
   const heldMs = elapsed(entry.since, begin)
-  const found = suspects.get(entry)
-  if (found !== undefined) clear(entry, { ...found, heldMs })
+  if (reportReturn(entry, heldMs)) detection.followed -= 1
   forgetNote(heldBy(entry))
   if (!released.hasSubscribers) return
   released.publish({ ...messageOf(scope, entry), heldMs, releaseMs: elapsed(begin, now) })
@@ -101,25 +99,18 @@ export function tellTimeout(
   timedOut.publish(pool === undefined ? message : { ...message, pool })
 }
 
-/** It is held for too long, and somebody was told. */
-export function suspect(entry: Entry, found: Found): void {
-  suspects.set(entry, found)
+/** It is held for too long: said once. */
+export function tellOverdue(scope: Scope, entry: Entry): void {
+  if (isSuspected(entry)) return
   detection.followed += 1
-}
-
-export function isSuspected(entry: Entry): boolean {
-  return suspects.has(entry)
+  const { name, since } = entry
+  const site = noteOf(heldBy(entry))?.site
+  reportLeak('age', entry, { resource: name, scope, since, site })
 }
 
 /** Whose note it is: that of the acquisition, which began where its caller could be seen. */
-export function heldBy(entry: Entry): object {
+function heldBy(entry: Entry): object {
   return entry.traits ?? entry
-}
-
-function clear(entry: Entry, found: Found): void {
-  suspects.delete(entry)
-  detection.followed -= 1
-  reportReturn(found)
 }
 
 function messageOf(scope: Scope, { name, since, traits }: Entry): ResourceAcquired {
