@@ -8,6 +8,11 @@ interface Abortable {
   abort(reason: unknown): void
 }
 
+/** `undefined` can be a reason too, hence the object around it. */
+interface Cause {
+  readonly reason: unknown
+}
+
 export class Cancellation {
   /** Aborted from outside, by a signal or by a deadline: what the outcome `aborted` means. A failure aborts too. */
   requested = false
@@ -16,22 +21,25 @@ export class Cancellation {
   /** Milliseconds since the epoch. */
   deadline: number | undefined = undefined
   /** Why all that is opened below from now on is aborted at once. */
-  barred: { readonly reason: unknown } | undefined = undefined
-  drainReason: { readonly reason: unknown } | undefined = undefined
+  barred: Cause | undefined = undefined
+  drainReason: Cause | undefined = undefined
   #controller: AbortController | undefined = undefined
   #draining: AbortController | undefined = undefined
   readonly #undo: (() => void)[] = []
 
   get signal(): AbortSignal {
-    this.#controller ??= controller(this.cancelled, this.reason)
+    this.#controller ??= controller(this.#cause)
     return this.#controller.signal
   }
 
   /** @param underWay why the app shuts down, where it already does */
-  drainingSignal(underWay: { readonly reason: unknown } | undefined): AbortSignal {
-    const reason = this.cancelled ? this.reason : underWay?.reason
-    this.#draining ??= controller(this.cancelled || underWay !== undefined, reason)
+  drainingSignal(underWay: Cause | undefined): AbortSignal {
+    this.#draining ??= controller(this.#cause ?? underWay)
     return this.#draining.signal
+  }
+
+  get #cause(): Cause | undefined {
+    return this.cancelled ? this : undefined
   }
 
   /** To be called with the scope ambient: listeners inherit the context. */
@@ -76,8 +84,9 @@ function timeoutReason(name: string, ms: number): DOMException {
   return new DOMException(`The scope "${name}" passed its deadline of ${ms} ms.`, 'TimeoutError')
 }
 
-function controller(aborted: boolean, reason: unknown): AbortController {
+/** @param cause why it is aborted, if it is */
+function controller(cause: Cause | undefined): AbortController {
   const made = new AbortController()
-  if (aborted) made.abort(reason)
+  if (cause !== undefined) made.abort(cause.reason)
   return made
 }

@@ -4,7 +4,7 @@
  */
 import { inspect } from 'node:util'
 import { attempt } from './attempt.ts'
-import { isError, show } from './format.ts'
+import { isError, show, takeApart } from './format.ts'
 import { originOf } from './origin.ts'
 import { isSuppressedError, type SuppressedError } from './suppressed-error.ts'
 
@@ -33,17 +33,13 @@ function record(error: Error, above: ReadonlySet<unknown>): ErrorRecord {
 }
 
 /** What failed while releasing, oldest first, with the name of its resource where that is known. */
-function takenApart(chain: SuppressedError, path: Set<unknown>): object {
-  const whileReleasing: unknown[] = []
-  let primary: unknown = chain
-  while (isSuppressedError(primary)) {
-    path.add(primary)
-    const release = originOf(primary.error)
-    const failure = converted(primary.error, path)
-    whileReleasing.unshift(release === undefined ? failure : { release, ...named(failure) })
-    if (path.has(primary.suppressed)) break
-    primary = primary.suppressed
-  }
+function takenApart(chain: SuppressedError, path: ReadonlySet<unknown>): object {
+  const { primary, failures } = takeApart(chain, new Set())
+  const whileReleasing = failures.map((failure) => {
+    const release = originOf(failure)
+    const said = converted(failure, path)
+    return release === undefined ? said : { release, ...named(said) }
+  })
   return { primary: converted(primary, path), whileReleasing }
 }
 

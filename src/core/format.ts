@@ -41,7 +41,7 @@ function linesOf(error: unknown, label: string, shown: Set<unknown>, depth: numb
 }
 
 /** The error that a chain of SuppressedErrors began with, and what failed after that, oldest first. */
-function takeApart(
+export function takeApart(
   error: unknown,
   shown: Set<unknown>,
 ): { readonly primary: unknown; readonly failures: readonly unknown[] } {

@@ -48,23 +48,10 @@ export function whenDoorsClose(app: App, door: Door): () => void {
   }
 }
 
-/** How many doors have somebody behind them, and who wants to know when there is none any more. */
-interface Inside {
-  readonly doors: readonly Door[]
-  count: number
-  whenEmpty(): void
-}
-
-function closeDoors(app: ScopeNode): Inside {
+function takeDoors(app: ScopeNode): Door[] {
   const open = [...(doors.get(app) ?? [])]
-  const inside: Inside = { doors: open, count: open.length, whenEmpty() {} }
   doors.delete(app)
-  const left = (): void => {
-    inside.count -= 1
-    if (inside.count === 0) inside.whenEmpty()
-  }
-  for (const door of open) Promise.resolve(door.close()).then(left, left)
-  return inside
+  return open
 }
 
 /** Never rejects: what failed is in the report. */
@@ -87,37 +74,45 @@ export async function shutDown(
   // Somebody closed it, before or meanwhile.
   const closed = app.state !== 'open'
   if (!closed) app.state = 'draining'
-  const inside = closeDoors(app)
+  const open = takeDoors(app)
+  const left = open.length > 0 ? Promise.allSettled(open.map((door) => door.close())) : undefined
   if (closed) {
     await whenEnded(app)
     return { drained, aborted, stuck: [], errors: [] }
   }
-  await untilEmpty(app, inside, grace, signal)
+  await untilEmpty(app, left, grace, signal)
   // Servers still open scopes, for requests on connections that were there before.
   abortBelow(app, reason)
   app.tasks?.stop(reason)
-  await untilEmpty(app, inside, abortGrace, undefined)
+  await untilEmpty(app, left, abortGrace, undefined)
   const stuck = abandon(app)
   // What is closed from here on is counted among those.
   app.extended.whenChildCloses = []
-  for (const door of inside.doors) door.clear?.()
+  for (const door of open) door.clear?.()
   const errors = await release(app, abortGrace)
   return { drained, aborted: aborted + stuck.length, stuck, errors }
 }
 
-/** Resolves when nothing runs under the app any more, after `ms` milliseconds, or when `signal` aborts. */
+/**
+ * Resolves when nothing runs under the app any more, after `ms` milliseconds, or when `signal` aborts.
+ * @param left resolves when nobody is behind a door any more
+ */
 function untilEmpty(
   app: ScopeNode,
-  inside: Inside,
+  left: Promise<unknown> | undefined,
   ms: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   return waitAtMost(ms, signal, (done) => {
+    let inside = left !== undefined
     const check = (): void => {
       const idle = app.newestChild === undefined && (app.tasks?.size ?? 0) === 0
-      if (idle && inside.count === 0) done()
+      if (idle && !inside) done()
     }
-    inside.whenEmpty = check
+    void left?.then(() => {
+      inside = false
+      check()
+    })
     app.extended.whenChildCloses.push(check)
     app.tasks?.settle().then(check, check)
     check()
