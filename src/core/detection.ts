@@ -27,8 +27,8 @@ class Detection {
   followed = 0
   /** Names of resources whose next acquisitions record where they are. */
   escalated = 0
-  /** Who acquires, where that is known: the test that runs. */
-  owner: (() => object | undefined) | undefined = undefined
+  /** Told of each acquisition that is recorded. */
+  onNote: ((note: object) => void) | undefined = undefined
   /** Called when the level or the threshold changes. */
   onChange: () => void = () => {}
 

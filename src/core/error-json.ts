@@ -35,12 +35,14 @@ function record(error: Error, above: ReadonlySet<unknown>): ErrorRecord {
 /** What failed while releasing, oldest first, with the name of its resource where that is known. */
 function takenApart(chain: SuppressedError, path: ReadonlySet<unknown>): object {
   const { primary, failures } = takeApart(chain, new Set())
-  const whileReleasing = failures.map((failure) => {
-    const release = originOf(failure)
-    const said = converted(failure, path)
-    return release === undefined ? said : { release, ...named(said) }
-  })
+  const whileReleasing = failures.map((failure) => released(failure, path))
   return { primary: converted(primary, path), whileReleasing }
+}
+
+function released(failure: unknown, path: ReadonlySet<unknown>): unknown {
+  const release = originOf(failure)
+  const said = converted(failure, path)
+  return release === undefined ? said : { release, ...named(said) }
 }
 
 /** What no record was made of, because it was no error. */

@@ -108,9 +108,7 @@ interface Events<M> {
   publish(message: M): void
 }
 
-function plain<Name extends keyof Channels>(name: Name): Events<Channels[Name]> {
-  return channel(name)
-}
+const plain: <Name extends keyof Channels>(name: Name) => Events<Channels[Name]> = channel
 
 export const scopeOpened: Events<ScopeOpened> = plain('unwind:scope:opened')
 export const scopeClosed: Events<ScopeClosed> = plain('unwind:scope:closed')

@@ -184,10 +184,10 @@ export class Ticket {
   }
 
   leak(reason: 'age' | 'scope'): void {
-    const { resource, scope, since, note } = this
     // Of what is lost all is said.
-    if (note?.lost === true || !detection.counting) return
-    reportLeak(reason, this, { resource, scope, since, site: note?.site })
+    if (this.note?.lost === true || !detection.counting) return
+    const { resource, scope, since } = this
+    reportLeak(reason, this, { resource, scope, since, site: this.note?.site })
   }
 
   /** Whether it is held for too long by now; said once. */

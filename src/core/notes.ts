@@ -5,7 +5,7 @@
 import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { identityOf } from './events.ts'
-import { reportLeak } from './leaks.ts'
+import { reportLeak, type Acquired } from './leaks.ts'
 import type { Named } from './misuse.ts'
 import { siteHere } from './sites.ts'
 import { usageOf } from './usage.ts'
@@ -13,41 +13,16 @@ import { usageOf } from './usage.ts'
 /** With the level `sampled`, one acquisition in this many is watched. */
 const sample = 128
 
-let noted = 0
-
 /** It must not lead to what it is about: the registry keeps it for as long as that lives. */
-export class Note {
-  /** Later ones have higher numbers. */
-  readonly serial: number = ++noted
-  readonly since: number = roughNow()
+export interface Note extends Acquired {
+  /** Where it was acquired. */
   readonly site: string
-  readonly resource: string
-  readonly scope: Named | undefined
   /** It is garbage, and never was released. */
-  lost = false
-  readonly #owner: WeakRef<object> | undefined
-
-  constructor(resource: string, scope: Named | undefined, site: string) {
-    this.resource = resource
-    this.scope = scope
-    this.site = site
-    const owner = detection.owner?.()
-    this.#owner = owner && new WeakRef(owner)
-  }
-
-  /** The test in which it was acquired. */
-  get owner(): object | undefined {
-    return this.#owner?.deref()
-  }
+  lost: boolean
 }
 
 const notes = new WeakMap<object, Note>()
 const garbage = new FinalizationRegistry(collected)
-
-/** The number of the latest note. */
-export function latestNote(): number {
-  return noted
-}
 
 /**
  * Only to be called while `detection.watching`, at the entry of whatever acquires: after a wait the stack is another.
@@ -55,8 +30,10 @@ export function latestNote(): number {
  */
 export function note(held: object, resource: string, scope: Named | undefined): Note | undefined {
   if (!isWanted(resource)) return undefined
-  const made = new Note(resource, scope && identityOf(scope), siteHere(note))
+  const site = siteHere(note)
+  const made = { resource, scope: scope && identityOf(scope), since: roughNow(), site, lost: false }
   notes.set(held, made)
+  detection.onNote?.(made)
   detection.followed += 1
   return made
 }

@@ -75,7 +75,8 @@ export async function shutDown(
   const closed = app.state !== 'open'
   if (!closed) app.state = 'draining'
   const open = takeDoors(app)
-  const left = open.length > 0 ? Promise.allSettled(open.map((door) => door.close())) : undefined
+  const left =
+    open.length > 0 ? Promise.allSettled(open.map(async (door) => door.close())) : undefined
   if (closed) {
     await whenEnded(app)
     return { drained, aborted, stuck: [], errors: [] }

@@ -3,7 +3,6 @@
  * was acquired since the test began counts as its own.
  */
 import * as nodeTest from 'node:test'
-import { detection } from '../core/detection.ts'
 
 /** The part of a test's context that is used. */
 export interface TestLike {
@@ -24,5 +23,3 @@ export function currentTest(): TestLike | undefined {
   const test = getTestContext?.()
   return test?.name === '<root>' ? undefined : test
 }
-
-detection.owner = currentTest

@@ -1,8 +1,8 @@
 /** Leak checks for one piece of code, in any test framework or in none. */
 import { detectLeaks } from '../core/detection.ts'
-import { latestNote, type Note } from '../core/notes.ts'
 import { checkFunction } from '../core/options.ts'
 import { currentTest, knowsTests } from './current-test.ts'
+import { latestNote, serialOf, testOf } from './noted.ts'
 import { leakError, settledLeftovers } from './verdict.ts'
 
 /**
@@ -62,7 +62,7 @@ class Guard {
   }
 
   /** Acquired since, and not by another test that runs at the same time. */
-  #isMine({ serial, owner }: Note): boolean {
-    return serial > this.#mark && (!knowsTests || owner === this.#test)
+  #isMine(note: object): boolean {
+    return serialOf(note) > this.#mark && (!knowsTests || testOf(note) === this.#test)
   }
 }

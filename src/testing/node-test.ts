@@ -6,6 +6,7 @@ import { afterEach, beforeEach } from 'node:test'
 import { detectLeaks } from '../core/detection.ts'
 import { knowsTests, type TestLike } from './current-test.ts'
 import { leftovers } from './leftovers.ts'
+import { testOf } from './noted.ts'
 import { began, by, leftBy } from './side-by-side.ts'
 import { giveBack, leakError, settledLeftovers } from './verdict.ts'
 
@@ -32,7 +33,7 @@ function asTest(context: unknown): TestLike {
 
 async function judge(test: TestLike): Promise<void> {
   const { left, suspects } = knowsTests
-    ? { left: await settledLeftovers(({ owner }) => owner === test), suspects: [test] }
+    ? { left: await settledLeftovers((note) => testOf(note) === test), suspects: [test] }
     : await leftBy(test, settledLeftovers)
   if (left.length === 0) return
   const advice = suspects.length > 1 ? '; Node.js 24 and later know which' : ''

@@ -2,7 +2,8 @@
  * Where nobody knows who acquires: the tests that run, with the number of the latest note when each began. What is noted
  * later was acquired since, and where several run it may be any one's: it is looked at when the last of them is over.
  */
-import { latestNote, type Note } from '../core/notes.ts'
+import type { Note } from '../core/notes.ts'
+import { latestNote, serialOf } from './noted.ts'
 
 export interface Named {
   readonly name: string
@@ -33,7 +34,7 @@ export async function leftBy<T>(
 ): Promise<{ left: T[]; suspects: readonly Named[] }> {
   const mark = together.includes(test) ? togetherSince : markOf(test)
   const isAlone = (): boolean => strangersOf(test).length === 0
-  const left = isAlone() ? await look(({ serial }) => serial > mark) : []
+  const left = isAlone() ? await look((note) => serialOf(note) > mark) : []
   running.delete(test)
   if (!isAlone()) return { left: [], suspects: [] }
   const suspects = together.length === 0 ? [test] : together
