@@ -6,7 +6,7 @@ import { Cancellation } from './cancellation.ts'
 import { callInFrame } from './context.ts'
 import { suppress } from './dispose.ts'
 import type { ScopeNode } from './scope.ts'
-import { childrenOf } from './tree.ts'
+import { childrenOf, downFrom } from './tree.ts'
 import type { ScopeOptions } from './types.ts'
 
 export function cancellationOf(scope: ScopeNode): Cancellation {
@@ -18,13 +18,17 @@ export function cancellationOf(scope: ScopeNode): Cancellation {
  * @param requested from outside: the outcome can become `aborted`. Otherwise something in the scope failed.
  */
 export function cancel(scope: ScopeNode, reason: unknown, requested: boolean): void {
+  if (scope.aborted) return
+  cancelAlone(scope, reason, requested)
+  abortChildren(scope, reason)
+}
+
+function cancelAlone(scope: ScopeNode, reason: unknown, requested: boolean): void {
   const cancellation = cancellationOf(scope)
-  if (cancellation.cancelled) return
   cancellation.requested = requested
   within(scope, () => cancellation.cancel(reason))
   scope.holdings?.giveUp(reason, requested)
   scope.tasks?.stop(reason)
-  abortChildren(scope, reason)
 }
 
 /** The body's error, or that of `fail()`. */
@@ -45,9 +49,10 @@ export function abortSignalOf(scope: ScopeNode, reason: unknown): void {
 
 /** The app begins to shut down: everything below it learns of it. */
 export function announceDrain(scope: ScopeNode, reason: unknown): void {
-  const cancellation = cancellationOf(scope)
-  within(scope, () => cancellation.drain(reason))
-  for (const child of childrenOf(scope)) announceDrain(child, reason)
+  for (const at of downFrom(scope, childrenOf)) {
+    const cancellation = cancellationOf(at)
+    within(at, () => cancellation.drain(reason))
+  }
 }
 
 /** All that is open below, and what is opened there from now on. */
@@ -57,7 +62,11 @@ export function abortBelow(scope: ScopeNode, reason: unknown): void {
 }
 
 export function abortChildren(scope: ScopeNode, reason: unknown): void {
-  for (const child of childrenOf(scope)) child.abort(reason)
+  if (scope.newestChild === undefined) return
+  for (const at of downFrom(scope, childrenOf)) {
+    const runs = at.state === 'open' || at.state === 'draining'
+    if (at !== scope && runs && !at.aborted) cancelAlone(at, reason, true)
+  }
 }
 
 /** The earlier of its own and its parent's deadline counts; only the earlier needs a timer. */

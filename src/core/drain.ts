@@ -57,12 +57,26 @@ async function settleTasks(scope: ScopeNode, tasks: Tasks): Promise<void> {
   }
 }
 
+/** Closes of children that are being called, each within that of its parent: a chain may be longer than the stack is deep. */
+let nested = 0
+const mostNested = 100
+
 /** A child that runs a body ends with it, and its error goes to whoever runs it; so with one that somebody closes. */
 async function closeChild(scope: ScopeNode, child: ScopeNode): Promise<void> {
+  if (nested >= mostNested) await Promise.resolve()
   try {
-    await (child.running || child.state !== 'open' ? whenEnded(child) : child.close())
+    await (child.running || child.state !== 'open' ? whenEnded(child) : closeNested(child))
   } catch (error) {
     scope.completion = scope.completion.add(error)
+  }
+}
+
+function closeNested(child: ScopeNode): Promise<void> {
+  nested += 1
+  try {
+    return child.close()
+  } finally {
+    nested -= 1
   }
 }
 

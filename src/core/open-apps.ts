@@ -8,7 +8,7 @@ import { Instance } from './instance.ts'
 import type { ScopeNode } from './scope.ts'
 import { sweepWith } from './sweeping.ts'
 import { tellOpened, tellOverdue } from './telling.ts'
-import { childrenOf } from './tree.ts'
+import { childrenOf, downFrom } from './tree.ts'
 
 const apps = new Map<ScopeNode['id'], WeakRef<ScopeNode>>()
 
@@ -32,12 +32,6 @@ export function openApps(): ScopeNode[] {
   return open
 }
 
-/** Every scope below `scope` and itself, parents first. */
-export function* scopesIn(scope: ScopeNode): Generator<ScopeNode, void, undefined> {
-  yield scope
-  for (const child of childrenOf(scope)) yield* scopesIn(child)
-}
-
 function sweep(now: number): boolean {
   const before = now - detection.threshold
   for (const app of openApps()) sweepBelow(app, before)
@@ -45,12 +39,10 @@ function sweep(now: number): boolean {
 }
 
 /** A scope that is younger than the threshold holds nothing that is older, and neither do those below it. */
-function sweepBelow(parent: ScopeNode, before: number): void {
-  for (let at = parent.newestChild; at !== undefined; at = at.older) {
-    if (at.openedAt >= before) continue
-    sweepScope(at, before)
-    sweepBelow(at, before)
-  }
+function sweepBelow(app: ScopeNode, before: number): void {
+  const old = (parent: ScopeNode): ScopeNode[] =>
+    childrenOf(parent).filter(({ openedAt }) => openedAt < before)
+  for (const scope of downFrom(app, old)) if (scope !== app) sweepScope(scope, before)
 }
 
 /** Resources only: what was given to `use` may live as long as the socket that the scope serves. */

@@ -9,7 +9,7 @@ import { conclude } from './life.ts'
 import { abortSignal, milliseconds, type Rule } from './options.ts'
 import type { ShutdownOptions } from './reports.ts'
 import type { ScopeNode } from './scope.ts'
-import { childrenOf, removeChild } from './tree.ts'
+import { childrenOf, downFrom, removeChild } from './tree.ts'
 import type { App, ScopeSnapshot, ShutdownReport } from './types.ts'
 
 export const shutdownRules: Readonly<Record<keyof ShutdownOptions, Rule>> = {
@@ -128,17 +128,18 @@ function abandon(app: ScopeNode): ScopeSnapshot[] {
   if (app.extras !== undefined) app.extras.tasks = undefined
   const stuck = childrenOf(app)
   const snapshots = stuck.map((scope) => scope.inspect())
-  for (const scope of stuck) if (isBusy(scope)) removeChild(app, scope)
+  for (const scope of stuck) {
+    if ([...downFrom(scope, childrenOf)].some(isBusy)) removeChild(app, scope)
+  }
   return snapshots
 }
 
-/** Whether closing it would wait for more than its releases. */
+/** Whether closing it would wait for more than its releases and its children. */
 function isBusy(scope: ScopeNode): boolean {
   const { state, running, tasks, extras, holdings, settings } = scope
   if (state !== 'open' || running || settings.serving) return true
   if (holdings?.acquiring === true) return true
-  if ((tasks?.size ?? 0) > 0 || (extras?.streams ?? 0) > 0) return true
-  return childrenOf(scope).some(isBusy)
+  return (tasks?.size ?? 0) > 0 || (extras?.streams ?? 0) > 0
 }
 
 /** What is still being acquired for the app itself is waited for as long as what was aborted. */

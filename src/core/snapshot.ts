@@ -9,11 +9,24 @@ import { Instance } from './instance.ts'
 import { title } from './misuse.ts'
 import { noteOf } from './notes.ts'
 import type { ScopeNode } from './scope.ts'
-import { childrenOf } from './tree.ts'
+import { childrenOf, downFrom } from './tree.ts'
 import type { ResourceSnapshot, Scope, ScopeSnapshot } from './types.ts'
 
 export function snapshotOf(scope: ScopeNode): ScopeSnapshot {
   const now = exactNow()
+  const top = alone(scope, now)
+  const seen = new Map([[scope, top]])
+  for (const at of downFrom(scope, childrenOf)) {
+    if (at === scope) continue
+    const snapshot = alone(at, now)
+    seen.set(at, snapshot)
+    if (at.parent !== undefined) seen.get(at.parent)?.children.push(snapshot)
+  }
+  return top
+}
+
+/** Without those below it. */
+function alone(scope: ScopeNode, now: number): ScopeSnapshot & { children: ScopeSnapshot[] } {
   const arriving = (scope.holdings?.onTheirWay() ?? []).map((instance) =>
     picture(instance, instance, 'acquiring', now),
   )
@@ -29,7 +42,7 @@ export function snapshotOf(scope: ScopeNode): ScopeSnapshot {
     aborted: scope.aborted,
     tasks: scope.tasks?.size ?? 0,
     resources: [...arriving, ...held],
-    children: childrenOf(scope).map(snapshotOf),
+    children: [],
   }
 }
 

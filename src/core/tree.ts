@@ -28,6 +28,21 @@ export function childrenOf(parent: ScopeNode): ScopeNode[] {
   return children
 }
 
+/**
+ * `top` and all that is below it, parents before their children. By a list, because a chain of scopes may be longer than
+ * the stack is deep.
+ */
+export function* downFrom<T>(
+  top: T,
+  below: (parent: T) => readonly T[],
+): Generator<T, void, undefined> {
+  const waiting = [top]
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    yield at
+    for (const child of below(at).toReversed()) waiting.push(child)
+  }
+}
+
 /** A scope and those around it. */
 export function upToRoot(scope: ScopeNode): ScopeNode[] {
   const scopes: ScopeNode[] = []

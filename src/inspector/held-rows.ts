@@ -3,6 +3,7 @@
  * owns without one. Oldest first, and of too many the oldest.
  */
 import type { HeldSnapshot } from '../core/looking.ts'
+import { downFrom } from '../core/tree.ts'
 import type { Activity, ResourceSnapshot, ScopeSnapshot } from '../core/types.ts'
 import { cleanName, cleanSite } from './clean.ts'
 import type { Bar, HeldRow, HeldState, ScopeRow } from './page/picture.ts'
@@ -24,7 +25,7 @@ export function scopesIn(
   root: ScopeSnapshot,
   most: number,
 ): { all: readonly Placed[]; rows: ScopeRow[] } {
-  const all = [...placedIn([root], 0, Infinity)]
+  const all = [...downFrom<Placed>({ scope: root, depth: 0, age: root.ageMs }, placedBelow)]
   return { all, rows: oldest(all, ({ age }) => age, most).map(scopeRow) }
 }
 
@@ -47,21 +48,13 @@ export function heldIn(
   }
 }
 
-/**
- * Parents before their children, older siblings before younger ones.
- * @param siblings newest first
- */
-function* placedIn(
-  siblings: readonly ScopeSnapshot[],
-  depth: number,
-  limit: number,
-): Generator<Placed> {
-  let age = limit
-  for (const scope of siblings.toReversed()) {
-    age = Math.min(age, scope.ageMs)
-    yield { scope, depth, age }
-    yield* placedIn(scope.children, depth + 1, age)
-  }
+/** Older siblings before younger ones, which come first in a snapshot. */
+function placedBelow({ scope, depth, age }: Placed): Placed[] {
+  let limit = age
+  return scope.children.toReversed().map((child) => {
+    limit = Math.min(limit, child.ageMs)
+    return { scope: child, depth: depth + 1, age: limit }
+  })
 }
 
 interface HeldInScope {

@@ -1,6 +1,7 @@
 /** `unwind/otel`: what an app holds, on the meter of whoever collects. OpenTelemetry is not needed to load this. */
 import { allHeld } from '../core/held.ts'
 import { checkApp, checkOptions, flag } from '../core/options.ts'
+import { downFrom } from '../core/tree.ts'
 import type { App, ScopeSnapshot } from '../core/types.ts'
 import { observeConnections } from './connections.ts'
 import { Instruments } from './instruments.ts'
@@ -91,7 +92,7 @@ function observeResources(instruments: Instruments, app: App): void {
 
 /** The app itself is no scope that somebody could forget. */
 function scopesIn(app: ScopeSnapshot): ScopeSnapshot[] {
-  return app.children.flatMap((child) => [child, ...scopesIn(child)])
+  return [...downFrom(app, ({ children }) => children)].slice(1)
 }
 
 function countBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, number> {

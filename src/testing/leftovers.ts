@@ -2,13 +2,13 @@
  * What is still held, as a test would be told: each thing once, the outermost one where things hold each other. Only what
  * was acquired while everything is watched is known; see current-test.ts for whose it is.
  */
-import { childrenOf } from '../core/tree.ts'
+import { childrenOf, downFrom } from '../core/tree.ts'
 import { entriesOf } from '../core/finalizers.ts'
 import { allHeld } from '../core/held.ts'
 import { Instance } from '../core/instance.ts'
 import { title } from '../core/misuse.ts'
 import { noteOf, type Note } from '../core/notes.ts'
-import { openApps, scopesIn } from '../core/open-apps.ts'
+import { openApps } from '../core/open-apps.ts'
 import type { ScopeNode } from '../core/scope.ts'
 import { mayStay } from './allowed.ts'
 
@@ -70,7 +70,8 @@ function namesIn(scope: ScopeNode): string[] {
 
 /** The values that open scopes will release. */
 function heldIn(apps: readonly ScopeNode[]): Set<unknown> {
-  const entries = apps.flatMap((app) => [...scopesIn(app)]).flatMap((scope) => entriesOf(scope))
+  const scopes = apps.flatMap((app) => [...downFrom(app, childrenOf)])
+  const entries = scopes.flatMap((scope) => entriesOf(scope))
   return new Set(entries.map(({ finalizer }) => finalizer.value))
 }
 

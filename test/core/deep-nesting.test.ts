@@ -1,0 +1,71 @@
+/** Scopes within scopes, more of them than a stack is deep: nothing that goes down the tree may go by recursion. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createApp, type App, type Scope, type ScopeSnapshot } from 'unwind'
+import { metrics } from 'unwind/otel'
+
+import { Site } from '../inspector/support/site.ts'
+import { openTelemetry } from '../otel/support.ts'
+import { within } from './support/promises.ts'
+
+const depth = 5_000
+
+/** The outermost one and the innermost one. */
+function nest(app: App): { readonly top: Scope; readonly leaf: Scope } {
+  const top = app.child()
+  let leaf = top
+  for (let i = 1; i < depth; i += 1) leaf = leaf.child()
+  return { top, leaf }
+}
+
+function count(snapshot: ScopeSnapshot): number {
+  let scopes = 1
+  for (let at = snapshot.children[0]; at !== undefined; at = at.children[0]) scopes += 1
+  return scopes
+}
+
+test('inspect() shows all of them', async () => {
+  await using app = createApp()
+  const { top } = nest(app)
+  assert.equal(count(top.inspect()), depth)
+})
+
+test('an abort reaches the innermost one, and so does the announcement of a shutdown', async () => {
+  const reason = new Error('aborted')
+  await using app = createApp()
+  const { top, leaf } = nest(app)
+  const { signal } = leaf
+  top.abort(reason)
+  assert.equal(signal.reason, reason)
+  const other = createApp()
+  const { draining } = nest(other).leaf
+  const report = await within(other.shutdown({ grace: 0, abortGrace: 0 }))
+  assert.equal(draining.aborted, true)
+  assert.deepEqual(report.errors, [])
+})
+
+test('they close from the inside out, whoever closes the outermost one', async () => {
+  for (const end of ['close', 'app'] as const) {
+    const app = createApp()
+    const { top, leaf } = nest(app)
+    const order: string[] = []
+    top.defer(() => order.push('top'))
+    leaf.defer(() => order.push('leaf'))
+    await within(end === 'app' ? app.close() : top.close())
+    assert.deepEqual(order, ['leaf', 'top'])
+    await app.close()
+  }
+})
+
+test('whoever looks at an app sees them', async (t) => {
+  await using site = await Site.open()
+  const sdk = openTelemetry(t)
+  using _metrics = metrics(site.app, sdk.meter)
+  nest(site.app)
+  const headers = await site.enter()
+  const { body } = await site.ask('/__unwind/snapshot.json', { headers })
+  const { counts } = JSON.parse(body) as { counts: { scopes: number } }
+  assert.equal(counts.scopes, depth + 1)
+  const collected = await sdk.collect()
+  assert.equal(collected.sum('unwind.scope.open', { 'unwind.scope.kind': 'scope' }), depth - 1)
+})
