@@ -21,13 +21,6 @@ interface Link {
   mark: number
 }
 
-/** Milliseconds: new connections that never cease must not keep a server open. */
-const longestWait = 1_000
-
-/** Turns of the event loop that tell how short one can be, and milliseconds in which the demand on them falls by that much. */
-const firstTurns = 20
-const slackening = 20
-
 /** Milliseconds longer than idle connections that half a request head may take, and an upgraded connection. */
 const partialHead = 1_000
 const upgradedGrace = 5_000
@@ -42,8 +35,6 @@ export class Connections {
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #timers: NodeJS.Timeout[] = []
   readonly #undo: (() => void)[] = []
-  /** Connections that were accepted so far. */
-  #accepted = 0
   /** Every answer says that it is the last of its connection. */
   #leaving = false
   #draining = false
@@ -59,36 +50,6 @@ export class Connections {
   detach(): void {
     for (const undo of this.#undo.splice(0)) undo()
     this.#reset()
-  }
-
-  /**
-   * Call `act` when nobody stands at the door: the system resets connections that it has made and that nobody has
-   * accepted. So not in a turn of the event loop that accepts one, and in one of the shortest, because one may have come
-   * since the loop looked for events, and nobody can ask.
-   */
-  whenNobodyWaits(act: () => void): void {
-    const begin = performance.now()
-    let accepted = this.#accepted
-    let turns = 0
-    let shortest = Infinity
-    let start = begin
-    const look = (): void => {
-      const now = performance.now()
-      const waited = now - begin
-      const turn = now - start
-      shortest = Math.min(shortest, turn)
-      // Where few turns are short, the less long ones have to do.
-      const short = turns > firstTurns && turn <= shortest * (1 + waited / slackening)
-      if ((short && accepted === this.#accepted) || waited > longestWait) {
-        act()
-        return
-      }
-      turns += 1
-      accepted = this.#accepted
-      start = now
-      setImmediate(look)
-    }
-    setImmediate(look)
   }
 
   /** From now on each connection ends with the answer that it is waiting for; new ones are accepted. */
@@ -121,7 +82,6 @@ export class Connections {
 
   #listen(): void {
     const secure = 'setSecureContext' in this.#server
-    this.#on('connection', () => (this.#accepted += 1))
     if (secure) this.#on('connection', (socket: Socket) => this.#handshake(socket))
     this.#on(secure ? 'secureConnection' : 'connection', (socket: Socket) =>
       this.#connected(socket),

@@ -1,25 +1,17 @@
 /**
- * Seeing the end of a Fastify handler, and holding its answer back until the scope closed. Both are added to every
- * route: no hook of Fastify tells the end of a handler whose client left.
+ * Holding an answer of Fastify back until its scope closed.
  */
-import type {
-  FastifyReply,
-  FastifyRequest,
-  RouteHandlerMethod,
-  RouteOptions,
-  onSendHookHandler,
-} from 'fastify'
-import { isObject, isThenable } from '../core/dispose.ts'
+import type { FastifyReply, FastifyRequest, RouteOptions, onSendHookHandler } from 'fastify'
+import { isObject } from '../core/dispose.ts'
 import { isCompleted } from './adapter.ts'
 import { statusOf } from './failure.ts'
+import { observed } from './fastify-handler.ts'
 import { servedOf } from './hearing.ts'
 import { closeForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
 import { bodyOf, open, piecesOf, sourceOf, type Opened } from './source.ts'
 
 type Done = Parameters<onSendHookHandler>[3]
-
-const observing = new WeakSet<RouteHandlerMethod>()
 
 /** On the configuration of a route, because Fastify keeps neither the route nor its handler. */
 const key: unique symbol = Symbol('unwind.observed')
@@ -30,49 +22,6 @@ export function observe(route: RouteOptions): void {
   // After all others, which may still use the scope.
   route.onSend = [...[route.onSend ?? []].flat(), holdBack]
   route.config = Object.assign({ ...route.config }, { [key]: true })
-}
-
-/** Fastify makes a second route, for HEAD, of one for GET. */
-function observed(handler: RouteHandlerMethod): RouteHandlerMethod {
-  if (observing.has(handler)) return handler
-  const observer: RouteHandlerMethod = function observer(request, reply) {
-    const served = servedOf(reply.raw)
-    if (served === undefined) return handler.call(this, request, reply)
-    served.take()
-    try {
-      const result: unknown = handler.call(this, request, reply)
-      follow(served, reply, result)
-      return result
-    } catch (error) {
-      served.fail(error)
-      throw error
-    }
-  }
-  observing.add(observer)
-  return observer
-}
-
-function follow(served: Served, reply: FastifyReply, result: unknown): void {
-  const isReply = result === reply
-  if (isThenable(result) && !isReply) {
-    result.then(
-      (value) => settle(served, value, reply),
-      (error: unknown) => served.fail(error),
-    )
-    return
-  }
-  // It answers later, with reply.send().
-  if (result === undefined || isReply) served.seen = false
-  served.settle(served.seen ? 'settled' : 'unseen')
-}
-
-/** Without a value, and without one that was given to `reply.send()`, the handler has answered by itself. */
-function settle(served: Served, value: unknown, reply: FastifyReply): void {
-  if (value === undefined || value === reply) {
-    if (!served.answering) served.completes = false
-    served.release()
-  }
-  served.settle('settled')
 }
 
 /** An `onError` hook: an error that a handler sent or returned fails its scope as one that it threw. */

@@ -7,6 +7,7 @@ import { resource } from '../core/resource.ts'
 import { whenDoorsClose } from '../core/shutdown.ts'
 import type { App } from '../core/types.ts'
 import { Connections, type AnyServer } from './connections.ts'
+import { whenNobodyWaits } from './door.ts'
 
 /** How long a server that closes waits for the silent. */
 export interface GracefulOptions {
@@ -145,7 +146,7 @@ function ownDispose(server: AnyServer, dispose: () => Promise<void>): () => void
 
 function stopAccepting(server: AnyServer, connections: Connections): void {
   connections.announceEnd()
-  connections.whenNobodyWaits(() => {
+  whenNobodyWaits(server, () => {
     if (server.listening) server.close()
   })
 }

@@ -7,11 +7,9 @@ import { primaryError } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
 import { isCompleted, isInterrupted, report, type Adapter } from './adapter.ts'
 import { answeredWith, disconnected } from './ends.ts'
-import { look, refused, streaming } from './hono-response.ts'
+import { look, refused, streaming, type Fetched } from './hono-response.ts'
 import { piecesOf } from './source.ts'
 import { Timing } from './timing.ts'
-
-type Fetched = Response | Promise<Response>
 
 class Alone {
   readonly scope: Scope

@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { enter, type Adapter } from './adapter.ts'
-import { isEmpty, isWhole, look, refused, streaming } from './hono-response.ts'
+import { isEmpty, isWhole, look, refused, streaming, type Fetched } from './hono-response.ts'
 import { discard } from './reply.ts'
 import { hearClose, hearPipes } from './hearing.ts'
 import { open } from './serve.ts'
@@ -16,8 +16,6 @@ interface Bindings {
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
 }
-
-type Fetched = Response | Promise<Response>
 
 /** What `@hono/node-server` passes as the environment. */
 export function bindingsOf(env: unknown): Bindings | undefined {

@@ -7,6 +7,9 @@ import { report } from './adapter.ts'
 import { isClosed, statusOf, textOf } from './failure.ts'
 import { bodyOf, open, type Source } from './source.ts'
 
+/** What an app of Hono gives. */
+export type Fetched = Response | Promise<Response>
+
 /** A response, and what its body yields while it is still being made. */
 interface Looked {
   readonly response: Response

@@ -9,7 +9,7 @@ import type { App, Scope } from '../core/types.ts'
 import { adapterOf, checkWithin, type Adapter, type AdapterOptions } from './adapter.ts'
 import { aloneOf, runAlone } from './hono-alone.ts'
 import { bindingsOf, runOn } from './hono-node.ts'
-import { refusal, refused } from './hono-response.ts'
+import { refusal, refused, type Fetched } from './hono-response.ts'
 import { servedOf } from './hearing.ts'
 
 export type { AdapterOptions } from './adapter.ts'
@@ -25,8 +25,6 @@ declare module 'hono' {
 export interface HonoLike {
   fetch(request: Request, env?: object, context?: unknown): Response | Promise<Response>
 }
-
-type Fetched = Response | Promise<Response>
 
 /**
  * `serve({ fetch: honoFetch(app, hono) })`: a scope around each request, ambient in all middlewares and handlers. This is

@@ -1,0 +1,52 @@
+/**
+ * Seeing the end of a handler of Fastify: no hook tells that of one whose client left.
+ */
+import type { FastifyReply, RouteHandlerMethod } from 'fastify'
+import { isThenable } from '../core/dispose.ts'
+import { servedOf } from './hearing.ts'
+import type { Served } from './served.ts'
+
+const observing = new WeakSet<RouteHandlerMethod>()
+
+/** `handler`, whose end is told to what is served. Once: Fastify makes a second route, for HEAD, of one for GET. */
+export function observed(handler: RouteHandlerMethod): RouteHandlerMethod {
+  if (observing.has(handler)) return handler
+  const observer: RouteHandlerMethod = function observer(request, reply) {
+    const served = servedOf(reply.raw)
+    if (served === undefined) return handler.call(this, request, reply)
+    served.take()
+    try {
+      const result: unknown = handler.call(this, request, reply)
+      follow(served, reply, result)
+      return result
+    } catch (error) {
+      served.fail(error)
+      throw error
+    }
+  }
+  observing.add(observer)
+  return observer
+}
+
+function follow(served: Served, reply: FastifyReply, result: unknown): void {
+  const isReply = result === reply
+  if (isThenable(result) && !isReply) {
+    result.then(
+      (value) => settle(served, value, reply),
+      (error: unknown) => served.fail(error),
+    )
+    return
+  }
+  // It answers later, with reply.send().
+  if (result === undefined || isReply) served.seen = false
+  served.settle(served.seen ? 'settled' : 'unseen')
+}
+
+/** Without a value, and without one that was given to `reply.send()`, the handler has answered by itself. */
+function settle(served: Served, value: unknown, reply: FastifyReply): void {
+  if (value === undefined || value === reply) {
+    if (!served.answering) served.completes = false
+    served.release()
+  }
+  served.settle('settled')
+}
