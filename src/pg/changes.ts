@@ -4,7 +4,8 @@
  */
 import { hasCommand, type DriverResult } from './driver.ts'
 import { PlainTexts, statementsOf } from './sql-text.ts'
-import { sqlOf, type Statement } from './statement.ts'
+import { sqlOf } from './query-arguments.ts'
+import type { Statement } from './statement.ts'
 
 export class Changes {
   /** Settings, temporary tables or locks may be left in the session. */

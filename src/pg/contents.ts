@@ -2,7 +2,7 @@
 import type { Scope } from '../core/types.ts'
 import { Children } from './children.ts'
 import { AfterCommit, type Callbacks } from './commit.ts'
-import type { Lapse } from './ends.ts'
+import type { Lapse } from './lapse.ts'
 import type { Final } from './owner.ts'
 import type { Session } from './session.ts'
 import type { Transaction } from './transaction.ts'

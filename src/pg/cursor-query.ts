@@ -1,6 +1,7 @@
 /** What a cursor reads: a query, checked at the door. Only some can be declared as a cursor. */
 import { abortSignal, checkOptions, expected, type Rule } from '../core/options.ts'
 import type { PgCursorOptions } from './held-types.ts'
+import { checkValues } from './query-arguments.ts'
 import type { PgQueryConfig } from './types.ts'
 
 export interface CursorQuery {
@@ -26,12 +27,10 @@ export type CursorArguments = [text: string, values?: readonly unknown[], option
 /** @throws {TypeError} for what is no query, and for wrong options */
 export function cursorQuery([text, values, options]: CursorArguments): CursorQuery {
   if (typeof text !== 'string') throw expected('the query given to cursor()', 'a string', text)
-  if (values !== undefined && values !== null && !Array.isArray(values)) {
-    throw expected('the values of cursor()', 'an array', values)
-  }
+  const checked = checkValues(values, 'cursor()')
   checkOptions('cursor()', options, rules)
   const { batch = 100, signal } = options ?? {}
-  return { text, values: values ?? undefined, format: {}, batch, signal }
+  return { text, values: checked, format: {}, batch, signal }
 }
 
 const comments = String.raw`(?:\s|\(|--[^\n]*\n|/\*[\s\S]*?\*/)*`

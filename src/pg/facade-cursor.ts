@@ -7,7 +7,7 @@ import { callbackify } from 'node:util'
 import { expected } from '../core/options.ts'
 import { Cursor, type CursorHost } from './cursor.ts'
 import type { CursorQuery } from './cursor-query.ts'
-import { withTypes, type Types } from './statement.ts'
+import { withTypes, type Types } from './query-arguments.ts'
 
 type Callback<T> = (error: Error | null, value?: T) => void
 

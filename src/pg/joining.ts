@@ -3,8 +3,6 @@ import { inspect } from 'node:util'
 
 import { expected } from '../core/options.ts'
 import type { Resource, Scope } from '../core/types.ts'
-import { interrupt } from './ending.ts'
-import type { Session } from './session.ts'
 import type { PgTransaction, PgTransactionOptions } from './types.ts'
 
 type Modes = Required<Omit<PgTransactionOptions, 'signal'>>
@@ -87,23 +85,4 @@ function requestOf(scope: Scope): Scope {
   while (at.kind !== 'request' && at.parent !== undefined && at.parent.kind !== 'app')
     at = at.parent
   return at
-}
-
-/**
- * When `signal` aborts, cancel what runs on the connection and refuse what waits.
- * @returns what stops that
- */
-export function cancelOnAbort(tx: { usable(): Session }, signal: AbortSignal): () => void {
-  const onAbort = (): void => {
-    try {
-      const session = tx.usable()
-      // Whatever it is.
-      session.line.refuse(() => signal.reason as unknown)
-      void session.exclusively(() => interrupt(session))
-    } catch {
-      // It is over, and the connection may be somebody else's.
-    }
-  }
-  signal.addEventListener('abort', onAbort, { once: true })
-  return () => signal.removeEventListener('abort', onAbort)
 }

@@ -6,7 +6,8 @@ import { hasCommand, type DriverResult, type TransactionStatus } from './driver.
 import { endedBehind, endsBehind } from './errors.ts'
 import type { Final } from './owner.ts'
 import type { Session } from './session.ts'
-import { sqlOf, type Statement } from './statement.ts'
+import { sqlOf } from './query-arguments.ts'
+import type { Statement } from './statement.ts'
 import type { PgQueryConfig } from './types.ts'
 import { endIn } from './words.ts'
 

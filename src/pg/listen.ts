@@ -12,7 +12,7 @@ import {
 import type { DriverPool } from './driver.ts'
 import type { OwnClient } from './listening-connection.ts'
 import type { Policy } from './policy.ts'
-import { refusePooling } from './pooling.ts'
+import { refusePooling } from './transaction-pooling.ts'
 import { Subscription } from './subscription.ts'
 import type { PgListenOptions } from './held-types.ts'
 

@@ -16,7 +16,7 @@ import {
   type LockArguments,
   type Wanted,
 } from './lock-wait.ts'
-import { refusePooling } from './pooling.ts'
+import { refusePooling } from './transaction-pooling.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
 import { control } from './submit.ts'

@@ -16,7 +16,7 @@ import {
   type Release,
   type TransactionStatus,
 } from './driver.ts'
-import { endOf } from './ends.ts'
+import { endOf } from './lapse.ts'
 import { isServerError } from './errors.ts'
 import { Line } from './line.ts'
 import type { Held } from './owner.ts'

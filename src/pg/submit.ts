@@ -1,8 +1,9 @@
 /** How a statement gets in line, and what its signals do to it: one that waits is removed, one that runs is cancelled. */
-import { checkEnds } from './ends.ts'
-import { checkPooling } from './pooling.ts'
+import { checkEnds } from './lapse.ts'
+import { checkPooling } from './transaction-pooling.ts'
 import type { Session } from './session.ts'
-import { parseQuery, Statement } from './statement.ts'
+import { parseQuery } from './query-arguments.ts'
+import { Statement } from './statement.ts'
 import type { PgQueryResult } from './types.ts'
 
 /**

@@ -6,7 +6,7 @@ import { setsForSession } from './changes.ts'
 import { transactionPooling } from './errors.ts'
 import type { Session } from './session.ts'
 import { statementsOf } from './sql-text.ts'
-import { sqlOf } from './statement.ts'
+import { sqlOf } from './query-arguments.ts'
 import type { PgQueryConfig } from './types.ts'
 
 interface Refusal {

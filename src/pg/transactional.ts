@@ -9,9 +9,10 @@ import { bodyOf, checkOptions, expected, oneOf } from '../core/options.ts'
 import { override } from '../core/overrides.ts'
 import { value } from '../core/resource.ts'
 import type { Override, Scope } from '../core/types.ts'
+import { interrupt } from './ending.ts'
 import { poolExhausted, unexpectedRollback } from './errors.ts'
 import { transactionRules } from './frame.ts'
-import { cancelOnAbort, join } from './joining.ts'
+import { join } from './joining.ts'
 import { LeasePool } from './pool.ts'
 import type { PgResources } from './resources.ts'
 import { inSavepoint, inTransaction, type Body } from './retry.ts'
@@ -111,6 +112,25 @@ async function required<R>({ scope, resources, options }: Call, body: Body<R>): 
   }
   if (whole?.doomed !== undefined) throw unexpectedRollback(whole.doomed.cause)
   return result
+}
+
+/**
+ * When `signal` aborts, cancel what runs on the connection and refuse what waits.
+ * @returns what stops that
+ */
+function cancelOnAbort(tx: Transaction, signal: AbortSignal): () => void {
+  const onAbort = (): void => {
+    try {
+      const session = tx.usable()
+      // Whatever it is.
+      session.line.refuse(() => signal.reason as unknown)
+      void session.exclusively(() => interrupt(session))
+    } catch {
+      // It is over, and the connection may be somebody else's.
+    }
+  }
+  signal.addEventListener('abort', onAbort, { once: true })
+  return () => signal.removeEventListener('abort', onAbort)
 }
 
 async function nested<R>(call: Call, body: Body<R>): Promise<R> {
