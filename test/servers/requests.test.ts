@@ -84,7 +84,7 @@ describe('a request with scoped()', () => {
     assert.deepEqual(await site.statuses(), ['success', 'success'])
   })
 
-  for (const status of [204, 304, 404, 405, 413]) {
+  for (const status of [404, 405, 413]) {
     test(`that is answered with ${status} succeeds: an answer is no failure`, async () => {
       await using site = await openScoped((_request, response) => response.writeHead(status).end())
       assert.equal((await ask(site, '/')).status, status)
