@@ -35,7 +35,7 @@ export class Begin implements Step<Transaction> {
     await takenOver()
     // It may have begun all the same.
     if (transaction.usesConnection && sent && !isServerError(error)) {
-      await undo(this.#session, transaction.frame, transaction)
+      await undo(transaction, this.#session)
     }
     transaction.finish('rolled back')
     throw error

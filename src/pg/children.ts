@@ -38,11 +38,11 @@ export class Children {
   }
 
   /** Those of somebody around `owner`, which ends well, go on there. */
-  passOn(owner: object, outer: { readonly children: Children }): void {
+  passOn(owner: object, outer: Children): void {
     const others = this.#open.filter(({ host }) => host !== undefined && host !== owner)
     for (const child of others) {
       this.remove(child)
-      outer.children.add(child)
+      outer.add(child)
     }
   }
 

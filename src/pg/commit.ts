@@ -71,11 +71,6 @@ async function isFinal(session: Session, error: unknown): Promise<boolean> {
   return answered && !session.lost
 }
 
-/** Who runs them. */
-export interface Callbacks {
-  readonly callbacks: AfterCommit
-}
-
 /** What runs once a commit is known to have succeeded. */
 export class AfterCommit {
   readonly #callbacks: (() => unknown)[] = []
@@ -87,8 +82,8 @@ export class AfterCommit {
   }
 
   /** After a savepoint, the commit is that of the transaction around it. */
-  passOn(outer: Callbacks): void {
-    outer.callbacks.#callbacks.push(...this.#callbacks)
+  passOn(outer: AfterCommit): void {
+    outer.#callbacks.push(...this.#callbacks)
   }
 
   async run(): Promise<void> {

@@ -1,13 +1,13 @@
 /** What is open in a transaction, and what it owes its commit. Most transactions have nothing of it, and make none. */
 import type { Scope } from '../core/types.ts'
 import { Children } from './children.ts'
-import { AfterCommit, type Callbacks } from './commit.ts'
+import { AfterCommit } from './commit.ts'
 import type { Lapse } from './lapse.ts'
 import type { Final } from './owner.ts'
 import type { Session } from './session.ts'
 import type { Transaction } from './transaction.ts'
 
-export class Contents implements Callbacks {
+export class Contents {
   /** One at a time. */
   savepoint: Transaction | undefined = undefined
   /** What ends before the transaction does. */
@@ -33,8 +33,8 @@ export class Contents implements Callbacks {
     await this.children.leave(session)
   }
 
-  /** @param outer those who run its callbacks */
-  async committed(outer: Callbacks | undefined): Promise<void> {
+  /** @param outer what its callbacks run with instead */
+  async committed(outer: AfterCommit | undefined): Promise<void> {
     if (outer === undefined) await this.callbacks.run()
     else this.callbacks.passOn(outer)
   }

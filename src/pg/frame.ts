@@ -11,16 +11,17 @@ export interface Frame {
   rollBack(session: Session): Promise<void>
 }
 
+interface Framed {
+  readonly frame: Frame
+  leave(session: Session): Promise<void>
+}
+
 /** End what `transaction` has begun, and all of it that is open. */
-export async function undo(
-  session: Session,
-  frame: Frame,
-  transaction: { leave(session: Session): Promise<void> },
-): Promise<void> {
+export async function undo(transaction: Framed, session: Session): Promise<void> {
   await session.exclusively(async () => {
     await quieten(session, session.policy.inFlight)
     await transaction.leave(session)
-    await frame.rollBack(session)
+    await transaction.frame.rollBack(session)
   })
 }
 

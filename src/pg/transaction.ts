@@ -7,7 +7,7 @@ import { disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
 import { begin } from './begin.ts'
-import { AfterCommit, commit, whenEnded, type Callbacks } from './commit.ts'
+import { AfterCommit, commit, whenEnded } from './commit.ts'
 import { Contents } from './contents.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
@@ -40,8 +40,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   #ending: Promise<void> | undefined = undefined
   #contents: Contents | undefined = undefined
   #closedBy: Scope | undefined = undefined
-  /** Who runs the callbacks instead of the commit. */
-  #later: Callbacks | undefined = undefined
+  /** What the callbacks run with instead of its commit. */
+  #later: AfterCommit | undefined = undefined
   #lapse: Lapse | undefined = undefined
 
   constructor(session: Session, frame: Frame, owner: Owner, signal: AbortSignal | undefined) {
@@ -225,7 +225,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   async undo(session: Session): Promise<void> {
     this.#contents?.cut(this.#closedBy)
     session.line.refuse(() => this.dead())
-    await undo(session, this.frame, this)
+    await undo(this, session)
     this.finish('rolled back')
     if (this.state !== 'rolled back') throw this.dead()
   }
@@ -242,8 +242,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   /** Before its commit: its callbacks are left to the caller, who runs them after that. `undefined`: there are none. */
   postponeCallbacks(): AfterCommit | undefined {
     if (this.#contents === undefined) return undefined
-    this.#later = { callbacks: new AfterCommit() }
-    return this.#later.callbacks
+    this.#later = new AfterCommit()
+    return this.#later
   }
 
   ended(): void {
@@ -261,11 +261,11 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   /** What is owed to the commit is done in the context of whoever commits: the answer comes in that of the connection. */
   async #commit(session: Session, contents: Contents): Promise<void> {
     const { children } = contents
-    if (this.parent !== undefined) children.passOn(this, this.parent.contents)
+    if (this.parent !== undefined) children.passOn(this, this.parent.contents.children)
     if (!children.empty) await children.close(session, this.#closedBy)
     if (this.#session === undefined) throw this.dead()
     await commit(this, session)
-    await contents.committed(this.#later ?? this.parent?.contents)
+    await contents.committed(this.#later ?? this.parent?.contents.callbacks)
   }
 
   /** Asking twice for the same end is one end; for the other, a mistake. */

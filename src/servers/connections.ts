@@ -60,11 +60,8 @@ export class Connections {
 
   /** The answers that are not finished: their bytes are still to be produced. */
   unanswered(): ServerResponse[] {
-    const unanswered: ServerResponse[] = []
-    for (const { answers } of this.#links.values()) {
-      for (const answer of answers) if (!answer.writableEnded) unanswered.push(answer)
-    }
-    return unanswered
+    const all = Array.from(this.#links.values(), ({ answers }) => [...answers]).flat()
+    return all.filter((answer) => !answer.writableEnded)
   }
 
   /** Nobody waits any longer for those who still work. What was answered is delivered. */

@@ -16,10 +16,8 @@ class Alone {
   seen = false
   /** Its deadline was answered in the place of Hono. */
   overtaken = false
-
   /** Its answer is still being made when it is given away. */
   streams = false
-
   readonly timing: Timing | undefined
 
   constructor(scope: Scope, { serverTiming }: Adapter) {

@@ -54,10 +54,7 @@ export async function look(response: Response): Promise<Looked> {
   if (source === undefined) return { response, source: undefined }
   const opened = await open(source)
   if (!opened.whole) return { response, source: opened.source }
-  return {
-    response: new Response(opened.body, response),
-    source: undefined,
-  }
+  return { response: new Response(opened.body, response), source: undefined }
 }
 
 /** `response` with the pieces of `source` for a body. */
