@@ -4,6 +4,7 @@
  */
 import { callable, checkOptions, expected, milliseconds, oneOf } from './options.ts'
 import type { LeakLevel, LeakReport } from './reports.ts'
+import { sweepFor } from './sweeping.ts'
 
 /** How closely acquisitions are watched, and who is told of leaks. */
 export interface LeakOptions {
@@ -29,8 +30,6 @@ class Detection {
   escalated = 0
   /** Told of each acquisition that is recorded. */
   onNote: ((note: object) => void) | undefined = undefined
-  /** Called when the level or the threshold changes. */
-  onChange: () => void = () => {}
 
   /** What is acquired and released is counted. */
   get counting(): boolean {
@@ -45,7 +44,7 @@ class Detection {
     const { level } = latest()
     this.level = level
     this.watching = level === 'full' || level === 'sampled' || (this.counting && this.escalated > 0)
-    this.onChange()
+    sweepFor(this.counting ? this.threshold : undefined)
   }
 
   /** Whoever asked for detection, and may want to be told. */

@@ -1,6 +1,6 @@
 /**
- * What is held outside of scopes: leases, transactions and values whose owner has to dispose them. One list, oldest
- * first, which runs through the tickets themselves. What scopes hold is seen by walking the scopes: see open-apps.ts.
+ * What is held outside of scopes: leases, transactions and values whose owner has to dispose them. One list, which runs
+ * through the tickets themselves. What scopes hold is seen by walking the scopes: see open-apps.ts.
  */
 import { ambient } from './context.ts'
 import { elapsed, roughNow } from './deadline.ts'
@@ -18,6 +18,7 @@ import { isSuspected, reportLeak, reportReturn } from './leaks.ts'
 import { forgetNote, note, watchGarbage, type Note } from './notes.ts'
 import { sweepWith } from './sweeping.ts'
 import { tellTimeout } from './telling.ts'
+import { addChild, childrenOf, removeChild, type Parent } from './tree.ts'
 import type { Scope } from './types.ts'
 import { usageOf, type Usage } from './usage.ts'
 
@@ -52,8 +53,8 @@ export class Kind {
   }
 }
 
-let oldest: Ticket | undefined
-let newest: Ticket | undefined
+/** What is held: a list like that of the children of a scope. */
+const outside: Parent<Ticket> = { newestChild: undefined }
 
 /**
  * One acquisition by somebody who will dispose it, or whose scope will. Asked for at the entry of the acquiring
@@ -77,9 +78,7 @@ export function isTimeout(error: unknown): boolean {
 
 /** Everything that is held outside of scopes, oldest first. */
 export function allHeld(): Ticket[] {
-  const all: Ticket[] = []
-  for (let ticket = oldest; ticket !== undefined; ticket = ticket.newer) all.push(ticket)
-  return all
+  return childrenOf(outside).toReversed()
 }
 
 /** `scope` has closed, and some of what was acquired in it is still held. */
@@ -227,28 +226,18 @@ export class Ticket {
 }
 
 function add(ticket: Ticket): void {
-  const older = newest
   if (ticket.scope !== undefined) ticket.scope.outside += 1
-  ticket.older = older
-  if (older === undefined) oldest = ticket
-  else older.newer = ticket
-  newest = ticket
-  if (older === undefined) sweepWith(sweep)
+  if (outside.newestChild === undefined) sweepWith(sweep)
+  addChild(outside, ticket)
 }
 
 function remove(ticket: Ticket): void {
-  const { scope, older, newer } = ticket
-  if (scope !== undefined) scope.outside -= 1
-  if (newer === undefined) newest = older
-  else newer.older = older
-  if (older === undefined) oldest = newer
-  else older.newer = newer
-  ticket.newer = undefined
-  ticket.older = undefined
+  if (ticket.scope !== undefined) ticket.scope.outside -= 1
+  removeChild(outside, ticket)
 }
 
 /** Oldest first. Those with a limit of their own may be among the young, so all are looked at. */
 function sweep(now: number): boolean {
   for (const ticket of allHeld()) if (ticket.isOverdue(now)) ticket.leak('age')
-  return oldest !== undefined
+  return outside.newestChild !== undefined
 }

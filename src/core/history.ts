@@ -41,7 +41,7 @@ const past = new Map<string, PastScope[]>()
 const pending = new Map<string, Gone[]>()
 let lookers = 0
 
-/** Until the result is called. What happened before is not known. */
+/** Until the result is called. What happened before is not known; while somebody listens, times are exact. */
 export function keepHistory(): () => void {
   let looking = true
   lookers += 1

@@ -75,7 +75,6 @@ const heldValue = { leakAfter: Infinity }
 class Hold<T> implements Held<T> {
   readonly #list: Alone
   readonly #name: string
-  #held: { readonly value: T } | undefined
   #disposing: Promise<void> | undefined = undefined
   #closedBy: Scope | undefined = undefined
   readonly #ticket: Ticket | undefined
@@ -89,7 +88,6 @@ class Hold<T> implements Held<T> {
     }: { name?: string; disposeTimeout?: number },
   ) {
     this.#name = name
-    this.#held = { value }
     const report = (error: unknown): void => reportUnthrown(undefined, error, undefined, name, true)
     this.#list = new Alone({ scope: undefined, disposeTimeout, report }, Completion.success, false)
     push(this.#list, new Finalizer(callWithValue, value, release, { name }))
@@ -98,14 +96,15 @@ class Hold<T> implements Held<T> {
   }
 
   get value(): T {
-    if (this.#held !== undefined) return this.#held.value
+    const { newest } = this.#list
+    // What is still to be released is what it was made with.
+    if (newest !== undefined) return newest.value as T
     const scope = this.#closedBy
     throw disposedError(`The held "${this.#name}"`, scope && scopeClosed(scope, 'value', undefined))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposing !== undefined) return this.#disposing
-    this.#held = undefined
     this.#closedBy = closingScope()
     this.#ticket?.released()
     const disposing = unwind(this.#list)

@@ -1,13 +1,13 @@
 /**
  * Everything that can be seen of an app, in one picture: for the inspector and for metrics. Nothing here costs anything
- * until it is asked for; the history and the exact clock are kept only between `keepLooking` and the call of its result.
+ * until it is asked for; what has closed is known only from `keepHistory` on.
  */
 import { activityOf } from './activity.ts'
-import { elapsed, exactNow, sharpen } from './deadline.ts'
+import { elapsed, exactNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { identityOf, type ScopeIdentity } from './events.ts'
 import { allHeld, type Ticket } from './held.ts'
-import { keepHistory, pastScopes, type PastScope } from './history.ts'
+import { pastScopes, type PastScope } from './history.ts'
 import { latestLeaks, leakSites, type LeakSite } from './leaks.ts'
 import { openPools, type PoolCounts, type PoolSource } from './pools.ts'
 import type { Activity, LeakLevel, LeakReport, ScopeSnapshot } from './reports.ts'
@@ -72,16 +72,6 @@ export function pictureOf(app: App): Picture {
     sites: leakSites(),
     usage: allUsages().map(usageSnapshot),
     pools: openPools().map(poolSnapshot),
-  }
-}
-
-/** Somebody looks, until the result is called. */
-export function keepLooking(): () => void {
-  const blunt = sharpen()
-  const forget = keepHistory()
-  return () => {
-    blunt()
-    forget()
   }
 }
 

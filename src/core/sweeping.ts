@@ -3,15 +3,22 @@
  * process alive.
  */
 import { roughNow } from './deadline.ts'
-import { detection } from './detection.ts'
 
 /** Looks, and says whether there is anything to look at later. */
 type Sweep = (now: number) => boolean
 
 const sweeps = new Set<Sweep>()
 let timer: NodeJS.Timeout | undefined
+/** Milliseconds; `undefined`: nobody looks. */
+let pause: number | undefined
 
-detection.onChange = rearm
+/** @param threshold milliseconds after which something is held for too long, if anybody wants to know */
+export function sweepFor(threshold: number | undefined): void {
+  pause = threshold === undefined ? undefined : Math.min(5_000, Math.max(10, threshold / 4))
+  clearTimeout(timer)
+  timer = undefined
+  if (sweeps.size > 0) arm()
+}
 
 /** Call `sweep` several times in each threshold, until it says that nothing is left. */
 export function sweepWith(sweep: Sweep): void {
@@ -20,15 +27,7 @@ export function sweepWith(sweep: Sweep): void {
 }
 
 function arm(): void {
-  if (detection.level === 'off') return
-  const pause = Math.min(5_000, Math.max(10, detection.threshold / 4))
-  timer = setTimeout(sweepAll, pause).unref()
-}
-
-function rearm(): void {
-  clearTimeout(timer)
-  timer = undefined
-  if (sweeps.size > 0) arm()
+  if (pause !== undefined) timer = setTimeout(sweepAll, pause).unref()
 }
 
 function sweepAll(): void {

@@ -4,14 +4,24 @@
  */
 import type { ScopeNode } from './scope.ts'
 
-export function addChild(parent: ScopeNode, child: ScopeNode): void {
+/** Whoever has such a list. */
+export interface Parent<T> {
+  newestChild: T | undefined
+}
+
+interface Child<T> {
+  older: T | undefined
+  newer: T | undefined
+}
+
+export function addChild<T extends Child<T>>(parent: Parent<T>, child: T): void {
   const before = parent.newestChild
   child.older = before
   if (before !== undefined) before.newer = child
   parent.newestChild = child
 }
 
-export function removeChild(parent: ScopeNode, child: ScopeNode): void {
+export function removeChild<T extends Child<T>>(parent: Parent<T>, child: T): void {
   const { older, newer } = child
   if (newer !== undefined) newer.older = older
   // Else it is the newest, unless the parent gave them all up.
@@ -22,8 +32,8 @@ export function removeChild(parent: ScopeNode, child: ScopeNode): void {
 }
 
 /** A copy, because whoever is told something may close. */
-export function childrenOf(parent: ScopeNode): ScopeNode[] {
-  const children: ScopeNode[] = []
+export function childrenOf<T extends Child<T>>(parent: Parent<T>): T[] {
+  const children: T[] = []
   for (let at = parent.newestChild; at !== undefined; at = at.older) children.push(at)
   return children
 }

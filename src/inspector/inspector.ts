@@ -3,7 +3,7 @@
  * here mounts, listens or prints by itself.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { keepLooking } from '../core/looking.ts'
+import { keepHistory } from '../core/history.ts'
 import { checkApp, checkOptions, expected, flag, type Rule } from '../core/options.ts'
 import type { App } from '../core/types.ts'
 import { answer, redirect, refuse } from './answer.ts'
@@ -87,7 +87,7 @@ class PageOf implements Inspector {
   readonly #pass = new Pass()
   readonly #feed: Feed
   /** What closes before somebody looks is what they come to see. */
-  readonly #stopLooking: () => void = keepLooking()
+  readonly #stopLooking: () => void = keepHistory()
   readonly #onDraining = (): void => this.#feed.end()
   #disposed = false
 

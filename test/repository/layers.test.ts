@@ -11,7 +11,7 @@ import { importsOf, list, read } from '../support/repository.ts'
 const core = [
   ['attempt', 'suppressed-error', 'origin', 'format', 'error-json'],
   ['errors', 'reports', 'types', 'events', 'options', 'dispose', 'deadline', 'tree'],
-  ['activity', 'detection', 'sites', 'misuse', 'usage', 'sweeping', 'leaks', 'pools', 'history'],
+  ['activity', 'sweeping', 'detection', 'sites', 'misuse', 'usage', 'leaks', 'pools', 'history'],
   [
     'cancellation',
     'completion',
