@@ -73,7 +73,7 @@ export function abortChildren(scope: ScopeNode, reason: unknown): void {
 export function limit(scope: ScopeNode, { signal, timeout }: ScopeOptions): void {
   const inherited = scope.parent?.deadline ?? Infinity
   if (timeout !== undefined && Date.now() + timeout < inherited) {
-    cancellationOf(scope).expireIn(timeout, scope, scope.name)
+    cancellationOf(scope).expireIn(timeout, scope)
   }
   if (signal !== undefined) cancellationOf(scope).follow(signal, scope)
 }

@@ -5,6 +5,7 @@
 import { after, whenAborted } from './deadline.ts'
 
 interface Abortable {
+  readonly name: string
   abort(reason: unknown): void
 }
 
@@ -57,9 +58,9 @@ export class Cancellation {
     this.#draining?.abort(reason)
   }
 
-  expireIn(ms: number, scope: Abortable, name: string): void {
+  expireIn(ms: number, scope: Abortable): void {
     this.deadline = Date.now() + ms
-    const expire = (): void => scope.abort(timeoutReason(name, ms))
+    const expire = (): void => scope.abort(timeoutReason(scope.name, ms))
     this.#undo.push(after(ms, expire))
   }
 

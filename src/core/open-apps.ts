@@ -4,7 +4,6 @@
  */
 import { detection } from './detection.ts'
 import { entriesOf } from './finalizers.ts'
-import { Instance } from './instance.ts'
 import type { ScopeNode } from './scope.ts'
 import { sweepWith } from './sweeping.ts'
 import { tellOpened, tellOverdue } from './telling.ts'
@@ -48,8 +47,7 @@ function sweepBelow(app: ScopeNode, before: number): void {
 /** Resources only: what was given to `use` may live as long as the socket that the scope serves. */
 function sweepScope(scope: ScopeNode, before: number): void {
   for (const { finalizer, releasing } of entriesOf(scope)) {
-    const { traits, since } = finalizer
-    const isOverdue = !releasing && traits instanceof Instance && since < before
-    if (isOverdue) tellOverdue(scope, finalizer)
+    const isResource = finalizer.traits?.lifetime !== undefined
+    if (isResource && !releasing && finalizer.since < before) tellOverdue(scope, finalizer)
   }
 }

@@ -21,7 +21,7 @@ export const defaults: Settings = {
   serving: false,
 }
 
-const inheritedRules = {
+export const appRules: Readonly<Record<string, Rule>> = {
   name: text,
   disposeTimeout: milliseconds,
   abandonAfter: milliseconds,
@@ -29,10 +29,8 @@ const inheritedRules = {
   overrides: iterable,
 }
 
-export const appRules: Readonly<Record<string, Rule>> = inheritedRules
-
 export const scopeRules: Readonly<Record<string, Rule>> = {
-  ...inheritedRules,
+  ...appRules,
   kind: oneOf('request', 'scope'),
   signal: abortSignal,
   timeout: milliseconds,

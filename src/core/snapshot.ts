@@ -5,7 +5,6 @@ import { inspect } from 'node:util'
 import { activityOf } from './activity.ts'
 import { elapsed, exactNow } from './deadline.ts'
 import { entriesOf, type Finalizer } from './finalizers.ts'
-import { Instance } from './instance.ts'
 import { title } from './misuse.ts'
 import { noteOf } from './notes.ts'
 import type { ScopeNode } from './scope.ts'
@@ -58,7 +57,7 @@ function picture(
   const activity = activityOf(value, now)
   return {
     name,
-    lifetime: traits instanceof Instance ? traits.lifetime : 'value',
+    lifetime: traits?.lifetime ?? 'value',
     state,
     heldMs: elapsed(since, now),
     ...(site !== undefined && { stack: site }),
