@@ -47,10 +47,15 @@ async function outcomeOf(
     scope.complete()
     return { failed: false, expected: true, error: undefined }
   } catch (error) {
-    const expected = scope.signal.aborted ? !isAbandoned(error) : isOf(socket, error)
+    const expected = isInterrupted(scope) ? !isAbandoned(error) : isOf(socket, error)
     scope.fail(error)
     return { failed: true, expected, error }
   }
+}
+
+/** Aborted from outside. What fails in a scope aborts it, too. */
+function isInterrupted(scope: Scope): boolean {
+  return scope instanceof ScopeNode ? scope.cancellation?.requested === true : scope.signal.aborted
 }
 
 /** The socket was closed, which was sent to or whose signal was waited with. */

@@ -162,6 +162,24 @@ test('a handler that throws closes with 1011, and its error is told to the app',
   }
 })
 
+test('nor is its error lost where it was announced before, or came from a task whose scope the handler closed', async (t) => {
+  const error = new Error('out of paper')
+  const announcing = (_socket: Socket, scope: Scope): void => {
+    scope.fail(error)
+    throw error
+  }
+  const closing = async (_socket: Socket, scope: Scope): Promise<void> => {
+    void scope.fork(() => Promise.reject(error))
+    await scope.close()
+  }
+  for (const handler of [announcing, closing]) {
+    await using service = await Service.open(t, handler)
+    const peer = await service.connect()
+    assert.equal((await within(peer.closed)).code, 1011)
+    assert.deepEqual(service.reported, [error])
+  }
+})
+
 test('a handler that returns while its release fails closes with 1011', async (t) => {
   await using service = await Service.open(t, (_socket, scope) => {
     scope.defer(() => {
