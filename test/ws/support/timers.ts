@@ -18,7 +18,10 @@ export function watchTimers(): Disposable & { readonly alive: number } {
   }
 }
 
-/** The core's search for leaks: one timer for the whole process, which is not kept alive by it. */
+/**
+ * One timer for the whole process, which is not kept alive by it: the core's search for leaks, and Node's own clock for the
+ * dates of its answers.
+ */
 function isShared(): boolean {
-  return /core\/sweeping\.[jt]s/.test(new Error('where it is made').stack ?? '')
+  return /core\/sweeping\.[jt]s|utcDate/.test(new Error('where it is made').stack ?? '')
 }
