@@ -2,7 +2,8 @@
  * Options are checked at the door: an unknown key or a wrong value is a TypeError that names the option, what was
  * expected, and what was received.
  */
-import { inspect } from 'node:util'
+import { inspect, types } from 'node:util'
+import { attempt } from './attempt.ts'
 
 /** What an option accepts, in words and as a test. */
 export interface Rule {
@@ -116,6 +117,12 @@ const briefly = { customInspect: false, depth: 0, breakLength: Infinity, maxStri
 
 /** A value in a few words, for messages. */
 export function describe(value: unknown): string {
+  // Looking at one calls its traps.
+  if (types.isProxy(value)) return 'a proxy'
+  return attempt(() => inFewWords(value)) ?? 'a value that cannot be looked at'
+}
+
+function inFewWords(value: unknown): string {
   // What it is says more than what is inside of it.
   if (isInstance(value)) return `an instance of ${value.constructor.name}`
   const shown = inspect(value, briefly)

@@ -1,7 +1,7 @@
-/** What is thrown may refuse to be looked at: a revoked proxy, a getter that throws. It is an error like any other. */
+/** What is thrown or given may refuse to be looked at: a revoked proxy, a getter that throws. It is an error like any other. */
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { formatError, primaryError, resource, type Scope } from 'unwind'
+import { formatError, hold, primaryError, resource, type Scope } from 'unwind'
 import { setUp } from './support/app.ts'
 import { within } from './support/promises.ts'
 
@@ -140,5 +140,25 @@ for (const [what, make] of hostile) {
         primaryError(error)
       })
     }
+  })
+}
+
+const given: typeof hostile = [
+  ...hostile,
+  ['an object that does not tell its class', () => Object.create(hiding('constructor'))],
+  ['an object that does not tell its tag', () => hiding(Symbol.toStringTag)],
+]
+
+function hiding(key: PropertyKey): object {
+  return Object.defineProperty({}, key, { get: refuse })
+}
+
+for (const [what, make] of given) {
+  test(`${what}, given instead of what was asked for, is refused by the name of that`, () => {
+    const value = make() as never // of no type: that is what is tried
+    assert.throws(
+      () => hold({}, value),
+      /^TypeError: Expected the second argument of hold\(\) to be/,
+    )
   })
 }
