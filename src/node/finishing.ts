@@ -2,6 +2,7 @@
  * A stream whose bytes are where they belong when it has been disposed, or whose disposal says that they are not. Node's
  * own disposal destroys it and loses what is not written yet.
  */
+import { once } from 'node:events'
 import type { Duplex, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { DisposeTimeoutError } from '../core/errors.ts'
@@ -25,7 +26,7 @@ import type { Held } from '../core/types.ts'
  * @throws {TypeError} for unknown or wrong options
  */
 export function finishing<W extends Writable>(stream: W, options?: { grace?: number }): Held<W> {
-  if (typeof stream?.end !== 'function' || typeof stream.destroy !== 'function') {
+  if (!methods.every((name) => typeof stream?.[name] === 'function')) {
     throw expected('the first argument of finishing()', 'a writable stream', stream)
   }
   checkOptions('finishing()', options, { grace: milliseconds })
@@ -35,6 +36,8 @@ export function finishing<W extends Writable>(stream: W, options?: { grace?: num
   return hold(stream, () => finish.run(), bound)
 }
 
+const methods = ['write', 'end', 'destroy', 'prependListener'] as const
+
 class Finish {
   readonly name: string
   readonly #stream: Writable
@@ -42,7 +45,7 @@ class Finish {
   /** Its `error` event has come, or may have come before anybody could listen here. */
   #told: boolean
   #unheard: { readonly error: unknown } | undefined = undefined
-  #over = false
+  #state: 'open' | 'over' | 'told' = 'open'
 
   constructor(stream: Writable, grace: number) {
     this.name = stream.constructor.name
@@ -56,10 +59,10 @@ class Finish {
   async run(): Promise<void> {
     const stream = this.#stream
     try {
-      if (stream.destroyed || failureOf(stream) !== undefined) this.#throwUnheard()
+      if (stream.destroyed || this.#hasFailed()) this.#throwUnheard()
       else await this.#flush()
     } finally {
-      this.#over = true
+      this.#state = 'over'
       stream.destroy()
     }
   }
@@ -71,6 +74,8 @@ class Finish {
     const { signal } = overdue
     try {
       if (!stream.writableEnded) stream.end()
+      // Nobody reads what comes: the other side may wait for that before it takes more, and the end comes after it.
+      if (isDuplex(stream) && stream.readableFlowing === null) stream.resume()
       await finished(stream, { readable: false, signal })
       await otherSide(stream, signal)
     } catch (error) {
@@ -85,12 +90,22 @@ class Finish {
   #failed(error: unknown): void {
     this.#told = true
     if (this.#unheard?.error === error) return
-    if (this.#over) reportUnthrown(undefined, error, undefined, this.name, true)
-    else this.#keepUnheard(error)
+    if (this.#state === 'open') this.#keepUnheard(error)
+    if (this.#state !== 'over') return
+    // Once: of the standard output and the like, which go on after their end, every later write fails, also of a warning.
+    this.#state = 'told'
+    reportUnthrown(undefined, error, undefined, this.name, true)
   }
 
+  /** Whoever pipes into the stream listens too, each with a listener for `unpipe`, but tells nobody. */
   #keepUnheard(error: unknown): void {
-    if (this.#stream.listenerCount('error') === 1) this.#unheard = { error }
+    const pipes = this.#stream.listenerCount('unpipe')
+    if (this.#stream.listenerCount('error') - pipes <= 1) this.#unheard = { error }
+  }
+
+  /** Some streams emit an error and say nothing of it otherwise. */
+  #hasFailed(): boolean {
+    return failureOf(this.#stream) !== undefined || this.#unheard !== undefined
   }
 
   #throwUnheard(): void {
@@ -106,14 +121,18 @@ function failureOf(stream: Writable): Error | undefined {
   return stream.errored ?? undefined
 }
 
-/** A socket that is destroyed before the other side has ended may take back what it sent. */
+/** A socket that is destroyed before the other side has ended, or a request before its answer, may take back what it sent. */
 async function otherSide(stream: Writable, signal: AbortSignal): Promise<void> {
-  if (!isDuplex(stream) || stream.destroyed) return
-  // Nobody reads what comes, and the end comes after it.
-  if (stream.readableFlowing === null) stream.resume()
-  await finished(stream, { signal })
+  if (stream.destroyed) return
+  if (isDuplex(stream) && stream.readable) await finished(stream, { signal })
+  else if (isRequest(stream)) await once(stream, 'close', { signal })
 }
 
 function isDuplex(stream: Writable): stream is Duplex {
   return 'readableFlowing' in stream
+}
+
+/** Of a client of HTTP. */
+function isRequest(stream: Writable): boolean {
+  return 'reusedSocket' in stream
 }

@@ -1,0 +1,117 @@
+/** What `finishing` makes of streams whose failure is easily overlooked, and of those that wait for their other side. */
+import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
+import * as http from 'node:http'
+import * as net from 'node:net'
+import { PassThrough, Readable, Writable } from 'node:stream'
+import { test } from 'node:test'
+import { finishing } from 'unwind/node'
+import { isPending, rejection, within } from '../core/support/promises.ts'
+import { script } from '../core/support/script.ts'
+import { connected, listening } from './support/connections.ts'
+
+/** Longer than any test may take. */
+const endless = { grace: 60_000 }
+const large = Buffer.alloc(8 * 1024 * 1024, 'x')
+
+const failure = new Error('disk full')
+
+function full(): Writable {
+  return new Writable({ write: (_chunk, _encoding, done) => void setImmediate(done, failure) })
+}
+
+function endlessly(): Readable {
+  return new Readable({ read() {} })
+}
+
+for (const [when, before, after] of [
+  ['before', 1, 0],
+  ['after', 0, 1],
+  ['before and after', 2, 2],
+] as const) {
+  test(`a stream that was piped into ${when} it was given, and failed, makes disposing reject`, async () => {
+    const stream = full()
+    const pipe = (): unknown => endlessly().pipe(stream)
+    for (let times = 0; times < before; times += 1) pipe()
+    const held = finishing(stream)
+    for (let times = 0; times < after; times += 1) pipe()
+    const closed = new Promise<void>((resolve) => stream.once('close', resolve))
+    stream.write('lost')
+    await within(closed)
+    assert.equal(await rejection(held[Symbol.asyncDispose]()), failure)
+  })
+}
+
+test('an error that is only emitted makes disposing reject', async () => {
+  const stream = new PassThrough()
+  const held = finishing(stream)
+  stream.emit('error', failure)
+  assert.equal(stream.errored, null)
+  assert.equal(await rejection(held[Symbol.asyncDispose]()), failure)
+  assert.ok(stream.destroyed)
+})
+
+test('a stream whose output nobody reads takes everything all the same', async () => {
+  const stream = new PassThrough()
+  const held = finishing(stream, endless)
+  stream.write(large)
+  stream.write('more')
+  await within(held[Symbol.asyncDispose]())
+})
+
+test('a socket whose other side waits for somebody to read sends everything', async (t) => {
+  let arrived = 0
+  const server = net.createServer((peer) => {
+    peer.on('data', (chunk: Buffer) => (arrived += chunk.length))
+    peer.pipe(peer)
+  })
+  t.after(() => server.close())
+  await listening(server)
+  const held = finishing(await connected(t, server), endless)
+  held.value.write(large)
+  held.value.write(large)
+  await within(held[Symbol.asyncDispose]())
+  assert.equal(arrived, 2 * large.length)
+})
+
+test('a request of HTTP is not taken back before it is answered', async (t) => {
+  const asked = Promise.withResolvers<[http.IncomingMessage, http.ServerResponse]>()
+  const server = http.createServer((...both) => asked.resolve(both))
+  t.after(() => server.close())
+  const port = await listening(server)
+  const held = finishing(http.request({ port, host: '127.0.0.1', method: 'POST' }), endless)
+  held.value.write(large)
+  const disposing = held[Symbol.asyncDispose]()
+  const [request, response] = await within(asked.promise)
+  const body = Buffer.concat(await within(request.toArray()))
+  assert.equal(body.length, large.length)
+  assert.ok(await isPending(disposing))
+  response.end('thanks')
+  await within(disposing)
+})
+
+test('the standard streams end at once, and what fails on them later is told once', async () => {
+  const lines = await script(`
+    import { finishing } from 'unwind/node'
+    const endless = { grace: 2 ** 31 - 1 }
+    let warnings = 0
+    process.on('warning', () => {
+      warnings += 1
+      process.stderr.write('another one that fails')
+    })
+    await finishing(process.stderr, endless)[Symbol.asyncDispose]()
+    process.stderr.write('late')
+    for (let turns = 0; turns < 20; turns += 1) await turn()
+    console.log(warnings)
+    await finishing(process.stdout, endless)[Symbol.asyncDispose]()
+  `)
+  assert.deepEqual(lines, ['1'])
+})
+
+test('what has an end and a destroy of its own, and is no stream, is refused by name', () => {
+  const connection = Object.assign(new EventEmitter(), { end() {}, destroy() {} })
+  const stream = { write() {}, end() {}, destroy() {} }
+  for (const given of [connection, stream]) {
+    assert.throws(() => finishing(given as never), /first argument of finishing\(\)/)
+  }
+})
