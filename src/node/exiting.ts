@@ -2,7 +2,6 @@
  * A child process that has exited when it has been disposed. Node's own disposal only sends a signal.
  */
 import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { hold } from '../core/lease.ts'
 import { checkOptions, expected, longestDelay, milliseconds } from '../core/options.ts'
 import type { Held } from '../core/types.ts'
@@ -40,8 +39,7 @@ export function exiting(
 
 async function end(child: ChildProcess, signal: NodeJS.Signals, grace: number): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
-  // Rejects where the child cannot be signalled.
-  const exit = once(child, 'exit')
+  const exit = exitOf(child)
   const timer = setTimeout(() => child.kill('SIGKILL'), grace)
   try {
     child.kill(signal)
@@ -49,4 +47,22 @@ async function end(child: ChildProcess, signal: NodeJS.Signals, grace: number): 
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** A message that cannot be sent, or an abort, is an error of the child too, and it goes on all the same. */
+function exitOf(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let unheard: Error | undefined
+    const failed = (error: NodeJS.ErrnoException): void => {
+      // It cannot be signalled: waiting would be in vain.
+      if (error.syscall === 'kill') reject(error)
+      else if (child.listenerCount('error') === 1) unheard = error
+    }
+    child.on('error', failed)
+    child.once('exit', () => {
+      child.off('error', failed)
+      if (unheard === undefined) resolve()
+      else reject(unheard)
+    })
+  })
 }

@@ -4,7 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { exiting } from 'unwind/node'
-import { isPending, within } from '../core/support/promises.ts'
+import { isPending, rejection, within } from '../core/support/promises.ts'
 
 const stays = 'setInterval(() => {}, 60_000)'
 const ready = "process.send('ready')"
@@ -77,6 +77,53 @@ test('a child that ends between its exit and our signal is no error', async (t) 
   child.kill('SIGKILL')
   await within(exiting(child)[Symbol.asyncDispose]())
   assert.equal(child.signalCode, 'SIGKILL')
+})
+
+test('a child that fails to be told something is killed and waited for all the same', async (t) => {
+  for (const isHeard of [true, false]) {
+    const child = await started(t, `${stays}; process.on('SIGTERM', () => process.send('asked'))`)
+    const asked = once(child, 'message')
+    const errors: unknown[] = []
+    if (isHeard) child.on('error', (error) => errors.push(error))
+    const disposing = exiting(child, { grace: 100 })[Symbol.asyncDispose]()
+    await within(asked)
+    child.disconnect()
+    child.send('too late')
+    if (isHeard) await within(disposing)
+    else errors.push(await rejection(disposing))
+    assert.equal(child.signalCode, 'SIGKILL')
+    assert.deepEqual(
+      errors.map((error) => error instanceof Error && 'code' in error && error.code),
+      ['ERR_IPC_CHANNEL_CLOSED'],
+    )
+  }
+})
+
+test('a child that is aborted meanwhile is killed and waited for all the same', async (t) => {
+  const controller = new AbortController()
+  const source = `${stays}; process.on('SIGTERM', () => console.log('asked')); console.log('ready')`
+  const child = spawn(process.execPath, ['--eval', source], { signal: controller.signal })
+  t.after(() => child.kill('SIGKILL'))
+  child.on('error', () => {})
+  await within(once(child.stdout, 'data'))
+  const asked = once(child.stdout, 'data')
+  const disposing = exiting(child, { grace: 100 })[Symbol.asyncDispose]()
+  await within(asked)
+  controller.abort()
+  await within(disposing)
+  assert.equal(child.signalCode, 'SIGKILL')
+})
+
+test('a child that cannot be signalled makes disposing reject at once', async (t) => {
+  const child = await started(t, stays)
+  // What the system says of a child of another user.
+  const refused = Object.assign(new Error('kill EPERM'), { code: 'EPERM', syscall: 'kill' })
+  child.kill = () => child.emit('error', refused)
+  const error = await rejection(exiting(child, { grace: 60_000 })[Symbol.asyncDispose]())
+  assert.equal(error, refused)
+  Reflect.deleteProperty(child, 'kill')
+  child.kill('SIGKILL')
+  await within(once(child, 'exit'))
 })
 
 test('what is no child process and no option is refused by name', () => {
