@@ -65,6 +65,15 @@ export class Finalizer implements Entry {
   }
 }
 
+/** The disposer of handles that know a name and a bound for their release: see lease.ts. */
+let known: Method | undefined
+let traitsOf: (handle: object) => Traits | undefined
+
+export function knowDisposer(method: Method, traits: typeof traitsOf): void {
+  known = method
+  traitsOf = traits
+}
+
 /**
  * What disposing `value` means, looked up now: replacing the method later changes nothing.
  * @throws {TypeError} if there is no such method
@@ -72,7 +81,10 @@ export class Finalizer implements Entry {
 export function disposalOf(value: unknown): Finalizer {
   if (isObject(value)) {
     const method = asyncDisposer(value)
-    if (method !== undefined) return new Finalizer(callAsyncDisposer, value, method, undefined)
+    if (method !== undefined) {
+      const traits = method === known ? traitsOf(value) : undefined
+      return new Finalizer(callAsyncDisposer, value, method, traits)
+    }
     const sync = syncDisposer(value)
     if (sync !== undefined) return new Finalizer(callSyncDisposer, value, sync, undefined)
   }

@@ -6,10 +6,10 @@ import { Completion } from './completion.ts'
 import { ambient } from './context.ts'
 import { DisposedError } from './errors.ts'
 import { usedAfterRelease } from './events.ts'
-import { callWithValue, Finalizer, push } from './finalizers.ts'
+import { callWithValue, Finalizer, knowDisposer, push, type Traits } from './finalizers.ts'
 import { Kind, ticketFor, type Ticket } from './held.ts'
 import { reportUnthrown, scopeClosed, title } from './misuse.ts'
-import { checkOptions, expected, milliseconds, text } from './options.ts'
+import { checkOptions, expected, longestDelay, milliseconds, text } from './options.ts'
 import { Alone } from './release-alone.ts'
 import { defaults } from './settings.ts'
 import type { Held, Scope } from './types.ts'
@@ -23,7 +23,9 @@ import { unwind } from './unwinding.ts'
  * await using redis = hold(client, (client) => client.quit())
  * await redis.value.get('key')
  * ```
- * @param options.disposeTimeout milliseconds; disposing then rejects with `ERR_DISPOSE_TIMEOUT`. Default 5_000.
+ * @param options.name default `value`
+ * @param options.disposeTimeout milliseconds, also in a scope; disposing then rejects with `ERR_DISPOSE_TIMEOUT`. Default
+ *   5_000, or what a scope that holds it has for each release, if that is less.
  * @throws {TypeError} for unknown or wrong options
  */
 export function hold<T>(
@@ -74,7 +76,8 @@ const heldValue = { leakAfter: Infinity }
 
 class Hold<T> implements Held<T> {
   readonly #list: Alone
-  readonly #name: string
+  /** For a scope that releases it. Where it has a bound of its own, it keeps that itself. */
+  readonly #traits: Traits
   #disposing: Promise<void> | undefined = undefined
   #closedBy: Scope | undefined = undefined
   readonly #ticket: Ticket | undefined
@@ -82,13 +85,11 @@ class Hold<T> implements Held<T> {
   constructor(
     value: T,
     release: (value: T) => unknown,
-    {
-      name = 'value',
-      disposeTimeout = defaults.disposeTimeout,
-    }: { name?: string; disposeTimeout?: number },
+    { name = 'value', disposeTimeout: own }: { name?: string; disposeTimeout?: number },
   ) {
-    this.#name = name
+    this.#traits = { name, disposeTimeout: own === undefined ? undefined : longestDelay }
     const report = (error: unknown): void => reportUnthrown(undefined, error, undefined, name, true)
+    const disposeTimeout = own ?? defaults.disposeTimeout
     this.#list = new Alone({ scope: undefined, disposeTimeout, report }, Completion.success, false)
     push(this.#list, new Finalizer(callWithValue, value, release, { name }))
     this.#ticket = ticketFor(new Kind(name, heldValue))
@@ -100,7 +101,8 @@ class Hold<T> implements Held<T> {
     // What is still to be released is what it was made with.
     if (newest !== undefined) return newest.value as T
     const scope = this.#closedBy
-    throw disposedError(`The held "${this.#name}"`, scope && scopeClosed(scope, 'value', undefined))
+    const what = `The held "${this.#traits.name}"`
+    throw disposedError(what, scope && scopeClosed(scope, 'value', undefined))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -110,5 +112,10 @@ class Hold<T> implements Held<T> {
     const disposing = unwind(this.#list)
     this.#disposing = disposing.catch(() => {})
     return disposing
+  }
+
+  static {
+    const method = this.prototype[Symbol.asyncDispose]
+    knowDisposer(method, (handle) => (#traits in handle ? { ...handle.#traits } : undefined))
   }
 }

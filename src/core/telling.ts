@@ -69,7 +69,7 @@ export function tellAcquired(scope: Scope, entry: Entry): void {
   if (!detection.watching) return
   // A resource was noted, or passed over, when it was asked for: there its caller could be seen.
   const { name, traits } = entry
-  const made = traits === undefined ? note(entry, name, scope) : noteOf(traits)
+  const made = traits?.since === undefined ? note(heldBy(entry), name, scope) : noteOf(traits)
   if (made !== undefined) watchGarbage(scope, made)
 }
 

@@ -1,7 +1,8 @@
 /** `hold`: anything with a close for `await using`, as a handle that is dead after its release. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DisposedError, DisposeTimeoutError, hold, ScopeClosedError } from 'unwind'
+import { setTimeout as pause } from 'node:timers/promises'
+import { detectLeaks, DisposedError, DisposeTimeoutError, hold, ScopeClosedError } from 'unwind'
 import { setUp } from './support/app.ts'
 import { errorsOf } from './support/chain.ts'
 import { isPending, quiet, rejection, thrown, within } from './support/promises.ts'
@@ -126,6 +127,55 @@ test('a scope can use what is held', async (t) => {
     tracker.use(held.value)
   })
   assert.deepEqual(tracker.events, ['+client', '-client'])
+})
+
+test('a scope calls what is held by its name', async (t) => {
+  using _ = detectLeaks({ level: 'full' })
+  const { app } = setUp(t, { disposeTimeout: 5 })
+  const error = await rejection(
+    app.run((scope) => {
+      scope.use(hold({}, () => {}))
+      scope.use(hold({}, () => new Promise(() => {}), { name: 'redis' }))
+      const { resources } = scope.inspect()
+      assert.deepEqual(
+        resources.map(({ name, lifetime }) => [name, lifetime]),
+        [
+          ['redis', 'value'],
+          ['value', 'value'],
+        ],
+      )
+      for (const { stack } of resources) assert.match(stack ?? '', /hold\.test\.[jt]s/)
+    }),
+  )
+  assert.ok(error instanceof DisposeTimeoutError)
+  assert.deepEqual([error.resource, error.timeoutMs], ['redis', 5])
+})
+
+test('a scope gives a held value the time that it asked for', async (t) => {
+  const { app } = setUp(t, { disposeTimeout: 1 })
+  let released = false
+  const release = async (): Promise<void> => {
+    await pause(30)
+    released = true
+  }
+  await app.run((scope) => {
+    scope.use(hold({}, release, { disposeTimeout: 60_000 }))
+  })
+  assert.ok(released)
+  const error = await rejection(
+    app.run((scope) => {
+      scope.use(hold({}, () => new Promise(() => {}), { name: 'redis', disposeTimeout: 20 }))
+    }),
+  )
+  assert.ok(error instanceof DisposeTimeoutError)
+  assert.deepEqual([error.resource, error.timeoutMs], ['redis', 20])
+})
+
+test('the disposer of what is held, on another object, is refused where it is called', async (t) => {
+  const { app } = setUp(t)
+  const stolen = { [Symbol.asyncDispose]: hold({}, () => {})[Symbol.asyncDispose] }
+  const error = await rejection(app.run((scope) => void scope.use(stolen)))
+  assert.ok(error instanceof TypeError)
 })
 
 test('any value can be held, also undefined and a promise', async () => {
