@@ -62,7 +62,9 @@ export function answerWith(served: Served, value: unknown): Promise<void> | unde
   if (typeof body === 'string' || body instanceof Uint8Array || body === undefined) {
     return finish(served, reply, body)
   }
-  return hasNoBody(served, reply) ? withoutBody(served, reply, body) : stream(served, reply, body)
+  // A client that has left is not sent the rest of what its handler was in time to fulfil.
+  const unread = served.gone || hasNoBody(served, reply)
+  return unread ? withoutBody(served, reply, body) : stream(served, reply, body)
 }
 
 async function discarded(served: Served, value: unknown): Promise<void> {

@@ -21,6 +21,7 @@ export function observe(route: RouteOptions): void {
   route.handler = observed(route.handler)
   // After all others, which may still use the scope.
   route.onSend = [...[route.onSend ?? []].flat(), holdBack]
+  if (route.method === 'HEAD') route.onSend.unshift(withoutBody)
   route.config = Object.assign({ ...route.config }, { [key]: true })
 }
 
@@ -64,6 +65,19 @@ function holdBack(
   if (served.taken) served.answering = true
   if (isFetched(payload)) void holdFetched(served, reply, payload, done)
   else hold(served, reply, isObject(payload) && 'pipe' in payload, done)
+}
+
+/** An `onSend` hook of routes for HEAD, of which the next one, Fastify's own, would take a `Response` for a text. */
+async function withoutBody(
+  _request: FastifyRequest,
+  reply: FastifyReply,
+  payload: unknown,
+): Promise<unknown> {
+  if (!isFetched(payload) || 'getReader' in payload) return payload
+  reply.code(payload.status)
+  for (const [name, value] of payload.headers) reply.header(name, value)
+  await bodyOf(payload)?.cancel(undefined)
+  return ReadableStream.from([])
 }
 
 function hold(served: Served, reply: FastifyReply, streamed: boolean, done: Done): void {

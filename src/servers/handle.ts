@@ -21,7 +21,8 @@ export interface HandleOptions extends AdapterOptions {
 
 /**
  * A listener whose handler may return its answer: a string, bytes, a stream or an async iterable of these, a `Response`,
- * or any other value, which is sent as JSON. Status and headers are those set on `response`, or of the `Response`, so that
+ * a `Blob`, a `FormData` or a `URLSearchParams`, or any other value, which is sent as JSON; what has no form there, such as
+ * a `Map` or an `Error`, is a TypeError. Status and headers are those set on `response`, or of the `Response`, so that
  * one from `fetch` can be passed on: what it says of its own connection, or of a coding that was undone, is left out.
  *
  * The answer is sent after the scope closed, so that a failed commit is an error response; a stream keeps the scope open

@@ -1,6 +1,7 @@
 /**
  * `unwind/koa`: one scope for each request of a Koa 3 app, closed before the first byte of the answer.
  */
+import { Readable } from 'node:stream'
 import type Koa from 'koa'
 import type { Middleware, ParameterizedContext } from 'koa'
 import { isObject } from '../core/dispose.ts'
@@ -83,7 +84,7 @@ const holdBack: Middleware = async (ctx, next) => {
   let streamed = false
   try {
     await next()
-    if (early && ctx.respond !== false) streamed = await isStreamed(ctx)
+    if (early && ctx.respond !== false) streamed = await isStreamed(ctx, served.gone)
   } catch (error) {
     // After headers were sent Koa would leave the answer open until its client leaves.
     if (ctx.headerSent) served.fail(error)
@@ -103,23 +104,26 @@ function scopeOf(this: { readonly res: Parameters<typeof servedOf>[0] }): Scope 
 }
 
 /** A Blob is whole; what the Fetch standard has beside it may be; what others yield may still be made. */
-async function isStreamed(ctx: ParameterizedContext): Promise<boolean> {
+async function isStreamed(ctx: ParameterizedContext, gone: boolean): Promise<boolean> {
   const { body } = ctx
-  if (body instanceof Response) return isFetchedStreamed(ctx, bodyOf(body))
-  if (body instanceof ReadableStream) return isFetchedStreamed(ctx, sourceOf(body))
+  const unread = gone || ctx.method === 'HEAD'
+  if (body instanceof Response) return isFetchedStreamed(ctx, bodyOf(body), unread)
+  if (body instanceof ReadableStream) return isFetchedStreamed(ctx, sourceOf(body), unread)
   return isObject(body) && 'pipe' in body
 }
 
 async function isFetchedStreamed(
   ctx: ParameterizedContext,
   source: Source | undefined,
+  unread: boolean,
 ): Promise<boolean> {
-  if (source === undefined) return false
-  if (ctx.method === 'HEAD') {
-    // Koa would not end what it does not read.
-    await source.cancel(undefined)
+  if (unread) {
+    // Koa would not end what it does not read, and takes its length in JSON for that of the answer.
+    await source?.cancel(undefined)
+    if (!ctx.res.hasHeader('content-length')) ctx.body = Readable.from([])
     return false
   }
+  if (source === undefined) return false
   const opened = await open(source)
   ctx.body = opened.whole ? opened.body : ReadableStream.from(piecesOf(opened.source, ignore))
   return !opened.whole

@@ -101,17 +101,41 @@ function isEmptyStatus(status: number): boolean {
   return status === 204 || status === 304
 }
 
+const octets = 'application/octet-stream'
+
 function binary(body: Uint8Array | string | Source): Reply {
-  return { type: 'application/octet-stream', body, head: undefined }
+  return { type: octets, body, head: undefined }
 }
+
+const plain = '[object Object]'
+
+/** Besides streams, bytes and text: what the Fetch standard takes for a body, and knows the content type of. */
+const ofFetch = new Set(
+  ['Blob', 'File', 'FormData', 'URLSearchParams'].map((it) => `[object ${it}]`),
+)
 
 function json(value: unknown): Reply {
   // The type says string, but there are values without a form in JSON.
   const body = JSON.stringify(value) as string | undefined
-  if (body !== undefined) return { type: 'application/json', body, head: undefined }
-  throw expected(
+  if (body === undefined) throw unsendable(value)
+  const tag = body === '{}' ? Object.prototype.toString.call(value) : plain
+  if (tag === plain) return { type: 'application/json', body, head: undefined }
+  // JSON shows nothing of what is in it.
+  if (!ofFetch.has(tag)) throw unsendable(value)
+  // Just checked.
+  return ofBody(value as Blob | FormData | URLSearchParams)
+}
+
+function ofBody(value: Blob | FormData | URLSearchParams): Reply {
+  const { headers, body } = new Response(value)
+  const type = headers.get('content-type') ?? octets
+  return { type, body: body === null ? undefined : sourceOf(body), head: undefined }
+}
+
+function unsendable(value: unknown): TypeError {
+  return expected(
     'what the handler returned',
-    'a string, bytes, a value with a form in JSON, a stream, an async iterable or a Response',
+    'a string, bytes, a value with a form in JSON, a stream, an async iterable, a body of `fetch` or a Response',
     value,
   )
 }

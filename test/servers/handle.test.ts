@@ -28,6 +28,26 @@ describe('a handler of handle()', () => {
     assert.equal((await ask(site, '/')).body, 'at once')
   })
 
+  test('can return a Blob, a File or a form, with the status and the type that the handler has set', async () => {
+    const form = new FormData()
+    form.set('name', 'Ada')
+    const made = [new Blob(['<p>'], { type: 'text/html' }), new File(['<p>'], 'page'), form]
+    const types = ['text/html', 'application/octet-stream', /^multipart\/form-data; boundary=/]
+    await using site = await openHandled(({ url = '' }, response) => {
+      response.statusCode = 201
+      if (url === '/0?own') response.setHeader('Content-Type', 'text/plain')
+      return made[Number(url[1])]
+    })
+    for (const [i, type] of types.entries()) {
+      const { status, headers, body } = await ask(site, `/${i}`)
+      assert.equal(status, 201)
+      assert.match(String(headers['content-type']), new RegExp(type))
+      assert.match(body, i === 2 ? /name="name"\r\n\r\nAda/ : /^<p>$/)
+    }
+    assert.equal((await ask(site, '/0?own')).headers['content-type'], 'text/plain')
+    assert.deepEqual(await site.statuses(), Array(4).fill('success'))
+  })
+
   test('sets status and headers on the response, its own content type too', async () => {
     await using site = await openHandled((_request, response) => {
       response.statusCode = 201
@@ -68,6 +88,9 @@ describe('a handler of handle()', () => {
     ['a symbol', () => Symbol('x')],
     ['a function', () => () => {}],
     ['a bigint', () => 1n],
+    ['a Map', () => new Map([[1, 2]])],
+    ['an Error', () => new Error('no answer')],
+    ['what yields at once', () => [1].values()],
     [
       'a circle',
       () => {

@@ -48,6 +48,12 @@ export const answers: readonly [
   ['a web stream', () => webStream('we', 'b'), bytes, 'web'],
   ['an async generator', () => pieces('a', Buffer.from('b'), 'c'), bytes, 'abc'],
   ['an async generator without pieces', () => pieces(), bytes, ''],
+  [
+    'a URLSearchParams',
+    () => new URLSearchParams({ a: '1' }),
+    'application/x-www-form-urlencoded;charset=UTF-8',
+    'a=1',
+  ],
   ['a Response of a string', () => new Response('text'), 'text/plain;charset=UTF-8', 'text'],
   ['a Response of JSON', () => Response.json({ a: 1 }), 'application/json', '{"a":1}'],
   ['a Response of a stream', () => new Response(webStream('x', 'y')), undefined, 'xy'],
