@@ -83,14 +83,11 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
     second?: readonly unknown[] | PgQueryOptions,
     third?: PgQueryOptions,
   ): Promise<PgQueryResult<Row>> {
-    if (
-      this.#session === undefined ||
-      this.#suspendedBy !== undefined ||
-      this.#cursor?.open === true
-    ) {
-      return Promise.reject(this.#refusal())
+    try {
+      return query(this.free(), first, second, third, this.#transaction?.signal)
+    } catch (error) {
+      return Promise.reject(error)
     }
-    return query(this.#session, first, second, third, this.#transaction?.signal)
   }
 
   /** @param lent by a scope, which tells of it */
@@ -102,12 +99,10 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
       if (this.#transaction !== undefined || session.inTransaction) {
         throw transactionOpen('A transaction was begun')
       }
+      const ticket = lent ? undefined : ticketFor(transactionKind)
       // Before the first wait: from here on there is something to roll back.
-      const transaction = new Transaction(session, frame, this, options?.signal)
-      this.#transaction = transaction
-      if (!lent) transaction.ticket = ticketFor(transactionKind)
-      transaction.ticket?.held(transaction)
-      return begin(transaction, session)
+      this.#transaction = new Transaction(session, frame, this, options?.signal, ticket)
+      return begin(this.#transaction, session)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -228,7 +223,6 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
   }
 
   ended(): void {
-    this.#transaction?.ticket?.released()
     this.#transaction = undefined
     this.#children?.transactionEnded()
   }
@@ -242,7 +236,6 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
     this.#leaving = session
     this.#closedBy = scope
     this.#ticket?.released()
-    this.#transaction?.ticket?.released()
     this.#transaction?.cut(scope)
     this.#children?.cut(scope)
   }
@@ -267,11 +260,6 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
     this.scope = undefined
     this.#lessor.returned(this)
     session.giveBack()
-  }
-
-  #refusal(): Error {
-    const alive = this.#session !== undefined && this.#suspendedBy === undefined
-    return alive ? cursorOpen() : this.dead()
   }
 }
 

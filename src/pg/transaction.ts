@@ -26,7 +26,6 @@ const done: Promise<void> = Promise.resolve()
 export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held, CursorHost {
   /** The scope that ends it. */
   lender: Scope | undefined = undefined
-  ticket: Ticket | undefined = undefined
   /** A part of it failed that cannot be undone alone: it must not commit. */
   doomed: { readonly cause: unknown } | undefined = undefined
   /** Its abort ends what runs in it, by whichever handle that was sent. */
@@ -35,6 +34,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   /** The one around a savepoint. */
   readonly parent: Transaction | undefined
   readonly #owner: Owner
+  /** `undefined` for a savepoint, and for what a scope begins and lends. */
+  readonly #ticket: Ticket | undefined
   #session: Session | undefined
   #phase: Phase = 'open'
   #ending: Promise<void> | undefined = undefined
@@ -44,12 +45,20 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   #later: AfterCommit | undefined = undefined
   #lapse: Lapse | undefined = undefined
 
-  constructor(session: Session, frame: Frame, owner: Owner, signal: AbortSignal | undefined) {
+  constructor(
+    session: Session,
+    frame: Frame,
+    owner: Owner,
+    signal: AbortSignal | undefined,
+    ticket?: Ticket,
+  ) {
     this.#session = session
     this.frame = frame
     this.#owner = owner
     this.parent = owner instanceof Transaction ? owner : undefined
     this.signal = signal
+    this.#ticket = ticket
+    ticket?.held(this)
   }
 
   get state(): PgTransaction['state'] {
@@ -139,7 +148,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   /** `scope` ends it from now on. */
   lend(scope: Scope): void {
     this.lender = scope
-    this.ticket?.lend()
+    this.#ticket?.lend()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -205,6 +214,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
 
   /** Its connection is released: whoever does that rolls back, and what is not sent by now must not be. */
   cut(scope: Scope | undefined): void {
+    this.#ticket?.released()
     this.#contents?.cut(scope)
     this.#closedBy = scope
     this.#session = undefined
@@ -236,6 +246,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     this.#session?.over(this)
     this.#phase = phase
     this.#session = undefined
+    this.#ticket?.released()
     this.#owner.ended()
   }
 
