@@ -1,13 +1,8 @@
-/** A transaction around a function: begin, run, commit; and all of it again where the server asks for that. */
+/** A transaction around a function, all of it again where the server asks for that. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { primaryError, suppress } from '../core/dispose.ts'
-import type { AfterCommit } from './commit.ts'
-import { Transaction } from './transaction.ts'
-import type { PgLease, PgTransaction, PgTransactionOptions } from './types.ts'
-
-export type Body<R> = (tx: PgTransaction) => R | PromiseLike<R>
-
-type OwnLease = PgLease & AsyncDisposable
+import { primaryError } from '../core/dispose.ts'
+import { inTransaction, type Body, type OwnLease } from './in-transaction.ts'
+import type { PgTransaction, PgTransactionOptions } from './types.ts'
 
 interface Acquires {
   acquire(options?: { signal?: AbortSignal }): Promise<OwnLease>
@@ -19,56 +14,6 @@ const longest = 1_000
 
 /** Serialization failure, deadlock: the transaction did nothing wrong, and nothing at all. */
 const retried: ReadonlySet<unknown> = new Set(['40001', '40P01'])
-
-/** On a lease that nobody else uses, which is given back. */
-export async function inTransaction<R>(
-  acquired: OwnLease | Promise<OwnLease>,
-  options: PgTransactionOptions | undefined,
-  body: Body<R>,
-): Promise<R> {
-  const lease = await acquired
-  let later: AfterCommit | undefined
-  let result: R
-  let tx: (PgTransaction & AsyncDisposable) | undefined
-  try {
-    tx = await lease.begin(options)
-    result = await body(tx)
-    // Once the connection is back: they may ask the pool for one, and there may be no other.
-    if (tx instanceof Transaction) later = tx.postponeCallbacks()
-    if (isToCommit(tx)) await tx.commit()
-  } catch (error) {
-    throw tx === undefined ? error : await afterDispose(tx, error)
-  } finally {
-    await lease[Symbol.asyncDispose]()
-  }
-  if (later !== undefined) await later.run()
-  return result
-}
-
-/** The same, in a part of a transaction that goes on. */
-export async function inSavepoint<R>(
-  savepoint: PgTransaction & AsyncDisposable,
-  body: Body<R>,
-): Promise<R> {
-  try {
-    const result = await body(savepoint)
-    if (isToCommit(savepoint)) await savepoint.commit()
-    await savepoint[Symbol.asyncDispose]()
-    return result
-  } catch (error) {
-    throw await afterDispose(savepoint, error)
-  }
-}
-
-/** What to throw for `error`, once what it happened in is rolled back. */
-async function afterDispose(tx: AsyncDisposable, error: unknown): Promise<unknown> {
-  try {
-    await tx[Symbol.asyncDispose]()
-    return error
-  } catch (failure) {
-    return suppress(failure, error)
-  }
-}
 
 /** As `inTransaction`, on a lease for each attempt, of which there are up to `retry` more. */
 export async function inTransactions<R>(
@@ -91,12 +36,6 @@ export async function inTransactions<R>(
     }
     await jitter(attempt, signal)
   }
-}
-
-/** The body may have ended it itself; where a statement did, its commit tells. */
-function isToCommit(tx: PgTransaction): boolean {
-  const { state } = tx
-  return state === 'open' || state === 'failed' || (tx instanceof Transaction && tx.lapsed)
 }
 
 /** Also where a query builder wrapped the server's error, or the body swallowed it and COMMIT told. */

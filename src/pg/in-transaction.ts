@@ -1,0 +1,65 @@
+/** A transaction around a function: begin, run, commit; the same with a savepoint. */
+import { suppress } from '../core/dispose.ts'
+import type { AfterCommit } from './commit.ts'
+import { Transaction } from './transaction.ts'
+import type { PgLease, PgTransaction, PgTransactionOptions } from './types.ts'
+
+export type Body<R> = (tx: PgTransaction) => R | PromiseLike<R>
+
+export type OwnLease = PgLease & AsyncDisposable
+
+/** On a lease that nobody else uses, which is given back. */
+export async function inTransaction<R>(
+  acquired: OwnLease | Promise<OwnLease>,
+  options: PgTransactionOptions | undefined,
+  body: Body<R>,
+): Promise<R> {
+  const lease = await acquired
+  let later: AfterCommit | undefined
+  let result: R
+  let tx: (PgTransaction & AsyncDisposable) | undefined
+  try {
+    tx = await lease.begin(options)
+    result = await body(tx)
+    // Once the connection is back: they may ask the pool for one, and there may be no other.
+    if (tx instanceof Transaction) later = tx.postponeCallbacks()
+    if (isToCommit(tx)) await tx.commit()
+  } catch (error) {
+    throw tx === undefined ? error : await afterDispose(tx, error)
+  } finally {
+    await lease[Symbol.asyncDispose]()
+  }
+  if (later !== undefined) await later.run()
+  return result
+}
+
+/** The same, in a part of a transaction that goes on. */
+export async function inSavepoint<R>(
+  savepoint: PgTransaction & AsyncDisposable,
+  body: Body<R>,
+): Promise<R> {
+  try {
+    const result = await body(savepoint)
+    if (isToCommit(savepoint)) await savepoint.commit()
+    await savepoint[Symbol.asyncDispose]()
+    return result
+  } catch (error) {
+    throw await afterDispose(savepoint, error)
+  }
+}
+
+/** What to throw for `error`, once what it happened in is rolled back. */
+async function afterDispose(tx: AsyncDisposable, error: unknown): Promise<unknown> {
+  try {
+    await tx[Symbol.asyncDispose]()
+    return error
+  } catch (failure) {
+    return suppress(failure, error)
+  }
+}
+
+/** The body may have ended it itself; where a statement did, its commit tells. */
+function isToCommit(tx: PgTransaction): boolean {
+  const { state } = tx
+  return state === 'open' || state === 'failed' || (tx instanceof Transaction && tx.lapsed)
+}
