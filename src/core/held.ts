@@ -169,9 +169,11 @@ export class Ticket {
   /** Given back, or never got. The second time does nothing. */
   released(): void {
     const state = this.#state
+    if (state === 'released') return
     this.#state = 'released'
-    if (state === 'asked') this.#forget()
-    if (state === 'held' || state === 'lent') this.#giveBack(state === 'held')
+    if (state === 'held') remove(this)
+    if (state !== 'asked') this.#givenBack()
+    this.#forget()
   }
 
   /** Nothing came of it. */
@@ -195,13 +197,11 @@ export class Ticket {
     return now - this.since > limit && !this.suspected
   }
 
-  #giveBack(listed: boolean): void {
+  #givenBack(): void {
     const now = roughNow()
     const heldMs = elapsed(this.since, now)
-    if (listed) remove(this)
     this.#kind.usage.count(this.#asked, this.since, now)
     reportReturn(this, heldMs)
-    this.#forget()
     if (!released.hasSubscribers) return
     const waitMs = elapsed(this.#asked, this.since)
     released.publish({ ...this.#message(waitMs), heldMs, releaseMs: 0 })

@@ -19,10 +19,15 @@ export function expectFailure(error: unknown): void {
   if (isObject(error)) expected.add(error)
 }
 
+/** One running task. Those of one `all` stop together. */
+interface Work {
+  readonly stopper: AbortController
+  readonly onClose: OnClose
+}
+
 export class Tasks {
   readonly #scope: ScopeNode
-  /** By what stops them: what a closing scope does with those that run. */
-  readonly #running = new Map<AbortController, OnClose>()
+  readonly #running = new Set<Work>()
   #failures: unknown[] = []
   #whenIdle: (() => void) | undefined = undefined
 
@@ -36,28 +41,28 @@ export class Tasks {
 
   fork<R>(job: Job<R>, onClose: OnClose): Task<R> {
     const stopper = new AbortController()
+    const work = { stopper, onClose }
     if (onClose === 'abort' && this.#scope.state !== 'open') stopper.abort()
-    const promise = this.#start(job, stopper, onClose, (error) => this.#failed(error, stopper))
+    const promise = this.#start(job, work, (error) => this.#failed(error, work))
     // The scope ends with its error: a caller who does not wait for the task misses nothing.
     promise.catch(ignore)
     return Object.assign(promise, { abort: (reason?: unknown): void => stopper.abort(reason) })
   }
 
   async all(jobs: readonly Job<unknown>[]): Promise<unknown[]> {
-    const group = jobs.map((job) => ({ job, stopper: new AbortController() }))
-    let first: { readonly error: unknown; readonly stopper: AbortController } | undefined
-    const fail = (error: unknown, stopper: AbortController): void => {
-      first ??= { error, stopper }
-      for (const other of group) other.stopper.abort(error)
-      // Only one error can be thrown; another that says something of its own is not lost.
-      if (stopper !== first.stopper && !isEcho(error, stopper.signal.reason)) {
+    const stopper = new AbortController()
+    let first: { readonly error: unknown } | undefined
+    const fail = (error: unknown): void => {
+      if (first === undefined) {
+        first = { error }
+        stopper.abort(error)
+      } else if (!isEcho(error, stopper.signal.reason)) {
+        // Only one error can be thrown; another that says something of its own is not lost.
         this.#scope.report(error, undefined, false)
       }
     }
     const results = await Promise.allSettled(
-      group.map(({ job, stopper }) =>
-        this.#start(job, stopper, 'await', (error) => fail(error, stopper)),
-      ),
+      jobs.map((job) => this.#start(job, { stopper, onClose: 'await' }, fail)),
     )
     if (first !== undefined) throw first.error
     // Otherwise there is a first one that failed.
@@ -65,12 +70,12 @@ export class Tasks {
   }
 
   stop(reason: unknown): void {
-    for (const stopper of [...this.#running.keys()]) stopper.abort(reason)
+    for (const { stopper } of [...this.#running]) stopper.abort(reason)
   }
 
   /** Resolves when no task is left; those that are not to be waited for are aborted. */
   async settle(): Promise<void> {
-    for (const [stopper, onClose] of [...this.#running]) if (onClose === 'abort') stopper.abort()
+    for (const { stopper, onClose } of [...this.#running]) if (onClose === 'abort') stopper.abort()
     while (this.#running.size > 0) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve
@@ -91,14 +96,10 @@ export class Tasks {
   }
 
   /** The task counts as running until `onFailure` has been told. */
-  async #start<R>(
-    job: Job<R>,
-    stopper: AbortController,
-    onClose: OnClose,
-    onFailure: (error: unknown) => void,
-  ): Promise<R> {
+  async #start<R>(job: Job<R>, work: Work, onFailure: (error: unknown) => void): Promise<R> {
+    const { stopper } = work
     if (this.#scope.aborted) stopper.abort(this.#scope.signal.reason)
-    this.#running.set(stopper, onClose)
+    this.#running.add(work)
     const context = new AwaitedContext(this.#scope)
     try {
       return await enterFrame(openFrame(), context, callJob<R>, job, stopper.signal)
@@ -107,14 +108,14 @@ export class Tasks {
       throw error
     } finally {
       context.awaited = false
-      this.#running.delete(stopper)
+      this.#running.delete(work)
       if (this.#running.size === 0) this.#whenIdle?.()
     }
   }
 
-  #failed(error: unknown, stopper: AbortController): void {
-    if (this.#isKnown(error, stopper.signal)) return
-    if (!this.#running.has(stopper)) {
+  #failed(error: unknown, work: Work): void {
+    if (this.#isKnown(error, work.stopper.signal)) return
+    if (!this.#running.has(work)) {
       this.#scope.report(error, undefined, true)
       return
     }
