@@ -155,6 +155,11 @@ export class Connection implements Socket, AsyncDisposable {
       this.#early -= 1
     }
     if (this.#state !== 'open') throw this.#reason()
+    if (this.#webSocket.readyState !== open) {
+      // The peer has begun to close. To the driver it would count as unsent, and look like a peer that does not read.
+      await this.closed
+      throw this.#reason()
+    }
     const unsent = this.#webSocket.bufferedAmount + Buffer.byteLength(data)
     if (unsent > this.#maxBuffered) throw this.#overflow(unsent)
     await this.#hand(data)

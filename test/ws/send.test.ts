@@ -6,7 +6,7 @@ import { connect, socket } from 'unwind/ws'
 import { WebSocket } from 'ws'
 
 import { script } from '../core/support/script.ts'
-import { isPending, rejection, within } from '../core/support/promises.ts'
+import { isPending, quiet, rejection, within } from '../core/support/promises.ts'
 import { closeOf, everything, openPair, openServer, urlOf } from './support/peers.ts'
 
 const megabyte = 1024 * 1024
@@ -133,6 +133,20 @@ test('send() after close(), and after the peer has gone, rejects with ERR_SOCKET
   await within(closing)
   assert.equal(await codeOf(held.send('later')), 'ERR_SOCKET_CLOSED')
   there.terminate()
+})
+
+test('send() after the goodbye of the peer rejects with ERR_SOCKET_CLOSED at the end, however much it is', async (t) => {
+  const { here, there } = await openPair(t)
+  const held = socket(there, { maxBuffered: 1_000 })
+  // The server has said goodbye, and its process does not come to ending the connection.
+  here.close(4000, 'bye')
+  here.pause()
+  while (held.state === 'open') await quiet()
+  const sending = held.send('x'.repeat(1_001))
+  assert.ok(await isPending(sending))
+  here.resume()
+  assert.equal(await codeOf(sending), 'ERR_SOCKET_CLOSED')
+  assert.deepEqual(await within(held.closed), { code: 4000, reason: 'bye', clean: true })
 })
 
 test('what is under way when the peer breaks off rejects with what broke the socket', async (t) => {
