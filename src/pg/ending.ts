@@ -75,8 +75,7 @@ export async function endGivenUp(session: Session, error: Error): Promise<void> 
   // An error that the driver found in the answer, as in a value of a row, comes with the end of the statement.
   await Promise.resolve()
   if (session.activity !== 'running' || session.line.running !== undefined) return
-  session.failure ??= error
-  session.activity = 'settling'
+  session.noteFailure(error)
   // Not in its turn: whoever has the connection may be waiting for the end of just this.
   const interrupted = session.interrupt()
   await session.exclusively(async () => {

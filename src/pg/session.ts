@@ -224,7 +224,11 @@ export class Session {
   noteError(error: Error, statement: Statement): void {
     const servers = isServerError(error)
     this.changes.noteError(statement, servers)
-    if (!servers) return
+    if (servers) this.noteFailure(error)
+  }
+
+  /** A statement failed what it ran in; the status that follows it is still to come. */
+  noteFailure(error: Error): void {
     this.failure ??= error
     if (this.activity === 'running') this.activity = 'settling'
   }
