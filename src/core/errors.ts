@@ -140,10 +140,11 @@ export class DisposeTimeoutError extends UnwindError {
   readonly resource: string
   readonly timeoutMs: number
 
-  constructor(resource: string, timeoutMs: number) {
+  /** @param bound the option that says how long it may take */
+  constructor(resource: string, timeoutMs: number, bound = 'disposeTimeout') {
     super(
       'ERR_DISPOSE_TIMEOUT',
-      `Releasing "${resource}" took longer than its disposeTimeout of ${timeoutMs} ms. The next resource was released meanwhile.`,
+      `Releasing "${resource}" took longer than its ${bound} of ${timeoutMs} ms. The next resource was released meanwhile.`,
     )
     this.resource = resource
     this.timeoutMs = timeoutMs

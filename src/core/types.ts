@@ -280,7 +280,8 @@ export interface App extends Scope {
   detach<R>(job: (scope: Scope) => MaybePromise<R>, options?: ScopeOptions): Task<R>
   /**
    * At start-up: acquire these `app` resources, and check every dependency that this shows. Rejects with the first
-   * failure, once what it had acquired is given back; that stays only where a request uses the app already.
+   * failure, once what it had acquired is given back; that stays only where a request uses the app already. It is what
+   * the `acquire` function threw, as it is; the channel `unwind:acquire` tells it with the name of the resource.
    */
   warmUp(...resources: Resource<unknown>[]): Promise<void>
   /**

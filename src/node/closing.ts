@@ -99,7 +99,7 @@ class Connections {
   #stop(): Promise<void> {
     return new Promise((resolve, reject) => {
       const longest = Math.min(this.#grace + lastGrace, longestDelay)
-      const overrun = new DisposeTimeoutError(this.#server.constructor.name, longest)
+      const overrun = new DisposeTimeoutError(this.#server.constructor.name, longest, 'bound')
       const timer = setTimeout(reject, longest, overrun)
       this.#server.once('close', () => {
         clearTimeout(timer)

@@ -81,7 +81,7 @@ class Finish {
     } catch (error) {
       if (!signal.aborted) throw error
       // Everything is out, and only the other side has not ended.
-      if (!stream.writableFinished) throw new DisposeTimeoutError(this.name, this.#grace)
+      if (!stream.writableFinished) throw new DisposeTimeoutError(this.name, this.#grace, 'grace')
     } finally {
       clearTimeout(timer)
     }

@@ -17,12 +17,22 @@ export class Instruments implements Disposable {
     this.#meter = meter
   }
 
-  /** @param read called at each collection */
+  /**
+   * At the first collection after the disposal all is zero: an exporter would go on for ever with the values that it knows.
+   * @param read called at each collection
+   */
   observe(name: string, unit: string, description: string, read: Callback): void {
     const instrument = this.#meter.createObservableUpDownCounter(name, { unit, description })
-    const callback = sumsOf(read)
+    let reading: Callback | undefined = read
+    const callback = sumsOf((result) => {
+      reading?.(result)
+      // Whoever calls it is going through the list of them.
+      if (reading === undefined) queueMicrotask(() => instrument.removeCallback(callback))
+    })
     instrument.addCallback(callback)
-    this.#undo.push(() => instrument.removeCallback(callback))
+    this.#undo.push(() => {
+      reading = undefined
+    })
   }
 
   counter(name: string, unit: string, description: string): Counter {

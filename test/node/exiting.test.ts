@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { exiting } from 'unwind/node'
 import { isPending, rejection, within } from '../core/support/promises.ts'
 
@@ -70,6 +71,24 @@ test('a child that never started is left alone', async () => {
   await within(exiting(child)[Symbol.asyncDispose]())
   const [error] = (await within(failed)) as [NodeJS.ErrnoException]
   assert.equal(error.code, 'ENOENT')
+})
+
+test('an error of a child that nobody listened to is what disposing rejects with, and ends no process', async (t) => {
+  const missing = async (turns: number): Promise<NodeJS.ErrnoException> => {
+    const held = exiting(spawn('/no/such/program'))
+    if (turns > 0) await turn()
+    return (await rejection(held[Symbol.asyncDispose]())) as NodeJS.ErrnoException
+  }
+  assert.equal((await missing(0)).code, 'ENOENT')
+  assert.equal((await missing(1)).code, 'ENOENT')
+  const controller = new AbortController()
+  const aborted = spawn(process.execPath, ['--eval', stays], { signal: controller.signal })
+  t.after(() => aborted.kill('SIGKILL'))
+  const held = exiting(aborted)
+  await within(once(aborted, 'spawn'))
+  controller.abort()
+  assert.equal(((await rejection(held[Symbol.asyncDispose]())) as Error).name, 'AbortError')
+  assert.equal(aborted.listenerCount('error'), 0)
 })
 
 test('a child that ends between its exit and our signal is no error', async (t) => {

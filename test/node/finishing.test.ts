@@ -190,6 +190,7 @@ test('a stream that does not finish within its grace is destroyed, and disposing
   const error = await rejection(held[Symbol.asyncDispose]())
   assert.ok(error instanceof Error && 'code' in error && 'timeoutMs' in error)
   assert.deepEqual([error.code, error.timeoutMs], ['ERR_DISPOSE_TIMEOUT', 20])
+  assert.match(error.message, /longer than its grace of 20 ms/)
   assert.ok(stream.destroyed)
 })
 

@@ -161,6 +161,19 @@ describe('metrics', () => {
     assert.deepEqual((await sdk.collect()).names, [])
   })
 
+  test('are zero once they are disposed, and read nothing any more', async (t) => {
+    const sdk = openTelemetry(t)
+    await using app = createApp()
+    const registered = metrics(app, sdk.meter)
+    app.child()
+    const open = async (): Promise<unknown> =>
+      (await sdk.collect()).sum('unwind.scope.open', { 'unwind.scope.kind': 'request' })
+    assert.equal(await open(), 1)
+    registered[Symbol.dispose]()
+    app.child()
+    assert.deepEqual([await open(), await open()], [0, 0])
+  })
+
   test('say nothing of pools unless they are asked to', async (t) => {
     const { sdk } = open(t)
     const { names } = await sdk.collect()
