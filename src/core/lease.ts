@@ -37,6 +37,7 @@ export function hold<T>(
     throw expected('the second argument of hold()', 'a release function', release)
   }
   checkOptions('hold()', options, { name: text, disposeTimeout: milliseconds })
+  Hold.know()
   return new Hold(value, release, options ?? {})
 }
 
@@ -114,8 +115,12 @@ class Hold<T> implements Held<T> {
     return disposing
   }
 
-  static {
-    const method = this.prototype[Symbol.asyncDispose]
-    knowDisposer(method, (handle) => (#traits in handle ? { ...handle.#traits } : undefined))
+  /** Not when the class is made: then no bundle could leave it out where nothing is held. */
+  static know(): void {
+    knowDisposer(this.prototype[Symbol.asyncDispose], this.#traitsOf)
+  }
+
+  static #traitsOf(this: void, handle: object): Traits | undefined {
+    return #traits in handle ? { ...handle.#traits } : undefined
   }
 }
