@@ -38,9 +38,15 @@ export function metrics(
   checkApp('metrics()', app)
   checkOptions('metrics()', options, { connectionMetrics: flag })
   const instruments = new Instruments(meterOf(meter))
-  observeScopes(instruments, app)
-  observeResources(instruments, app)
-  if (options?.connectionMetrics === true) observeConnections(instruments)
+  try {
+    observeScopes(instruments, app)
+    observeResources(instruments, app)
+    if (options?.connectionMetrics === true) observeConnections(instruments)
+  } catch (error) {
+    // The meter refused one: nothing of the others is left behind.
+    instruments[Symbol.dispose]()
+    throw error
+  }
   return instruments
 }
 

@@ -1,5 +1,6 @@
 /** The instruments of `unwind/otel`, as the real SDK of OpenTelemetry sees them. */
 import assert from 'node:assert/strict'
+import { hasSubscribers } from 'node:diagnostics_channel'
 import { describe, test, type TestContext } from 'node:test'
 import { createApp, detectLeaks, hold, resource, type App } from 'unwind'
 import { metrics } from 'unwind/otel'
@@ -181,6 +182,18 @@ describe('metrics', () => {
       names.filter((name) => name.startsWith('db.')),
       [],
     )
+  })
+
+  test('leave nothing behind on a meter that refuses one of them', async (t) => {
+    const { meter } = openTelemetry(t)
+    await using app = createApp()
+    const refusal = new Error('no counters')
+    const createCounter = (): never => {
+      throw refusal
+    }
+    const refusing: unknown = Object.create(meter, { createCounter: { value: createCounter } })
+    assert.throws(() => metrics(app, refusing as object), refusal)
+    assert.equal(hasSubscribers('unwind:scope:closed'), false)
   })
 
   test('want an app, a meter and known options', async (t) => {
