@@ -63,6 +63,8 @@ class Connections {
   readonly #grace: number
   readonly #sockets = new Set<Socket>()
   readonly #sessions = new Set<Session>()
+  /** Of a server of TLS: those without a finished handshake, by who is at the other end. */
+  readonly #handshaking = new Map<string, Socket>()
   #closing: Promise<void> | undefined = undefined
   #state: 'new' | 'listened' | 'closed'
 
@@ -72,8 +74,12 @@ class Connections {
     this.#state = server.listening ? 'listened' : 'new'
     const connected = (socket: Socket): void => keep(this.#sockets, socket)
     server.on('connection', connected)
+    if ('setSecureContext' in server) server.on('connection', (socket) => this.#accepted(socket))
     // Of the TLS servers: the socket that speaks, around the one that was accepted.
-    server.on('secureConnection', connected)
+    server.on('secureConnection', (socket: Socket) => {
+      this.#handshaking.delete(peerOf(socket))
+      connected(socket)
+    })
     server.on('session', (session: Session) => this.#begun(session))
     server.on('listening', () => this.#listens())
     server.on('close', () => (this.#state = 'closed'))
@@ -108,8 +114,15 @@ class Connections {
       // A new one may be looking up its host; one that is closing already would emit a second 'close'.
       if (this.#server.listening || this.#state === 'new') closeServer(this.#server)
       for (const session of this.#sessions) session.close()
+      for (const socket of this.#handshaking.values()) socket.destroy()
       for (const socket of this.#sockets) endIfIdle(socket)
     })
+  }
+
+  #accepted(socket: Socket): void {
+    const peer = peerOf(socket)
+    this.#handshaking.set(peer, socket)
+    socket.once('close', () => this.#handshaking.delete(peer))
   }
 
   readonly #answered = (message: unknown): void => {
@@ -147,6 +160,11 @@ function closeServer(server: Server): void {
   if (replace) Object.defineProperty(server, name, { value: () => {}, configurable: true })
   server.close()
   if (replace) Reflect.deleteProperty(server, name)
+}
+
+/** The same of an encrypted connection and of the one below it. */
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`
 }
 
 function endIfIdle(socket: Socket & Speaking): void {

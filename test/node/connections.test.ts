@@ -219,3 +219,17 @@ test('over TLS, idle connections end at once and busy ones with their answer', a
   await within(disposing)
   assert.match(await text, /\r\n\r\nthe whole answer$/)
 })
+
+for (const [kind, create] of [
+  ['tls', () => tls.createServer()],
+  ['https', () => https.createServer()],
+  ['http2 over TLS', () => http2.createSecureServer()],
+] as const) {
+  test(`of a server of ${kind}, connections without a handshake end at once`, async (t) => {
+    const server = closing<net.Server>(create(), endless)
+    await listening(server)
+    const silent = await connected(t, server)
+    const cut = new Promise<void>((resolve) => silent.once('close', () => resolve()))
+    await within(Promise.all([server[Symbol.asyncDispose](), cut]))
+  })
+}
