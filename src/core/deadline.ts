@@ -7,8 +7,11 @@ import { performance } from 'node:perf_hooks'
 import { setImmediate as atTurn } from 'node:timers'
 import { acquired, released, scopeClosed } from './events.ts'
 
-/** The last reading, and whether it is good: until the event loop turns. */
-const clock = { reading: 0, fresh: false }
+/**
+ * The last reading, and whether it is good: until the event loop turns. And an immediate whose shape stays
+ * (docs/decisions/shapes-that-stay.md); the last one would keep the context of a request.
+ */
+const clock = { reading: 0, fresh: false, shape: atTurn(() => {}) }
 let lookers = 0
 
 /**
