@@ -13,19 +13,23 @@ import type { ResourceSnapshot, Scope, ScopeSnapshot } from './types.ts'
 
 export function snapshotOf(scope: ScopeNode): ScopeSnapshot {
   const now = exactNow()
-  const top = alone(scope, now)
-  const seen = new Map([[scope, top]])
+  const seen = new Map<ScopeNode | undefined, Alone>()
   for (const at of downFrom(scope, childrenOf)) {
-    if (at === scope) continue
     const snapshot = alone(at, now)
+    // Parents come first; that of the scope itself is in no picture.
+    seen.get(at.parent)?.children.push(snapshot)
     seen.set(at, snapshot)
-    if (at.parent !== undefined) seen.get(at.parent)?.children.push(snapshot)
   }
-  return top
+  // The first one.
+  return seen.get(scope) as Alone
 }
 
-/** Without those below it. */
-function alone(scope: ScopeNode, now: number): ScopeSnapshot & { children: ScopeSnapshot[] } {
+/** Without those below it, until they are added. */
+interface Alone extends ScopeSnapshot {
+  readonly children: ScopeSnapshot[]
+}
+
+function alone(scope: ScopeNode, now: number): Alone {
   const arriving = (scope.holdings?.onTheirWay() ?? []).map((instance) =>
     picture(instance, instance, 'acquiring', now),
   )
