@@ -16,6 +16,9 @@ export interface BackupOptions {
   onProgress?(done: SqliteBackupProgress): void
 }
 
+/** Milliseconds without a page, at least: the drivers ask again at once, and would do so for ever. */
+const patience = 1_000
+
 /** Where a backup is being written. A second one would fail there, and remove the file of the first. */
 const targets = new Set<string>()
 
@@ -82,6 +85,9 @@ class Backup {
   readonly #isNew: boolean
   #snapshot: DriverDatabase | undefined = undefined
   #stopped: { readonly reason: unknown } | undefined = undefined
+  #remaining = -1
+  /** When that changed, on the clock of `performance`. */
+  #advanced = 0
 
   constructor(writer: Writer, path: string, isNew: boolean, options: BackupOptions) {
     this.#writer = writer
@@ -131,12 +137,24 @@ class Backup {
   /** The driver stops where this throws. */
   #step({ totalPages, remainingPages }: { totalPages: number; remainingPages: number }): undefined {
     this.#throwIfStopped()
+    if (remainingPages > 0 && remainingPages === this.#remaining) {
+      this.#throwIfHeld()
+      return
+    }
+    this.#remaining = remainingPages
+    this.#advanced = performance.now()
     try {
       this.#options.onProgress?.({ total: totalPages, remaining: remainingPages })
     } catch (error) {
       this.stop(error)
     }
     this.#throwIfStopped()
+  }
+
+  /** In the middle of a file with a rollback journal, another process can be writing. */
+  #throwIfHeld(): void {
+    const limit = Math.max(this.#writer.connection.busyTimeout, patience)
+    if (performance.now() - this.#advanced > limit) throw this.#busy(undefined)
   }
 
   #throwIfStopped(): void {

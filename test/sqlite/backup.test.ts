@@ -154,6 +154,34 @@ test('where no snapshot can be kept, a writer waits for the backup, and a statem
   tx.commit()
 })
 
+test('a backup whose file is taken in the middle of it is busy after a while, and asks nobody meanwhile', async (t) => {
+  const { db, path } = openFile(t, { defaults: false })
+  fill(db)
+  const target = temporaryPath(t, 'copy.db')
+  const other = openRaw(t, path)
+  let steps = 0
+  const onProgress = (): void => {
+    steps += 1
+    if (steps === 2) other.exec('begin exclusive')
+  }
+  await assert.rejects(within(db.backup(target, { onProgress })), withCode('ERR_SQLITE_BUSY'))
+  assert.equal(steps, 2)
+  assert.deepEqual(filesOf(target), [])
+  other.exec('rollback')
+  let held = true
+  await within(
+    db.backup(target, {
+      onProgress() {
+        if (held) other.exec('begin exclusive')
+        // It is let go of in time.
+        if (held) setImmediate(() => other.exec('rollback'))
+        held = false
+      },
+    }),
+  )
+  assert.equal(committedIn(t, target).length, 600)
+})
+
 test('an existing copy is replaced, and kept as it was when the backup is aborted', async (t) => {
   const { db } = openFile(t)
   const target = temporaryPath(t, 'copy.db')
