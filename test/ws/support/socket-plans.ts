@@ -55,28 +55,41 @@ export const endless = 20_000
 const is = <D extends string>(...does: D[]): fc.Arbitrary<D> => fc.constantFrom(...does)
 const turns = fc.nat(15)
 
-const common: fc.Arbitrary<Common>[] = [
-  fc.record({
-    does: is('send'),
-    count: fc.integer({ min: 1, max: 8 }),
-    size: fc.constantFrom(0, 0, 50, 3_000, 150_000),
-    binary: fc.boolean(),
-    waits: fc.boolean(),
-  }),
-  fc.record({ does: is('read'), count: fc.integer({ min: 1, max: 6 }) }),
-  fc.record({ does: is('wait'), turns }),
-  fc.record({
-    does: is('close'),
-    code: fc.constantFrom(1000, 1001, 1011, 1014, 3000, 4999, 999, 1005, 1006, 5000),
-    reason: fc.constantFrom('', 'bye', 'é'.repeat(70)),
-  }),
-  fc.record({ does: is('dispose'), times: fc.integer({ min: 1, max: 2 }) }),
+const send = fc.record({
+  does: is('send'),
+  count: fc.integer({ min: 1, max: 8 }),
+  size: fc.constantFrom(0, 0, 50, 3_000, 150_000),
+  binary: fc.boolean(),
+  waits: fc.boolean(),
+})
+
+const close = fc.record({
+  does: is('close'),
+  code: fc.constantFrom(1000, 1001, 1011, 1014, 3000, 4999, 999, 1005, 1006, 5000),
+  reason: fc.constantFrom('', 'bye', 'é'.repeat(70)),
+})
+
+const common: fc.WeightedArbitrary<Common>[] = [
+  { weight: 8, arbitrary: send },
+  { weight: 2, arbitrary: fc.record({ does: is('read'), count: fc.integer({ min: 1, max: 6 }) }) },
+  { weight: 3, arbitrary: fc.record({ does: is('wait'), turns }) },
+  { weight: 2, arbitrary: close },
+  {
+    weight: 1,
+    arbitrary: fc.record({ does: is('dispose'), times: fc.integer({ min: 1, max: 2 }) }),
+  },
 ]
 
 const handlerStep: fc.Arbitrary<HandlerStep> = fc.oneof(
   ...common,
-  fc.record({ does: is('each') }),
-  fc.record({ does: is('end'), how: is('throw', 'abort', 'task', 'release', 'close') }),
+  { weight: 4, arbitrary: fc.record({ does: is('each') }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      does: is('end'),
+      how: is('throw', 'abort', 'task', 'release', 'close'),
+    }),
+  },
 )
 
 const frames = [
@@ -94,7 +107,7 @@ const frames = [
 ] as const
 
 const clientStep: fc.Arbitrary<ClientStep> = fc.oneof(
-  ...common.map((arbitrary) => ({ weight: 3, arbitrary })),
+  ...common,
   { weight: 2, arbitrary: fc.record({ does: is('pause'), turns }) },
   { weight: 1, arbitrary: fc.record({ does: is('ping') }) },
   {
@@ -106,22 +119,38 @@ const clientStep: fc.Arbitrary<ClientStep> = fc.oneof(
 
 const client: fc.Arbitrary<ClientPlan> = fc.record({
   kind: is('ours', 'ours', 'driver', 'raw'),
-  abortAt: fc.option(fc.nat(5), { nil: undefined, freq: 8 }),
+  abortAt: fc.oneof(
+    { weight: 7, arbitrary: fc.constant(undefined) },
+    { weight: 1, arbitrary: fc.nat(8) },
+  ),
   steps: fc.array(clientStep, { maxLength: 5 }),
   handler: fc.array(handlerStep, { maxLength: 5 }),
 })
 
-export const plan: fc.Arbitrary<Plan> = fc.record({
-  options: fc.record({
-    grace: fc.constantFrom(endless, endless, endless, 10, 0),
-    heartbeat: fc.constantFrom(0, 0, 0, 4),
+const roomy = 16 * 1024 * 1024
+
+function options(
+  graces: readonly number[],
+  heartbeats: readonly number[],
+  sizes: readonly number[],
+): fc.Arbitrary<Required<SocketOptions>> {
+  return fc.record({
+    grace: fc.constantFrom(...graces),
+    heartbeat: fc.constantFrom(...heartbeats),
     highWater: fc.constantFrom(1, 2, 64),
-    maxBuffered: fc.constantFrom(16 * 1024 * 1024, 16 * 1024 * 1024, 20_000),
-  }),
+    maxBuffered: fc.constantFrom(...sizes),
+  })
+}
+
+export const plan: fc.Arbitrary<Plan> = fc.record({
+  options: fc.oneof(
+    { weight: 2, arbitrary: options([endless], [0], [roomy]) },
+    { weight: 1, arbitrary: options([endless, 10, 0], [0, 4], [roomy, 20_000]) },
+  ),
   deflate: fc.boolean(),
   place: is('port', 'server', 'upgrade'),
   tracking: fc.constantFrom(true, true, true, false),
   clients: fc.array(client, { minLength: 1, maxLength: 3 }),
-  endAt: fc.oneof(fc.nat(20), fc.integer({ min: 20, max: 150 })),
+  endAt: fc.oneof(fc.nat(20), fc.integer({ min: 20, max: 150 }), fc.constant(200)),
   end: is('dispose', 'twice', 'shutdown', 'close the app', 'close the server', 'all'),
 })
