@@ -45,7 +45,7 @@ class Finish {
   /** Its `error` event has come, or may have come before anybody could listen here. */
   #told: boolean
   #unheard: { readonly error: unknown } | undefined = undefined
-  #state: 'open' | 'over' | 'told' = 'open'
+  #state: 'open' | 'flushing' | 'over' | 'told' = 'open'
 
   constructor(stream: Writable, grace: number) {
     this.name = stream.constructor.name
@@ -59,8 +59,8 @@ class Finish {
   async run(): Promise<void> {
     const stream = this.#stream
     try {
-      if (stream.destroyed || this.#hasFailed()) this.#throwUnheard()
-      else await this.#flush()
+      if (!stream.destroyed && !this.#hasFailed()) await this.#flush()
+      this.#throwUnheard()
     } finally {
       this.#state = 'over'
       stream.destroy()
@@ -69,6 +69,7 @@ class Finish {
 
   async #flush(): Promise<void> {
     const stream = this.#stream
+    this.#state = 'flushing'
     const overdue = new AbortController()
     const timer = setTimeout(() => overdue.abort(), this.#grace)
     const { signal } = overdue
@@ -76,7 +77,7 @@ class Finish {
       if (!stream.writableEnded) stream.end()
       // Nobody reads what comes: the other side may wait for that before it takes more, and the end comes after it.
       if (isDuplex(stream) && stream.readableFlowing === null) stream.resume()
-      await finished(stream, { readable: false, signal })
+      await finished(stream, { readable: false, cleanup: true, signal })
       await otherSide(stream, signal)
     } catch (error) {
       if (!signal.aborted) throw error
@@ -89,18 +90,24 @@ class Finish {
 
   #failed(error: unknown): void {
     this.#told = true
-    if (this.#unheard?.error === error) return
-    if (this.#state === 'open') this.#keepUnheard(error)
-    if (this.#state !== 'over') return
+    if (this.#unheard?.error === error || this.#state === 'told' || this.#isHeard()) return
+    if (this.#state !== 'over') {
+      this.#unheard = { error }
+      return
+    }
     // Once: of the standard output and the like, which go on after their end, every later write fails, also of a warning.
     this.#state = 'told'
     reportUnthrown(undefined, error, undefined, this.name, true)
   }
 
-  /** Whoever pipes into the stream listens too, each with a listener for `unpipe`, but tells nobody. */
-  #keepUnheard(error: unknown): void {
+  /**
+   * Whoever pipes into the stream listens too, each with a listener for `unpipe`, but tells nobody. While it is flushed
+   * we are told, whoever else is.
+   */
+  #isHeard(): boolean {
+    if (this.#state === 'flushing') return false
     const pipes = this.#stream.listenerCount('unpipe')
-    if (this.#stream.listenerCount('error') - pipes <= 1) this.#unheard = { error }
+    return this.#stream.listenerCount('error') - pipes > 1
   }
 
   /** Some streams emit an error and say nothing of it otherwise. */
@@ -110,8 +117,8 @@ class Finish {
 
   #throwUnheard(): void {
     const failure = failureOf(this.#stream)
-    // It failed in this turn, and its event is still to come.
-    if (!this.#told && failure !== undefined) this.#keepUnheard(failure)
+    // It failed in this turn: its event is still to come, unless it is lost when the stream is destroyed.
+    if (!this.#told && failure !== undefined) this.#unheard = { error: failure }
     if (this.#unheard !== undefined) throw this.#unheard.error
   }
 }
@@ -124,7 +131,7 @@ function failureOf(stream: Writable): Error | undefined {
 /** A socket that is destroyed before the other side has ended, or a request before its answer, may take back what it sent. */
 async function otherSide(stream: Writable, signal: AbortSignal): Promise<void> {
   if (stream.destroyed) return
-  if (isDuplex(stream) && stream.readable) await finished(stream, { signal })
+  if (isDuplex(stream) && stream.readable) await finished(stream, { cleanup: true, signal })
   else if (isRequest(stream)) await once(stream, 'close', { signal })
 }
 
