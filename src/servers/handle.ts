@@ -25,8 +25,8 @@ export interface HandleOptions extends AdapterOptions {
  * a `Map` or an `Error`, is a TypeError. Status and headers are those set on `response`, or of the `Response`, so that
  * one from `fetch` can be passed on: what it says of its own connection, or of a coding that was undone, is left out.
  *
- * The answer is sent after the scope closed, so that a failed commit is an error response; a stream keeps the scope open
- * until it ends. A handler that writes to `response` itself returns nothing, and commits before it answers: its scope is
+ * The answer is sent after the scope closed, so that a failed commit is an error response; a stream, or a `Blob`, keeps the
+ * scope open until it ends. A handler that writes to `response` itself returns nothing, and commits before it answers: its scope is
  * left without `complete()`, so that releasing is never the commit of an answer already sent. One that returns nothing and
  * writes nothing leaves the request open, until its client leaves or its `timeout` has passed.
  *
