@@ -10,7 +10,7 @@ import * as ours from 'unwind/stack'
 import { Machine, type Stacks } from './support/stack-machine.ts'
 import { program } from './support/stack-plans.ts'
 
-const programs = Number(process.env['STACK_PROGRAMS'] ?? 600)
+const programs = Number(process.env['STACK_PROGRAMS'] ?? 400)
 
 const hasNative = 'AsyncDisposableStack' in globalThis
 
