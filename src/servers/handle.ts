@@ -26,9 +26,9 @@ export interface HandleOptions extends AdapterOptions {
  * one from `fetch` can be passed on: what it says of its own connection, or of a coding that was undone, is left out.
  *
  * The answer is sent after the scope closed, so that a failed commit is an error response; a stream, or a `Blob`, keeps the
- * scope open until it ends. A handler that writes to `response` itself returns nothing, and commits before it answers: its scope is
- * left without `complete()`, so that releasing is never the commit of an answer already sent. One that returns nothing and
- * writes nothing leaves the request open, until its client leaves or its `timeout` has passed.
+ * scope open until it ends. A handler that writes to `response` itself returns nothing, and commits before it answers:
+ * its scope is left without `complete()`, so that releasing is never the commit of an answer already sent. One that
+ * returns nothing and writes nothing leaves the request open, until its client leaves or its `timeout` has passed.
  *
  * Inside of another adapter (a route of a server with `expressScope`), the handler runs in the scope that was opened there,
  * with its `name`, `timeout` and `serverTiming`; both are given the same app.
