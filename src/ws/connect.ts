@@ -13,7 +13,7 @@ import { webSocketOf, type WebSocketLike } from './web-socket.ts'
 export interface ConnectOptions extends SocketOptions {
   /** Gives up connecting; once the socket is open it has no effect. */
   signal?: AbortSignal
-  /** Default: that of the `ws` package, which is loaded then. */
+  /** Default: that of the `ws` package, which is loaded then, without compression: a bad frame within that can end the process. */
   // The parameters of a class are accepted by `any` alone.
   // oxlint-disable-next-line typescript/no-explicit-any
   WebSocket?: new (...args: any[]) => object
@@ -90,10 +90,12 @@ async function connectTo(
 ): Promise<Connection> {
   const { signal } = options
   const WebSocketClass = given ?? (await import('ws')).WebSocket
+  // What is compressed can end the process where a bad frame comes with it (docs/sockets-and-shutdown.md).
+  const more = given === undefined ? [{ perMessageDeflate: false }] : []
   // It may have aborted meanwhile, and tells nobody who listens later.
   signal?.throwIfAborted()
   // What the connection creates keeps its context for as long as it lives, so that is not the caller's request.
-  const make = (): object => new WebSocketClass(url)
+  const make = (): object => new WebSocketClass(url, ...more)
   const webSocket = ofDriver(outermostFrame.runInAsyncScope(make))
   const connection = new Connection(webSocket, options, brokenError)
   await opening(connection, url, signal)

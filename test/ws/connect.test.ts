@@ -33,6 +33,20 @@ test('connect() takes a string or a URL, and resolves with an open socket', asyn
   while (server.clients.size > 0) await quiet()
 })
 
+test('it offers no compression, within which a bad frame could end the process; a class of the caller may', async (t) => {
+  const server = await openServer(t, { perMessageDeflate: true })
+  const offers: (string | undefined)[] = []
+  server.on('connection', (_raw, { headers }) => {
+    offers.push(headers['sec-websocket-extensions'])
+  })
+  await using _plain = await connect(urlOf(server))
+  await using _compressing = await connect(urlOf(server), { WebSocket })
+  assert.deepEqual(
+    offers.map((offer) => offer?.includes('permessage-deflate')),
+    [undefined, true],
+  )
+})
+
 test('the options of sockets apply to it', async (t) => {
   const server = await openServer(t)
   server.on('connection', (raw) => raw.pause())
