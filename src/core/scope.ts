@@ -158,7 +158,10 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   get deadline(): number | undefined {
-    return this.cancellation?.deadline ?? this.parent?.deadline
+    let at: ScopeNode | undefined = this
+    // By a loop, because a chain of scopes may be longer than the stack is deep.
+    while (at !== undefined && at.cancellation?.deadline === undefined) at = at.parent
+    return at?.cancellation?.deadline
   }
 
   get draining(): AbortSignal {

@@ -1,4 +1,4 @@
-/** Scopes within scopes, more of them than a stack is deep: nothing that goes down the tree may go by recursion. */
+/** Scopes within scopes, more of them than a stack is deep: nothing that goes through the tree may go by recursion. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createApp, type App, type Scope, type ScopeSnapshot } from 'unwind'
@@ -42,6 +42,15 @@ test('an abort reaches the innermost one, and so does the announcement of a shut
   const report = await within(other.shutdown({ grace: 0, abortGrace: 0 }))
   assert.equal(draining.aborted, true)
   assert.deepEqual(report.errors, [])
+})
+
+test('the innermost one has the deadline of the outermost one', async () => {
+  await using app = createApp()
+  const top = app.child({ timeout: 60_000 })
+  let leaf = top
+  for (let i = 1; i < 3 * depth; i += 1) leaf = leaf.child()
+  assert.equal(leaf.deadline, top.deadline)
+  leaf.child({ timeout: 120_000 })
 })
 
 test('they close from the inside out, whoever closes the outermost one', async () => {
