@@ -56,6 +56,10 @@ export function sharpen(): () => void {
   }
 }
 
+// An immediate keeps the event loop going, and each time that is empty, `beforeExit` comes again: for ever, where a
+// listener opens a scope.
+process.prependOnceListener('beforeExit', sharpen)
+
 /** Milliseconds between two readings, of which the earlier one may have been exact and the later one rough. */
 export function elapsed(since: number, now: number): number {
   return Math.max(0, now - since)
