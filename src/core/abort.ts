@@ -2,7 +2,7 @@
  * How an abort travels: from a scope to its own signal, to what it acquires, to its tasks, to its children; never up.
  * Listeners inherit the context of whoever aborts, so that is always the scope's own.
  */
-import { Cancellation } from './cancellation.ts'
+import { abortReason, Cancellation } from './cancellation.ts'
 import { callInFrame } from './context.ts'
 import { suppress } from './dispose.ts'
 import type { ScopeNode } from './scope.ts'
@@ -61,12 +61,21 @@ export function abortBelow(scope: ScopeNode, reason: unknown): void {
   abortChildren(scope, reason)
 }
 
-export function abortChildren(scope: ScopeNode, reason: unknown): void {
+/** @param reason where a scope failed with `undefined`, what an abort without a reason has */
+export function abortChildren(scope: ScopeNode, reason: unknown = abortReason(scope.name)): void {
   if (scope.newestChild === undefined) return
-  for (const at of downFrom(scope, childrenOf)) {
-    const runs = at.state === 'open' || at.state === 'draining'
-    if (at !== scope && runs && !at.aborted) cancelAlone(at, reason, true)
+  for (const at of downFrom(scope, abortableIn)) {
+    if (at !== scope && isAbortable(at)) cancelAlone(at, reason, true)
   }
+}
+
+/** Below one that was aborted, its own reason is what is told: a listener of it may be aborting what is around it. */
+function abortableIn(scope: ScopeNode): ScopeNode[] {
+  return childrenOf(scope).filter(isAbortable)
+}
+
+function isAbortable({ state, aborted }: ScopeNode): boolean {
+  return (state === 'open' || state === 'draining') && !aborted
 }
 
 /** The earlier of its own and its parent's deadline counts; only the earlier needs a timer. */

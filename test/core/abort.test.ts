@@ -1,7 +1,7 @@
 /** How an abort travels, and what outcome it makes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Exit } from 'unwind'
+import { resource, type Exit } from 'unwind'
 import { setUp } from './support/app.ts'
 import { ending } from './support/chain.ts'
 import { isPending, quiet, rejection, within } from './support/promises.ts'
@@ -243,4 +243,29 @@ test('a signal that was looked at only after the abort is aborted, with the reas
   assert.equal(child.signal.aborted, true)
   assert.equal(child.draining.aborted, true)
   assert.equal(child.draining.reason, R)
+})
+
+test('an abort from outside that comes in the middle of one further in leaves that its reason', (t) => {
+  const { app } = setUp(t)
+  const outer = app.child()
+  const scope = outer.child()
+  const [older, newer] = [scope.child(), scope.child()]
+  newer.signal.addEventListener('abort', () => outer.abort(new Error('later')))
+  scope.abort(R)
+  assert.equal(newer.signal.reason, R)
+  assert.equal(older.signal.reason, R)
+})
+
+test('where a scope fails with undefined, all below it are aborted with one AbortError', async (t) => {
+  const { app } = setUp(t)
+  const scope = app.child({ name: 'failed' })
+  const child = scope.child()
+  const below = child.child()
+  scope.fail(undefined)
+  const reason: unknown = below.signal.reason
+  assert.ok(reason instanceof DOMException)
+  assert.deepEqual([reason.name, reason.message], ['AbortError', 'The scope "failed" was aborted.'])
+  assert.equal(child.signal.reason, reason)
+  const late = resource({ lifetime: 'scope', acquire: () => 1 })
+  assert.equal(await rejection(below.get(late)), reason)
 })
