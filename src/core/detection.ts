@@ -1,6 +1,6 @@
 /**
- * How closely acquisitions are watched: the level, and who asked for it. What the hot paths look at is two fields of one
- * object; everything else happens when something is found.
+ * How closely acquisitions are watched: the level, and who asked for it. What the hot paths look at is a field or two of
+ * one object; everything else happens when something is found.
  */
 import { callable, checkOptions, expected, milliseconds, oneOf } from './options.ts'
 import type { LeakLevel, LeakReport } from './reports.ts'

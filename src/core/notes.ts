@@ -1,6 +1,6 @@
 /**
- * What is remembered of an acquisition that is watched: where it was, by whom, and whether it becomes garbage before its
- * release. Kept beside what it is about, so that whatever is not watched carries nothing.
+ * What is remembered of an acquisition that is watched: where it was, and whether it becomes garbage before its release.
+ * Kept beside what it is about, so that whatever is not watched carries nothing.
  */
 import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'

@@ -1,6 +1,7 @@
 /**
  * The tree of scopes. The open children of one, newest first, are a list that runs through the scopes themselves, so that
- * opening and closing one costs the same however many there are, and a closed one leaves nothing behind.
+ * opening and closing one costs the same however many there are, and a closed one leaves nothing behind. What is held
+ * outside of scopes is such a list, too.
  */
 import type { ScopeNode } from './scope.ts'
 
