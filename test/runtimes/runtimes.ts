@@ -40,6 +40,11 @@ export const runtimes: readonly Runtime[] = [
       channels: { count: 4, because: 'a TracingChannel does not publish' },
       format: { count: 1, because: 'a crash prints the message of a chain, and not its text' },
       stack: { count: 1, because: ownProperties },
+      'stack-programs': {
+        count: 1,
+        because:
+          'its native stack throws, and does not reject, for a promise of a broken constructor',
+      },
       'suppressed-error': { count: 1, because: ownProperties },
       unthrown: { count: 2, because: 'standard output and error come in another order' },
     },
@@ -59,6 +64,7 @@ export const runtimes: readonly Runtime[] = [
     failed: /(\d+) failed/,
     failures: {
       apps: { count: 1, because: children },
+      'before-exit': { count: 1, because: children },
       channels: { count: 1, because: children },
       'error-json': { count: 1, because: inspect },
       format: { count: 2, because: `${children}; ${inspect}` },
