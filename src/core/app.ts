@@ -81,6 +81,11 @@ export async function runServing<R>(
   return runIn(openIn(app, 'run()', options, true), body)
 }
 
+/** Aborted from outside, as by its deadline or a shutdown. What fails in a scope aborts it, too. */
+export function isInterrupted(scope: Scope): boolean {
+  return scope instanceof ScopeNode ? scope.cancellation?.requested === true : scope.signal.aborted
+}
+
 export class AppNode extends ScopeNode implements App {
   declare readonly kind: 'app'
   #shutdown: Promise<ShutdownReport> | undefined = undefined

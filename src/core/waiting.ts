@@ -1,5 +1,5 @@
 /**
- * Waiting with a way out: for one caller among several, and for a body that ignores its abort.
+ * Waiting with a way out: for one caller among several, for a body that ignores its abort, and for so long and no longer.
  */
 import { after, whenAborted } from './deadline.ts'
 import { AbandonedError } from './errors.ts'
@@ -52,6 +52,26 @@ export function abandonable<S extends Abortable, R>(
       stopListening()
     }
   })
+}
+
+/**
+ * Whether `promise` settled within `ms` milliseconds.
+ * @throws what the promise rejects with
+ */
+export async function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, ms, false)
+  })
+  try {
+    return await Promise.race([late, promise.then(inTime)])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function inTime(): true {
+  return true
 }
 
 async function callBody<S, R>(scope: S, body: (scope: S) => MaybePromise<R>): Promise<R> {

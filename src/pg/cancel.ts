@@ -6,8 +6,8 @@ import { once } from 'node:events'
 import { connect, isIP, type NetConnectOpts, type Socket } from 'node:net'
 import { connect as connectSecurely, type ConnectionOptions, type TLSSocket } from 'node:tls'
 
+import { within } from '../core/waiting.ts'
 import { outside, type DriverClient } from './driver.ts'
-import { within } from './time.ts'
 
 const cancelCode = 80_877_102
 const tlsCode = 80_877_103

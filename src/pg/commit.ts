@@ -1,13 +1,13 @@
 /** A COMMIT, or the RELEASE of a savepoint: that it succeeded, that it failed, or neither is known of it. */
 import { suppress } from '../core/dispose.ts'
 import { checkFunction } from '../core/options.ts'
+import { within } from '../core/waiting.ts'
 import { hasCommand, type DriverResult } from './driver.ts'
 import { withinGrace } from './ending.ts'
 import { commitUnknown, isServerError, refusesAll, rolledBack } from './errors.ts'
 import type { Session } from './session.ts'
 import { Statement, takenOver, type Step } from './statement.ts'
 import { submit } from './submit.ts'
-import { within } from './time.ts'
 import type { Transaction } from './transaction.ts'
 
 /** It is not cancelled; when the transaction's signal aborts, the server has the grace to answer. */

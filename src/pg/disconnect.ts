@@ -1,6 +1,6 @@
 /** The end of a connection, with a bound: a network that fell silent never tells that a socket is closed. */
+import { within } from '../core/waiting.ts'
 import type { DriverClient } from './driver.ts'
-import { within } from './time.ts'
 
 /** Milliseconds for the server to close its end. */
 const patience = 1_000

@@ -2,11 +2,11 @@
  * How a lease, a transaction or a savepoint leaves its connection behind: nothing runs, and the transaction is over,
  * or the connection is closed. What could not be cleaned is gone.
  */
+import { within } from '../core/waiting.ts'
 import { hasPrepared } from './driver.ts'
 import type { Policy } from './policy.ts'
 import { needsReset } from './reset.ts'
 import type { Session } from './session.ts'
-import { within } from './time.ts'
 
 /** Before a connection goes back to its pool: roll back what is open, reset what was changed. Nothing runs any more. */
 export async function restore(session: Session): Promise<void> {

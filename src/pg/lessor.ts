@@ -4,6 +4,7 @@
  */
 import type { Ticket } from '../core/held.ts'
 import type { Scope } from '../core/types.ts'
+import { within } from '../core/waiting.ts'
 import { Chain } from './chain.ts'
 import {
   connectOutside,
@@ -17,7 +18,6 @@ import { Lease } from './lease.ts'
 import type { Policy } from './policy.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
-import { within } from './time.ts'
 import { Waiter } from './waiter.ts'
 
 export class Lessor {

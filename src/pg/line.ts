@@ -8,7 +8,7 @@ import { connectionLost } from './errors.ts'
 import { outside, type DriverResult } from './driver.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
-import { Gate } from './time.ts'
+import { Gate } from './gate.ts'
 
 export class Line {
   /** The one that was sent. */

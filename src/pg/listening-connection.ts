@@ -2,9 +2,9 @@
  * One connection that listens. Nothing tells of a network that fell silent: it is asked from time to time, and given up
  * where it does not answer.
  */
+import { within } from '../core/waiting.ts'
 import { disconnect } from './disconnect.ts'
 import type { DriverClient } from './driver.ts'
-import { within } from './time.ts'
 
 /** A client that is connected by whoever made it. */
 export interface OwnClient extends DriverClient {

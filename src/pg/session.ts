@@ -23,7 +23,7 @@ import type { Held } from './owner.ts'
 import type { Policy } from './policy.ts'
 import { needsReset } from './reset.ts'
 import { Statement } from './statement.ts'
-import { Gate } from './time.ts'
+import { Gate } from './gate.ts'
 import { Turns } from './turns.ts'
 
 /**

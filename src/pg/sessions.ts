@@ -1,8 +1,8 @@
 /** The connections of one pool that were seen so far, until their sockets are closed. */
+import { within } from '../core/waiting.ts'
 import type { DriverClient } from './driver.ts'
 import type { Policy } from './policy.ts'
 import { Session } from './session.ts'
-import { within } from './time.ts'
 
 /** Of all pools: the listeners of a session are added once in the life of its connection. */
 const sessions = new WeakMap<DriverClient, Session>()

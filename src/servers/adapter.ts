@@ -163,11 +163,6 @@ export function isCompleted(scope: Scope): boolean {
   return scope instanceof ScopeNode && scope.completion.status === 'success'
 }
 
-/** Aborted from outside, as by its deadline or a shutdown. What fails in a scope aborts it, too. */
-export function isInterrupted(scope: Scope): boolean {
-  return !(scope instanceof ScopeNode) || scope.cancellation?.requested === true
-}
-
 /** Run `body` with `scope` ambient, without a function made for that. */
 export function enter<A, B, R>(scope: Scope, body: (a: A, b: B) => R, a: A, b: B): R {
   if (scope instanceof ScopeNode) return enterFrame(scope.frame, scope, body, a, b)

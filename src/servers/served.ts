@@ -3,10 +3,11 @@
  * state, and the listeners of the response (hearing.ts) are shared: closures for each request would triple the cost.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isInterrupted } from '../core/app.ts'
 import { isThenable, primaryError } from '../core/dispose.ts'
 import { ShutdownError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
-import { close, enter, isCompleted, isInterrupted, type Adapter } from './adapter.ts'
+import { close, enter, isCompleted, type Adapter } from './adapter.ts'
 import { abandoned, disconnected, heedsAbort, judge } from './ends.ts'
 import { cut, endInTurn, tell } from './failure.ts'
 import { hearEnd, hearProduced } from './hearing.ts'

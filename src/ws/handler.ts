@@ -1,6 +1,7 @@
 /**
  * One handler in its scope, to its end: the scope closes with what the handler came to, and nothing is thrown.
  */
+import { isInterrupted } from '../core/app.ts'
 import { isEcho, primaryError } from '../core/dispose.ts'
 import { UnwindError } from '../core/errors.ts'
 import { ScopeNode } from '../core/scope.ts'
@@ -51,11 +52,6 @@ async function outcomeOf(
     scope.fail(error)
     return { failed: true, expected, error }
   }
-}
-
-/** Aborted from outside. What fails in a scope aborts it, too. */
-function isInterrupted(scope: Scope): boolean {
-  return scope instanceof ScopeNode ? scope.cancellation?.requested === true : scope.signal.aborted
 }
 
 /** The socket was closed, which was sent to or whose signal was waited with. */

@@ -4,11 +4,12 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { openServing } from '../core/app.ts'
-import { after, whenAborted } from '../core/deadline.ts'
+import { whenAborted } from '../core/deadline.ts'
 import { ClientDisconnectedError, ShutdownError } from '../core/errors.ts'
 import { checkApp, checkFunction, checkOptions, expected } from '../core/options.ts'
 import { whenDoorsClose } from '../core/shutdown.ts'
 import type { App, Scope } from '../core/types.ts'
+import { within } from '../core/waiting.ts'
 import { Connection, type Broken } from './connection.ts'
 import { abandonAfter, settled } from './handler.ts'
 import { socketRules, type Socket, type SocketOptions } from './socket.ts'
@@ -190,7 +191,7 @@ class Service {
     const handlers = Promise.all([...this.#serving.values()].map((serving) => serving.ended))
     await Promise.race([handlers, this.#leftBehind])
     clearTimeout(timer)
-    await atMost(serverGrace, ended)
+    await within(serverGrace, ended)
   }
 
   /** Also those that were connected before anybody served them, unless the server keeps no list of them. */
@@ -212,11 +213,4 @@ class Service {
     )
     for (const { scope } of this.#serving.values()) scope?.abort(reason)
   }
-}
-
-function atMost(ms: number, promise: Promise<void>): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = after(ms, resolve)
-    void promise.then(stop).then(resolve)
-  })
 }
