@@ -46,6 +46,11 @@ interface Speaking {
   readonly _httpMessage?: unknown
 }
 
+/** An encrypted connection, and what it was accepted as. */
+interface Encrypted extends Socket {
+  readonly _parent: Socket
+}
+
 /** A session of HTTP/2: `close` lets its streams end. */
 interface Session {
   close(): void
@@ -63,8 +68,6 @@ class Connections {
   readonly #grace: number
   readonly #sockets = new Set<Socket>()
   readonly #sessions = new Set<Session>()
-  /** Of a server of TLS: those without a finished handshake, by who is at the other end. */
-  readonly #handshaking = new Map<string, Socket>()
   #closing: Promise<void> | undefined = undefined
   #state: 'new' | 'listened' | 'closed'
 
@@ -74,10 +77,9 @@ class Connections {
     this.#state = server.listening ? 'listened' : 'new'
     const connected = (socket: Socket): void => keep(this.#sockets, socket)
     server.on('connection', connected)
-    if ('setSecureContext' in server) server.on('connection', (socket) => this.#accepted(socket))
-    // Of the TLS servers: the socket that speaks, around the one that was accepted.
-    server.on('secureConnection', (socket: Socket) => {
-      this.#handshaking.delete(peerOf(socket))
+    // Of the TLS servers, after the handshake: the socket that speaks, around the one that was accepted.
+    server.on('secureConnection', (socket: Encrypted) => {
+      this.#sockets.delete(socket._parent)
       connected(socket)
     })
     server.on('session', (session: Session) => this.#begun(session))
@@ -114,15 +116,12 @@ class Connections {
       // A new one may be looking up its host; one that is closing already would emit a second 'close'.
       if (this.#server.listening || this.#state === 'new') closeServer(this.#server)
       for (const session of this.#sessions) session.close()
-      for (const socket of this.#handshaking.values()) socket.destroy()
-      for (const socket of this.#sockets) endIfIdle(socket)
+      const isSecure = 'setSecureContext' in this.#server
+      for (const socket of this.#sockets) {
+        if (isSecure && !('encrypted' in socket)) socket.destroy()
+        else endIfIdle(socket)
+      }
     })
-  }
-
-  #accepted(socket: Socket): void {
-    const peer = peerOf(socket)
-    this.#handshaking.set(peer, socket)
-    socket.once('close', () => this.#handshaking.delete(peer))
   }
 
   readonly #answered = (message: unknown): void => {
@@ -160,11 +159,6 @@ function closeServer(server: Server): void {
   if (replace) Object.defineProperty(server, name, { value: () => {}, configurable: true })
   server.close()
   if (replace) Reflect.deleteProperty(server, name)
-}
-
-/** The same of an encrypted connection and of the one below it. */
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`
 }
 
 function endIfIdle(socket: Socket & Speaking): void {

@@ -13,7 +13,7 @@ import { cut } from './failure.ts'
 /** The servers that can be closed gracefully. */
 export type AnyServer = Server | HttpsServer | Http2Server | Http2SecureServer
 
-/** One connection of HTTP/1. */
+/** One connection of HTTP/1, or one to a server of TLS before its handshake is over. */
 interface Link {
   readonly socket: Socket
   readonly answers: Set<ServerResponse>
@@ -21,7 +21,12 @@ interface Link {
   mark: number
 }
 
-/** Milliseconds longer than idle connections that half a request head may take, and an upgraded connection. */
+/** A connection after its handshake, and what it was accepted as. */
+interface Encrypted extends Socket {
+  readonly _parent: Socket
+}
+
+/** Milliseconds longer than idle connections that half a handshake or request head may take, and an upgraded connection. */
 const partialHead = 1_000
 const upgradedGrace = 5_000
 
@@ -31,7 +36,6 @@ export class Connections {
   readonly #server: AnyServer
   readonly #links = new Map<Socket, Link>()
   readonly #upgraded = new Set<Socket>()
-  readonly #handshaking = new Map<string, Socket>()
   readonly #sessions = new Set<ServerHttp2Session>()
   readonly #timers: NodeJS.Timeout[] = []
   readonly #undo: (() => void)[] = []
@@ -74,15 +78,14 @@ export class Connections {
     for (const session of this.#sessions) session.destroy()
     for (const socket of this.#links.keys()) socket.destroy()
     for (const socket of this.#upgraded) socket.destroy()
-    for (const socket of this.#handshaking.values()) socket.destroy()
   }
 
   #listen(): void {
-    const secure = 'setSecureContext' in this.#server
-    if (secure) this.#on('connection', (socket: Socket) => this.#handshake(socket))
-    this.#on(secure ? 'secureConnection' : 'connection', (socket: Socket) =>
-      this.#connected(socket),
-    )
+    this.#on('connection', (socket: Socket) => this.#connected(socket))
+    this.#on('secureConnection', (socket: Encrypted) => {
+      this.#links.delete(socket._parent)
+      this.#connected(socket)
+    })
     this.#on('session', (session: ServerHttp2Session) => this.#opened(session))
     this.#on('listening', () => this.#reset())
     this.#on('close', () => this.#reset())
@@ -163,7 +166,6 @@ export class Connections {
   }
 
   #endIdle(partial: boolean): void {
-    for (const socket of this.#handshaking.values()) socket.destroy()
     for (const { socket, answers, mark } of this.#links.values()) {
       if (answers.size === 0 && (partial || socket.bytesRead === mark)) socket.destroy()
     }
@@ -173,14 +175,7 @@ export class Connections {
     for (const socket of this.#upgraded) socket.destroy()
   }
 
-  #handshake(socket: Socket): void {
-    const key = peerOf(socket)
-    this.#handshaking.set(key, socket)
-    socket.once('close', () => this.#handshaking.delete(key))
-  }
-
   #connected(socket: Socket): void {
-    this.#handshaking.delete(peerOf(socket))
     if (!isOfHttp2(this.#server, socket)) this.#link(socket)
   }
 
@@ -229,11 +224,6 @@ function announceEnd({ answers }: Link): void {
   last?.setHeader('Connection', 'close')
 }
 
-/** The raw connection of a TLS socket is another object with the same peer. */
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`
-}
-
 /** The event maps of the four servers differ, so that no union of them can be listened to. */
 function emitterOf(server: AnyServer): EventEmitter {
   return server
@@ -241,7 +231,9 @@ function emitterOf(server: AnyServer): EventEmitter {
 
 function isOfHttp2(server: AnyServer, socket: Socket): boolean {
   if (!('updateSettings' in server)) return false
-  return !('alpnProtocol' in socket) || socket.alpnProtocol === 'h2'
+  return (
+    !('setSecureContext' in server) || ('alpnProtocol' in socket && socket.alpnProtocol === 'h2')
+  )
 }
 
 function ignore(): void {}

@@ -1,10 +1,13 @@
 /** How `closing` ends connections: idle ones at once, busy ones with their answer, all of them after the grace. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
 import * as http from 'node:http'
 import * as http2 from 'node:http2'
 import * as https from 'node:https'
 import * as net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import * as tls from 'node:tls'
 import { closing } from 'unwind/node'
@@ -183,9 +186,10 @@ test('sessions of HTTP/2 end with their last stream, idle ones at once', async (
   await within(disposing)
 })
 
+const psk = { psk: Buffer.from('secret'), identity: 'test' }
+const ciphers = 'PSK+HIGH'
+
 test('over TLS, idle connections end at once and busy ones with their answer', async (t) => {
-  const psk = { psk: Buffer.from('secret'), identity: 'test' }
-  const ciphers = 'PSK+HIGH'
   const answer = Promise.withResolvers<http.ServerResponse>()
   const server = closing(
     https.createServer(
@@ -233,3 +237,43 @@ for (const [kind, create] of [
     await within(Promise.all([server[Symbol.asyncDispose](), cut]))
   })
 }
+
+test(
+  'over a unix socket, where all look alike, those end at once too, and busy ones with their answer',
+  { skip: process.platform === 'win32' },
+  async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'unwind-closing-'))
+    t.after(() => rm(folder, { recursive: true, force: true }))
+    const path = join(folder, 'socket')
+    const answer = Promise.withResolvers<http.ServerResponse>()
+    const server = closing(
+      https.createServer(
+        { pskCallback: () => psk.psk, ciphers, maxVersion: 'TLSv1.2' },
+        (_request, response) => answer.resolve(response),
+      ),
+      endless,
+    )
+    await within(once(server.listen(path), 'listening'))
+    const older = await connected(t, server)
+    const busy = tls.connect({
+      path,
+      ciphers,
+      maxVersion: 'TLSv1.2',
+      pskCallback: () => psk,
+      checkServerIdentity: () => undefined,
+    })
+    t.after(() => busy.destroy())
+    await within(once(busy, 'secureConnect'))
+    const newer = await connected(t, server)
+    busy.write(get)
+    const response = await within(answer.promise)
+    const ends = [received(older), received(newer)]
+    const text = received(busy)
+    const disposing = server[Symbol.asyncDispose]()
+    await Promise.all(ends)
+    assert.ok(await isPending(disposing))
+    response.end('the whole answer')
+    await within(disposing)
+    assert.match(await text, /\r\n\r\nthe whole answer$/)
+  },
+)

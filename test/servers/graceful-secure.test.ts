@@ -1,15 +1,18 @@
 /** The promises of a graceful server over TLS, and over HTTP/2 with its sessions. */
 import assert from 'node:assert/strict'
 import { once, type EventEmitter } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import * as http2 from 'node:http2'
 import { createServer } from 'node:https'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import * as tls from 'node:tls'
 
 import { createApp, type App } from 'unwind'
-import { listen, scoped } from 'unwind/http'
+import { graceful, listen, scoped } from 'unwind/http'
 
 import { get, large } from '../../bench/shutdown/clients.ts'
 import { isPending, quiet, within } from '../core/support/promises.ts'
@@ -58,6 +61,30 @@ test('over TLS, connections that are silent, idle, or never shook hands end', as
   await within(app.shutdown())
   await within(Promise.all(ends))
 })
+
+for (const [kind, create] of [
+  ['HTTP', () => createServer(secrets)],
+  ['HTTP/2', () => http2.createSecureServer(secrets)],
+] as const) {
+  test(
+    `of ${kind} over TLS and a unix socket, all that never shook hands end`,
+    { skip: process.platform === 'win32' },
+    async (t) => {
+      const folder = await mkdtemp(join(tmpdir(), 'unwind-secure-'))
+      t.after(() => rm(folder, { recursive: true, force: true }))
+      const path = join(folder, 'socket')
+      const app = createApp()
+      const server = create()
+      graceful(app, server, { linger })
+      await within(once(server.listen(path), 'listening'))
+      const mutes = [1, 2].map(() => connect(path).on('error', () => {}))
+      await within(Promise.all(mutes.map((mute) => once(mute, 'connect'))))
+      const ends = mutes.map((socket) => once(socket.resume(), 'close'))
+      await within(app.shutdown())
+      await within(Promise.all(ends))
+    },
+  )
+}
 
 async function served(listener: RequestListener): Promise<{ app: App; url: string }> {
   const app = createApp()

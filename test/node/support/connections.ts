@@ -1,6 +1,6 @@
 /** Servers on a free port of the loopback, and raw connections to them. */
 import { once } from 'node:events'
-import { connect, type AddressInfo, type Server, type Socket } from 'node:net'
+import { connect, type AddressInfo, type NetConnectOpts, type Server, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { within } from '../../core/support/promises.ts'
 
@@ -18,7 +18,10 @@ export function portOf(server: Server): number {
 /** A connection that the server has accepted. */
 export async function connected(t: TestContext, server: Server): Promise<Socket> {
   const accepted = once(server, 'connection')
-  const socket = connect(portOf(server), '127.0.0.1')
+  const address = server.address()
+  const path: NetConnectOpts | undefined =
+    typeof address === 'string' ? { path: address } : undefined
+  const socket = connect(path ?? { port: portOf(server), host: '127.0.0.1' })
   t.after(() => socket.destroy())
   // The server may cut it.
   socket.on('error', () => {})
