@@ -3,11 +3,15 @@
  * only then, it is releasing.
  */
 import { abortSignalOf } from './abort.ts'
+import { enterFrame } from './context.ts'
+import { detection } from './detection.ts'
 import { aggregate, isEcho } from './dispose.ts'
 import { whenEnded } from './extras.ts'
 import { scopeClosed } from './misuse.ts'
 import type { ScopeNode } from './scope.ts'
+import { noteClosing } from './sites.ts'
 import type { Tasks } from './tasks.ts'
+import { unwind } from './unwinding.ts'
 import { abandonable } from './waiting.ts'
 
 /** Nobody has to be waited for before the first release. */
@@ -19,6 +23,12 @@ export function drain(scope: ScopeNode): Promise<void> | undefined {
   const alone = isAlone(scope)
   scope.state = alone ? 'closing' : 'draining'
   return alone ? undefined : settle(scope)
+}
+
+/** Close without a body. */
+export function conclude(scope: ScopeNode): Promise<void> {
+  if (detection.watching) noteClosing(scope, true)
+  return enterFrame(scope.frame, scope, unwind, scope, undefined)
 }
 
 /** In a loop, because tasks and children may fork and open more until they end. */
@@ -74,7 +84,8 @@ async function closeChild(scope: ScopeNode, child: ScopeNode): Promise<void> {
 function closeNested(child: ScopeNode): Promise<void> {
   nested += 1
   try {
-    return child.close()
+    // Not `close()`: it would look for its caller in all scopes around it, and this one is the nearest.
+    return conclude(child)
   } finally {
     nested -= 1
   }

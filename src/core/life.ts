@@ -4,7 +4,7 @@
  */
 import { settleFailure } from './abort.ts'
 import type { Failure } from './completion.ts'
-import { ambient, enterFrame, enterOpening, outermostFrame } from './context.ts'
+import { ambient, enterOpening, outermostFrame } from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
@@ -17,7 +17,7 @@ import { noteClosing } from './sites.ts'
 import { tellClosed, tellIncomplete } from './telling.ts'
 import { removeChild } from './tree.ts'
 import type { MaybePromise, Scope } from './types.ts'
-import { begin, heard, heardFailure, outcome, pendingEnd, releaseAll, unwind } from './unwinding.ts'
+import { begin, heard, heardFailure, outcome, pendingEnd, releaseAll } from './unwinding.ts'
 import { abandonable } from './waiting.ts'
 
 export type Body<R> = (scope: Scope) => MaybePromise<R>
@@ -106,12 +106,6 @@ function abandoning<R>(scope: ScopeNode, body: Body<R>, ms: number): Body<R> {
     if (!isEcho(error, scope.signal.reason)) scope.report(error, undefined, true)
   }
   return () => abandonable<Scope, R>(scope, body, ms, onLate)
-}
-
-/** Close without a body. */
-export function conclude(scope: ScopeNode): Promise<void> {
-  if (detection.watching) noteClosing(scope, true)
-  return enterFrame(scope.frame, scope, unwind, scope, undefined)
 }
 
 /** Close at once, where there is nothing to release and nobody to wait for. @returns whether there was not */

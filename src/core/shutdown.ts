@@ -3,9 +3,9 @@
  */
 import { abortBelow, announceDrain } from './abort.ts'
 import { after, whenAborted } from './deadline.ts'
+import { conclude } from './drain.ts'
 import { ShutdownError } from './errors.ts'
 import { whenEnded } from './extras.ts'
-import { conclude } from './life.ts'
 import { abortSignal, milliseconds, type Rule } from './options.ts'
 import type { ShutdownOptions } from './reports.ts'
 import type { ScopeNode } from './scope.ts'

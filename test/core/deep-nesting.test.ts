@@ -66,6 +66,24 @@ test('they close from the inside out, whoever closes the outermost one', async (
   }
 })
 
+test('closing them costs each the same: nothing goes from each of them up to the outermost one', async () => {
+  await using app = createApp()
+  const top = app.child()
+  const outer = top.child()
+  let looks = 0
+  Object.defineProperty(outer, 'parent', {
+    get: () => {
+      looks += 1
+      return top
+    },
+  })
+  let leaf = outer
+  for (let i = 0; i < depth; i += 1) leaf = leaf.child()
+  looks = 0
+  await within(top.close())
+  assert.ok(looks < 10, `${looks} looks at a parent`)
+})
+
 test('whoever looks at an app sees them', async (t) => {
   await using site = await Site.open()
   const sdk = openTelemetry(t)
