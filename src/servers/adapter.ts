@@ -18,6 +18,7 @@ import { concludeEmpty } from '../core/life.ts'
 import { title } from '../core/misuse.ts'
 import { ScopeNode, type Name } from '../core/scope.ts'
 import type { App, Scope, ScopeOptions } from '../core/types.ts'
+import { pathOf } from '../core/url-path.ts'
 import { prepareTiming } from './timing.ts'
 
 /** What all server adapters can be told. */
@@ -188,7 +189,6 @@ class MethodAndPath {
   }
 
   toString(): string {
-    const query = this.#url.indexOf('?')
-    return `${this.#method} ${query < 0 ? this.#url : this.#url.slice(0, query)}`
+    return `${this.#method} ${pathOf(this.#url)}`
   }
 }

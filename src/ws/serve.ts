@@ -9,6 +9,7 @@ import { ClientDisconnectedError, ShutdownError } from '../core/errors.ts'
 import { checkApp, checkFunction, checkOptions, expected } from '../core/options.ts'
 import { whenDoorsClose } from '../core/shutdown.ts'
 import type { App, Scope } from '../core/types.ts'
+import { pathOf } from '../core/url-path.ts'
 import { within } from '../core/waiting.ts'
 import { Connection, type Broken } from './connection.ts'
 import { abandonAfter, settled } from './handler.ts'
@@ -171,9 +172,7 @@ class Service {
   /** None once the app has closed. */
   #scopeFor(request: IncomingMessage | undefined): Scope | undefined {
     // Who emits 'connection' after an upgrade of his own may leave it out.
-    const url = request?.url ?? '/'
-    const query = url.indexOf('?')
-    const name = `WS ${query < 0 ? url : url.slice(0, query)}`
+    const name = `WS ${pathOf(request?.url ?? '/')}`
     try {
       return openServing(this.#app, { kind: 'request', name, abandonAfter })
     } catch {

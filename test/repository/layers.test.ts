@@ -9,7 +9,7 @@ import { importsOf, list, read } from '../support/repository.ts'
  * types count like values.
  */
 const core = [
-  ['attempt', 'suppressed-error', 'origin', 'format', 'error-json'],
+  ['attempt', 'suppressed-error', 'origin', 'format', 'error-json', 'url-path'],
   ['errors', 'reports', 'types', 'events', 'options', 'dispose', 'deadline', 'tree'],
   ['activity', 'sweeping', 'detection', 'sites', 'misuse', 'usage', 'leaks', 'pools', 'history'],
   [
