@@ -27,7 +27,7 @@ export function drain(scope: ScopeNode): Promise<void> | undefined {
 
 /** Close without a body. */
 export function conclude(scope: ScopeNode): Promise<void> {
-  if (detection.watching) noteClosing(scope, true)
+  if (detection.watching) noteClosing(scope, undefined)
   return enterFrame(scope.frame, scope, unwind, scope, undefined)
 }
 

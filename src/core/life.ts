@@ -12,6 +12,7 @@ import { drain, isAlone } from './drain.ts'
 import { scopeClosed } from './events.ts'
 import { whenEnded, type Extras } from './extras.ts'
 import { reportOutliving } from './held.ts'
+import { noteOf } from './notes.ts'
 import type { ScopeNode } from './scope.ts'
 import { noteClosing } from './sites.ts'
 import { tellClosed, tellIncomplete } from './telling.ts'
@@ -25,7 +26,7 @@ export type Body<R> = (scope: Scope) => MaybePromise<R>
 /** Run `body` in `scope`, which was opened here and now, and close it with the outcome. */
 export function runIn<R>(scope: ScopeNode, body: Body<R>): Promise<R> {
   const { abandonAfter } = scope.settings
-  if (detection.watching) noteClosing(scope, false)
+  if (detection.watching) noteClosing(scope, noteOf(scope)?.site)
   const bound = abandonAfter === undefined ? body : abandoning(scope, body, abandonAfter)
   return enterOpening(scope.frame, scope, follow<R>, bound)
 }

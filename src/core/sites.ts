@@ -18,20 +18,16 @@ const sites = new Map<string, string>()
 const scripts = new Map<string | null, number>()
 const own = ownFolders()
 
-const openings = new WeakMap<object, string>()
 const closings = new WeakMap<object, { readonly how: string; readonly site: string }>()
 
-/** Where a scope was opened: for one that runs a body, that is also where it is closed. */
-export function noteOpening(scope: object, site: string): void {
-  openings.set(scope, site)
-}
-
-/** A scope begins to close, or to run the body that it closes with. At the level `full`, its users are told where. */
-export function noteClosing(scope: object, explicit: boolean): void {
+/**
+ * A scope begins to close, or to run the body that it closes with. At the level `full`, its users are told where.
+ * @param opened where it was, if it was opened for that body
+ */
+export function noteClosing(scope: object, opened: string | undefined): void {
   if (detection.level !== 'full') return
-  const how = explicit ? 'The scope was closed here.' : 'The scope closes with the body run here.'
-  const site = (explicit ? undefined : openings.get(scope)) ?? siteHere(noteClosing)
-  closings.set(scope, { how, site })
+  const how = `The scope ${opened === undefined ? 'was closed here' : 'closes with the body run here'}.`
+  closings.set(scope, { how, site: opened ?? siteHere(noteClosing) })
 }
 
 /** An error whose stack is that place. */

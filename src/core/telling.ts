@@ -18,7 +18,6 @@ import {
 import { isSuspected, reportLeak, reportReturn, scopeItself } from './leaks.ts'
 import { forgetNote, note, noteOf, watchGarbage } from './notes.ts'
 import type { ScopeNode } from './scope.ts'
-import { noteOpening } from './sites.ts'
 import { rootOf } from './tree.ts'
 import type { Lifetime, Scope } from './types.ts'
 
@@ -39,7 +38,6 @@ export function tellOpened(scope: ScopeNode): void {
   }
   if (!detection.watching) return
   const made = note(scope, scopeItself, scope)
-  if (made !== undefined) noteOpening(scope, made.site)
   // An app that holds nothing may be forgotten; what it holds is watched for itself.
   if (made !== undefined && scope.kind !== 'app') watchGarbage(scope, made)
 }
