@@ -20,28 +20,33 @@ export function recordOf(error: Error): ErrorRecord {
   return Object.assign({}, record(error, new Set()), error)
 }
 
-function record(error: Error, above: ReadonlySet<unknown>): ErrorRecord {
+/** @param told errors that stand further up: told again, those that share causes would fill the log, or go round for ever */
+function record(error: Error, told: Set<unknown>): ErrorRecord {
   const { name, message } = error
-  if (above.has(error)) return { name, message, circular: true }
-  const path = new Set(above).add(error)
-  if (isSuppressedError(error)) return { name, message, ...takenApart(error, path) }
+  if (told.has(error)) return { name, message, repeated: true }
+  if (isSuppressedError(error)) return { name, message, ...takenApart(error, told) }
+  told.add(error)
   const fields: Record<string, unknown> = {}
-  if ('code' in error) fields['code'] = converted(error.code, path)
-  if (error.cause !== undefined) fields['cause'] = converted(error.cause, path)
-  if (error instanceof AggregateError) fields['errors'] = converted(error.errors, path)
+  if ('code' in error) fields['code'] = converted(error.code, told)
+  if (error.cause !== undefined) fields['cause'] = converted(error.cause, told)
+  if (error instanceof AggregateError) {
+    fields['errors'] = error.errors.map((part) => converted(part, told))
+  }
   return { name, message, ...fields }
 }
 
 /** What failed while releasing, oldest first, with the name of its resource where that is known. */
-function takenApart(chain: SuppressedError, path: ReadonlySet<unknown>): object {
-  const { primary, failures } = takeApart(chain, new Set())
-  const whileReleasing = failures.map((failure) => released(failure, path))
-  return { primary: converted(primary, path), whileReleasing }
+function takenApart(chain: SuppressedError, told: Set<unknown>): object {
+  const { primary, failures } = takeApart(chain, told)
+  return {
+    primary: converted(primary, told),
+    whileReleasing: failures.map((failure) => released(failure, told)),
+  }
 }
 
-function released(failure: unknown, path: ReadonlySet<unknown>): unknown {
+function released(failure: unknown, told: Set<unknown>): unknown {
   const release = originOf(failure)
-  const said = converted(failure, path)
+  const said = converted(failure, told)
   return release === undefined ? said : { release, ...named(said) }
 }
 
@@ -51,15 +56,14 @@ function named(failure: unknown): object {
 }
 
 /** Only what JSON can say: anything else would make `JSON.stringify` throw, or tell too much. */
-function converted(part: unknown, path: ReadonlySet<unknown>): unknown {
-  const said = attempt(() => ({ part: convert(part, path) }))
+function converted(part: unknown, told: Set<unknown>): unknown {
+  const said = attempt(() => ({ part: convert(part, told) }))
   return said === undefined ? show(part) : said.part
 }
 
 /** @throws where `part` refuses to be looked at */
-function convert(part: unknown, path: ReadonlySet<unknown>): unknown {
-  if (Array.isArray(part)) return part.map((one) => converted(one, path))
-  if (isError(part)) return record(part, path)
+function convert(part: unknown, told: Set<unknown>): unknown {
+  if (isError(part)) return record(part, told)
   if (part === null || ['string', 'number', 'boolean'].includes(typeof part)) return part
   return inspect(part, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
 }

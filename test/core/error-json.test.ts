@@ -20,7 +20,7 @@ test('an error that is its own cause is told once', () => {
     cause: {
       name: 'Error',
       message: 'B',
-      cause: { name: 'Error', message: 'A', circular: true },
+      cause: { name: 'Error', message: 'A', repeated: true },
     },
   })
 })
@@ -31,9 +31,22 @@ test('a chain that leads back to itself is told once round', () => {
   assert.deepEqual(json(new UnwindError('ERR_X', 'text', { cause }))['cause'], {
     name: 'SuppressedError',
     message: 'A',
-    primary: { name: 'SuppressedError', message: 'A', circular: true },
+    primary: { name: 'SuppressedError', message: 'A', repeated: true },
     whileReleasing: [{ name: 'Error', message: 'D' }],
   })
+})
+
+test('errors that share their causes and parts are told once each, however many ways lead there', () => {
+  let shared: Error = new Error('0')
+  for (let i = 1; i <= 12; i += 1) {
+    shared = new AggregateError([shared, shared], String(i), { cause: shared })
+  }
+  const told = JSON.stringify(new UnwindError('ERR_X', 'text', { cause: shared }))
+  for (let i = 0; i < 12; i += 1) {
+    const mentions = told.split(`"message":"${i}"`)
+    assert.equal(mentions.length - 1, 3)
+    assert.equal(mentions.filter((rest) => rest.startsWith(',"repeated":true')).length, 2)
+  }
 })
 
 test('an object that a release threw and that is no error is told with the name of the resource', async (t) => {
