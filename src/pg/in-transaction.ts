@@ -24,6 +24,7 @@ export async function inTransaction<R>(
     // Once the connection is back: they may ask the pool for one, and there may be no other.
     if (tx instanceof Transaction) later = tx.postponeCallbacks()
     if (isToCommit(tx)) await tx.commit()
+    await tx[Symbol.asyncDispose]()
   } catch (error) {
     throw tx === undefined ? error : await afterDispose(tx, error)
   } finally {

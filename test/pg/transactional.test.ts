@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { currentScope, override, value } from 'unwind'
-import { transactional, type PgTransaction } from 'unwind/pg'
+import { transactional, type PgPool, type PgTransaction } from 'unwind/pg'
 
 import { backendOf, deferred, Observer } from './support/database.ts'
 import { boom, fails, setUp } from './support/transactional.ts'
@@ -135,6 +135,21 @@ test('transactional() takes a transaction that somebody put in the place of the 
     assert.equal(await transactional(db, (tx) => tx), fake)
     await assert.rejects(transactional(db, fails), (error) => error === boom)
   })
+})
+
+test('requiresNew disposes a transaction of a pool that somebody replaced, as it does its connection', async () => {
+  await using fixture = await setUp()
+  const { app, db } = fixture
+  const calls: string[] = []
+  const call = (name: string) => async () => void calls.push(name)
+  const tx = { state: 'open', commit: call('commit'), [Symbol.asyncDispose]: call('transaction') }
+  const lease = { begin: async () => tx, [Symbol.asyncDispose]: call('connection') }
+  // Its other methods are not called.
+  const fake = { acquire: async () => lease } as unknown as PgPool
+  await app.run({ overrides: [override(db.pool, value(fake))] }, () =>
+    transactional(db, { propagation: 'requiresNew' }, () => {}),
+  )
+  assert.deepEqual(calls, ['commit', 'transaction', 'connection'])
 })
 
 test('outside of a scope, and with wrong arguments, it says what is wrong', async () => {
