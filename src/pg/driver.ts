@@ -3,6 +3,7 @@
  * that a cancel needs.
  */
 import { outermostFrame } from '../core/context.ts'
+import { withTypes, type Types } from './query-arguments.ts'
 import type { PgQueryConfig, PgQueryResult } from './types.ts'
 
 /** `I` idle, `T` in a transaction, `E` in a failed one; as of the server's last ReadyForQuery. */
@@ -83,6 +84,8 @@ export interface DriverPool {
     readonly connectionString?: string
     /** Zero: none. */
     readonly connectionTimeoutMillis?: number
+    /** What its connections read values with. */
+    readonly types?: Types
   }
   /** Those that are being opened, too. */
   readonly _clients?: readonly DriverClient[]
@@ -115,11 +118,16 @@ function connect(pool: DriverPool, callback: OnConnect): void {
 
 const guarded = new WeakSet<DriverPool>()
 
-/** Once for each pool: an idle connection that breaks is replaced, and must not end the process. */
+/**
+ * Once for each pool: an idle connection that breaks is replaced, and must not end the process; nor must what throws
+ * where the connections read values.
+ */
 export function guard(pool: DriverPool): void {
   if (guarded.has(pool)) return
   guarded.add(pool)
   pool.on('error', ignore)
+  const { options } = pool
+  if (options?.types) Object.assign(options, withTypes(options.types))
   // Before anybody uses it: what is not seen then is not known later.
   pool.on('connect', statusReader)
 }

@@ -130,3 +130,15 @@ test('what the driver refuses, or cannot read, fails its own statement and leave
   await tx.commit()
   assert.deepEqual(await table.values(), [1])
 })
+
+test('a reader of the values of a whole pool that throws fails the statement that it was to read', async () => {
+  // For a number, as the driver has it for all that it does not know.
+  const getTypeParser = (oid: number): ((text: string) => string) =>
+    oid === 23 ? refuse() : String
+  await using pool = pgPool(() => newPool({ types: { getTypeParser } }))
+  await assert.rejects(pool.query('select 1'), refusal)
+  await using lease = await pool.acquire()
+  await using cursor = lease.cursor('select 1')
+  await assert.rejects(cursor.read(1), refusal)
+  assert.deepEqual((await lease.query("select 'two' as two")).rows, [{ two: 'two' }])
+})
