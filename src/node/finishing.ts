@@ -3,7 +3,7 @@
  * own disposal destroys it and loses what is not written yet.
  */
 import { once } from 'node:events'
-import type { Duplex, Writable } from 'node:stream'
+import type { Duplex, Transform, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { DisposeTimeoutError } from '../core/errors.ts'
 import { hold } from '../core/lease.ts'
@@ -13,7 +13,7 @@ import type { Held } from '../core/types.ts'
 
 /**
  * Disposing ends the stream, waits until everything is written and the stream has closed, and rejects where that fails
- * or takes longer than `grace` (`ERR_DISPOSE_TIMEOUT`). A stream that had failed or was destroyed before is only
+ * or takes longer than `grace` (`ERR_DISPOSE_TIMEOUT`), as with a transform whose output nobody reads. A stream that had failed or was destroyed before is only
  * destroyed; an error that nobody else listened to until then is what disposing rejects with, instead of ending the
  * process.
  *
@@ -76,13 +76,13 @@ class Finish {
     try {
       if (!stream.writableEnded) stream.end()
       // Nobody reads what comes: the other side may wait for that before it takes more, and the end comes after it.
-      if (isDuplex(stream) && stream.readableFlowing === null) stream.resume()
+      if (isUnread(stream) && !isTransform(stream)) stream.resume()
       await finished(stream, { readable: false, cleanup: true, signal })
       await otherSide(stream, signal)
     } catch (error) {
       if (!signal.aborted) throw error
-      // Everything is out, and only the other side has not ended.
-      if (!stream.writableFinished) throw new DisposeTimeoutError(this.name, this.#grace, 'grace')
+      // Else everything is out, and only the other side has not ended.
+      if (holdsBack(stream)) throw new DisposeTimeoutError(this.name, this.#grace, 'grace')
     } finally {
       clearTimeout(timer)
     }
@@ -131,12 +131,26 @@ function failureOf(stream: Writable): Error | undefined {
 /** A socket that is destroyed before the other side has ended, or a request before its answer, may take back what it sent. */
 async function otherSide(stream: Writable, signal: AbortSignal): Promise<void> {
   if (stream.destroyed) return
+  if (isUnread(stream) && stream.readableLength === 0) stream.resume()
   if (isDuplex(stream) && stream.readable) await finished(stream, { cleanup: true, signal })
   else if (isRequest(stream)) await once(stream, 'close', { signal })
 }
 
+/** Of a transform, what comes out is what was written. */
+function holdsBack(stream: Writable): boolean {
+  return !stream.writableFinished || (isTransform(stream) && stream.readableLength > 0)
+}
+
 function isDuplex(stream: Writable): stream is Duplex {
   return 'readableFlowing' in stream
+}
+
+function isUnread(stream: Writable): stream is Duplex {
+  return isDuplex(stream) && stream.readableFlowing === null
+}
+
+function isTransform(stream: Writable): stream is Transform {
+  return isDuplex(stream) && '_transform' in stream
 }
 
 /** Of a client of HTTP. */

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import * as http from 'node:http'
 import * as net from 'node:net'
-import { PassThrough, Readable, Writable } from 'node:stream'
+import { PassThrough, Readable, Transform, Writable } from 'node:stream'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { finishing } from 'unwind/node'
 import { isPending, rejection, within } from '../core/support/promises.ts'
 import { script } from '../core/support/script.ts'
@@ -51,12 +52,40 @@ test('an error that is only emitted makes disposing reject', async () => {
   assert.ok(stream.destroyed)
 })
 
-test('a stream whose output nobody reads takes everything all the same', async () => {
+test('a transform that nobody reads ends at once where nothing comes out, and says so where something does', async () => {
+  const swallow = (_chunk: unknown, _encoding: string, done: () => void): void => done()
+  const sink = finishing(new Transform({ transform: swallow }), endless)
+  sink.value.write(large)
+  await within(sink[Symbol.asyncDispose]())
+  for (const output of ['little', large]) {
+    const held = finishing(new PassThrough(), { grace: 20 })
+    held.value.write(output)
+    const error = await rejection(within(held[Symbol.asyncDispose]()))
+    assert.ok(error instanceof Error && 'code' in error)
+    assert.equal(error.code, 'ERR_DISPOSE_TIMEOUT')
+  }
+})
+
+test('a transform that waits for whoever it is piped into is not over before that one has its output', async () => {
+  const stuck = new Writable({ highWaterMark: 1, write() {} })
+  const held = finishing(new PassThrough(), { grace: 20 })
+  held.value.pipe(stuck)
+  held.value.write('one')
+  await turn()
+  held.value.write('two')
+  const error = await rejection(within(held[Symbol.asyncDispose]()))
+  assert.ok(error instanceof Error && 'code' in error)
+  assert.equal(error.code, 'ERR_DISPOSE_TIMEOUT')
+})
+
+test('a transform that is read once its disposal has begun gives everything', async () => {
   const stream = new PassThrough()
   const held = finishing(stream, endless)
   stream.write(large)
-  stream.write('more')
-  await within(held[Symbol.asyncDispose]())
+  const disposing = held[Symbol.asyncDispose]()
+  assert.ok(await isPending(disposing))
+  assert.equal(Buffer.concat(await within(stream.toArray())).length, large.length)
+  await within(disposing)
 })
 
 test('a socket whose other side waits for somebody to read sends everything', async (t) => {
