@@ -78,8 +78,8 @@ export async function shutDown(
   const left =
     open.length > 0 ? Promise.allSettled(open.map(async (door) => door.close())) : undefined
   if (closed) {
-    await whenEnded(app)
-    return { drained, aborted, stuck: [], errors: [] }
+    const { stuck, errors } = await endClosed(app, abortGrace)
+    return { drained, aborted: aborted + stuck.length, stuck, errors }
   }
   await untilEmpty(app, left, grace, signal)
   // Servers still open scopes, for requests on connections that were there before.
@@ -90,8 +90,19 @@ export async function shutDown(
   // What is closed from here on is counted among those.
   app.extended.whenChildCloses = []
   for (const door of open) door.clear?.()
-  const errors = await release(app, abortGrace)
+  const errors = await release(app, abortGrace, conclude)
   return { drained, aborted: aborted + stuck.length, stuck, errors }
+}
+
+/** `close()` has aborted what runs, and waits for that as long as it takes: a shutdown does not. */
+async function endClosed(
+  app: ScopeNode,
+  abortGrace: number,
+): Promise<Pick<ShutdownReport, 'stuck' | 'errors'>> {
+  await untilEmpty(app, undefined, abortGrace, undefined)
+  const stuck = childrenOf(app).map((scope) => scope.inspect())
+  const goesOn = stuck.length > 0 || (app.tasks?.size ?? 0) > 0
+  return { stuck, errors: goesOn ? [] : await release(app, abortGrace, whenEnded) }
 }
 
 /**
@@ -143,14 +154,18 @@ function isBusy(scope: ScopeNode): boolean {
 }
 
 /** What is still being acquired for the app itself is waited for as long as what was aborted. */
-async function release(app: ScopeNode, abortGrace: number): Promise<unknown[]> {
+async function release(
+  app: ScopeNode,
+  abortGrace: number,
+  close: (app: ScopeNode) => Promise<void>,
+): Promise<unknown[]> {
   const errors: unknown[] = []
   const stop = after(abortGrace, () => {
     for (const instance of app.holdings?.onTheirWay() ?? [])
       errors.push(instance.expire(abortGrace))
   })
   try {
-    await conclude(app)
+    await close(app)
   } catch (error) {
     errors.push(error)
   } finally {

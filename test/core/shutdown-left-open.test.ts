@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setUp } from './support/app.ts'
-import { within } from './support/promises.ts'
+import { rejection, within } from './support/promises.ts'
 
 const now = { grace: 0, abortGrace: 0 }
 
@@ -80,4 +80,30 @@ test('a release that fails in it is an error of the shutdown', async (t) => {
   })
   const { errors } = await within(app.shutdown(now))
   assert.deepEqual(errors, [failure])
+})
+
+test('it ends although a close before it waits for what heeds nothing', async (t) => {
+  const { app, tracker } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  await app.get(tracker.resource('pool', { lifetime: 'app' }))
+  const running = app.run({ name: 'deaf' }, () => gate.promise)
+  const closing = app.close()
+  const { aborted, stuck, errors } = await within(app.shutdown(now))
+  assert.deepEqual([aborted, stuck.map(({ name }) => name), errors], [1, ['deaf'], []])
+  assert.deepEqual(tracker.held, ['pool'])
+  gate.resolve()
+  await within(Promise.all([running, closing]))
+  assert.deepEqual(tracker.held, [])
+})
+
+test('it leaves an acquisition for the app behind that a close before it waits for', async (t) => {
+  const { app, tracker } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const slow = tracker.resource('slow', { lifetime: 'app', onAcquire: () => gate.promise })
+  const got = rejection(app.get(slow))
+  const closing = app.close()
+  const { stuck, errors } = await within(app.shutdown(now))
+  assert.deepEqual([stuck.length, errors.length], [0, 1])
+  await within(Promise.all([got, closing]))
+  gate.resolve()
 })
