@@ -30,13 +30,17 @@ export function provideInput(scope: ScopeNode, key: Input<unknown>, value: unkno
 
 /** @throws `ERR_NOT_PROVIDED` */
 export function readInput(scope: ScopeNode, definition: Definition<unknown>): unknown {
-  const entry = scope.extras?.inputs?.get(definition)
-  if (entry !== undefined && entry !== 'read') return entry.value
-  if (scope.parent === undefined) throw new NotProvidedError(definition.name)
-  const value = readInput(scope.parent, definition)
-  // Not before: who was told that there is none has seen no value.
-  inputsOf(scope).set(definition, 'read')
-  return value
+  const readers: ScopeNode[] = []
+  for (let at: ScopeNode | undefined = scope; at !== undefined; at = at.parent) {
+    const entry = at.extras?.inputs?.get(definition)
+    if (entry !== undefined && entry !== 'read') {
+      // Not before: who was told that there is none has seen no value.
+      for (const reader of readers) inputsOf(reader).set(definition, 'read')
+      return entry.value
+    }
+    readers.push(at)
+  }
+  throw new NotProvidedError(definition.name)
 }
 
 function inputsOf({ extended }: ScopeNode): Inputs {

@@ -4,8 +4,8 @@
  */
 import { cancel } from './abort.ts'
 import type { Completion } from './completion.ts'
-import { whenEnded } from './extras.ts'
 import { conclude } from './drain.ts'
+import { whenEnded } from './extras.ts'
 import { awaitsCaller } from './life.ts'
 import type { ScopeNode } from './scope.ts'
 import { upToRoot } from './tree.ts'

@@ -1,7 +1,7 @@
 /** Scopes within scopes, more of them than a stack is deep: nothing that goes through the tree may go by recursion. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createApp, type App, type Scope, type ScopeSnapshot } from 'unwind'
+import { createApp, input, type App, type Scope, type ScopeSnapshot } from 'unwind'
 import { metrics } from 'unwind/otel'
 
 import { Site } from '../inspector/support/site.ts'
@@ -51,6 +51,16 @@ test('the innermost one has the deadline of the outermost one', async () => {
   for (let i = 1; i < 3 * depth; i += 1) leaf = leaf.child()
   assert.equal(leaf.deadline, top.deadline)
   leaf.child({ timeout: 120_000 })
+})
+
+test('the innermost one reads what the outermost one was provided with', async () => {
+  await using app = createApp()
+  const tenant = input<string>('tenant')
+  const top = app.child()
+  top.provide(tenant, 'ours')
+  let leaf = top
+  for (let i = 1; i < 3 * depth; i += 1) leaf = leaf.child()
+  assert.equal(await leaf.get(tenant), 'ours')
 })
 
 test('they close from the inside out, whoever closes the outermost one', async () => {
