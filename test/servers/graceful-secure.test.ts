@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import * as http2 from 'node:http2'
 import { createServer } from 'node:https'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -60,6 +60,27 @@ test('over TLS, connections that are silent, idle, or never shook hands end', as
   const ends = [mute, silent, idle].map((socket) => once(socket.resume(), 'close'))
   await within(app.shutdown())
   await within(Promise.all(ends))
+})
+
+test('over TLS, one in the middle of its handshake is not idle while the server goes on', async (t) => {
+  const app = createApp()
+  t.after(() => app.close())
+  const server = createServer(secrets)
+  const { port } = await listen(app, server, { port: 0, host, linger })
+  const accepted: Socket[] = []
+  server.on('connection', (socket: Socket) => accepted.push(socket))
+  const [mute, shaking] = [connect(port, host), connect(port, host)]
+  for (const socket of [mute, shaking]) socket.on('error', () => {}).resume()
+  // The head of a first record, which is longer than what comes of it.
+  shaking.write(Buffer.from([22, 3, 1, 2, 0]))
+  const haveCome = (): boolean =>
+    accepted.length === 2 && accepted.some(({ bytesRead }) => bytesRead > 0)
+  for (let turns = 0; !haveCome() && turns < 10_000; turns += 1) await quiet()
+  assert.ok(haveCome())
+  server.closeIdleConnections()
+  await within(once(mute, 'close'))
+  for (let i = 0; i < 20; i += 1) await quiet()
+  assert.equal(shaking.destroyed, false)
 })
 
 for (const [kind, create] of [
