@@ -14,8 +14,15 @@ function through(bouncer: PgBouncer, options?: PgPoolOptions): PgPool<pg.Pool> &
   return pgPool(() => newPool({ connectionString: bouncer.url, max: 6 }), options)
 }
 
-function assertClosed(error: { code?: string }): undefined {
-  assert.equal(error.code, 'ERR_PG_CONNECTION_LOST')
+/**
+ * Use both sessions of the server once. At that PgBouncer gives them the parameters of the client (its name), with a
+ * statement of its own; and it closes a client whose cancel hits that (1.18: "invalid server parameter").
+ */
+async function introduce(pool: PgPool): Promise<void> {
+  await using one = await pool.acquire()
+  await using other = await pool.acquire()
+  await using _first = await one.begin()
+  await using _second = await other.begin()
 }
 
 test(
@@ -78,9 +85,9 @@ test(
     await using bouncer = await startPgBouncer('transaction')
     await using observer = await Observer.start()
     await using pool = through(bouncer, { transactionPooling: true, grace: 60_000 })
+    await introduce(pool)
     const reason = new Error('enough')
     let cancelled = 0
-    let closed = 0
     await Promise.all(
       [1, 2, 3].map(async () => {
         for (let turn = 0; turn < 10; turn += 1) {
@@ -92,15 +99,11 @@ test(
           setImmediate(() => controller.abort(reason))
           await assert.rejects(sleeping, (error) => error === reason)
           cancelled += 1
-          // Seldom, PgBouncer 1.18 closes the connection of a client whose statement it cancelled.
-          const next = await lease.query('select 1 as n').catch(assertClosed)
-          if (next === undefined) closed += 1
-          else assert.deepEqual(next.rows, [{ n: 1 }])
+          assert.deepEqual((await lease.query('select 1 as n')).rows, [{ n: 1 }])
         }
       }),
     )
     assert.equal(cancelled, 30)
-    assert.ok(closed < 5, `${closed} of 30 connections were closed`)
     const { rows } = await observer.query(
       "select count(*)::int as n from pg_stat_activity where query like 'select pg_sleep(60) as bounced%' and state = 'active'",
     )
