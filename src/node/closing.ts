@@ -3,7 +3,7 @@
  * its grace. An answer on its way is never cut before that.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { Server, Socket } from 'node:net'
+import { Socket, type Server } from 'node:net'
 import { DisposeTimeoutError } from '../core/errors.ts'
 import { checkOptions, expected, longestDelay, milliseconds } from '../core/options.ts'
 
@@ -46,7 +46,7 @@ interface Speaking {
   readonly _httpMessage?: unknown
 }
 
-/** An encrypted connection, and what it was accepted as. */
+/** An encrypted connection, and the socket that it was accepted as, if it was one. */
 interface Encrypted extends Socket {
   readonly _parent: Socket
 }
@@ -116,12 +116,17 @@ class Connections {
       // A new one may be looking up its host; one that is closing already would emit a second 'close'.
       if (this.#server.listening || this.#state === 'new') closeServer(this.#server)
       for (const session of this.#sessions) session.close()
-      const isSecure = 'setSecureContext' in this.#server
       for (const socket of this.#sockets) {
-        if (isSecure && !('encrypted' in socket)) socket.destroy()
+        if (this.#isHandshaking(socket)) socket.destroy()
         else endIfIdle(socket)
       }
     })
+  }
+
+  /** In the middle of a handshake of TLS. Of what is no socket nobody can tell when that is over. */
+  #isHandshaking(socket: Socket): boolean {
+    const isSecure = 'setSecureContext' in this.#server
+    return isSecure && socket instanceof Socket && !('encrypted' in socket)
   }
 
   readonly #answered = (message: unknown): void => {

@@ -6,7 +6,7 @@ import type { EventEmitter } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Http2SecureServer, Http2Server, ServerHttp2Session } from 'node:http2'
 import type { Server as HttpsServer } from 'node:https'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { listenAlong, type Listener } from './along.ts'
 import { cut } from './failure.ts'
 
@@ -21,7 +21,7 @@ interface Link {
   mark: number
 }
 
-/** A connection after its handshake, and what it was accepted as. */
+/** A connection after its handshake, and the socket that it was accepted as, if it was one. */
 interface Encrypted extends Socket {
   readonly _parent: Socket
 }
@@ -81,7 +81,11 @@ export class Connections {
   }
 
   #listen(): void {
-    this.#on('connection', (socket: Socket) => this.#connected(socket))
+    const isSecure = 'setSecureContext' in this.#server
+    this.#on('connection', (socket: Socket) => {
+      // Of what is no socket, nobody can tell when its handshake is over.
+      if (!isSecure || socket instanceof Socket) this.#connected(socket)
+    })
     this.#on('secureConnection', (socket: Encrypted) => {
       this.#links.delete(socket._parent)
       this.#connected(socket)

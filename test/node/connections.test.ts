@@ -1,18 +1,13 @@
 /** How `closing` ends connections: idle ones at once, busy ones with their answer, all of them after the grace. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
 import * as http from 'node:http'
 import * as http2 from 'node:http2'
-import * as https from 'node:https'
 import * as net from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
-import * as tls from 'node:tls'
 import { closing } from 'unwind/node'
 import { isPending, quiet, rejection, within } from '../core/support/promises.ts'
-import { connected, get, listening, portOf, received, upgrade } from './support/connections.ts'
+import { connected, get, listening, received, upgrade } from './support/connections.ts'
 
 /** Longer than any test may take. */
 const endless = { grace: 60_000 }
@@ -185,95 +180,3 @@ test('sessions of HTTP/2 end with their last stream, idle ones at once', async (
   assert.equal(Buffer.concat(await within(stream.toArray())).toString(), 'the whole answer')
   await within(disposing)
 })
-
-const psk = { psk: Buffer.from('secret'), identity: 'test' }
-const ciphers = 'PSK+HIGH'
-
-test('over TLS, idle connections end at once and busy ones with their answer', async (t) => {
-  const answer = Promise.withResolvers<http.ServerResponse>()
-  const server = closing(
-    https.createServer(
-      { pskCallback: () => psk.psk, ciphers, maxVersion: 'TLSv1.2' },
-      (_request, response) => answer.resolve(response),
-    ),
-    endless,
-  )
-  await listening(server)
-  const sockets = ['idle', 'busy'].map(() =>
-    tls.connect({
-      port: portOf(server),
-      ciphers,
-      maxVersion: 'TLSv1.2',
-      pskCallback: () => psk,
-      checkServerIdentity: () => undefined,
-    }),
-  )
-  t.after(() => sockets.map((socket) => socket.destroy()))
-  await within(Promise.all(sockets.map((socket) => once(socket, 'secureConnect'))))
-  const [idle, busy] = sockets
-  assert.ok(idle !== undefined && busy !== undefined)
-  busy.write(get)
-  const response = await within(answer.promise)
-  const idleEnds = received(idle)
-  const text = received(busy)
-  const disposing = server[Symbol.asyncDispose]()
-  await idleEnds
-  assert.ok(await isPending(disposing))
-  response.end('the whole answer')
-  await within(disposing)
-  assert.match(await text, /\r\n\r\nthe whole answer$/)
-})
-
-for (const [kind, create] of [
-  ['tls', () => tls.createServer()],
-  ['https', () => https.createServer()],
-  ['http2 over TLS', () => http2.createSecureServer()],
-] as const) {
-  test(`of a server of ${kind}, connections without a handshake end at once`, async (t) => {
-    const server = closing<net.Server>(create(), endless)
-    await listening(server)
-    const silent = await connected(t, server)
-    const cut = new Promise<void>((resolve) => silent.once('close', () => resolve()))
-    await within(Promise.all([server[Symbol.asyncDispose](), cut]))
-  })
-}
-
-test(
-  'over a unix socket, where all look alike, those end at once too, and busy ones with their answer',
-  { skip: process.platform === 'win32' },
-  async (t) => {
-    const folder = await mkdtemp(join(tmpdir(), 'unwind-closing-'))
-    t.after(() => rm(folder, { recursive: true, force: true }))
-    const path = join(folder, 'socket')
-    const answer = Promise.withResolvers<http.ServerResponse>()
-    const server = closing(
-      https.createServer(
-        { pskCallback: () => psk.psk, ciphers, maxVersion: 'TLSv1.2' },
-        (_request, response) => answer.resolve(response),
-      ),
-      endless,
-    )
-    await within(once(server.listen(path), 'listening'))
-    const older = await connected(t, server)
-    const busy = tls.connect({
-      path,
-      ciphers,
-      maxVersion: 'TLSv1.2',
-      pskCallback: () => psk,
-      checkServerIdentity: () => undefined,
-    })
-    t.after(() => busy.destroy())
-    await within(once(busy, 'secureConnect'))
-    const newer = await connected(t, server)
-    busy.write(get)
-    const response = await within(answer.promise)
-    const ends = [received(older), received(newer)]
-    const text = received(busy)
-    const disposing = server[Symbol.asyncDispose]()
-    await Promise.all(ends)
-    assert.ok(await isPending(disposing))
-    response.end('the whole answer')
-    await within(disposing)
-    assert.match(await text, /\r\n\r\nthe whole answer$/)
-  },
-)

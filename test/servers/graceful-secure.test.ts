@@ -8,6 +8,7 @@ import { createServer } from 'node:https'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { duplexPair } from 'node:stream'
 import { test, type TestContext } from 'node:test'
 import * as tls from 'node:tls'
 
@@ -60,6 +61,30 @@ test('over TLS, connections that are silent, idle, or never shook hands end', as
   const ends = [mute, silent, idle].map((socket) => once(socket.resume(), 'close'))
   await within(app.shutdown())
   await within(Promise.all(ends))
+})
+
+test('over TLS on a stream that is no socket, an answer that takes its time is delivered whole', async (t) => {
+  const asked = Promise.withResolvers<() => void>()
+  const app = createApp()
+  const listener = scoped(app, (_request, response) =>
+    asked.resolve(() => response.end('the whole answer')),
+  )
+  const server = createServer(secrets, listener)
+  const { port } = await listen(app, server, { port: 0, host, linger: 0 })
+  const [ours, theirs] = duplexPair()
+  server.emit('connection', ours)
+  const socket = tls.connect({ socket: theirs, ...clientSecrets })
+  t.after(() => socket.destroy())
+  socket.on('error', () => {})
+  socket.write(get('/'))
+  const answer = await within(asked.promise)
+  const mute = connect(port, host)
+  await within(once(mute, 'connect'))
+  const shutdown = app.shutdown()
+  await within(once(mute.on('error', () => {}).resume(), 'close'))
+  answer()
+  assert.match((await within(socket.toArray())).join(''), /\r\n\r\nthe whole answer$/)
+  assert.deepEqual((await within(shutdown)).errors, [])
 })
 
 test('over TLS, one in the middle of its handshake is not idle while the server goes on', async (t) => {
