@@ -174,8 +174,10 @@ function nameBy(options: AdapterOptions): Adapter['name'] {
   return (request) => options.name?.(request) ?? methodAndPath(request)
 }
 
-function methodAndPath({ method = 'GET', url = '/' }: IncomingMessage): MethodAndPath {
-  return new MethodAndPath(method, url)
+/** In a router that is mounted, Express takes the prefix off `url`; what was asked for is `originalUrl`. */
+function methodAndPath(request: IncomingMessage & { originalUrl?: string }): MethodAndPath {
+  const { method = 'GET', url = '/', originalUrl = url } = request
+  return new MethodAndPath(method, originalUrl)
 }
 
 /** Without the query; put together when somebody looks, because few do. */

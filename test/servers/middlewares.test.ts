@@ -129,6 +129,19 @@ describe('a middleware provides what a request brings with it, and a resource re
   }
 })
 
+test('the scope of a request to a mounted router is named by the whole path, without the query', async () => {
+  await using site = await Site.open(({ app }) => {
+    const router = express.Router()
+    router.use(expressScope(app))
+    router.get(
+      '/:id',
+      expressHandler((_request, _response, scope) => scope.name),
+    )
+    return express().use('/orders', router)
+  })
+  assert.equal((await ask(site, '/orders/7?token=secret')).body, 'GET /orders/7')
+})
+
 describe('an error that a middleware of its framework answers', () => {
   /** A handler that begins something and fails, and what became of that. */
   async function answeredBy(
