@@ -25,7 +25,7 @@ import { prepareTiming } from './timing.ts'
 export interface AdapterOptions {
   /**
    * Milliseconds for a whole request, streams included, `0`: at once. When they have passed, the scope is aborted with a
-   * `TimeoutError`, and the answer is a 503 unless one has begun. Default: none.
+   * `TimeoutError`, and the answer is a 503 unless one has begun; a stream that is being sent is cut. Default: none.
    */
   timeout?: number
   /**

@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isThenable } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
+import { throwIfOvertaken } from './ends.ts'
 import { pump } from './pump.ts'
 import {
   discard,
@@ -69,7 +70,7 @@ export function answerWith(served: Served, value: unknown): Promise<void> | unde
 
 async function discarded(served: Served, value: unknown): Promise<void> {
   await discard(value)
-  served.throwIfOvertaken()
+  throwIfOvertaken(served)
 }
 
 /** No promise where there is nothing to wait for, as in most requests. */

@@ -3,7 +3,12 @@
  */
 import type { ServerResponse } from 'node:http'
 import { isEcho } from '../core/dispose.ts'
-import { AbandonedError, ClientDisconnectedError, ScopeIncompleteError } from '../core/errors.ts'
+import {
+  AbandonedError,
+  ClientDisconnectedError,
+  ScopeIncompleteError,
+  ShutdownError,
+} from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
 import { isCompleted, type Adapter } from './adapter.ts'
 
@@ -27,6 +32,20 @@ export function judge({
 }: Answered): void {
   if (seen || status < adapter.doubtedFrom) scope.complete()
   else if (status >= 500 && !isCompleted(scope)) scope.fail(answeredWith(scope, status))
+}
+
+/** A request whose result may not be wanted any more. */
+interface Overtaken {
+  readonly scope: Scope
+  readonly over: boolean
+  readonly overtaken: boolean
+}
+
+/** @throws why it was overtaken */
+export function throwIfOvertaken({ scope, over, overtaken }: Overtaken): void {
+  if (over || !overtaken) return
+  scope.signal.throwIfAborted()
+  throw new ShutdownError(`The app closed while "${scope.name}" ran.`)
 }
 
 export function disconnected(scope: Scope): ClientDisconnectedError {

@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { enter, type Adapter } from './adapter.ts'
+import { throwIfOvertaken } from './ends.ts'
 import { isEmpty, isWhole, look, refused, streaming, type Fetched } from './hono-response.ts'
 import { discard } from './reply.ts'
 import { hearClose, hearPipes } from './hearing.ts'
@@ -87,7 +88,7 @@ function answered(served: Served, response: Response): Fetched {
 async function unwanted(served: Served, response: Response): Promise<Response> {
   try {
     await discard(response)
-    served.throwIfOvertaken()
+    throwIfOvertaken(served)
   } catch (error) {
     return await failed(served, error)
   }

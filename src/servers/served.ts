@@ -5,7 +5,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isInterrupted } from '../core/app.ts'
 import { isThenable, primaryError } from '../core/dispose.ts'
-import { ShutdownError } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
 import { close, enter, isCompleted, type Adapter } from './adapter.ts'
 import { abandoned, disconnected, heedsAbort, judge } from './ends.ts'
@@ -89,13 +88,6 @@ export class Served {
   /** Its deadline passed, or its app closed: the result of the handler is not wanted any more. */
   get overtaken(): boolean {
     return this.#overtaken || (this.scope.state !== 'open' && this.#closedByApp())
-  }
-
-  /** @throws why it was overtaken */
-  throwIfOvertaken(): void {
-    if (this.over || !this.overtaken) return
-    this.scope.signal.throwIfAborted()
-    throw new ShutdownError(`The app closed while "${this.scope.name}" ran.`)
   }
 
   /**
@@ -185,7 +177,11 @@ export class Served {
     if (this.gone || this.failure !== undefined || this.over) return
     this.#expectEnd()
     const { response } = this
-    if (response.headersSent || response.writableEnded || !isInterrupted(this.scope)) return
+    if (response.headersSent || response.writableEnded || !isInterrupted(this.scope)) {
+      // What is piped does not heed an abort.
+      if (this.#sources !== undefined && !response.writableEnded) cut(response)
+      return
+    }
     this.#overtaken = true
     // The handler does not know that its answer was given, and may still write one.
     response.on('error', ignore)

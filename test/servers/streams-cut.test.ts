@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 
 import { Peer } from './support/client.ts'
-import { plainKinds } from './support/kinds.ts'
+import { plainKinds, type Handler } from './support/kinds.ts'
 import { openScoped, turn } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
@@ -17,11 +17,13 @@ class Producer {
     this.ended = this.#ended.promise
   }
 
-  async *pieces(): AsyncGenerator<string> {
+  /** @param stop called when some are sent */
+  async *pieces(stop?: () => void): AsyncGenerator<string> {
     try {
-      for (;;) {
+      for (let sent = 1; ; sent += 1) {
         yield 'piece\n'
         await turn()
+        if (sent === 5) stop?.()
       }
     } finally {
       await turn()
@@ -53,6 +55,25 @@ for (const kind of plainKinds) {
         assert.deepEqual(site.reported, [])
       })
     }
+
+    test('whose scope is aborted, as by its time, is cut off then, and not once its handler would be abandoned', async () => {
+      const producer = new Producer()
+      const enough = new Error('enough')
+      const serve: Handler = async ({ scope }) => {
+        scope.defer(({ status }) => producer.log.push(`released: ${status}`))
+        const stop = (): void => scope.abort(enough)
+        return { body: producer.pieces(stop) }
+      }
+      await using site = await Site.serve(kind, serve, { timeout: 60_000, abandonAfter: 60_000 })
+      using peer = await Peer.connect(site)
+      peer.get('/')
+      await peer.closed
+      assert.match(peer.received, /piece/)
+      assert.doesNotMatch(peer.received, /\r\n0\r\n/)
+      await site.outcomes()
+      assert.deepEqual(producer.log, ['producer ended', 'released: aborted'])
+      assert.deepEqual(site.reported, [])
+    })
 
     test('that fails in the middle is cut off, and its scope fails with the same error', async () => {
       const error = new Error('broken')
