@@ -13,9 +13,10 @@ import type { Held } from '../core/types.ts'
 
 /**
  * Disposing ends the stream, waits until everything is written and the stream has closed, and rejects where that fails
- * or takes longer than `grace` (`ERR_DISPOSE_TIMEOUT`), as with a transform whose output nobody reads. A stream that had failed or was destroyed before is only
+ * or takes longer than `grace` (`ERR_DISPOSE_TIMEOUT`). A stream that had failed or was destroyed before is only
  * destroyed; an error that nobody else listened to until then is what disposing rejects with, instead of ending the
- * process.
+ * process. The output of a transform that nobody has begun to read stays in it to be read; where it cannot hold all of
+ * it, disposing takes longer than `grace`.
  *
  * @example
  * ```ts
@@ -63,7 +64,7 @@ class Finish {
       this.#throwUnheard()
     } finally {
       this.#state = 'over'
-      stream.destroy()
+      if (!isLeftToReaders(stream)) stream.destroy()
     }
   }
 
@@ -130,10 +131,16 @@ function failureOf(stream: Writable): Error | undefined {
 
 /** A socket that is destroyed before the other side has ended, or a request before its answer, may take back what it sent. */
 async function otherSide(stream: Writable, signal: AbortSignal): Promise<void> {
-  if (stream.destroyed) return
-  if (isUnread(stream) && stream.readableLength === 0) stream.resume()
+  if (stream.destroyed || isLeftToReaders(stream)) return
+  if (isUnread(stream)) stream.resume()
   if (isDuplex(stream) && stream.readable) await finished(stream, { cleanup: true, signal })
   else if (isRequest(stream)) await once(stream, 'close', { signal })
+}
+
+/** A transform has taken everything, and nobody reads yet: what came out waits in it for whoever will, and then it ends. */
+function isLeftToReaders(stream: Writable): boolean {
+  if (!isTransform(stream) || !isUnread(stream)) return false
+  return stream.writableFinished && stream.readableLength > 0 && !stream.errored
 }
 
 /** Of a transform, what comes out is what was written. */

@@ -52,18 +52,30 @@ test('an error that is only emitted makes disposing reject', async () => {
   assert.ok(stream.destroyed)
 })
 
-test('a transform that nobody reads ends at once where nothing comes out, and says so where something does', async () => {
+test('a transform that nobody reads keeps what comes out for whoever will', async () => {
+  const stream = new PassThrough()
+  const held = finishing(stream, endless)
+  stream.write('little')
+  await within(held[Symbol.asyncDispose]())
+  assert.ok(stream.writableFinished)
+  assert.deepEqual(await within(stream.toArray()), [Buffer.from('little')])
+})
+
+test('it ends at once where nothing comes out, and says so where it cannot keep all of it', async () => {
   const swallow = (_chunk: unknown, _encoding: string, done: () => void): void => done()
-  const sink = finishing(new Transform({ transform: swallow }), endless)
-  sink.value.write(large)
-  await within(sink[Symbol.asyncDispose]())
-  for (const output of ['little', large]) {
-    const held = finishing(new PassThrough(), { grace: 20 })
-    held.value.write(output)
-    const error = await rejection(within(held[Symbol.asyncDispose]()))
-    assert.ok(error instanceof Error && 'code' in error)
-    assert.equal(error.code, 'ERR_DISPOSE_TIMEOUT')
-  }
+  const sink = new Transform({ transform: swallow })
+  const empty = finishing(sink, endless)
+  sink.write(large)
+  await within(empty[Symbol.asyncDispose]())
+  assert.ok(sink.destroyed)
+  const stream = new PassThrough()
+  const held = finishing(stream, { grace: 20 })
+  stream.write(large)
+  stream.write('more')
+  const error = await rejection(within(held[Symbol.asyncDispose]()))
+  assert.ok(error instanceof Error && 'code' in error)
+  assert.equal(error.code, 'ERR_DISPOSE_TIMEOUT')
+  assert.ok(stream.destroyed)
 })
 
 test('a transform that waits for whoever it is piped into is not over before that one has its output', async () => {
@@ -82,9 +94,10 @@ test('a transform that is read once its disposal has begun gives everything', as
   const stream = new PassThrough()
   const held = finishing(stream, endless)
   stream.write(large)
+  stream.write('more')
   const disposing = held[Symbol.asyncDispose]()
   assert.ok(await isPending(disposing))
-  assert.equal(Buffer.concat(await within(stream.toArray())).length, large.length)
+  assert.equal(Buffer.concat(await within(stream.toArray())).length, large.length + 4)
   await within(disposing)
 })
 
