@@ -14,7 +14,7 @@ import { releaseList } from './release-alone.ts'
 import type { ShutdownOptions } from './reports.ts'
 import { definitionOf } from './resource.ts'
 import { ScopeNode, type Name } from './scope.ts'
-import { appRules, defaults, inherit, servingWith } from './settings.ts'
+import { appRules, defaults, inherit, insideOf, servingWith } from './settings.ts'
 import { keepShapes } from './shapes.ts'
 import { shutDown, shutdownRules } from './shutdown.ts'
 import { openIn } from './verbs.ts'
@@ -61,11 +61,11 @@ export function openServing(app: App, options: ScopeOptions): Scope {
 /** The same for many scopes, which differ in nothing but their names: the options are looked at once. */
 export function servingOpener(app: App, options: ScopeOptions): (name: Name) => Scope {
   if (!(app instanceof ScopeNode)) return (name) => app.child({ ...options, name: String(name) })
-  const settings = servingWith(inherit(app.settings, options))
-  const { kind = 'request', timeout } = options
+  const settings = servingWith(inherit(insideOf(app.settings), options))
+  const { timeout } = options
   return (name) => {
     admitWork(app, 'child()')
-    const scope = app.next(kind, name, settings)
+    const scope = app.next(settings, name)
     if (timeout !== undefined) limit(scope, { timeout })
     return scope
   }
@@ -87,15 +87,18 @@ export function isInterrupted(scope: Scope): boolean {
 }
 
 export class AppNode extends ScopeNode implements App {
-  declare readonly kind: 'app'
   #shutdown: Promise<ShutdownReport> | undefined = undefined
 
   constructor(options: AppOptions | undefined) {
     const overrides = options?.overrides && Overrides.of(options.overrides)
-    super(undefined, 'app', options?.name ?? 'app', inherit(defaults, options), openFrame())
+    super(undefined, options?.name ?? 'app', inherit(defaults, options), openFrame())
     if (overrides !== undefined) this.extended.overrides = overrides
     keepShapes()
     appOpened(this)
+  }
+
+  override get kind(): 'app' {
+    return 'app'
   }
 
   override finish(): void {

@@ -16,6 +16,8 @@ export class Extras {
   streams = 0
   /** The body has settled, and the scope is open for its streams alone. */
   parked = false
+  /** How many things that were acquired in it, outside of its list, are still held. */
+  outside = 0
   /** Called when everything is released. */
   whenEnded: (() => void)[] = []
   whenChildCloses: ((child: ScopeNode) => void)[] = []

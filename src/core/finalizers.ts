@@ -22,7 +22,7 @@ export interface Traits {
   readonly destroy?: ((value: never, why: DisposeTimeoutError) => unknown) | undefined
 }
 
-/** Who a list belongs to, as a release sees it: it says how things end. */
+/** The unwinding of a list, as a release sees it: it says how things end. */
 export interface Ending {
   readonly completion: Completion
   shown: ReleaseExit | undefined
@@ -32,8 +32,7 @@ export interface Ending {
 export interface List {
   /** The next one to be released, which leads to the others. */
   newest: Finalizer | undefined
-  /** The one that is being released. */
-  current: Finalizer | undefined
+  readonly unwinding: { readonly current: Finalizer | undefined } | undefined
   /** The scope that it is, if it is one. */
   readonly scope: Scope | undefined
 }
@@ -167,10 +166,11 @@ export function remove(list: List & { readonly scope: Scope }, finalizer: Finali
 
 /** The next one to be released first. */
 export function entriesOf(
-  list: Pick<List, 'newest' | 'current'>,
+  list: Pick<List, 'newest' | 'unwinding'>,
 ): { finalizer: Finalizer; releasing: boolean }[] {
   const entries: { finalizer: Finalizer; releasing: boolean }[] = []
-  if (list.current !== undefined) entries.push({ finalizer: list.current, releasing: true })
+  const current = list.unwinding?.current
+  if (current !== undefined) entries.push({ finalizer: current, releasing: true })
   for (let finalizer = list.newest; finalizer !== undefined; finalizer = finalizer.next) {
     entries.push({ finalizer, releasing: false })
   }

@@ -137,6 +137,7 @@ export function finish(scope: ScopeNode): void {
   scope.holdings = undefined
   scope.frame = outermostFrame
   if (parent !== undefined) removeChild(parent, scope)
+  scope.unwinding = undefined
   if (scope.outside > 0) reportOutliving(scope)
   if (scopeClosed.hasSubscribers || detection.followed > 0) tellClosed(scope)
   if (parent?.extras !== undefined) for (const tell of parent.extras.whenChildCloses) tell(scope)

@@ -2,11 +2,11 @@
  * The release of one thing, outside of every scope's list: for what comes after its scope was unwound, or could not wait
  * for it, and for what no scope holds.
  */
-import type { Completion, ReleaseExit } from './completion.ts'
+import type { Completion } from './completion.ts'
 import { AwaitedContext, callInFrame, type Frame } from './context.ts'
 import { push, type Finalizer } from './finalizers.ts'
 import type { Scope } from './types.ts'
-import { unwind, type Unwindable, type Waiting } from './unwinding.ts'
+import { unwind, type Unwindable, type Unwinding } from './unwinding.ts'
 
 type Host = Pick<Unwindable, 'scope' | 'disposeTimeout' | 'report'>
 
@@ -32,13 +32,10 @@ export function releaseList(newest: Finalizer, host: Host, completion: Completio
 export class Alone implements Unwindable {
   completion: Completion
   newest: Finalizer | undefined = undefined
-  current: Finalizer | undefined = undefined
-  shown: ReleaseExit | undefined = undefined
-  waiting: Waiting | undefined = undefined
+  unwinding: Unwinding | undefined = undefined
   running = false
   onFulfilled: ((value: unknown) => unknown) | undefined = undefined
   onRejected: ((error: unknown) => unknown) | undefined = undefined
-  listening = 0
   readonly late: boolean
   readonly #host: Host
 

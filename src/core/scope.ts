@@ -4,7 +4,7 @@
 import { cancel, cancellationOf, settleFailure } from './abort.ts'
 import { abortReason, type Cancellation } from './cancellation.ts'
 import { admitWork, closedError, register } from './admission.ts'
-import { Completion, type ReleaseExit } from './completion.ts'
+import { Completion } from './completion.ts'
 import { ambientIn, callInFrame, openFrame, type Ambient, type Frame } from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
@@ -18,7 +18,7 @@ import { drainScope, finish, runIn, type Body } from './life.ts'
 import { reportUnthrown } from './misuse.ts'
 import { checkFunction } from './options.ts'
 import type { Overrides } from './overrides.ts'
-import type { Settings } from './settings.ts'
+import { insideOf, type Settings } from './settings.ts'
 import { showAsText, snapshotOf } from './snapshot.ts'
 import { bindStream } from './stream.ts'
 import type { Job, OnClose, Tasks } from './tasks.ts'
@@ -35,7 +35,7 @@ import type {
   ScopeState,
   Task,
 } from './types.ts'
-import type { Unwindable, Waiting } from './unwinding.ts'
+import type { Unwindable, Unwinding } from './unwinding.ts'
 import {
   allIn,
   bindTo,
@@ -59,7 +59,6 @@ export type Name = string | { toString(): string }
  */
 export class ScopeNode implements Scope, Ambient, Unwindable {
   readonly parent: ScopeNode | undefined
-  readonly kind: ScopeKind
   /** Its name, or what it is made of when somebody looks. */
   called: Name
   readonly settings: Settings
@@ -68,42 +67,34 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   frame: Frame
   completion: Completion
   newest: Finalizer | undefined = undefined
-  current: Finalizer | undefined = undefined
-  shown: ReleaseExit | undefined = undefined
-  waiting: Waiting | undefined = undefined
+  unwinding: Unwinding | undefined = undefined
   onFulfilled: ((value: unknown) => unknown) | undefined = undefined
   onRejected: ((error: unknown) => unknown) | undefined = undefined
-  listening = 0
   newestChild: ScopeNode | undefined = undefined
   older: ScopeNode | undefined = undefined
   newer: ScopeNode | undefined = undefined
   holdings: Holdings | undefined = undefined
   extras: Extras | undefined = undefined
-  /** How many things that were acquired in it, outside of its list, are still held. */
-  outside = 0
   readonly number: number = ++opened
   readonly openedAt: number = roughNow()
   closedAt: number | undefined = undefined
 
-  constructor(
-    parent: ScopeNode | undefined,
-    kind: ScopeKind,
-    called: Name,
-    settings: Settings,
-    frame: Frame,
-  ) {
+  constructor(parent: ScopeNode | undefined, called: Name, settings: Settings, frame: Frame) {
     this.parent = parent
-    this.kind = kind
     this.called = called
     this.settings = settings
     this.frame = frame
-    this.completion = kind === 'app' ? Completion.success : Completion.unknown
+    this.completion = parent === undefined ? Completion.success : Completion.unknown
     if (parent !== undefined) {
       addChild(parent, this)
       const barred = parent.cancellation?.barred
       if (barred !== undefined) this.abort(barred.reason)
       if (scopeOpened.hasSubscribers || detection.watching) tellOpened(this)
     }
+  }
+
+  get kind(): ScopeKind {
+    return this.settings.kind
   }
 
   /** Itself: what is ambient in it. */
@@ -143,6 +134,14 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
 
   get overrides(): Overrides | undefined {
     return this.extras?.overrides
+  }
+
+  get outside(): number {
+    return this.extras?.outside ?? 0
+  }
+
+  set outside(count: number) {
+    this.extended.outside = count
   }
 
   get aborted(): boolean {
@@ -267,16 +266,8 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
     reportUnthrown(this.settings.onError, error, this, resource, late)
   }
 
-  next(
-    kind: 'request' | 'scope' = this.nextKind,
-    called: Name = kind,
-    settings: Settings = this.settings,
-  ): ScopeNode {
-    return new ScopeNode(this, kind, called, settings, openFrame())
-  }
-
-  get nextKind(): 'request' | 'scope' {
-    return this.kind === 'app' ? 'request' : 'scope'
+  next(settings: Settings = insideOf(this.settings), called: Name = settings.kind): ScopeNode {
+    return new ScopeNode(this, called, settings, openFrame())
   }
 }
 

@@ -12,7 +12,7 @@ import { Instance } from './instance.ts'
 import type { Definition } from './resource.ts'
 import { ScopeNode } from './scope.ts'
 import { defaults } from './settings.ts'
-import { Waiting } from './unwinding.ts'
+import { Unwinding } from './unwinding.ts'
 
 let kept: readonly object[] | undefined
 
@@ -22,14 +22,14 @@ export function keepShapes(): void {
 
 /** Nobody sees them: the scope has no parent, and is no app. */
 function examples(): object[] {
-  const scope = new ScopeNode(undefined, 'scope', 'example', defaults, outermostFrame)
+  const scope = new ScopeNode(undefined, 'example', defaults, outermostFrame)
   // All that is looked at while nothing is acquired; a real one would be counted among those of the program.
   const definition = { name: 'example', lifetime: 'scope' } as Definition<unknown>
   const instance = new Instance(definition, scope, undefined)
   return [
     scope,
     new Finalizer(ignore, undefined, ignore, undefined),
-    new Waiting(scope),
+    new Unwinding(scope),
     instance,
     new Context(instance),
     new Holdings(),

@@ -8,24 +8,20 @@ import { detection } from './detection.ts'
 import { isThenable } from './dispose.ts'
 import { DisposeTimeoutError } from './errors.ts'
 import { released } from './events.ts'
-import type { Finalizer, List } from './finalizers.ts'
+import type { Ending, Finalizer, List } from './finalizers.ts'
 import { Patience, timersAreReplaced } from './patience.ts'
 import { tellReleased, tellReleasing, tellTimeout } from './telling.ts'
 
 /** Whoever has a list: what it holds, and how things ended, as changed by the releases that already ran. */
 export interface Unwindable extends List {
   completion: Completion
-  /** What that one was shown of the completion, if it looked. */
-  shown: ReleaseExit | undefined
-  /** Made for the first release that has to be waited for. */
-  waiting: Waiting | undefined
+  /** Made for the first release. */
+  unwinding: Unwinding | undefined
   /** The body that it ends with has not settled. */
   running: boolean
   /** What listens to what is waited for: the body, and then each release. */
   onFulfilled: ((value: unknown) => unknown) | undefined
   onRejected: ((error: unknown) => unknown) | undefined
-  /** Counts those pairs: what an older one hears comes too late. The first one is numbered 0. */
-  listening: number
   /** Milliseconds for a release that sets none of its own. */
   readonly disposeTimeout: number
   /** Nobody waits for the result any more: what fails is reported. */
@@ -55,25 +51,38 @@ export function unwind(list: Unwindable): Promise<void> {
 export function begin(list: Unwindable): boolean {
   const draining = list.drain()
   if (draining === undefined) return releaseAll(list)
-  list.waiting ??= new Waiting(list)
-  const drained = (): unknown => goOn(list)
+  const unwinding = unwindingOf(list)
+  const drained = (): unknown => goOn(unwinding)
   draining.then(drained, drained)
   return false
 }
 
 /** Up to the first release that has to be waited for. @returns whether everything is released */
 export function releaseAll(list: Unwindable): boolean {
+  if (list.newest === undefined) {
+    list.finish()
+    return true
+  }
+  return releaseNext(unwindingOf(list))
+}
+
+function unwindingOf(list: Unwindable): Unwinding {
+  return (list.unwinding ??= new Unwinding(list))
+}
+
+function releaseNext(unwinding: Unwinding): boolean {
+  const { list } = unwinding
   for (;;) {
     const finalizer = list.newest
-    if (released.hasSubscribers || detection.followed > 0) tellNext(list)
-    list.current = finalizer
-    list.shown = undefined
+    if (released.hasSubscribers || detection.followed > 0) tellNext(unwinding)
+    unwinding.current = finalizer
+    unwinding.shown = undefined
     if (finalizer === undefined) break
     list.newest = finalizer.next
     try {
-      const release = finalizer.invoke(finalizer, list)
+      const release = finalizer.invoke(finalizer, unwinding)
       if (isThenable(release)) {
-        waitFor(list, Promise.resolve(release))
+        waitFor(unwinding, Promise.resolve(release))
         return false
       }
     } catch (error) {
@@ -87,11 +96,11 @@ export function releaseAll(list: Unwindable): boolean {
 /**
  * What a promise is to be resolved with when not everything is released yet: it settles when that is done, as `outcome`.
  */
-export function pendingEnd(list: Unwindable, value: unknown): Waiting {
+export function pendingEnd(list: Unwindable, value: unknown): Unwinding {
   // There is something to wait for.
-  const waiting = list.waiting as Waiting
-  waiting.value = value
-  return look(waiting)
+  const unwinding = list.unwinding as Unwinding
+  unwinding.value = value
+  return look(unwinding)
 }
 
 /** @throws what the completion owes to whoever waits */
@@ -101,7 +110,8 @@ export function outcome<V>({ completion, late }: Unwindable, value: V): V {
 }
 
 /** The current one is released, and the next one begins. */
-function tellNext({ scope, current, newest }: Unwindable): void {
+function tellNext({ list, current }: Unwinding): void {
+  const { scope, newest } = list
   if (scope === undefined) return
   if (current !== undefined) tellReleased(scope, current)
   if (newest !== undefined) tellReleasing(newest)
@@ -113,44 +123,53 @@ function fail(list: Unwindable, { traits, name }: Finalizer, error: unknown): vo
   else list.completion = list.completion.add(error, name)
 }
 
-function waitFor(list: Unwindable, release: Promise<unknown>): void {
-  list.waiting ??= new Waiting(list)
-  list.waiting.pending = release
+function waitFor(unwinding: Unwinding, release: Promise<unknown>): void {
+  const { list } = unwinding
+  unwinding.pending = release
   // While a body runs, its listeners wait for that.
-  if (list.onFulfilled === undefined || list.running) listen(list)
+  if (list.onFulfilled === undefined || list.running) listen(unwinding)
   void release.then(list.onFulfilled, list.onRejected)
-  if (timersAreReplaced()) bePatient(list.waiting)
+  if (timersAreReplaced()) bePatient(unwinding)
 }
 
-function listen(list: Unwindable): void {
-  list.listening += 1
-  const { listening } = list
+function listen(unwinding: Unwinding): void {
+  const { list } = unwinding
+  unwinding.listening += 1
+  const { listening } = unwinding
   list.onFulfilled = () => heard(list, listening)
   list.onRejected = (error) => heardFailure(list, listening, error)
 }
 
-export function heard(list: Unwindable, listening: number): unknown {
-  return listening === list.listening ? goOn(list) : undefined
+export function heard({ unwinding }: Unwindable, listening: number): unknown {
+  return unwinding?.listening === listening ? goOn(unwinding) : undefined
 }
 
 export function heardFailure(list: Unwindable, listening: number, error: unknown): unknown {
-  if (listening !== list.listening) return undefined
-  if (list.current !== undefined) fail(list, list.current, error)
-  return goOn(list)
+  const { unwinding } = list
+  if (unwinding?.listening !== listening) return undefined
+  if (unwinding.current !== undefined) fail(list, unwinding.current, error)
+  return goOn(unwinding)
 }
 
 /**
- * The wait for releases. Being a thenable is how the promise that was given out settles, and how a pending release is
- * looked at again: whoever resolves a promise with this makes the engine call `then` one turn of the microtask queue
- * later.
+ * The unwinding of one list: what is being released, and the wait for it. Being a thenable is how the promise that was
+ * given out settles, and how a pending release is looked at again: whoever resolves a promise with this makes the engine
+ * call `then` one turn of the microtask queue later.
  */
-export class Waiting {
+export class Unwinding implements Ending {
   readonly list: Unwindable
+  /** What is being released. */
+  current: Finalizer | undefined = undefined
+  /** What that was shown of the completion, if it looked. */
+  shown: ReleaseExit | undefined = undefined
+  /** What the promise is fulfilled with. */
   value: unknown = undefined
   /** The release that is waited for. */
   pending: Promise<unknown> | undefined = undefined
   /** That is its `destroy`, because it took too long itself. */
   destroying = false
+  /** Counts the pairs that listen: what an older one hears comes too late. The one of a body is numbered 0. */
+  listening = 0
   /** How many looks at what is pending are still to come. */
   looks = 0
   /** Made for a release that takes longer than a turn. */
@@ -161,6 +180,10 @@ export class Waiting {
 
   constructor(list: Unwindable) {
     this.list = list
+  }
+
+  get completion(): Completion {
+    return this.list.completion
   }
 
   // oxlint-disable-next-line unicorn/no-thenable -- see above; nobody outside of the core is given one
@@ -177,36 +200,34 @@ export class Waiting {
 }
 
 /** What was waited for is over. Called by a promise that nobody else sees. */
-function goOn(list: Unwindable): unknown {
-  // There was something to wait for.
-  const waiting = list.waiting as Waiting
-  waiting.pending = undefined
-  waiting.destroying = false
-  if (waiting.patience !== undefined) waiting.patience.stop()
-  if (!releaseAll(list)) return look(waiting)
-  waiting.ended = true
-  if (waiting.resolve !== undefined) deliver(waiting)
+function goOn(unwinding: Unwinding): unknown {
+  unwinding.pending = undefined
+  unwinding.destroying = false
+  if (unwinding.patience !== undefined) unwinding.patience.stop()
+  if (!releaseNext(unwinding)) return look(unwinding)
+  unwinding.ended = true
+  if (unwinding.resolve !== undefined) deliver(unwinding)
   return undefined
 }
 
 /** To be given to a promise, which then looks. */
-function look(waiting: Waiting): Waiting {
-  waiting.looks += 1
-  return waiting
+function look(unwinding: Unwinding): Unwinding {
+  unwinding.looks += 1
+  return unwinding
 }
 
-function deliver(waiting: Waiting): void {
-  const { value } = waiting
-  const { completion, late } = waiting.list
-  waiting.value = undefined
-  if (completion.throws && !late) waiting.reject?.(completion.error)
-  else waiting.resolve?.(value)
+function deliver(unwinding: Unwinding): void {
+  const { value } = unwinding
+  const { completion, late } = unwinding.list
+  unwinding.value = undefined
+  if (completion.throws && !late) unwinding.reject?.(completion.error)
+  else unwinding.resolve?.(value)
 }
 
-function bePatient(waiting: Waiting): void {
-  waiting.patience ??= new Patience(() => overrun(waiting))
-  const { list } = waiting
-  if (list.current !== undefined) waiting.patience.begin(timeFor(list, list.current))
+function bePatient(unwinding: Unwinding): void {
+  unwinding.patience ??= new Patience(() => overrun(unwinding))
+  const { list, current } = unwinding
+  if (current !== undefined) unwinding.patience.begin(timeFor(list, current))
 }
 
 function timeFor({ disposeTimeout }: Unwindable, { traits }: Finalizer): number {
@@ -214,38 +235,38 @@ function timeFor({ disposeTimeout }: Unwindable, { traits }: Finalizer): number 
 }
 
 /** The release had its time. Now its `destroy` has as much, and after that nothing is waited for. */
-function overrun(waiting: Waiting): void {
-  const { list, pending, destroying } = waiting
+function overrun(unwinding: Unwinding): void {
+  const { list, pending, destroying } = unwinding
   // Somebody waits for it.
-  const finalizer = list.current as Finalizer
+  const finalizer = unwinding.current as Finalizer
   const { name } = finalizer
   const ms = timeFor(list, finalizer)
-  listen(list)
+  listen(unwinding)
   pending?.catch((error: unknown) => list.report(plain(error), name, true))
   const why = new DisposeTimeoutError(destroying ? `destroy of ${name}` : name, ms)
   fail(list, finalizer, why)
   if (!destroying) {
     tellTimeout(list.scope, name, 'release', ms)
-    list.shown?.expire(why)
-    if (destroy(waiting, finalizer, why)) return
+    unwinding.shown?.expire(why)
+    if (destroy(unwinding, finalizer, why)) return
   }
   // Not here: what a timer calls is no promise, which would look.
-  void Promise.resolve().then(() => goOn(list))
+  void Promise.resolve().then(() => goOn(unwinding))
 }
 
 /** The forceful way, where there is one. @returns whether it has to be waited for */
-function destroy(waiting: Waiting, finalizer: Finalizer, why: DisposeTimeoutError): boolean {
-  const { list } = waiting
+function destroy(unwinding: Unwinding, finalizer: Finalizer, why: DisposeTimeoutError): boolean {
+  const { list } = unwinding
   // After an abandoned body, destroying was the release.
   if (list.completion.abandoned) return false
   try {
     // The type of the value follows from where it comes from, which the compiler does not see.
     const destroying = finalizer.traits?.destroy?.(finalizer.value as never, why)
     if (!isThenable(destroying)) return false
-    waiting.destroying = true
-    waiting.patience?.stop()
-    waitFor(list, Promise.resolve(destroying))
-    bePatient(waiting)
+    unwinding.destroying = true
+    unwinding.patience?.stop()
+    waitFor(unwinding, Promise.resolve(destroying))
+    bePatient(unwinding)
     return true
   } catch (error) {
     fail(list, finalizer, error)

@@ -14,7 +14,7 @@ import { abortSignal, bodyOf, checkFunction, checkOptions, expected, oneOf } fro
 import { Overrides } from './overrides.ts'
 import { definitionOf } from './resource.ts'
 import type { ScopeNode } from './scope.ts'
-import { inherit, scopeRules, servingWith } from './settings.ts'
+import { inherit, insideOf, scopeRules, servingWith } from './settings.ts'
 import { Tasks, type Job, type OnClose } from './tasks.ts'
 import type { Resource, ScopeOptions, Task } from './types.ts'
 
@@ -81,11 +81,10 @@ export function openIn(
   admitWork(scope, verb)
   if (scope.kind === 'app' && scope.state === 'draining' && !serving) throw closedError(scope, verb)
   if (options === undefined) return scope.next()
-  const kind = options.kind ?? scope.nextKind
   // Before there is a scope that would have to be closed.
   const overrides = options.overrides && Overrides.of(options.overrides)
-  const settings = inherit(scope.settings, options)
-  const child = scope.next(kind, options.name ?? kind, serving ? servingWith(settings) : settings)
+  const settings = inherit(insideOf(scope.settings), options)
+  const child = scope.next(serving ? servingWith(settings) : settings, options.name)
   if (overrides !== undefined) child.extended.overrides = overrides
   limit(child, options)
   return child
