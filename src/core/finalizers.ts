@@ -132,12 +132,24 @@ const nameless = new Map<Invoke, string>([
   [callDeferred, 'a deferred callback'],
 ])
 
-export function push(list: List, finalizer: Finalizer): void {
-  finalizer.next = list.newest
-  list.newest = finalizer
+/** @param before one that is released before it, where that is still there; by default all that are */
+export function push(list: List, finalizer: Finalizer, before?: Finalizer): void {
+  if (before !== undefined && isIn(list, before)) {
+    finalizer.next = before.next
+    before.next = finalizer
+  } else {
+    finalizer.next = list.newest
+    list.newest = finalizer
+  }
   if (acquired.hasSubscribers || detection.watching) {
     if (list.scope !== undefined) tellAcquired(list.scope, finalizer)
   }
+}
+
+function isIn({ newest }: List, finalizer: Finalizer): boolean {
+  let at = newest
+  while (at !== undefined && at !== finalizer) at = at.next
+  return at !== undefined
 }
 
 /** Takes out what was entered after `mark`: the newest, which leads to the others. */

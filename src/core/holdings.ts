@@ -9,6 +9,7 @@ import { ambient } from './context.ts'
 import { Completion } from './completion.ts'
 import { whenAborted } from './deadline.ts'
 import { detection } from './detection.ts'
+import { NotProvidedError } from './errors.ts'
 import { Instance, underway } from './instance.ts'
 import { readInput } from './inputs.ts'
 import { captive, noRequest } from './misuse.ts'
@@ -48,7 +49,7 @@ function find(
 ): Promise<unknown> {
   const { definition, declaredIn } = replacedIn(place, original, dependent)
   if (definition.fixed !== undefined) return given(definition.fixed.value, dependent)
-  if (definition.isInput) return given(readInput(place, definition), dependent)
+  if (definition.isInput) return given(provided(place, definition, dependent), dependent)
   const owner = innerOf(ownerOf(place, definition, dependent), declaredIn)
   const there = owner.holdings?.find(definition)
   if (there !== undefined && there.state === 'open') {
@@ -68,6 +69,22 @@ function find(
 function given(value: unknown, dependent: Instance | undefined): Promise<unknown> {
   dependent?.borrowFrom({ value })
   return Promise.resolve(value)
+}
+
+/**
+ * What a request brings with it. Inside an app resource there is no request: providing it there would not help.
+ * @throws `ERR_NOT_PROVIDED`, or there `ERR_CAPTIVE_DEPENDENCY`
+ */
+function provided(
+  place: ScopeNode,
+  definition: Definition<unknown>,
+  dependent: Instance | undefined,
+): unknown {
+  const there = readInput(place, definition)
+  if (there !== undefined) return there.value
+  const { name } = definition
+  if (dependent?.owner.kind === 'app') throw captive([...pathOf(dependent), name])
+  throw new NotProvidedError(name)
 }
 
 /** What another scope acquires is waited for only as long as this one goes on, and the caller's signal. */

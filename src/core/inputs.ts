@@ -2,7 +2,6 @@
  * What a request brings with it. A value is provided once in each scope, before it is read there, so that nobody has
  * seen another one.
  */
-import { NotProvidedError } from './errors.ts'
 import { refuseThenable } from './acquisition.ts'
 import { expected } from './options.ts'
 import { definitionOf, type Definition } from './resource.ts'
@@ -28,19 +27,22 @@ export function provideInput(scope: ScopeNode, key: Input<unknown>, value: unkno
   inputs.set(definition, { value })
 }
 
-/** @throws `ERR_NOT_PROVIDED` */
-export function readInput(scope: ScopeNode, definition: Definition<unknown>): unknown {
+/** What was provided in `scope` or above it, if anybody did. */
+export function readInput(
+  scope: ScopeNode,
+  definition: Definition<unknown>,
+): { readonly value: unknown } | undefined {
   const readers: ScopeNode[] = []
   for (let at: ScopeNode | undefined = scope; at !== undefined; at = at.parent) {
     const entry = at.extras?.inputs?.get(definition)
     if (entry !== undefined && entry !== 'read') {
       // Not before: who was told that there is none has seen no value.
       for (const reader of readers) inputsOf(reader).set(definition, 'read')
-      return entry.value
+      return entry
     }
     readers.push(at)
   }
-  throw new NotProvidedError(definition.name)
+  return undefined
 }
 
 function inputsOf({ extended }: ScopeNode): Inputs {

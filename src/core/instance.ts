@@ -47,6 +47,8 @@ export class Instance implements Traits {
   readonly since: number = roughNow()
   /** What is needed before it can complete. */
   waitsFor: Set<Instance> | undefined = undefined
+  /** Of the first that asked for it and did not wait. */
+  #dependentEntry: Finalizer | undefined = undefined
   #resolve: (value: unknown) => void = ignore
   #reject: (error: unknown) => void = ignore
   #stopTimer: () => void = ignore
@@ -187,12 +189,22 @@ export class Instance implements Traits {
       void this.#arriveLate(finalizer, this.#givenUp)
       return
     }
+    if (this.waitsFor !== undefined) this.#precede(finalizer ?? this.#dependentEntry, this.waitsFor)
     this.#settle()
     this.state = 'open'
-    if (finalizer !== undefined) push(this.owner, finalizer)
+    if (finalizer !== undefined) push(this.owner, finalizer, this.#dependentEntry)
     else if (detection.followed > 0) forgetNote(this)
     this.owner.holdings?.arrived(this)
     this.#resolve(value)
+  }
+
+  /** What it asked for and did not wait for comes later, and is released later all the same. */
+  #precede(entry: Finalizer | undefined, asked: ReadonlySet<Instance>): void {
+    for (const other of asked) {
+      if (other.owner === this.owner && other.state === 'acquiring') {
+        other.#dependentEntry ??= entry
+      }
+    }
   }
 
   async #arriveLate(finalizer: Finalizer | undefined, completion: Completion): Promise<void> {

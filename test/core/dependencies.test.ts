@@ -6,6 +6,7 @@ import {
   CircularDependencyError,
   currentScope,
   inject,
+  input,
   resource,
   type AcquireContext,
   type Resource,
@@ -235,6 +236,23 @@ for (const [through, [middle = connection]] of captives) {
     assert.deepEqual(error.path, path)
   })
 }
+
+test('an app resource that reads what a request brings is a captive, and not a request without that', async (t) => {
+  const { app } = setUp(t)
+  const tenant = input<string>('tenant')
+  const cache = resource({ name: 'cache', lifetime: 'app', acquire: ({ get }) => get(tenant) })
+  const error = await rejection(
+    app.run((scope) => {
+      scope.provide(tenant, 'acme')
+      return scope.get(cache)
+    }),
+  )
+  assert.ok(error instanceof CaptiveDependencyError)
+  assert.deepEqual(error.path, ['cache', 'tenant'])
+  assert.ok((await rejection(app.warmUp(cache))) instanceof CaptiveDependencyError)
+  app.provide(tenant, 'everybody')
+  assert.equal(await app.run((scope) => scope.get(cache)), 'everybody')
+})
 
 test('the path to a captive begins at the app resource, whoever asked for that', async (t) => {
   const { app } = setUp(t)
