@@ -31,6 +31,10 @@ export class Context implements AcquireContext, Ambient {
     return this.instance.state === 'acquiring'
   }
 
+  get neededBy(): Instance | undefined {
+    return this.awaited ? this.instance : undefined
+  }
+
   get signal(): AbortSignal {
     return this.scope.signal
   }

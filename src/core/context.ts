@@ -3,6 +3,7 @@
  * callback, so that nothing leaks into a caller. The storage is shared by every copy of this package in the process.
  */
 import { AsyncLocalStorage, AsyncResource, executionAsyncId } from 'node:async_hooks'
+import type { Instance } from './instance.ts'
 import type { Resource, Scope } from './types.ts'
 
 /** What is ambient: a scope, or an acquisition inside one, whose `get` also records the dependency. */
@@ -10,16 +11,20 @@ export interface Ambient {
   readonly scope: Scope
   /** Closing the scope waits for whoever runs in this. */
   readonly awaited?: boolean
+  /** What cannot be there before this has ended: it is being acquired, and waits for this. */
+  readonly neededBy?: Instance | undefined
   get<T>(resource: Resource<T>): Promise<T>
 }
 
 /** Ambient inside what its scope waits for: a task, or the release of what came too late. */
 export class AwaitedContext implements Ambient {
   readonly scope: Scope
+  readonly neededBy: Instance | undefined
   awaited = true
 
-  constructor(scope: Scope) {
+  constructor(scope: Scope, neededBy?: Instance) {
     this.scope = scope
+    this.neededBy = neededBy
   }
 
   get<T>(resource: Resource<T>): Promise<T> {

@@ -3,6 +3,7 @@
  */
 import type { Cancellation } from './cancellation.ts'
 import type { Inputs } from './inputs.ts'
+import type { Instance } from './instance.ts'
 import type { Overrides } from './overrides.ts'
 import type { ScopeNode } from './scope.ts'
 import type { Tasks } from './tasks.ts'
@@ -12,6 +13,8 @@ export class Extras {
   tasks: Tasks | undefined = undefined
   overrides: Overrides | undefined = undefined
   inputs: Inputs | undefined = undefined
+  /** What runs it while being acquired. */
+  neededBy: Instance | undefined = undefined
   /** How many streams are bound here or below. */
   streams = 0
   /** The body has settled, and the scope is open for its streams alone. */

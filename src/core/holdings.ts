@@ -30,21 +30,20 @@ export function obtain<T>(
   dependent: Instance | undefined,
   signal: AbortSignal | undefined,
 ): Promise<T> {
+  // Whoever asks a scope inside an acquire function depends on what it gets, as with `context.get`.
+  const caller = underway.count === 0 ? undefined : ambient()
+  const asking = dependent ?? (caller instanceof Context ? caller.neededBy : undefined)
+  const needing = asking ?? caller?.neededBy
   // Everything that this definition can give is a T by the signatures of `resource`, `provide` and `override`.
-  return find(place, definition, dependent ?? acquiring(), signal) as Promise<T>
+  return find(place, definition, asking, needing, signal) as Promise<T>
 }
 
-/** Whoever asks a scope inside an acquire function depends on what it gets, as with `context.get`. */
-function acquiring(): Instance | undefined {
-  if (underway.count === 0) return undefined
-  const caller = ambient()
-  return caller instanceof Context && caller.awaited ? caller.instance : undefined
-}
-
+/** @param needing what is being acquired and waits for whoever asks, be it as a dependent or by a `run` inside of it */
 function find(
   place: ScopeNode,
   original: Definition<unknown>,
   dependent: Instance | undefined,
+  needing: Instance | undefined,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
   const { definition, declaredIn } = replacedIn(place, original, dependent)
@@ -58,7 +57,7 @@ function find(
   }
   const instance = there ?? acquire(owner, definition, dependent)
   dependent?.borrowFrom(instance)
-  if (dependent !== undefined) waitFor(dependent, instance)
+  if (needing !== undefined) waitFor(needing, instance)
   if (instance.state === 'unstarted') instance.start()
   if (owner !== place || signal !== undefined) return waitHere(place, instance, signal)
   instance.heard = true

@@ -148,6 +148,7 @@ export function finish(scope: ScopeNode): void {
 function finishExtras(extras: Extras): void {
   extras.cancellation?.release()
   extras.inputs = undefined
+  extras.neededBy = undefined
   extras.tasks = undefined
   extras.parked = false
   extras.whenChildCloses = []

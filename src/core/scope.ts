@@ -13,7 +13,7 @@ import { Extras } from './extras.ts'
 import { callDeferred, callRelease, disposalOf, Finalizer } from './finalizers.ts'
 import type { Holdings } from './holdings.ts'
 import { provideInput } from './inputs.ts'
-import type { Instance } from './instance.ts'
+import { underway, type Instance } from './instance.ts'
 import { drainScope, finish, runIn, type Body } from './life.ts'
 import { reportUnthrown } from './misuse.ts'
 import { checkFunction } from './options.ts'
@@ -136,6 +136,12 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
     return this.extras?.overrides
   }
 
+  get neededBy(): Instance | undefined {
+    let at: ScopeNode | undefined = this
+    while (at !== undefined && at.extras?.neededBy === undefined) at = at.parent
+    return at?.extras?.neededBy
+  }
+
   get outside(): number {
     return this.extras?.outside ?? 0
   }
@@ -200,8 +206,12 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   run<R>(first: ScopeOptions | Body<R>, second?: Body<R>): Promise<R> {
-    // What most calls are, in few words, so that it becomes part of the code of whoever calls.
-    const alone = typeof first === 'function' && second === undefined && this.state === 'open'
+    // What most calls are where nothing is being acquired, in few words, so that it becomes part of the code of whoever calls.
+    const alone =
+      typeof first === 'function' &&
+      second === undefined &&
+      this.state === 'open' &&
+      underway.count === 0
     return alone ? runIn(this.next(), first) : runWith(this, first, second)
   }
 

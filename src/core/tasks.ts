@@ -5,6 +5,7 @@
 import { cancel } from './abort.ts'
 import { AwaitedContext, enterFrame, openFrame } from './context.ts'
 import { isEcho, isObject } from './dispose.ts'
+import type { Instance } from './instance.ts'
 import type { ScopeNode } from './scope.ts'
 import type { MaybePromise, Task } from './types.ts'
 
@@ -49,7 +50,8 @@ export class Tasks {
     return Object.assign(promise, { abort: (reason?: unknown): void => stopper.abort(reason) })
   }
 
-  async all(jobs: readonly Job<unknown>[]): Promise<unknown[]> {
+  /** @param neededBy what is being acquired and waits for them */
+  async all(jobs: readonly Job<unknown>[], neededBy: Instance | undefined): Promise<unknown[]> {
     const stopper = new AbortController()
     let first: { readonly error: unknown } | undefined
     const fail = (error: unknown): void => {
@@ -62,7 +64,7 @@ export class Tasks {
       }
     }
     const results = await Promise.allSettled(
-      jobs.map((job) => this.#start(job, { stopper, onClose: 'await' }, fail)),
+      jobs.map((job) => this.#start(job, { stopper, onClose: 'await' }, fail, neededBy)),
     )
     if (first !== undefined) throw first.error
     // Otherwise there is a first one that failed.
@@ -96,11 +98,16 @@ export class Tasks {
   }
 
   /** The task counts as running until `onFailure` has been told. */
-  async #start<R>(job: Job<R>, work: Work, onFailure: (error: unknown) => void): Promise<R> {
+  async #start<R>(
+    job: Job<R>,
+    work: Work,
+    onFailure: (error: unknown) => void,
+    neededBy?: Instance,
+  ): Promise<R> {
     const { stopper } = work
     if (this.#scope.aborted) stopper.abort(this.#scope.signal.reason)
     this.#running.add(work)
-    const context = new AwaitedContext(this.#scope)
+    const context = new AwaitedContext(this.#scope, neededBy)
     try {
       return await enterFrame(openFrame(), context, callJob<R>, job, stopper.signal)
     } catch (error) {

@@ -3,12 +3,12 @@
  */
 import { abortChildren, announceDrain, limit } from './abort.ts'
 import { admitWork, closedError } from './admission.ts'
-import { ambientIn, callInFrame } from './context.ts'
+import { ambient, ambientIn, callInFrame } from './context.ts'
 import { conclude } from './drain.ts'
 import { ShutdownError } from './errors.ts'
 import { whenEnded } from './extras.ts'
 import { obtain } from './holdings.ts'
-import type { Instance } from './instance.ts'
+import { underway, type Instance } from './instance.ts'
 import { awaitsCaller, runIn, type Body } from './life.ts'
 import { abortSignal, bodyOf, checkFunction, checkOptions, expected, oneOf } from './options.ts'
 import { Overrides } from './overrides.ts'
@@ -90,7 +90,12 @@ export function openIn(
   return child
 }
 
-/** `run` with options, or where it cannot run. */
+/** What is being acquired where the caller is, and will not be there before the caller has ended. */
+function aroundCaller(): Instance | undefined {
+  return underway.count === 0 ? undefined : ambient()?.neededBy
+}
+
+/** `run` with options, where something is being acquired, or where it cannot run. */
 export function runWith<R>(
   scope: ScopeNode,
   first: ScopeOptions | Body<R>,
@@ -99,7 +104,10 @@ export function runWith<R>(
   try {
     const body = bodyOf<Body<R>>('run()', first, second)
     const options = typeof first === 'function' ? undefined : first
-    return runIn(openIn(scope, 'run()', options, false), body)
+    const neededBy = aroundCaller()
+    const child = openIn(scope, 'run()', options, false)
+    if (neededBy !== undefined) child.extended.neededBy = neededBy
+    return runIn(child, body)
   } catch (error) {
     // Whatever was thrown is passed on.
     return Promise.reject(error)
@@ -135,7 +143,7 @@ export async function allIn<const F extends readonly Job<unknown>[]>(
   if (!Array.isArray(tasks)) throw expected('the argument of all()', 'an array of functions', tasks)
   for (const task of tasks) checkFunction('each task given to all()', task)
   // In the order of the tasks, as the type says.
-  return (await tasksOf(scope).all(tasks)) as Results<F>
+  return (await tasksOf(scope).all(tasks, aroundCaller())) as Results<F>
 }
 
 function tasksOf(scope: ScopeNode): Tasks {

@@ -69,6 +69,57 @@ test('a circle is found behind what was needed and is there already', async (t) 
   assert.deepEqual(error.path, ['a', 'b', 'a'])
 })
 
+for (const [name, through] of Object.entries({
+  'a nested run': (scope: Scope, ask: () => Promise<unknown>) => scope.run(ask),
+  'a run in a run': (scope: Scope, ask: () => Promise<unknown>) =>
+    scope.run((inner) => inner.run({ name: 'deep' }, ask)),
+  'all()': (scope: Scope, ask: () => Promise<unknown>) => scope.all([ask]),
+  'all() in a nested run': (scope: Scope, ask: () => Promise<unknown>) =>
+    scope.run((inner) => inner.all([ask])),
+})) {
+  test(`a circle through ${name} inside an acquire function is reported with its path`, async (t) => {
+    const { app } = setUp(t)
+    const a: Resource<unknown> = resource({
+      name: 'a',
+      acquire: ({ scope }) => through(scope, () => inject(b)),
+    })
+    const b: Resource<unknown> = resource({ name: 'b', acquire: ({ get }) => get(a) })
+    const error = await within(rejection(app.run((scope) => scope.get(a))))
+    assert.ok(error instanceof CircularDependencyError)
+    assert.deepEqual(error.path, ['a', 'b', 'a'])
+  })
+
+  test(`what a resource needs through ${name} may be needed by others too`, async (t) => {
+    const { app, tracker } = setUp(t)
+    const shared = tracker.resource('shared', { lifetime: 'app' })
+    const one = tracker.resource('one', {
+      onAcquire: ({ scope }) => through(scope, () => inject(shared)),
+    })
+    const two = tracker.resource('two', { onAcquire: ({ get }) => get(shared) })
+    await app.run((scope) => Promise.all([scope.get(one), scope.get(two)]))
+    assert.equal(tracker.events.filter((event) => event === '+shared').length, 1)
+  })
+}
+
+test('what goes on behind an acquire function may wait for what that acquires', async (t) => {
+  const { app } = setUp(t)
+  let seen: Promise<unknown> | undefined
+  const pool: Resource<{ readonly name: string }> = resource({
+    name: 'pool',
+    async acquire({ scope }) {
+      seen = scope.fork(() => inject(pool))
+      await quiet()
+      return { name: 'pool' }
+    },
+  })
+  const held = await app.run(async (scope) => {
+    const got = await scope.get(pool)
+    assert.equal(await seen, got)
+    return got
+  })
+  assert.equal(held.name, 'pool')
+})
+
 test('a resource that needs itself is a circle', async (t) => {
   const { app } = setUp(t)
   const self: Resource<unknown> = resource({ name: 'self', acquire: ({ get }) => get(self) })
