@@ -10,10 +10,16 @@ import { callWithValue, Finalizer, knowDisposer, push, type Traits } from './fin
 import { Kind, ticketFor, type Ticket } from './held.ts'
 import { reportUnthrown, scopeClosed, title } from './misuse.ts'
 import { checkOptions, expected, longestDelay, milliseconds, text } from './options.ts'
-import { Alone } from './release-alone.ts'
 import { defaults } from './settings.ts'
 import type { Held, Scope } from './types.ts'
-import { unwind } from './unwinding.ts'
+import { unwind, type Unwindable, type Unwinding } from './unwinding.ts'
+
+interface Options {
+  name?: string
+  disposeTimeout?: number
+}
+
+const rules = { name: text, disposeTimeout: milliseconds }
 
 /**
  * Anything with a close, for `await using`. Released once; a second dispose waits for the first.
@@ -28,17 +34,13 @@ import { unwind } from './unwinding.ts'
  *   5_000, or what a scope that holds it has for each release, if that is less.
  * @throws {TypeError} for unknown or wrong options
  */
-export function hold<T>(
-  value: T,
-  release: (value: T) => unknown,
-  options?: { name?: string; disposeTimeout?: number },
-): Held<T> {
+export function hold<T>(value: T, release: (value: T) => unknown, options?: Options): Held<T> {
   if (typeof release !== 'function') {
     throw expected('the second argument of hold()', 'a release function', release)
   }
-  checkOptions('hold()', options, { name: text, disposeTimeout: milliseconds })
+  if (options !== undefined) checkOptions('hold()', options, rules)
   Hold.know()
-  return new Hold(value, release, options ?? {})
+  return new Hold(value, release, options)
 }
 
 /**
@@ -72,47 +74,79 @@ export function closingScope(): Scope | undefined {
   return scope?.state === 'open' ? undefined : scope
 }
 
-/** It may live as long as the program: only its scope says when it should have been released. */
-const heldValue = { leakAfter: Infinity }
+/** Each may live as long as the program: only its scope says when it should have been released. */
+const kinds = new Map<string, Kind>()
+
+/** Names are looked up once, as far as they are few. */
+function kindOf(name: string): Kind {
+  const known = kinds.get(name)
+  if (known !== undefined) return known
+  const kind = new Kind(name, { leakAfter: Infinity })
+  if (kinds.size < 100) kinds.set(name, kind)
+  return kind
+}
+
+/** A list of one: what is held, how long its release may take, and what it is called. */
+class Holding implements Unwindable, Traits {
+  completion: Completion = Completion.success
+  newest: Finalizer | undefined = undefined
+  unwinding: Unwinding | undefined = undefined
+  readonly running = false
+  onFulfilled: Unwindable['onFulfilled'] = undefined
+  onRejected: Unwindable['onRejected'] = undefined
+  readonly scope = undefined
+  readonly late = false
+  readonly name: string
+  readonly disposeTimeout: number
+  /** For a scope that releases it. Where it has a bound of its own, it keeps that itself. */
+  readonly #inScope: Traits['disposeTimeout']
+
+  constructor(name: string, own: number | undefined) {
+    this.name = name
+    this.disposeTimeout = own ?? defaults.disposeTimeout
+    this.#inScope = own === undefined ? undefined : longestDelay
+  }
+
+  get inScope(): Traits {
+    return { name: this.name, disposeTimeout: this.#inScope }
+  }
+
+  report(error: unknown): void {
+    reportUnthrown(undefined, error, undefined, this.name, true)
+  }
+
+  drain(): undefined {}
+  finish(): void {}
+}
 
 class Hold<T> implements Held<T> {
-  readonly #list: Alone
-  /** For a scope that releases it. Where it has a bound of its own, it keeps that itself. */
-  readonly #traits: Traits
+  readonly #list: Holding
   #disposing: Promise<void> | undefined = undefined
   #closedBy: Scope | undefined = undefined
   readonly #ticket: Ticket | undefined
 
-  constructor(
-    value: T,
-    release: (value: T) => unknown,
-    { name = 'value', disposeTimeout: own }: { name?: string; disposeTimeout?: number },
-  ) {
-    this.#traits = { name, disposeTimeout: own === undefined ? undefined : longestDelay }
-    const report = (error: unknown): void => reportUnthrown(undefined, error, undefined, name, true)
-    const disposeTimeout = own ?? defaults.disposeTimeout
-    this.#list = new Alone({ scope: undefined, disposeTimeout, report }, Completion.success, false)
-    push(this.#list, new Finalizer(callWithValue, value, release, { name }))
-    this.#ticket = ticketFor(new Kind(name, heldValue))
+  constructor(value: T, release: (value: T) => unknown, options: Options | undefined) {
+    const name = options?.name ?? 'value'
+    const list = new Holding(name, options?.disposeTimeout)
+    push(list, new Finalizer(callWithValue, value, release, list))
+    this.#list = list
+    this.#ticket = ticketFor(kindOf(name))
     this.#ticket?.held(this)
   }
 
   get value(): T {
-    const { newest } = this.#list
+    const { newest, name } = this.#list
     // What is still to be released is what it was made with.
     if (newest !== undefined) return newest.value as T
     const scope = this.#closedBy
-    const what = `The held "${this.#traits.name}"`
-    throw disposedError(what, scope && scopeClosed(scope, 'value', undefined))
+    throw disposedError(`The held "${name}"`, scope && scopeClosed(scope, 'value', undefined))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    if (this.#disposing !== undefined) return this.#disposing
+    if (this.#disposing !== undefined) return this.#disposing.catch(ignore)
     this.#closedBy = closingScope()
     this.#ticket?.released()
-    const disposing = unwind(this.#list)
-    this.#disposing = disposing.catch(() => {})
-    return disposing
+    return (this.#disposing = unwind(this.#list))
   }
 
   /** Not when the class is made: then no bundle could leave it out where nothing is held. */
@@ -121,6 +155,8 @@ class Hold<T> implements Held<T> {
   }
 
   static #traitsOf(this: void, handle: object): Traits | undefined {
-    return #traits in handle ? { ...handle.#traits } : undefined
+    return #list in handle ? handle.#list.inScope : undefined
   }
 }
+
+function ignore(): void {}

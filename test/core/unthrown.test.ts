@@ -155,6 +155,15 @@ test('the error of a close that nobody awaits is not swallowed', async () => {
   )
 })
 
+test('the error of disposing something held that nobody awaits is not swallowed', async () => {
+  const lines = await script(`
+    void hold({}, () => { throw new Error('D') })[Symbol.asyncDispose]()
+    await turn()
+    await turn()
+  `)
+  assert.deepEqual(lines, ['unhandled D'])
+})
+
 test('the error of a nested run that nobody awaits is not swallowed when its parent ends first', async () => {
   const lines = await script(`
     const app = createApp({ onError: (error) => console.log('reported', error.message) })
