@@ -3,16 +3,16 @@
  * reference is `#private`, cut before the release begins, and a use after that names what was used.
  */
 import { Completion } from './completion.ts'
-import { ambient } from './context.ts'
+import { ambient, outermostFrame } from './context.ts'
 import { DisposedError } from './errors.ts'
 import { usedAfterRelease } from './events.ts'
 import { callWithValue, Finalizer, knowDisposer, push, type Traits } from './finalizers.ts'
-import { Kind, ticketFor, type Ticket } from './held.ts'
+import { Kind, Ticket, ticketFor } from './held.ts'
 import { reportUnthrown, scopeClosed, title } from './misuse.ts'
 import { checkOptions, expected, longestDelay, milliseconds, text } from './options.ts'
 import { defaults } from './settings.ts'
 import type { Held, Scope } from './types.ts'
-import { unwind, type Unwindable, type Unwinding } from './unwinding.ts'
+import { unwind, Unwinding, type Unwindable } from './unwinding.ts'
 
 interface Options {
   name?: string
@@ -39,8 +39,14 @@ export function hold<T>(value: T, release: (value: T) => unknown, options?: Opti
     throw expected('the second argument of hold()', 'a release function', release)
   }
   if (options !== undefined) checkOptions('hold()', options, rules)
-  Hold.know()
-  return new Hold(value, release, options)
+  prepared ??= Hold.prepare()
+  const name = options?.name ?? 'value'
+  const list = new Holding(name, options?.disposeTimeout)
+  push(list, new Finalizer(callWithValue, value, release, list))
+  const ticket = ticketFor(kindOf(name))
+  const held = new Hold<T>(list, ticket)
+  ticket?.held(held)
+  return held
 }
 
 /**
@@ -73,6 +79,8 @@ export function closingScope(): Scope | undefined {
   const scope = ambient()?.scope
   return scope?.state === 'open' ? undefined : scope
 }
+
+let prepared: readonly object[] | undefined
 
 /** Each may live as long as the program: only its scope says when it should have been released. */
 const kinds = new Map<string, Kind>()
@@ -125,13 +133,9 @@ class Hold<T> implements Held<T> {
   #closedBy: Scope | undefined = undefined
   readonly #ticket: Ticket | undefined
 
-  constructor(value: T, release: (value: T) => unknown, options: Options | undefined) {
-    const name = options?.name ?? 'value'
-    const list = new Holding(name, options?.disposeTimeout)
-    push(list, new Finalizer(callWithValue, value, release, list))
+  constructor(list: Holding, ticket: Ticket | undefined) {
     this.#list = list
-    this.#ticket = ticketFor(kindOf(name))
-    this.#ticket?.held(this)
+    this.#ticket = ticket
   }
 
   get value(): T {
@@ -149,9 +153,18 @@ class Hold<T> implements Held<T> {
     return (this.#disposing = unwind(this.#list))
   }
 
-  /** Not when the class is made: then no bundle could leave it out where nothing is held. */
-  static know(): void {
+  /**
+   * With the first one, and not when the class is made: then no bundle could leave it out where nothing is held.
+   * @returns one of each of what every other one makes and drops (docs/decisions/shapes-that-stay.md)
+   */
+  static prepare(): readonly object[] {
     knowDisposer(this.prototype[Symbol.asyncDispose], this.#traitsOf)
+    const list = new Holding('example', undefined)
+    const finalizer = new Finalizer(callWithValue, undefined, ignore, list)
+    return outermostFrame.runInAsyncScope(() => {
+      const ticket = new Ticket(kindOf('value'))
+      return [new Hold(list, ticket), finalizer, new Unwinding(list)]
+    })
   }
 
   static #traitsOf(this: void, handle: object): Traits | undefined {

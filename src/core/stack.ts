@@ -42,6 +42,7 @@ export class DisposableStack {
   #newest: DisposableResource | undefined = undefined
 
   constructor() {
+    keepShapes()
     // 2. OrdinaryCreateFromConstructor(NewTarget, "%DisposableStack.prototype%", …)
     if (new.target !== DisposableStack) fallBack(this, new.target, DisposableStack)
   }
@@ -151,6 +152,7 @@ export class AsyncDisposableStack {
   #newest: DisposableResource | undefined = undefined
 
   constructor() {
+    keepShapes()
     // 2. OrdinaryCreateFromConstructor(NewTarget, "%AsyncDisposableStack.prototype%", …)
     if (new.target !== AsyncDisposableStack) fallBack(this, new.target, AsyncDisposableStack)
   }
@@ -238,6 +240,16 @@ export class AsyncDisposableStack {
   static {
     finish(this.prototype, Symbol.asyncDispose, 'disposeAsync', 'AsyncDisposableStack')
   }
+}
+
+/** One of each of what every other one makes and drops (docs/decisions/shapes-that-stay.md). */
+let kept: readonly object[] | undefined
+
+function keepShapes(): void {
+  if (kept !== undefined) return
+  // It is called by the constructors that it calls.
+  kept = []
+  kept = [new DisposableStack(), new AsyncDisposableStack(), addDeferred(keepShapes, undefined)]
 }
 
 /** What a class body cannot say: a second name for one function, and a data property that is not enumerable. */

@@ -162,3 +162,39 @@ test('a collection of all garbage, between two requests, leaves what was compile
     [],
   )
 })
+
+test('nor does one between two that are held without a scope', async () => {
+  const names = await givenUp({
+    before: 'const end = async () => {}',
+    act: 'await hold({}, end)[Symbol.asyncDispose]()',
+    times: 60_000,
+    rounds: 5,
+  })
+  const own = 'hold Hold Holding Ticket held released releaseNext waitFor Unwinding push'.split(' ')
+  assert.deepEqual(
+    own.filter((name) => names.includes(name)),
+    [],
+  )
+})
+
+test('nor does one between two of the standard’s stacks', async () => {
+  const names = await givenUp({
+    before: `
+      import { AsyncDisposableStack } from 'unwind/stack'
+      const handle = { async [Symbol.asyncDispose]() {} }`,
+    act: `
+      const stack = new AsyncDisposableStack()
+      stack.use(handle)
+      await stack.disposeAsync()`,
+    times: 60_000,
+    rounds: 5,
+  })
+  const own =
+    'AsyncDisposableStack use addAsync DisposableResource disposeAsync disposeResourcesAsync'.split(
+      ' ',
+    )
+  assert.deepEqual(
+    own.filter((name) => names.includes(name)),
+    [],
+  )
+})
