@@ -3,15 +3,21 @@
  * it collects garbage and none of that shape is left, and with it all code that it has compiled for them: without these, a
  * service would be slow after each quiet moment (docs/decisions/shapes-that-stay.md).
  */
-import { Context } from './acquisition.ts'
+import { Context, SpecAcquisition } from './acquisition.ts'
+import { Cancellation } from './cancellation.ts'
 import { Completion, ReleaseExit } from './completion.ts'
-import { outermostFrame } from './context.ts'
+import { AwaitedContext, outermostFrame } from './context.ts'
+import { Extras } from './extras.ts'
 import { Finalizer } from './finalizers.ts'
+import { generatorAcquisition } from './generator.ts'
 import { Holdings } from './holdings.ts'
 import { Instance } from './instance.ts'
+import { Patience } from './patience.ts'
 import type { Definition } from './resource.ts'
 import { ScopeNode } from './scope.ts'
 import { defaults } from './settings.ts'
+import { Tasks } from './tasks.ts'
+import type { Exit } from './types.ts'
 import { Unwinding } from './unwinding.ts'
 
 let kept: readonly object[] | undefined
@@ -26,15 +32,27 @@ function examples(): object[] {
   // All that is looked at while nothing is acquired; a real one would be counted among those of the program.
   const definition = { name: 'example', lifetime: 'scope' } as Definition<unknown>
   const instance = new Instance(definition, scope, undefined)
+  const context = new Context(instance)
   return [
     scope,
     new Finalizer(ignore, undefined, ignore, undefined),
     new Unwinding(scope),
     instance,
-    new Context(instance),
+    context,
+    new SpecAcquisition('example', { acquire: ignore }, context),
+    generatorAcquisition('example', example, context),
     new Holdings(),
     new ReleaseExit(Completion.success),
+    new Patience(ignore),
+    new Extras(),
+    new Cancellation(),
+    new Tasks(scope),
+    new AwaitedContext(scope),
   ]
+}
+
+function* example(): Generator<undefined, void, Exit> {
+  yield
 }
 
 function ignore(): void {}
