@@ -1,7 +1,9 @@
 /**
- * What is being acquired for what, and what waits for what: how a circle and a captive are found, and told with their path.
+ * What is being acquired for what, and what waits for what: how a circle and a captive are found, and told with their
+ * path; and what is to be released after whom.
  */
 import { CircularDependencyError } from './errors.ts'
+import type { Finalizer } from './finalizers.ts'
 import type { Instance } from './instance.ts'
 import type { Definition } from './resource.ts'
 
@@ -15,6 +17,20 @@ export function waitFor(instance: Instance, other: Instance): void {
   if (back !== undefined) throw new CircularDependencyError([...back, other.name])
   instance.waitsFor ??= new Set()
   instance.waitsFor.add(other)
+  if (instance.releasedAfter !== undefined) releaseAfter(instance.releasedAfter, instance)
+}
+
+/** What `instance` needs and has not got yet comes later than `entries`, and is to be released later all the same. */
+export function releaseAfter(entries: ReadonlySet<Finalizer>, instance: Instance): void {
+  for (const other of instance.waitsFor ?? []) {
+    const isLate = other.state === 'acquiring' || other.state === 'unstarted'
+    // Another owner's list is another unwinding.
+    if (!isLate || other.owner !== instance.owner) continue
+    const known = (other.releasedAfter ??= new Set())
+    const { size } = known
+    for (const entry of entries) known.add(entry)
+    if (known.size > size) releaseAfter(entries, other)
+  }
 }
 
 /**

@@ -132,24 +132,39 @@ const nameless = new Map<Invoke, string>([
   [callDeferred, 'a deferred callback'],
 ])
 
-/** @param before one that is released before it, where that is still there; by default all that are */
-export function push(list: List, finalizer: Finalizer, before?: Finalizer): void {
-  if (before !== undefined && isIn(list, before)) {
-    finalizer.next = before.next
-    before.next = finalizer
-  } else {
-    finalizer.next = list.newest
-    list.newest = finalizer
-  }
-  if (acquired.hasSubscribers || detection.watching) {
-    if (list.scope !== undefined) tellAcquired(list.scope, finalizer)
-  }
+export function push(list: List, finalizer: Finalizer): void {
+  finalizer.next = list.newest
+  list.newest = finalizer
+  tellPushed(list, finalizer)
 }
 
-function isIn({ newest }: List, finalizer: Finalizer): boolean {
-  let at = newest
-  while (at !== undefined && at !== finalizer) at = at.next
-  return at !== undefined
+/**
+ * To be released after all of `others` that are still there, but in any case before what it needs itself.
+ * @param needs whether it needs what that releases
+ */
+export function pushBelow(
+  list: List,
+  finalizer: Finalizer,
+  others: ReadonlySet<Finalizer>,
+  needs: (entry: Finalizer) => boolean,
+): void {
+  let above: Finalizer | undefined
+  for (let at = list.newest; at !== undefined && !needs(at); at = at.next) {
+    if (others.has(at)) above = at
+  }
+  if (above === undefined) {
+    push(list, finalizer)
+    return
+  }
+  finalizer.next = above.next
+  above.next = finalizer
+  tellPushed(list, finalizer)
+}
+
+function tellPushed({ scope }: List, finalizer: Finalizer): void {
+  if (acquired.hasSubscribers || detection.watching) {
+    if (scope !== undefined) tellAcquired(scope, finalizer)
+  }
 }
 
 /** Takes out what was entered after `mark`: the newest, which leads to the others. */

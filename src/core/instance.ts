@@ -4,13 +4,14 @@
  */
 import { types } from 'node:util'
 import { Context, type Acquisition } from './acquisition.ts'
+import { releaseAfter } from './chains.ts'
 import { Completion } from './completion.ts'
 import { enterFrame } from './context.ts'
 import { after, roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
 import { AcquireTimeoutError, DisposeTimeoutError } from './errors.ts'
-import { exitOf, Finalizer, push, type Ending, type Traits } from './finalizers.ts'
+import { exitOf, Finalizer, push, pushBelow, type Ending, type Traits } from './finalizers.ts'
 import { forgetNote } from './notes.ts'
 import { releaseLate } from './release-alone.ts'
 import { beginAcquisition, type Definition } from './resource.ts'
@@ -47,8 +48,8 @@ export class Instance implements Traits {
   readonly since: number = roughNow()
   /** What is needed before it can complete. */
   waitsFor: Set<Instance> | undefined = undefined
-  /** Of the first that asked for it and did not wait. */
-  #dependentEntry: Finalizer | undefined = undefined
+  /** The entries of those that asked for it, or for what needs it, and did not wait. */
+  releasedAfter: Set<Finalizer> | undefined = undefined
   #resolve: (value: unknown) => void = ignore
   #reject: (error: unknown) => void = ignore
   #stopTimer: () => void = ignore
@@ -189,22 +190,30 @@ export class Instance implements Traits {
       void this.#arriveLate(finalizer, this.#givenUp)
       return
     }
-    if (this.waitsFor !== undefined) this.#precede(finalizer ?? this.#dependentEntry, this.waitsFor)
-    this.#settle()
     this.state = 'open'
-    if (finalizer !== undefined) push(this.owner, finalizer, this.#dependentEntry)
+    if (finalizer !== undefined) this.enter(finalizer)
     else if (detection.followed > 0) forgetNote(this)
+    if (this.waitsFor !== undefined) this.#precede(finalizer)
+    this.#settle()
     this.owner.holdings?.arrived(this)
     this.#resolve(value)
   }
 
-  /** What it asked for and did not wait for comes later, and is released later all the same. */
-  #precede(entry: Finalizer | undefined, asked: ReadonlySet<Instance>): void {
-    for (const other of asked) {
-      if (other.owner === this.owner && other.state === 'acquiring') {
-        other.#dependentEntry ??= entry
-      }
-    }
+  /** Into the list of its owner: what releases it, or what was registered there while it was being acquired. */
+  enter(finalizer: Finalizer): void {
+    const { owner, releasedAfter } = this
+    if (releasedAfter === undefined) push(owner, finalizer)
+    else pushBelow(owner, finalizer, releasedAfter, (entry) => this.#needs(entry))
+  }
+
+  #needs({ traits }: Finalizer): boolean {
+    return traits instanceof Instance && this.#lenders?.includes(traits) === true
+  }
+
+  /** What it asked for and did not wait for comes after this. */
+  #precede(finalizer: Finalizer | undefined): void {
+    const entries = finalizer === undefined ? this.releasedAfter : new Set([finalizer])
+    if (entries !== undefined) releaseAfter(entries, this)
   }
 
   async #arriveLate(finalizer: Finalizer | undefined, completion: Completion): Promise<void> {
@@ -264,6 +273,7 @@ export class Instance implements Traits {
     underway.count -= 1
     this.#stopTimer()
     this.waitsFor = undefined
+    this.releasedAfter = undefined
     this.dependent = undefined
     this.#lenders = undefined
   }

@@ -1,7 +1,6 @@
 /** In which order things are released. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { resource, type AcquireContext } from 'unwind'
 import { setUp } from './support/app.ts'
 import { isPending, quiet, within } from './support/promises.ts'
 
@@ -72,49 +71,6 @@ test('a dependency is released after its dependent, although its acquisition sta
   const b = tracker.resource('b', { onAcquire: ({ get }) => get(a) })
   await app.run((scope) => scope.get(b))
   assert.deepEqual(tracker.events, ['+a', '+b', '-b', '-a'])
-})
-
-test('a dependency that was not waited for is released after its dependents, although it came after them', async (t) => {
-  const { app, tracker } = setUp(t)
-  const gate = Promise.withResolvers<void>()
-  const slow = tracker.resource('slow', { onAcquire: () => gate.promise })
-  const asksFor = ({ get }: AcquireContext): void => void get(slow)
-  const first = tracker.resource('first', { onAcquire: asksFor })
-  const second = tracker.resource('second', { onAcquire: asksFor })
-  const later = tracker.resource('later')
-  await app.run(async (scope) => {
-    await scope.get(first)
-    await scope.get(second)
-    gate.resolve()
-    await scope.get(slow)
-    await scope.get(later)
-  })
-  assert.deepEqual(tracker.events, [
-    ...['+first', '+second', '+slow', '+later'],
-    ...['-later', '-second', '-first', '-slow'],
-  ])
-})
-
-test('a dependency that was not waited for is released last also through one that has no release', async (t) => {
-  const { app, tracker } = setUp(t)
-  const gates = { between: Promise.withResolvers<void>(), slow: Promise.withResolvers<void>() }
-  const slow = tracker.resource('slow', { onAcquire: () => gates.slow.promise })
-  const between = resource({
-    async acquire({ get }) {
-      void get(slow)
-      await gates.between.promise
-      return {}
-    },
-  })
-  const dependent = tracker.resource('dependent', { onAcquire: ({ get }) => void get(between) })
-  await app.run(async (scope) => {
-    await scope.get(dependent)
-    gates.between.resolve()
-    await scope.get(between)
-    gates.slow.resolve()
-    await scope.get(slow)
-  })
-  assert.deepEqual(tracker.events, ['+dependent', '+slow', '-dependent', '-slow'])
 })
 
 test('the release of a dependent can still use its dependency', async (t) => {
