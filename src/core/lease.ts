@@ -108,6 +108,7 @@ class Holding implements Unwindable, Traits {
   readonly disposeTimeout: number
   /** For a scope that releases it. Where it has a bound of its own, it keeps that itself. */
   readonly #inScope: Traits['disposeTimeout']
+  #whenEnded: (() => void)[] | undefined = undefined
 
   constructor(name: string, own: number | undefined) {
     this.name = name
@@ -124,12 +125,27 @@ class Holding implements Unwindable, Traits {
   }
 
   drain(): undefined {}
-  finish(): void {}
+
+  finish(): void {
+    this.unwinding = undefined
+    for (const tell of this.#whenEnded ?? []) tell()
+  }
+
+  /**
+   * Once the release has begun: when it has ended. Never rejects. A promise of its own for each caller, so that an error of
+   * the promise that the first caller got is not taken for handled.
+   */
+  whenEnded(): Promise<void> {
+    if (this.unwinding === undefined) return Promise.resolve()
+    return new Promise((resolve) => {
+      ;(this.#whenEnded ??= []).push(resolve)
+    })
+  }
 }
 
 class Hold<T> implements Held<T> {
   readonly #list: Holding
-  #disposing: Promise<void> | undefined = undefined
+  #disposing = false
   #closedBy: Scope | undefined = undefined
   readonly #ticket: Ticket | undefined
 
@@ -147,10 +163,14 @@ class Hold<T> implements Held<T> {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    if (this.#disposing !== undefined) return this.#disposing.catch(ignore)
+    if (this.#disposing) return this.#list.whenEnded()
+    // Its release disposes it again, and would wait for itself.
+    if (this.#list.newest === undefined) return Promise.resolve()
     this.#closedBy = closingScope()
     this.#ticket?.released()
-    return (this.#disposing = unwind(this.#list))
+    const disposing = unwind(this.#list)
+    this.#disposing = true
+    return disposing
   }
 
   /**
@@ -163,6 +183,8 @@ class Hold<T> implements Held<T> {
     const finalizer = new Finalizer(callWithValue, undefined, ignore, list)
     return outermostFrame.runInAsyncScope(() => {
       const ticket = new Ticket(kindOf('value'))
+      // Nobody holds it: nor is it watched.
+      ticket.released()
       return [new Hold(list, ticket), finalizer, new Unwinding(list)]
     })
   }

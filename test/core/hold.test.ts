@@ -97,6 +97,19 @@ test('disposed twice, it is released once: the second dispose waits for the firs
   assert.equal(releases, 1)
 })
 
+test('a release may dispose it again and does not wait for itself; the others wait for the release', async () => {
+  const gate = Promise.withResolvers<void>()
+  const held = hold(1, (): Promise<unknown> => {
+    const again = held[Symbol.asyncDispose]()
+    return Promise.all([again, gate.promise])
+  })
+  const first = held[Symbol.asyncDispose]()
+  const second = held[Symbol.asyncDispose]()
+  assert.equal(await isPending(second), true)
+  gate.resolve()
+  await within(Promise.all([first, second]))
+})
+
 test('a block that fails keeps its error under that of the release', async () => {
   const [B, D] = [new Error('B'), new Error('D')]
   const block = async (): Promise<void> => {

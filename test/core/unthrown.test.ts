@@ -164,6 +164,16 @@ test('the error of disposing something held that nobody awaits is not swallowed'
   assert.deepEqual(lines, ['unhandled D'])
 })
 
+test('nor is it where somebody awaits a second disposal', async () => {
+  const lines = await script(`
+    const held = hold({}, async () => { throw new Error('D') })
+    void held[Symbol.asyncDispose]()
+    await held[Symbol.asyncDispose]()
+    await turn()
+  `)
+  assert.deepEqual(lines, ['unhandled D'])
+})
+
 test('the error of a nested run that nobody awaits is not swallowed when its parent ends first', async () => {
   const lines = await script(`
     const app = createApp({ onError: (error) => console.log('reported', error.message) })
