@@ -71,7 +71,7 @@ function given(value: unknown, dependent: Instance | undefined): Promise<unknown
 }
 
 /**
- * What a request brings with it. Inside an app resource there is no request: providing it there would not help.
+ * What a request brings with it. An app resource that asks its app is in no request: providing it there would not help.
  * @throws `ERR_NOT_PROVIDED`, or there `ERR_CAPTIVE_DEPENDENCY`
  */
 function provided(
@@ -82,7 +82,8 @@ function provided(
   const there = readInput(place, definition)
   if (there !== undefined) return there.value
   const { name } = definition
-  if (dependent?.owner.kind === 'app') throw captive([...pathOf(dependent), name])
+  if (place.kind === 'app' && dependent?.owner === place)
+    throw captive([...pathOf(dependent), name])
   throw new NotProvidedError(name)
 }
 

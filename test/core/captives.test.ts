@@ -1,7 +1,14 @@
 /** A longer life never holds a shorter one. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CaptiveDependencyError, input, resource, type Resource, type Scope } from 'unwind'
+import {
+  CaptiveDependencyError,
+  input,
+  NotProvidedError,
+  resource,
+  type Resource,
+  type Scope,
+} from 'unwind'
 import { setUp } from './support/app.ts'
 import { rejection } from './support/promises.ts'
 import type { Tracked } from './support/tracker.ts'
@@ -57,6 +64,20 @@ test('an app resource that reads what a request brings is a captive, and not a r
   assert.ok((await rejection(app.warmUp(cache))) instanceof CaptiveDependencyError)
   app.provide(tenant, 'everybody')
   assert.equal(await app.run((scope) => scope.get(cache)), 'everybody')
+})
+
+test('an app resource that asks a request of its own for what nobody provided there is told that', async (t) => {
+  const { app } = setUp(t)
+  const tenant = input<string>('tenant')
+  const cache = resource({
+    name: 'cache',
+    lifetime: 'app',
+    async acquire({ scope }) {
+      await using request = scope.child()
+      return await request.get(tenant)
+    },
+  })
+  assert.ok((await rejection(app.get(cache))) instanceof NotProvidedError)
 })
 
 test('the path to a captive begins at the app resource, whoever asked for that', async (t) => {
