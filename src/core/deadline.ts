@@ -4,7 +4,7 @@
  */
 // Not the global ones, which tests and DOMs replace: the clock must go on.
 import { performance } from 'node:perf_hooks'
-import { setImmediate as atTurn } from 'node:timers'
+import { clearImmediate as callOff, setImmediate as atTurn } from 'node:timers'
 import { acquired, released, scopeClosed } from './events.ts'
 
 /**
@@ -12,6 +12,8 @@ import { acquired, released, scopeClosed } from './events.ts'
  * (docs/decisions/shapes-that-stay.md); the last one would keep the context of a request.
  */
 const clock = { reading: 0, fresh: false, shape: atTurn(() => {}) }
+// In its queue it would lead to the next one, which may be that of a request.
+callOff(clock.shape)
 let lookers = 0
 
 /**

@@ -23,10 +23,11 @@ import { Unwinding } from './unwinding.ts'
 let kept: readonly object[] | undefined
 
 export function keepShapes(): void {
-  kept ??= examples()
+  // Some keep the context in which they were made, on Node.js 22: an app may be made in a request.
+  kept ??= outermostFrame.runInAsyncScope(examples)
 }
 
-/** Nobody sees them: the scope has no parent, and is no app. */
+/** Nobody sees them: the scope has no parent, and is no open app. */
 function examples(): object[] {
   const scope = new ScopeNode(undefined, 'example', defaults, outermostFrame)
   // All that is looked at while nothing is acquired; a real one would be counted among those of the program.

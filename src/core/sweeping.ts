@@ -2,6 +2,7 @@
  * The one timer that looks for what is held for too long. It runs only while there is something to look at, and keeps no
  * process alive.
  */
+import { outermostFrame } from './context.ts'
 import { roughNow } from './deadline.ts'
 
 /** Looks, and says whether there is anything to look at later. */
@@ -26,8 +27,10 @@ export function sweepWith(sweep: Sweep): void {
   if (timer === undefined) arm()
 }
 
+/** In the context of nobody: each timer would hand that of a request on to the next one. */
 function arm(): void {
-  if (pause !== undefined) timer = setTimeout(sweepAll, pause).unref()
+  if (pause === undefined) return
+  timer = outermostFrame.runInAsyncScope(setTimeout, undefined, sweepAll, pause).unref()
 }
 
 function sweepAll(): void {

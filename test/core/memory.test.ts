@@ -13,6 +13,7 @@ import {
 } from 'unwind'
 import { collectedUntil, usedHeap } from './support/gc.ts'
 import { quiet } from './support/promises.ts'
+import { script } from './support/script.ts'
 
 type Act = () => Promise<unknown>
 
@@ -209,4 +210,32 @@ test('an open resource that asks for others again and again keeps none of them',
     assert.ok(context !== undefined)
     await leavesBehind(16, 20_000, () => context.get(job))
   })
+})
+
+test('the first app, and the first of what is held, keep nothing of the context in which they were made', async () => {
+  const lines = await script(
+    `
+    import { AsyncLocalStorage } from 'node:async_hooks'
+    import { DisposableStack } from 'unwind/stack'
+    const storage = new AsyncLocalStorage()
+    const references = {}
+    function makeIn(name, make) {
+      const request = {}
+      references[name] = new WeakRef(request)
+      return storage.run(request, make)
+    }
+    const app = makeIn('app', () => createApp())
+    const held = makeIn('held', () => hold(1, () => {}))
+    makeIn('stack', () => new DisposableStack().dispose())
+    await app.close()
+    await held[Symbol.asyncDispose]()
+    for (let round = 0; round < 3; round += 1) {
+      await turn()
+      gc()
+    }
+    for (const name in references) if (references[name].deref()) console.log(name)
+  `,
+    '--expose-gc',
+  )
+  assert.deepEqual(lines, [])
 })
