@@ -5,9 +5,10 @@
 import { roughNow } from '../core/deadline.ts'
 import { endGivenUp, quietOrLost } from './ending.ts'
 import { connectionLost } from './errors.ts'
-import { outside, type DriverResult } from './driver.ts'
+import { outside, type Answer, type DriverClient, type DriverResult } from './driver.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
+import { FrameQuery, takesFrameQueries } from './frame-query.ts'
 import { Gate } from './gate.ts'
 
 export class Line {
@@ -71,9 +72,7 @@ export class Line {
     statement.sent = true
     this.#sending = true
     try {
-      session.client.query(statement.text, statement.values, (error, result) =>
-        this.#answer(statement, error, result),
-      )
+      give(session.client, statement, (error, result) => this.#answer(statement, error, result))
       // Refused by the driver itself, which before version 8.22 may leave the server waiting for the rest.
       if (this.running === undefined) void outside(quietOrLost, session)
     } catch (error) {
@@ -143,4 +142,10 @@ export class Line {
     if (error) statement.reject(error)
     else statement.resolve(result)
   }
+}
+
+function give(client: DriverClient, { text, values, isFrame }: Statement, answer: Answer): void {
+  const isBare = isFrame && typeof text === 'string' && takesFrameQueries(client)
+  if (isBare) client.query(new FrameQuery(text, answer))
+  else client.query(text, values, answer)
 }
