@@ -1,9 +1,8 @@
 /**
  * What a scope still takes: work while it is open or draining, and what it is to release until it is closed.
  */
-import { ambient } from './context.ts'
+import { aroundCaller } from './context.ts'
 import { push, type Finalizer } from './finalizers.ts'
-import { underway } from './instance.ts'
 import { scopeClosed } from './misuse.ts'
 import { releaseLate } from './release-alone.ts'
 import type { ScopeNode } from './scope.ts'
@@ -23,7 +22,7 @@ export function admitWork(scope: ScopeNode, verb: string): void {
 /** @throws `ERR_SCOPE_CLOSED` once nobody is left to release it later; then it is released now */
 export function register(scope: ScopeNode, verb: string, finalizer: Finalizer): void {
   if (scope.state !== 'closed') {
-    const acquired = underway.count === 0 ? undefined : ambient()?.neededBy
+    const acquired = aroundCaller()
     // What it is released with must not go before it.
     if (acquired?.owner === scope) acquired.enter(finalizer)
     else push(scope, finalizer)

@@ -19,7 +19,7 @@ export interface Ambient {
 /** Ambient inside what its scope waits for: a task, or the release of what came too late. */
 export class AwaitedContext implements Ambient {
   readonly scope: Scope
-  readonly neededBy: Instance | undefined
+  neededBy: Instance | undefined
   awaited = true
 
   constructor(scope: Scope, neededBy?: Instance) {
@@ -29,6 +29,12 @@ export class AwaitedContext implements Ambient {
 
   get<T>(resource: Resource<T>): Promise<T> {
     return this.scope.get(resource)
+  }
+
+  /** Nobody waits any more. What it left running keeps this, and must keep nothing else by it. */
+  end(): void {
+    this.awaited = false
+    this.neededBy = undefined
   }
 }
 
@@ -46,6 +52,14 @@ copies.push(import.meta.url)
 /** A closed scope stays ambient for what it left running: using it says so instead of falling back to another. */
 export function ambient(): Ambient | undefined {
   return storage.getStore()
+}
+
+/** How many acquisitions have begun and not ended. While there are none, nobody has to look. */
+export const underway = { count: 0 }
+
+/** What is being acquired where the caller is, and will not be there before the caller has ended. */
+export function aroundCaller(): Instance | undefined {
+  return underway.count === 0 ? undefined : ambient()?.neededBy
 }
 
 /** What becomes ambient for `scope`: what is it already, where the caller is in there, whom it waits for. */

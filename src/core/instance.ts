@@ -6,7 +6,7 @@ import { types } from 'node:util'
 import { Context, type Acquisition } from './acquisition.ts'
 import { releaseAfter } from './chains.ts'
 import { Completion } from './completion.ts'
-import { enterFrame } from './context.ts'
+import { enterFrame, underway } from './context.ts'
 import { after, roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
@@ -18,9 +18,6 @@ import { beginAcquisition, type Definition } from './resource.ts'
 import type { ScopeNode } from './scope.ts'
 import { tellTimeout } from './telling.ts'
 import type { Lifetime } from './types.ts'
-
-/** How many acquisitions have begun and not ended. */
-export const underway = { count: 0 }
 
 /** What an acquire function was given. */
 interface Lender {

@@ -114,7 +114,7 @@ export class Tasks {
       onFailure(error)
       throw error
     } finally {
-      context.awaited = false
+      context.end()
       this.#running.delete(work)
       if (this.#running.size === 0) this.#whenIdle?.()
     }

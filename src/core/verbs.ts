@@ -3,12 +3,12 @@
  */
 import { abortChildren, announceDrain, limit } from './abort.ts'
 import { admitWork, closedError } from './admission.ts'
-import { ambient, ambientIn, callInFrame } from './context.ts'
+import { ambientIn, aroundCaller, callInFrame } from './context.ts'
 import { conclude } from './drain.ts'
 import { ShutdownError } from './errors.ts'
 import { whenEnded } from './extras.ts'
 import { obtain } from './holdings.ts'
-import { underway, type Instance } from './instance.ts'
+import type { Instance } from './instance.ts'
 import { awaitsCaller, runIn, type Body } from './life.ts'
 import { abortSignal, bodyOf, checkFunction, checkOptions, expected, oneOf } from './options.ts'
 import { Overrides } from './overrides.ts'
@@ -88,11 +88,6 @@ export function openIn(
   if (overrides !== undefined) child.extended.overrides = overrides
   limit(child, options)
   return child
-}
-
-/** What is being acquired where the caller is, and will not be there before the caller has ended. */
-function aroundCaller(): Instance | undefined {
-  return underway.count === 0 ? undefined : ambient()?.neededBy
 }
 
 /** `run` with options, where something is being acquired, or where it cannot run. */

@@ -212,6 +212,28 @@ test('an open resource that asks for others again and again keeps none of them',
   })
 })
 
+test('a timer that a task of all() left behind in an acquire function does not keep what that acquired', async () => {
+  await using app = createApp()
+  let timer: NodeJS.Timeout | undefined
+  const leave = (): void => {
+    timer = setInterval(() => {}, 1_000)
+  }
+  const references: WeakRef<object>[] = []
+  const lease = resource({
+    async acquire({ scope }) {
+      await scope.all([leave])
+      const value = {}
+      references.push(new WeakRef(value))
+      return value
+    },
+    release: () => {},
+  })
+  await app.run(async (scope) => void (await scope.get(lease)))
+  const isGone = await collectedUntil(() => references.every((one) => one.deref() === undefined))
+  clearInterval(timer)
+  assert.ok(isGone)
+})
+
 test('the first app, and the first of what is held, keep nothing of the context in which they were made', async () => {
   const lines = await script(
     `

@@ -10,19 +10,9 @@ import { importsOf, list, read } from '../support/repository.ts'
  */
 const core = [
   ['attempt', 'suppressed-error', 'origin', 'format', 'error-json', 'url-path'],
-  ['errors', 'reports', 'types', 'events', 'options', 'dispose', 'deadline', 'tree'],
+  ['errors', 'reports', 'types', 'events', 'options', 'dispose', 'deadline', 'tree', 'context'],
   ['activity', 'sweeping', 'detection', 'sites', 'misuse', 'usage', 'leaks', 'pools', 'history'],
-  [
-    'cancellation',
-    'completion',
-    'context',
-    'settings',
-    'waiting',
-    'notes',
-    'telling',
-    'held',
-    'abort',
-  ],
+  ['cancellation', 'completion', 'settings', 'waiting', 'notes', 'telling', 'held', 'abort'],
   [
     'finalizers',
     'patience',
