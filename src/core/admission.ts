@@ -24,7 +24,7 @@ export function register(scope: ScopeNode, verb: string, finalizer: Finalizer): 
   if (scope.state !== 'closed') {
     const acquired = aroundCaller()
     // What it is released with must not go before it.
-    if (acquired?.owner === scope) acquired.enter(finalizer)
+    if (acquired?.owner === scope) acquired.register(finalizer)
     else push(scope, finalizer)
     return
   }

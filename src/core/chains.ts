@@ -17,12 +17,13 @@ export function waitFor(instance: Instance, other: Instance): void {
   if (back !== undefined) throw new CircularDependencyError([...back, other.name])
   instance.waitsFor ??= new Set()
   instance.waitsFor.add(other)
-  if (instance.releasedAfter !== undefined) releaseAfter(instance.releasedAfter, instance)
+  releaseAfter(instance.releasedAfter, instance)
 }
 
-/** What `instance` needs and has not got yet comes later than `entries`, and is to be released later all the same. */
-export function releaseAfter(entries: ReadonlySet<Finalizer>, instance: Instance): void {
-  for (const other of instance.waitsFor ?? []) {
+/** What `instance` asked for and has not got yet comes later than `entries`, and is to be released later all the same. */
+export function releaseAfter(entries: Iterable<Finalizer> | undefined, instance: Instance): void {
+  if (entries === undefined || instance.waitsFor === undefined) return
+  for (const other of instance.waitsFor) {
     const isLate = other.state === 'acquiring' || other.state === 'unstarted'
     // Another owner's list is another unwinding.
     if (!isLate || other.owner !== instance.owner) continue

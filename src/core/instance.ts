@@ -39,6 +39,7 @@ export class Instance implements Traits {
   value: unknown = undefined
   /** What it was given while it was being acquired. */
   #lenders: Lender[] | undefined = undefined
+  #registered: Finalizer[] | undefined = undefined
   /** Who asked for it while being acquired itself. */
   dependent: Instance | undefined
   /** When its acquisition began, on the clock of `roughNow`. */
@@ -188,29 +189,29 @@ export class Instance implements Traits {
       return
     }
     this.state = 'open'
-    if (finalizer !== undefined) this.enter(finalizer)
+    if (finalizer !== undefined) this.#enter(finalizer)
     else if (detection.followed > 0) forgetNote(this)
-    if (this.waitsFor !== undefined) this.#precede(finalizer)
+    releaseAfter(finalizer === undefined ? this.releasedAfter : [finalizer], this)
     this.#settle()
     this.owner.holdings?.arrived(this)
     this.#resolve(value)
   }
 
-  /** Into the list of its owner: what releases it, or what was registered there while it was being acquired. */
-  enter(finalizer: Finalizer): void {
+  /** What its acquire function hands to its owner is released after it. */
+  register(finalizer: Finalizer): void {
+    this.#enter(finalizer)
+    ;(this.#registered ??= []).push(finalizer)
+  }
+
+  #enter(finalizer: Finalizer): void {
     const { owner, releasedAfter } = this
     if (releasedAfter === undefined) push(owner, finalizer)
     else pushBelow(owner, finalizer, releasedAfter, (entry) => this.#needs(entry))
   }
 
-  #needs({ traits }: Finalizer): boolean {
-    return traits instanceof Instance && this.#lenders?.includes(traits) === true
-  }
-
-  /** What it asked for and did not wait for comes after this. */
-  #precede(finalizer: Finalizer | undefined): void {
-    const entries = finalizer === undefined ? this.releasedAfter : new Set([finalizer])
-    if (entries !== undefined) releaseAfter(entries, this)
+  #needs(entry: Finalizer): boolean {
+    const needed: (Lender | Traits | undefined)[] = this.#lenders ?? []
+    return this.#registered?.includes(entry) === true || needed.includes(entry.traits)
   }
 
   async #arriveLate(finalizer: Finalizer | undefined, completion: Completion): Promise<void> {
@@ -273,6 +274,7 @@ export class Instance implements Traits {
     this.releasedAfter = undefined
     this.dependent = undefined
     this.#lenders = undefined
+    this.#registered = undefined
   }
 }
 

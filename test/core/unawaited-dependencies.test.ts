@@ -142,6 +142,36 @@ test('what it registers in its scope meanwhile is released after it', async (t) 
   ])
 })
 
+test('it is released before what it registered, also where a dependent is asked for later that is below that', async (t) => {
+  const { app, tracker } = setUp(t)
+  const gates = { late: Promise.withResolvers<void>(), slow: Promise.withResolvers<void>() }
+  const slow = tracker.resource('slow', {
+    async onAcquire({ scope }) {
+      scope.adopt(tracker.acquire('helper'), (helper) => tracker.release(helper))
+      await gates.slow.promise
+    },
+  })
+  const late = tracker.resource('late', {
+    async onAcquire({ get }) {
+      await gates.late.promise
+      void get(slow)
+    },
+  })
+  const oldest = tracker.resource('oldest', { onAcquire: ({ get }) => void get(late) })
+  await app.run(async (scope) => {
+    await scope.get(oldest)
+    const pending = scope.get(slow)
+    gates.late.resolve()
+    await scope.get(late)
+    gates.slow.resolve()
+    await pending
+  })
+  assert.deepEqual(tracker.events, [
+    ...['+oldest', '+helper', '+late', '+slow'],
+    ...['-slow', '-helper', '-oldest', '-late'],
+  ])
+})
+
 test('it is released before what it needs itself, also where that came after its dependent', async (t) => {
   const { app, tracker } = setUp(t)
   const gate = Promise.withResolvers<void>()
