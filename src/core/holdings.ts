@@ -4,7 +4,7 @@
  */
 import { Context } from './acquisition.ts'
 import { admit } from './admission.ts'
-import { comesFrom, pathOf, refuseCircle, waitFor } from './chains.ts'
+import { comesFrom, pathOf, refuseCircle, unlessEndless, waitFor } from './chains.ts'
 import { ambient, underway } from './context.ts'
 import { Completion } from './completion.ts'
 import { whenAborted } from './deadline.ts'
@@ -57,11 +57,10 @@ function find(
   }
   const instance = there ?? acquire(owner, definition, dependent)
   dependent?.borrowFrom(instance)
-  if (needing !== undefined) waitFor(needing, instance)
+  const circle = needing && waitFor(needing, instance, needing === dependent)
   if (instance.state === 'unstarted') instance.start()
-  if (owner !== place || signal !== undefined) return waitHere(place, instance, signal)
-  instance.heard = true
-  return instance.promise
+  const waiting = waitHere(place, instance, signal)
+  return circle === undefined ? waiting : unlessEndless(waiting, circle)
 }
 
 /** What nobody acquires: somebody else's, and there already. */
@@ -93,6 +92,10 @@ function waitHere(
   instance: Instance,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
+  if (instance.owner === place && signal === undefined) {
+    instance.heard = true
+    return instance.promise
+  }
   place.holdings ??= new Holdings()
   return place.holdings.waitFor(instance, signal)
 }

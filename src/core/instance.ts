@@ -44,8 +44,8 @@ export class Instance implements Traits {
   dependent: Instance | undefined
   /** When its acquisition began, on the clock of `roughNow`. */
   readonly since: number = roughNow()
-  /** What is needed before it can complete. */
-  waitsFor: Set<Instance> | undefined = undefined
+  /** What is needed before it can complete, and whether that is sure. */
+  waitsFor: Map<Instance, boolean> | undefined = undefined
   /** The entries of those that asked for it, or for what needs it, and did not wait. */
   releasedAfter: Set<Finalizer> | undefined = undefined
   #resolve: (value: unknown) => void = ignore

@@ -7,6 +7,7 @@ import {
   inject,
   resource,
   type AcquireContext,
+  type App,
   type Resource,
   type Scope,
 } from 'unwind'
@@ -81,7 +82,13 @@ for (const [name, through] of Object.entries({
       acquire: ({ scope }) => through(scope, () => inject(b)),
     })
     const b: Resource<unknown> = resource({ name: 'b', acquire: ({ get }) => get(a) })
-    const error = await within(rejection(app.run((scope) => scope.get(a))))
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const getting = app.run((scope) => scope.get(a))
+    getting.catch(() => {})
+    await quiet()
+    t.mock.timers.tick(1_000)
+    t.mock.timers.reset()
+    const error = await within(rejection(getting))
     assert.ok(error instanceof CircularDependencyError)
     assert.deepEqual(error.path, ['a', 'b', 'a'])
   })
@@ -98,24 +105,37 @@ for (const [name, through] of Object.entries({
   })
 }
 
-test('what goes on behind an acquire function may wait for what that acquires', async (t) => {
-  const { app } = setUp(t)
-  let seen: Promise<unknown> | undefined
-  const pool: Resource<{ readonly name: string }> = resource({
-    name: 'pool',
-    async acquire({ scope }) {
-      seen = scope.fork(() => inject(pool))
-      await quiet()
-      return { name: 'pool' }
-    },
+const behind: Record<string, (scope: Scope, ask: () => Promise<unknown>) => Promise<unknown>> = {
+  'a fork': (scope, ask) => scope.fork(ask),
+  'a detached job': (scope, ask) => (scope as App).detach(ask),
+  'a run that it does not wait for': (scope, ask) => scope.run(ask),
+  'an event that it listens to': (scope, ask) =>
+    new Promise((resolve, reject) => {
+      setImmediate(() => void scope.run(ask).then(resolve, reject))
+    }),
+}
+for (const [what, ask] of Object.entries(behind)) {
+  test(`${what} behind an acquire function may wait for what that acquires, and for what needs that`, async (t) => {
+    const { app } = setUp(t)
+    const gate = Promise.withResolvers<void>()
+    let seen: Promise<unknown> | undefined
+    const pool: Resource<{ readonly name: string }> = resource({
+      name: 'pool',
+      lifetime: 'app',
+      async acquire({ scope }) {
+        seen = ask(scope, () => Promise.all([inject(pool), inject(needy)]))
+        await gate.promise
+        return { name: 'pool' }
+      },
+    })
+    const needy = resource({ name: 'needy', lifetime: 'app', acquire: ({ get }) => get(pool) })
+    const getting = app.run((scope) => scope.get(pool))
+    await quiet()
+    gate.resolve()
+    const got = await within(getting)
+    assert.deepEqual(await seen, [got, got])
   })
-  const held = await app.run(async (scope) => {
-    const got = await scope.get(pool)
-    assert.equal(await seen, got)
-    return got
-  })
-  assert.equal(held.name, 'pool')
-})
+}
 
 test('a resource that needs itself is a circle', async (t) => {
   const { app } = setUp(t)
