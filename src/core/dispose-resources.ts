@@ -2,6 +2,7 @@
  * The operations under the standard's stacks: DisposableResource records, and DisposeResources over a list of them. The
  * newest record comes first and links to the one before it; every disposer runs once, and no error is lost.
  */
+import { types } from 'node:util'
 import { asyncDisposer, isObject, syncDisposer, type Method } from './dispose.ts'
 import { describe, expected } from './options.ts'
 import { newSuppressedError } from './suppressed-error.ts'
@@ -41,7 +42,7 @@ export function addSync(
   if (value === null || value === undefined) return older
   // CreateDisposableResource, 1.b.i. to iii.
   const method = isObject(value) ? syncDisposer(value) : undefined
-  if (method === undefined) throw notDisposable('[Symbol.dispose]()', value)
+  if (method === undefined) throw notDisposable('[Symbol.dispose]()', value, adviceForSync)
   return new DisposableResource(callOnValue, value, method, older)
 }
 
@@ -61,7 +62,7 @@ export function addAsync(
     const fallback = syncDisposer(value)
     if (fallback !== undefined) return new DisposableResource(callFallback, value, fallback, older)
   }
-  throw notDisposable('[Symbol.asyncDispose]() or [Symbol.dispose]()', value)
+  throw notDisposable('[Symbol.asyncDispose]() or [Symbol.dispose]()', value, adviceForAsync)
 }
 
 /** What `adopt` adds: a function that is given the value. */
@@ -164,8 +165,13 @@ function callable(call: string, onDispose: unknown): Method {
   throw expected(`the callback of ${call}`, 'a function', onDispose)
 }
 
-function notDisposable(method: string, value: unknown): TypeError {
+const adviceForAsync = 'For anything else: adopt(value, release).'
+const adviceForSync = `What is released asynchronously goes into an AsyncDisposableStack. ${adviceForAsync}`
+
+/** Looks at nothing of the value that could be seen from outside: the standard does not. */
+function notDisposable(method: string, value: unknown, otherwise: string): TypeError {
+  const advice = types.isPromise(value) ? 'Await it first: use(await …).' : otherwise
   return new TypeError(
-    `Expected the argument of use() to be null, undefined or an object with ${method}, received ${describe(value)}. For anything else: adopt(value, release).`,
+    `Expected the argument of use() to be null, undefined or an object with ${method}, received ${describe(value)}. ${advice}`,
   )
 }

@@ -1,7 +1,8 @@
 /** What `use`, `adopt` and `defer` take, and what of it is waited for. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { resource, type Scope } from 'unwind'
+import { hold, resource, type Scope } from 'unwind'
+import { AsyncDisposableStack, DisposableStack } from 'unwind/stack'
 import { setUp } from './support/app.ts'
 import { isPending, thrown, within } from './support/promises.ts'
 
@@ -36,6 +37,24 @@ test('use of a promise says that it is to be awaited', async (t) => {
     message: /received an instance of Promise\. Await it first: use\(await …\)\.$/,
   })
   assert.throws(() => scope.use({} as never), /received \{\}\. For anything else: adopt\(value/)
+})
+
+test('use of a stack says what to do with what it cannot take', () => {
+  const stacks: Pick<AsyncDisposableStack, 'use'>[] = [
+    new DisposableStack() as never,
+    new AsyncDisposableStack(),
+  ]
+  for (const stack of stacks) {
+    const use = (value: unknown) => (): unknown => stack.use(value as never)
+    assert.throws(use(Promise.resolve()), /Promise\. Await it first: use\(await …\)\.$/)
+    assert.throws(use({}), /For anything else: adopt\(value, release\)\.$/)
+  }
+  const held = hold({}, () => {})
+  assert.throws(() => new DisposableStack().use(held as never), {
+    name: 'TypeError',
+    message:
+      /received an instance of Hold\. What is released asynchronously goes into an AsyncDisposableStack\./,
+  })
 })
 
 test('use takes a function that can be disposed', async (t) => {
