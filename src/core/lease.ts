@@ -62,6 +62,14 @@ export function disposedError(what: string, cause?: unknown): DisposedError {
   )
 }
 
+/** The same, of a transaction that its holder has committed: that may be inside of its block. */
+export function committedError(what: string): DisposedError {
+  if (usedAfterRelease.hasSubscribers) usedAfterRelease.publish({ lease: what })
+  return new DisposedError(
+    `${what} was used after its commit. Await what belongs to it before you commit it, and begin another one for what comes later.`,
+  )
+}
+
 /** What disposing something throws that a scope lends. */
 export function lentError(what: string, lender: Scope): TypeError {
   return new TypeError(

@@ -3,7 +3,7 @@
  * runs after it; and what is not committed is rolled back.
  */
 import type { Ticket } from '../core/held.ts'
-import { disposedError, refuseLent } from '../core/lease.ts'
+import { committedError, disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
 import { begin } from './begin.ts'
@@ -180,8 +180,11 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   /** What a use after its end throws. */
   dead(): Error {
     if (this.#lapse !== undefined) return this.#lapse.tell()
-    const cause = this.#closedBy && scopeClosed(this.#closedBy, 'query()', undefined)
-    return disposedError(this.frame.what, cause)
+    const { what } = this.frame
+    const scope = this.#closedBy
+    if (scope !== undefined) return disposedError(what, scopeClosed(scope, 'query()', undefined))
+    const isCommitted = this.#phase === 'committing' || this.#phase === 'committed'
+    return isCommitted ? committedError(what) : disposedError(what)
   }
 
   /** For the scope that lent it: until this is over, the connection takes no statement that was meant for it. */

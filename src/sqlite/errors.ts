@@ -2,7 +2,7 @@
  * What this folder says when something goes wrong: what happened, to which file or statement, what to do. An error of
  * the driver is thrown as it is, except where it leaves out what somebody needs to know.
  */
-import { disposedError } from '../core/lease.ts'
+import { committedError, disposedError } from '../core/lease.ts'
 import { DisposedError, UnwindError } from '../core/errors.ts'
 import { scopeClosed, title } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
@@ -39,10 +39,16 @@ export function crossedAwait(file: string): UnwindError {
 /**
  * What a handle throws after its release.
  * @param lender the scope that lent it, if one did; as long as that is open, its holder has ended it
+ * @param isCommitted whether that was by a commit
  */
-export function released(what: string, lender: Scope | undefined): DisposedError {
+export function released(
+  what: string,
+  lender: Scope | undefined,
+  isCommitted = false,
+): DisposedError {
   const isOver = lender?.state === 'closing' || lender?.state === 'closed'
-  return disposedError(what, isOver ? scopeClosed(lender, 'A statement', undefined) : undefined)
+  if (isOver) return disposedError(what, scopeClosed(lender, 'A statement', undefined))
+  return isCommitted ? committedError(what) : disposedError(what)
 }
 
 /** What a transaction throws that ended without its holder's doing. */

@@ -162,8 +162,10 @@ export class Transaction implements Session, TransactionOwner {
 
   #afterEnd(): Error {
     this.#root.#untold = undefined
+    if (this.#failure !== undefined) return this.#failure
     const what = this.#outer === undefined ? 'transaction' : 'savepoint'
-    return this.#failure ?? released(`The ${what} on "${this.#file}"`, this.#root.lender)
+    const isCommitted = this.state === 'committed'
+    return released(`The ${what} on "${this.#file}"`, this.#root.lender, isCommitted)
   }
 
   #requireNoSavepoint(call: string): void {

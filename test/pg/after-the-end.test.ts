@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createApp, type Scope } from 'unwind'
-import { pgPool, pgResources, type PgQueryable } from 'unwind/pg'
+import { pgPool, pgResources, transactional, type PgQueryable } from 'unwind/pg'
 
 import { Wire } from '../support/chaos-proxy.ts'
 import { deferred, newPool, newTable } from './support/database.ts'
@@ -123,6 +123,30 @@ test('what is asked while the COMMIT is on its way is refused, and never runs ou
   await commit
   await assert.rejects(tx.query(`insert into ${table.name} values (3)`), disposed)
   assert.deepEqual(await table.values(), [1])
+})
+
+test('what comes after a commit in the same block is told of the commit, and what comes after the block of its release', async () => {
+  await using app = createApp()
+  const db = pgResources(() => newPool({ max: 1 }))
+  const afterCommit = {
+    ...disposed,
+    message: /^The transaction was used after its commit\. .*begin/,
+  }
+  const tx = await app.run(async (scope) => {
+    const transaction = await scope.get(db.transaction)
+    await transaction.commit()
+    await assert.rejects(transaction.query('select 1'), afterCommit)
+    await assert.rejects(
+      transactional(db, (part) => part.query('select 1')),
+      afterCommit,
+    )
+    await scope.get(db.connection).then((connection) => connection.query('select 1'))
+    return transaction
+  })
+  await assert.rejects(tx.query('select 1'), {
+    ...disposed,
+    message: /was used after its release\./,
+  })
 })
 
 test('a promise that is returned without await out of its block is refused, or ended with the reason', async () => {

@@ -61,7 +61,10 @@ describe('begin()', () => {
     const { db } = openFile(t)
     const tx = db.begin()
     tx.commit()
-    const gone = withCode('ERR_DISPOSED', /transaction on "[^"]*test\.db"/)
+    const gone = withCode(
+      'ERR_DISPOSED',
+      /transaction on "[^"]*test\.db" was used after its commit\./,
+    )
     assert.throws(() => tx.commit(), gone)
     assert.throws(() => tx.rollback(), gone)
     assert.throws(() => tx.prepare('select 1'), gone)
