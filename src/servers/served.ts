@@ -275,8 +275,10 @@ export class Served {
 
   #tell(error: unknown): void {
     const failure = this.failure
-    const interrupted =
-      this.#overtaken || (failure?.interrupted === true && primaryError(error) === failure.error)
+    // Of what was overtaken, that it had to be abandoned is news.
+    const interrupted = this.#overtaken
+      ? failure?.interrupted !== false
+      : failure?.interrupted === true && primaryError(error) === failure.error
     void tell(this, error, interrupted)
   }
 }

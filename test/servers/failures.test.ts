@@ -34,6 +34,26 @@ describe('a request with scoped()', () => {
     })
   }
 
+  for (const [how, failure, told] of [
+    ['heeds its abort', undefined, []],
+    ['fails with something else', new Error('too late'), ['Error: too late']],
+  ] as const) {
+    test(`whose handler goes on after its time is abandoned, which is reported, and ${how} then`, async () => {
+      const ended = Promise.withResolvers<never>()
+      await using site = await openScoped(() => ended.promise, { timeout: 10, abandonAfter: 10 })
+      assert.equal((await ask(site, '/')).status, 503)
+      assert.deepEqual(await site.statuses(), ['aborted'])
+      await turn()
+      const [abandoned, ...others] = site.reported
+      assert.match(String(abandoned), /^AbandonedError: The handler of "GET \/" went on for 10 ms/)
+      assert.deepEqual(others, [])
+      ended.reject(failure ?? site.watched[0]?.scope.signal.reason)
+      await turn()
+      await turn()
+      assert.deepEqual(site.reported.slice(1).map(String), told)
+    })
+  }
+
   for (const key of ['statusCode', 'status']) {
     test(`whose handler throws an error with a ${key} from 400 is answered with that and the message`, async () => {
       await using site = await openScoped(() => {
