@@ -59,7 +59,9 @@ export const underway = { count: 0 }
 
 /** What is being acquired where the caller is, and will not be there before the caller has ended. */
 export function aroundCaller(): Instance | undefined {
-  return underway.count === 0 ? undefined : ambient()?.neededBy
+  const around = underway.count === 0 ? undefined : ambient()?.neededBy
+  // What was started there may go on.
+  return around?.state === 'acquiring' ? around : undefined
 }
 
 /** What becomes ambient for `scope`: what is it already, where the caller is in there, whom it waits for. */

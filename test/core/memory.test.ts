@@ -234,6 +234,34 @@ test('a timer that a task of all() left behind in an acquire function does not k
   assert.ok(isGone)
 })
 
+test('a run that goes on behind what started it hands nothing to that any more', async () => {
+  await using app = createApp()
+  const opened = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<number>()
+  let going: Promise<WeakRef<object>> | undefined
+  const worker = resource({
+    lifetime: 'app',
+    acquire({ scope }) {
+      going = scope.run(async () => {
+        await opened.promise
+        const source = (async function* () {})()
+        await scope.stream(source).return()
+        return new WeakRef(source)
+      })
+      return { work: true }
+    },
+    release: () => {},
+  })
+  const slow = resource({ lifetime: 'app', acquire: () => gate.promise })
+  await app.get(worker)
+  const getting = app.get(slow)
+  opened.resolve()
+  const reference = await going
+  gate.resolve(1)
+  await getting
+  assert.ok(await collectedUntil(() => reference?.deref() === undefined))
+})
+
 test('the first app, and the first of what is held, keep nothing of the context in which they were made', async () => {
   const lines = await script(
     `
