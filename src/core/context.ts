@@ -11,7 +11,7 @@ export interface Ambient {
   readonly scope: Scope
   /** Closing the scope waits for whoever runs in this. */
   readonly awaited?: boolean
-  /** What cannot be there before this has ended: it is being acquired, and waits for this. */
+  /** What is being acquired here, or runs this while it is, and then may wait for it. */
   readonly neededBy?: Instance | undefined
   get<T>(resource: Resource<T>): Promise<T>
 }
@@ -57,7 +57,7 @@ export function ambient(): Ambient | undefined {
 /** How many acquisitions have begun and not ended. While there are none, nobody has to look. */
 export const underway = { count: 0 }
 
-/** What is being acquired where the caller is, and will not be there before the caller has ended. */
+/** What is being acquired where the caller is: as a rule it will not be there before the caller has ended. */
 export function aroundCaller(): Instance | undefined {
   const around = underway.count === 0 ? undefined : ambient()?.neededBy
   // What was started there may go on.

@@ -13,7 +13,7 @@ export class Extras {
   tasks: Tasks | undefined = undefined
   overrides: Overrides | undefined = undefined
   inputs: Inputs | undefined = undefined
-  /** What runs it while being acquired. */
+  /** The resource whose acquire function runs it, and may wait for it. */
   neededBy: Instance | undefined = undefined
   /** How many streams are bound here or below. */
   streams = 0

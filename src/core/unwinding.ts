@@ -15,7 +15,7 @@ import { tellReleased, tellReleasing, tellTimeout } from './telling.ts'
 /** Whoever has a list: what it holds, and how things ended, as changed by the releases that already ran. */
 export interface Unwindable extends List {
   completion: Completion
-  /** Made for the first release. */
+  /** Made for the first release, or for what has to end before it; a scope drops it when it has closed. */
   unwinding: Unwinding | undefined
   /** The body that it ends with has not settled. */
   running: boolean
