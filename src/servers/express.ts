@@ -62,7 +62,8 @@ export function expressScope(app: App, options?: AdapterOptions): RequestHandler
  * A route handler whose end is known, and whose returned value is sent after the scope closed: a string, bytes, a stream
  * or an async iterable of these, a `Response`, or any other value, which is sent as JSON. So a failed commit is an error,
  * and errors go to the error handlers of Express once everything is released. A handler that writes to `response` itself
- * commits before it answers.
+ * commits before it answers. In TypeScript, the parameters of a path are said by hand, `expressHandler<{ id: string }>(…)`,
+ * and `request.body` is unknown.
  *
  * @example
  * ```ts
