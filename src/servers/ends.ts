@@ -2,7 +2,8 @@
  * How a request ended: what its answer says of the outcome, and in words why it ended early.
  */
 import type { ServerResponse } from 'node:http'
-import { isEcho } from '../core/dispose.ts'
+import { holds } from '../core/attempt.ts'
+import { isEcho, isObject } from '../core/dispose.ts'
 import {
   AbandonedError,
   ClientDisconnectedError,
@@ -68,6 +69,15 @@ export function heedsAbort(
 ): boolean {
   return failure?.error instanceof AbandonedError && isEcho(error, scope.signal.reason)
 }
+
+/** Whether a handler that was answered for fails with no more than that: with its abort, or because it answers as well. */
+export function heedsEnd({ scope }: { readonly scope: Scope }, error: unknown): boolean {
+  const answers = holds(() => isObject(error) && 'code' in error && sent.test(String(error.code)))
+  return answers || isEcho(error, scope.signal.reason)
+}
+
+/** The codes that Node.js has where a head is set that was sent. */
+const sent = /^ERR_HTTP2?_(HEADERS_SENT|INVALID_STREAM)$/
 
 /** Whoever made the answer did not say what failed. */
 export function answeredWith(scope: Scope, status: number): ScopeIncompleteError {

@@ -7,7 +7,7 @@ import { isInterrupted } from '../core/app.ts'
 import { isThenable, primaryError } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
 import { close, enter, isCompleted, type Adapter } from './adapter.ts'
-import { abandoned, disconnected, heedsAbort, judge } from './ends.ts'
+import { abandoned, disconnected, heedsAbort, heedsEnd, judge } from './ends.ts'
 import { cut, endInTurn, tell } from './failure.ts'
 import { hearEnd, hearProduced } from './hearing.ts'
 import { Sources } from './sources.ts'
@@ -275,9 +275,9 @@ export class Served {
 
   #tell(error: unknown): void {
     const failure = this.failure
-    // Of what was overtaken, that it had to be abandoned is news.
+    // That what was overtaken had to be abandoned is news, and so is a failure of its own.
     const interrupted = this.#overtaken
-      ? failure?.interrupted !== false
+      ? failure === undefined || (failure.interrupted && heedsEnd(this, error))
       : failure?.interrupted === true && primaryError(error) === failure.error
     void tell(this, error, interrupted)
   }

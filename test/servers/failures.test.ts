@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import type { ServerResponse } from 'node:http'
 import { describe, test } from 'node:test'
 
-import { currentScope } from 'unwind'
+import { currentScope, type Scope } from 'unwind'
 
 import { ask, Peer } from './support/client.ts'
 import { openScoped, turn } from './support/scoped-site.ts'
@@ -51,6 +52,26 @@ describe('a request with scoped()', () => {
       await turn()
       await turn()
       assert.deepEqual(site.reported.slice(1).map(String), told)
+    })
+  }
+
+  for (const [how, fail, told] of [
+    ['heeds its abort', ({ signal }) => signal.throwIfAborted(), []],
+    ['answers as well', (_scope, response) => response.setHeader('late', 'yes'), []],
+    ['has a fault', () => assert.fail('a fault'), ['AssertionError [ERR_ASSERTION]: a fault']],
+  ] as [string, (scope: Scope, response: ServerResponse) => unknown, string[]][]) {
+    test(`whose handler ${how} after its time is over is answered with 503, and a fault is reported`, async () => {
+      const answered = Promise.withResolvers<void>()
+      const handler = async (_request: unknown, response: ServerResponse): Promise<unknown> => {
+        await answered.promise
+        return fail(currentScope(), response)
+      }
+      await using site = await openScoped(handler, { timeout: 10 })
+      assert.equal((await ask(site, '/')).status, 503)
+      answered.resolve()
+      assert.deepEqual(await site.statuses(), ['aborted'])
+      await turn()
+      assert.deepEqual(site.reported.map(String), told)
     })
   }
 
