@@ -179,7 +179,7 @@ test('nor does one between two that are held without a scope', async () => {
     times: 60_000,
     rounds: 5,
   })
-  const own = 'hold Hold Holding Ticket held released releaseNext waitFor Unwinding push'.split(' ')
+  const own = 'Hold Holding Ticket held released releaseNext waitFor Unwinding push'.split(' ')
   assert.deepEqual(
     own.filter((name) => names.includes(name)),
     [],
