@@ -6,8 +6,9 @@ import { admitWork } from './admission.ts'
 import { appClosed, appOpened } from './open-apps.ts'
 import { Completion } from './completion.ts'
 import { callInFrame, openFrame } from './context.ts'
+import { whenEnded } from './extras.ts'
 import { takeAfter, type Finalizer } from './finalizers.ts'
-import { runIn } from './life.ts'
+import { awaitsCaller, runIn } from './life.ts'
 import { checkFunction, checkOptions } from './options.ts'
 import { Overrides } from './overrides.ts'
 import { releaseList } from './release-alone.ts'
@@ -132,7 +133,9 @@ export class AppNode extends ScopeNode implements App {
     try {
       for (const resource of resources) await this.get(resource)
     } catch (error) {
-      await this.#giveBack(before, error)
+      if (this.state === 'open') await this.#giveBack(before, error)
+      // It gives everything back, and a program often ends with the error of its start.
+      else if (!awaitsCaller(this, true)) await whenEnded(this)
       throw error
     }
   }
@@ -145,8 +148,7 @@ export class AppNode extends ScopeNode implements App {
 
   /** What a start that failed had acquired, unless somebody uses it already. */
   async #giveBack(before: Finalizer | undefined, error: unknown): Promise<void> {
-    const inUse = this.state !== 'open' || this.newestChild !== undefined
-    const newer = inUse ? undefined : takeAfter(this, before)
+    const newer = this.newestChild === undefined ? takeAfter(this, before) : undefined
     if (newer === undefined) return
     const completion = Completion.unknown.fail(error, true)
     await callInFrame(this.frame, this, () => releaseList(newer, this, completion))

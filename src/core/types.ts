@@ -279,9 +279,9 @@ export interface App extends Scope {
    */
   detach<R>(job: (scope: Scope) => MaybePromise<R>, options?: ScopeOptions): Task<R>
   /**
-   * At start-up: acquire these `app` resources, and check every dependency that this shows. Rejects with the first
-   * failure, once what it had acquired is given back; that stays only where a request uses the app already. It is what
-   * the `acquire` function threw, as it is; the channel `unwind:acquire` tells it with the name of the resource.
+   * At start-up: acquire these `app` resources, and check every dependency that this shows. Rejects with the first failure,
+   * as it was thrown (`unwind:acquire` tells the name of the resource), once what it had acquired is given back; or
+   * everything, where the app closes meanwhile; or nothing, where a request uses the app already.
    */
   warmUp(...resources: Resource<unknown>[]): Promise<void>
   /**

@@ -208,6 +208,41 @@ test('a closed app cannot be warmed up, and one that closes meanwhile says so', 
   assert.ok((await rejection(app.warmUp(slow))) instanceof ScopeClosedError)
 })
 
+test('a start that is cut off by a shutdown ends when everything is released', async (t) => {
+  const { app, tracker } = setUp(t)
+  const pool = tracker.resource('pool', { lifetime: 'app', onRelease: () => quiet() })
+  const slow = resource({
+    name: 'slow',
+    lifetime: 'app',
+    acquire: ({ signal }) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error))
+      }),
+  })
+  const warming = rejection(app.warmUp(pool, slow)).then((error) => {
+    tracker.events.push('rejected')
+    return error
+  })
+  await quiet()
+  await app.shutdown({ grace: 0, abortGrace: 1 })
+  assert.ok((await within(warming)) instanceof ScopeClosedError)
+  assert.deepEqual(tracker.events, ['+pool', '-pool', 'rejected'])
+})
+
+test('a start inside of what its app waits for does not wait for the app', async (t) => {
+  const { app } = setUp(t)
+  const entered = Promise.withResolvers<void>()
+  const starting = app.run(async () => {
+    entered.resolve()
+    await quiet()
+    const pool = resource({ lifetime: 'app', acquire: () => Promise.reject(new Error('A')) })
+    return await rejection(app.warmUp(pool))
+  })
+  await entered.promise
+  await within(app.close())
+  assert.match(String(await within(starting)), /ScopeClosedError|Error: A/)
+})
+
 test('tests that run side by side make an app each', async () => {
   const pool = resource({ name: 'pool', lifetime: 'app', acquire: () => 'real' })
   const seen = await Promise.all(
