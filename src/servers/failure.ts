@@ -18,6 +18,8 @@ interface Failed {
   readonly scope: Scope
   readonly response: ServerResponse
   readonly refuse?: ((status: number, text: string) => void) | undefined
+  /** Because its deadline passed, or its app shuts down. */
+  readonly answeredFor?: boolean
 }
 
 /**
@@ -36,8 +38,12 @@ export async function tell(failed: Failed, error: unknown, interrupted: boolean)
   }
   // Without a wait where there is nobody to wait for: who is being answered for may answer as well.
   const { onError } = failed.adapter
-  if (onError !== undefined && (await isHandled(failed, onError, error))) return
-  const status = statusOf(primary) ?? (interrupted ? 503 : 500)
+  if (onError !== undefined) {
+    await ask(failed, onError, error)
+    // By that, or meanwhile by whoever tells of another failure of this request. After the last wait.
+    if (!isUntouched(response)) return
+  }
+  const status = statusOf(primary) ?? (interrupted || failed.answeredFor === true ? 503 : 500)
   const text = textOf(status, primary)
   if (failed.refuse === undefined) refuse(response, status, text)
   else failed.refuse(status, text)
@@ -100,11 +106,11 @@ export function isUntouched(response: ServerResponse): boolean {
   return !response.headersSent && !response.writableEnded && !response.destroyed
 }
 
-async function isHandled(
+async function ask(
   { scope, response }: Failed,
   onError: OnRequestError,
   error: unknown,
-): Promise<boolean> {
+): Promise<void> {
   try {
     // The adapter keeps the function as what it was given as: one that takes a response.
     await onError(error, response as never)
@@ -112,7 +118,6 @@ async function isHandled(
     report(scope, error)
     report(scope, failure)
   }
-  return !isUntouched(response)
 }
 
 /** As the libraries that make errors for servers have it: `statusCode` or `status`, 400 to 599. */

@@ -53,7 +53,7 @@ export class Served {
   /** Called when the handler has ended. */
   onSettled: (() => void) | undefined = undefined
   /** A deadline or a shutdown was answered in the handler's place, so its result is not wanted any more. */
-  #overtaken = false
+  answeredFor = false
   failure: Failure | undefined = undefined
   #abandonment: NodeJS.Timeout | undefined = undefined
   #sources: Sources | undefined = undefined
@@ -87,7 +87,7 @@ export class Served {
 
   /** Its deadline passed, or its app closed: the result of the handler is not wanted any more. */
   get overtaken(): boolean {
-    return this.#overtaken || (this.scope.state !== 'open' && this.#closedByApp())
+    return this.answeredFor || (this.scope.state !== 'open' && this.#closedByApp())
   }
 
   /**
@@ -182,7 +182,7 @@ export class Served {
       if (this.#sources !== undefined && !response.writableEnded) cut(response)
       return
     }
-    this.#overtaken = true
+    this.answeredFor = true
     // The handler does not know that its answer was given, and may still write one.
     response.on('error', ignore)
     this.#tell(this.scope.signal.reason)
@@ -264,7 +264,7 @@ export class Served {
   /** What is known of the outcome. */
   #judge(): void {
     const { scope } = this
-    if (this.#overtaken) scope.fail(scope.signal.reason)
+    if (this.answeredFor) scope.fail(scope.signal.reason)
     else if (this.failure === undefined && this.completes) judge(this)
   }
 
@@ -276,7 +276,7 @@ export class Served {
   #tell(error: unknown): void {
     const failure = this.failure
     // That what was overtaken had to be abandoned is news, and so is a failure of its own.
-    const interrupted = this.#overtaken
+    const interrupted = this.answeredFor
       ? failure === undefined || (failure.interrupted && heedsEnd(this, error))
       : failure?.interrupted === true && primaryError(error) === failure.error
     void tell(this, error, interrupted)

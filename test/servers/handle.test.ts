@@ -234,6 +234,29 @@ describe('the onError of handle()', () => {
     assert.deepEqual([seen.length, site.reported], [1, []])
   })
 
+  for (const [which, order] of [
+    ['the same', [0, 1]],
+    ['the later', [1, 0]],
+  ] as const) {
+    test(`that takes its time for two failures, and ends first with ${which}, answers once and as timed out`, async () => {
+      const [late, calls] = [Promise.withResolvers<never>(), [Promise.withResolvers<void>()]]
+      calls.push(Promise.withResolvers())
+      const seen: unknown[] = []
+      const takeTime = async (error: unknown): Promise<void> => {
+        if (seen.push(error) === 1) late.reject(new Error('late'))
+        else for (const at of order) calls[at]?.resolve()
+        await calls[seen.length - 1]?.promise
+      }
+      await using site = await openHandled(() => late.promise, {
+        timeout: 10,
+        onError: (error) => takeTime(error) as never,
+      })
+      assert.equal((await ask(site, '/')).status, 503)
+      assert.deepEqual(seen.map(String).slice(1), ['Error: late'])
+      assert.deepEqual(site.reported, [])
+    })
+  }
+
   test('that fails itself is reported with the error that it was given', async () => {
     await using site = await openHandled(
       () => {
