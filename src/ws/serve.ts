@@ -25,10 +25,14 @@ export interface WebSocketServerLike {
   close(callback?: (error?: Error) => void): void
 }
 
-/** A server of HTTP emits connections too, of another kind; it listens, where that of ws is given one that does. */
+/**
+ * A server of HTTP emits connections too, of another kind; it listens, where that of ws is given one that does. And a
+ * WebSocket has the same methods, and sends.
+ */
 function isWebSocketServer(server: Partial<WebSocketServerLike> | undefined): boolean {
   const { on, close } = server ?? {}
-  return typeof on === 'function' && typeof close === 'function' && !('listen' in Object(server))
+  const isOther = ['listen', 'send'].some((method) => method in Object(server))
+  return typeof on === 'function' && typeof close === 'function' && !isOther
 }
 
 /** Two handlers would close the sockets under each other. */

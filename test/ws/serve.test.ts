@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createApp, currentScope, type Exit, type Scope } from 'unwind'
 import { serveSockets, type Socket } from 'unwind/ws'
+import { WebSocket } from 'ws'
 
 import { isPending, quiet, rejection, within } from '../core/support/promises.ts'
 import { closeOf, next, openClient, openServer } from './support/peers.ts'
@@ -260,6 +261,8 @@ test('what is no app, no handler, no option is refused by name', async (t) => {
   assert.throws(() => serveSockets(app, server, echo, { name: 1 }), /"?name"?/)
   // @ts-expect-error -- as from JavaScript
   assert.throws(() => serveSockets(app, {}, echo), /the second argument of serveSockets\(\)/)
+  const client = WebSocket.prototype as never
+  assert.throws(() => serveSockets(app, client, echo), /a WebSocketServer of ws.*received/)
   assert.throws(
     // @ts-expect-error -- its connections are of another kind
     () => serveSockets(app, createServer(), echo),
