@@ -29,11 +29,10 @@ interface DriverStream {
 
 export interface DriverClient {
   query(
-    text: string | PgQueryConfig,
+    text: string | PgQueryConfig | FrameQuery,
     values: readonly unknown[] | undefined,
     callback: Answer,
   ): unknown
-  query(query: FrameQuery): unknown
   on(event: 'error' | 'drain' | 'end', listener: (error?: Error) => void): unknown
   end?(callback: () => void): void
   /** pg 8.21 and later. */

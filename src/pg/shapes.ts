@@ -30,7 +30,7 @@ function examples(): object[] {
     ticket,
     new Lease(nothing, nothing, undefined),
     new Statement('', undefined, true),
-    new FrameQuery('', ignore),
+    new FrameQuery(''),
     new Transaction(nothing, nothing, nothing, undefined),
     new Begin(nothing, nothing),
     new Commit(nothing, nothing),
