@@ -32,13 +32,21 @@ export class Begin implements Step<Transaction> {
 
   async failed(error: unknown, sent: boolean): Promise<never> {
     const transaction = this.#transaction
-    await takenOver()
     // It may have begun all the same.
-    if (transaction.usesConnection && sent && !isServerError(error)) {
+    const isUnknown = transaction.usesConnection && sent && !isServerError(error)
+    // Before the first wait: nothing is sent from now on as a part of what has not begun.
+    if (!isUnknown) this.#abandon()
+    await takenOver()
+    if (isUnknown) {
       await undo(transaction, this.#session)
+      transaction.finish('rolled back')
     }
-    transaction.finish('rolled back')
     throw error
+  }
+
+  #abandon(): void {
+    this.#transaction.contents.cut(undefined)
+    this.#transaction.finish('rolled back')
   }
 
   /** Its connection was released meanwhile. */

@@ -120,7 +120,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
   /** What admitted it ends, and with that what it has on the server. */
   cut(): void {
     this.#shut(() => this.host.dead())
-    this.#statement?.disown(() => this.#dead())
+    if (this.#statement !== undefined) this.#disown(this.#statement, this.#admission?.session)
     this.#admission = undefined
   }
 
@@ -238,15 +238,20 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
 
   /** Whoever reads is told why. */
   async #withdraw(statement: Statement, session: Session): Promise<void> {
-    statement.disown(() => this.#dead())
-    if (!statement.sent) {
-      session.line.remove(statement)
-      statement.reject(this.#dead())
-    } else {
+    this.#disown(statement, session)
+    if (statement.sent) {
       await session.afterInterrupt()
       if (session.line.running === statement) await quieten(session, session.policy.inFlight)
     }
     await this.#reads.done
+  }
+
+  /** What waits is not sent. */
+  #disown(statement: Statement, session: Session | undefined): void {
+    statement.disown(() => this.#dead())
+    if (statement.sent) return
+    session?.line.remove(statement)
+    statement.reject(this.#dead())
   }
 
   /** The line is held; what was sent before, as the end of a lock, is answered first. */
