@@ -3,7 +3,6 @@
  * that a cancel needs.
  */
 import { outermostFrame } from '../core/context.ts'
-import type { FrameQuery } from './frame-query.ts'
 import { withTypes, type Types } from './query-arguments.ts'
 import type { PgQueryConfig, PgQueryResult } from './types.ts'
 
@@ -18,9 +17,6 @@ export function hasCommand(result: DriverResult, command: string): boolean {
   return result.some((part) => part.command === command)
 }
 
-/** How the driver answers a statement. */
-export type Answer = (error: Error | null | undefined, result: DriverResult) => void
-
 interface DriverStream {
   readonly remoteAddress?: string
   readonly remotePort?: number
@@ -29,9 +25,9 @@ interface DriverStream {
 
 export interface DriverClient {
   query(
-    text: string | PgQueryConfig | FrameQuery,
+    text: string | PgQueryConfig,
     values: readonly unknown[] | undefined,
-    callback: Answer,
+    callback: (error: Error | null | undefined, result: DriverResult) => void,
   ): unknown
   on(event: 'error' | 'drain' | 'end', listener: (error?: Error) => void): unknown
   end?(callback: () => void): void
@@ -46,15 +42,12 @@ export interface DriverClient {
   readonly sslNegotiation?: string
   readonly processID?: number | null
   readonly secretKey?: number | null
-  /** Sends statements before those before them are answered, and knows queries of its own alone. */
-  readonly pipeline?: boolean
   /** False while a statement runs. */
   readonly readyForQuery?: boolean
   readonly connection?: {
     readonly stream: DriverStream
     /** What it takes for prepared, by name. */
     readonly parsedStatements?: object
-    query?(text: string): void
     prependListener(
       event: 'readyForQuery',
       listener: (message: { readonly status: TransactionStatus }) => void,

@@ -5,10 +5,9 @@
 import { roughNow } from '../core/deadline.ts'
 import { endGivenUp, quietOrLost } from './ending.ts'
 import { connectionLost } from './errors.ts'
-import { outside, type Answer, type DriverClient, type DriverResult } from './driver.ts'
+import { outside, type DriverResult } from './driver.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
-import { FrameQuery, takesFrameQueries } from './frame-query.ts'
 import { Gate } from './gate.ts'
 
 export class Line {
@@ -72,7 +71,9 @@ export class Line {
     statement.sent = true
     this.#sending = true
     try {
-      give(session.client, statement, (error, result) => this.#answer(statement, error, result))
+      session.client.query(statement.text, statement.values, (error, result) =>
+        this.#answer(statement, error, result),
+      )
       // Refused by the driver itself, which before version 8.22 may leave the server waiting for the rest.
       if (this.running === undefined) void outside(quietOrLost, session)
     } catch (error) {
@@ -142,10 +143,4 @@ export class Line {
     if (error) statement.reject(error)
     else statement.resolve(result)
   }
-}
-
-function give(client: DriverClient, { text, values, isFrame }: Statement, answer: Answer): void {
-  const isBare = isFrame && typeof text === 'string' && takesFrameQueries(client)
-  // The callback where it always is: tracers that rewrite the driver's source look for it there.
-  client.query(isBare ? new FrameQuery(text) : text, values, answer)
 }

@@ -7,7 +7,6 @@ import { Kind, Ticket } from '../core/held.ts'
 import { Begin } from './begin.ts'
 import { Commit } from './commit.ts'
 import { outside } from './driver.ts'
-import { FrameQuery } from './frame-query.ts'
 import { Lease } from './lease.ts'
 import { Statement } from './statement.ts'
 import { Transaction } from './transaction.ts'
@@ -30,7 +29,6 @@ function examples(): object[] {
     ticket,
     new Lease(nothing, nothing, undefined),
     new Statement('', undefined, true),
-    new FrameQuery(''),
     new Transaction(nothing, nothing, nothing, undefined),
     new Begin(nothing, nothing),
     new Commit(nothing, nothing),

@@ -52,11 +52,6 @@ export class Statement {
     })
   }
 
-  /** BEGIN, COMMIT or what stands for them in a savepoint, of whose answer only the command counts. */
-  get isFrame(): boolean {
-    return this.#step !== undefined
-  }
-
   /** Call `onAbort` when `signal` aborts, until the statement settles. */
   follow(signal: AbortSignal, onAbort: () => void): void {
     this.#followed ??= []

@@ -83,27 +83,3 @@ test('a driver whose query somebody patched is given texts, and a callback', asy
   })
   assert.deepEqual(seen, frames)
 })
-
-test('a tracer inside of the method of the driver finds the text and the callback of a BEGIN', async () => {
-  const seen: unknown[] = []
-  // As one that rewrites the source of the driver: still a method.
-  const { query } = {
-    query(this: pg.Client, ...args: Parameters<Query>): unknown {
-      const [statement, values, callback] = args
-      const text = (statement as { text: string }).text.split(' ')[0]
-      const answer: Answer = (error, result) => {
-        seen.push([text, result.command])
-        callback(error, result)
-      }
-      return driversOwn.call(this, statement, values, answer)
-    },
-  }
-  await patched(query, async () => {
-    await using pool = pgPool(() => newPool())
-    await useFrames(pool)
-  })
-  assert.deepEqual(
-    seen,
-    frames.map((frame) => [frame, frame]),
-  )
-})
