@@ -115,6 +115,8 @@ export async function tell(session: Session, message: string): Promise<void> {
 /** The end of a statement is to come, without being asked for. */
 export async function quietOrLost(session: Session): Promise<void> {
   if (!session.ready) await withinGrace(session, session.whenQuiet())
+  // Its signal may have had it cancelled meanwhile, and a cancel that comes too late would hit the next one.
+  await session.afterInterrupt()
 }
 
 /** Everything that was asked of the connection before is over, and its transaction status is true. */

@@ -132,3 +132,14 @@ for (const bound of ['signal', 'timeout', 'release'] as const) {
     await next.query('select 1')
   })
 }
+
+test('a cursor that is asked for when the BEGIN before it was called off is not declared in what never began', async () => {
+  await using pool = pgPool(() => newPool())
+  await using lease = await pool.acquire()
+  const sleeping = assert.rejects(lease.query('select pg_sleep(60)'), { code: '57014' })
+  const begun = assert.rejects(lease.begin(), { name: 'AbortError' })
+  const cancelled = lease.cancel()
+  const rows = await lease.cursor('select 1 as one').read(1)
+  assert.deepEqual(rows, [{ one: 1 }])
+  await Promise.all([sleeping, begun, cancelled])
+})
