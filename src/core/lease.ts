@@ -55,19 +55,21 @@ export function hold<T>(value: T, release: (value: T) => unknown, options?: Opti
  * @param cause the ScopeClosedError, where a scope released it
  */
 export function disposedError(what: string, cause?: unknown): DisposedError {
-  if (usedAfterRelease.hasSubscribers) usedAfterRelease.publish({ lease: what })
-  return new DisposedError(
-    `${what} was used after its release. Use it inside the block or scope that holds it, and await everything it started there.`,
-    cause === undefined ? undefined : { cause },
-  )
+  const advice =
+    'Use it inside the block or scope that holds it, and await everything it started there.'
+  return deadHandle(what, `was used after its release. ${advice}`, cause)
 }
 
 /** The same, of a transaction that its holder has committed: that may be inside of its block. */
 export function committedError(what: string): DisposedError {
+  const advice =
+    'Await what belongs to it before you commit it, and begin another one for what comes later.'
+  return deadHandle(what, `was used after its commit. ${advice}`, undefined)
+}
+
+function deadHandle(what: string, said: string, cause: unknown): DisposedError {
   if (usedAfterRelease.hasSubscribers) usedAfterRelease.publish({ lease: what })
-  return new DisposedError(
-    `${what} was used after its commit. Await what belongs to it before you commit it, and begin another one for what comes later.`,
-  )
+  return new DisposedError(`${what} ${said}`, cause === undefined ? undefined : { cause })
 }
 
 /** What disposing something throws that a scope lends. */
