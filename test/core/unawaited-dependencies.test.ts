@@ -6,6 +6,25 @@ import { setUp } from './support/app.ts'
 import { quiet } from './support/promises.ts'
 import type { Tracked } from './support/tracker.ts'
 
+/**
+ * A dependent of `slow` that does not wait is there before that, which comes once `gate` is open.
+ * @param between comes after the dependent and before the gate opens
+ */
+async function comesLate(
+  { app, tracker }: Pick<ReturnType<typeof setUp>, 'app' | 'tracker'>,
+  slow: Resource<Tracked>,
+  gate: PromiseWithResolvers<void>,
+  between?: Resource<Tracked>,
+): Promise<void> {
+  const dependent = tracker.resource('dependent', { onAcquire: ({ get }) => void get(slow) })
+  await app.run(async (scope) => {
+    await scope.get(dependent)
+    if (between !== undefined) await scope.get(between)
+    gate.resolve()
+    await scope.get(slow)
+  })
+}
+
 test('it is released after its dependents, although it came after them', async (t) => {
   const { app, tracker } = setUp(t)
   const gate = Promise.withResolvers<void>()
@@ -91,12 +110,7 @@ for (const [what, ask] of Object.entries(needs)) {
         await ask(context, below)
       },
     })
-    const dependent = tracker.resource('dependent', { onAcquire: ({ get }) => void get(slow) })
-    await app.run(async (scope) => {
-      await scope.get(dependent)
-      gate.resolve()
-      await scope.get(slow)
-    })
+    await comesLate({ app, tracker }, slow, gate)
     assert.deepEqual(tracker.events, [
       ...['+dependent', '+lowest', '+below', '+slow'],
       ...['-dependent', '-slow', '-below', '-lowest'],
@@ -109,12 +123,7 @@ test('what it had begun to acquire before its dependent was there is released af
   const gate = Promise.withResolvers<void>()
   const below = tracker.resource('below', { onAcquire: () => gate.promise })
   const slow = tracker.resource('slow', { onAcquire: ({ get }) => get(below) })
-  const dependent = tracker.resource('dependent', { onAcquire: ({ get }) => void get(slow) })
-  await app.run(async (scope) => {
-    await scope.get(dependent)
-    gate.resolve()
-    await scope.get(slow)
-  })
+  await comesLate({ app, tracker }, slow, gate)
   assert.deepEqual(tracker.events, [
     ...['+dependent', '+below', '+slow'],
     ...['-dependent', '-slow', '-below'],
@@ -130,12 +139,7 @@ test('what it registers in its scope meanwhile is released after it', async (t) 
       scope.adopt(tracker.acquire('helper'), (helper) => tracker.release(helper))
     },
   })
-  const dependent = tracker.resource('dependent', { onAcquire: ({ get }) => void get(slow) })
-  await app.run(async (scope) => {
-    await scope.get(dependent)
-    gate.resolve()
-    await scope.get(slow)
-  })
+  await comesLate({ app, tracker }, slow, gate)
   assert.deepEqual(tracker.events, [
     ...['+dependent', '+helper', '+slow'],
     ...['-dependent', '-slow', '-helper'],
@@ -182,12 +186,6 @@ test('it is released before what it needs itself, also where that came after its
       await get(there)
     },
   })
-  const dependent = tracker.resource('dependent', { onAcquire: ({ get }) => void get(slow) })
-  await app.run(async (scope) => {
-    await scope.get(dependent)
-    await scope.get(there)
-    gate.resolve()
-    await scope.get(slow)
-  })
+  await comesLate({ app, tracker }, slow, gate, there)
   assert.deepEqual(tracker.events.slice(-3), ['-slow', '-there', '-dependent'])
 })
