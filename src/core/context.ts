@@ -104,8 +104,20 @@ function call<R>(body: () => R): R {
   return body()
 }
 
-/** Whether leaving a frame restores what was current. Without context frames (Node.js 22) the store is on the resource itself. */
-const framesRestore = Number(process.versions.node.split('.', 1)[0]) >= 24
+/**
+ * Whether leaving a frame restores what was current. Where contexts are no frames, the store is on the resource itself and
+ * stays there: on Node.js 22, and later with `--no-async-context-frame`. No flag and no version tells of both.
+ */
+const framesRestore = restoresContext(openFrame())
+
+function restoresContext(frame: Frame): boolean {
+  const probe = new AsyncLocalStorage<true>()
+  frame.runInAsyncScope(() => probe.enterWith(true))
+  const restores = frame.runInAsyncScope(() => probe.getStore()) === undefined
+  // Without frames each promise is dearer while there is a storage that was used.
+  probe.disable()
+  return restores
+}
 
 /**
  * Call `first` in a frame that was made here and now. Of its own, so that the engine knows what is called; and Node.js 22

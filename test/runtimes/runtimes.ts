@@ -13,13 +13,14 @@ export interface Runtime {
   readonly failures: Readonly<Record<string, { readonly count: number; readonly because: string }>>
 }
 
-/** Files that ask V8 by flags and functions of Node.js what it collects and what it costs. */
+/** Files that ask V8 by flags and functions of Node.js what it collects and what it costs, or run Node.js with others. */
 export const ofNode: readonly string[] = [
   'costs',
   'leak-levels',
   'leaks',
   'many-leaks',
   'memory',
+  'other-contexts',
   'two-copies',
 ]
 
