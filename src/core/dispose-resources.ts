@@ -124,7 +124,8 @@ export async function disposeResourcesAsync(newest: DisposableResource | undefin
     }
   }
   // 4. If needsAwait is true and hasAwaited is false, perform ! Await(undefined).
-  if (needsAwait && !hasAwaited) await Promise.resolve()
+  // oxlint-disable-next-line typescript/await-thenable -- a program may have replaced Promise.resolve
+  if (needsAwait && !hasAwaited) await undefined
   // 7. Return ? completion.
   if (thrown !== undefined) throw thrown.error
 }
@@ -149,14 +150,12 @@ function callWithValue({ method, value }: DisposableResource): unknown {
   return apply(method as Method, undefined, [value])
 }
 
-/** GetDisposeMethod, 1.b.ii.1.: what the method returns is not awaited, and what it throws rejects. */
-function callFallback({ method, value }: DisposableResource): Promise<never> | undefined {
-  try {
-    apply(method as Method, value, [])
-    return undefined
-  } catch (error) {
-    return Promise.reject(error)
-  }
+/**
+ * GetDisposeMethod, 1.b.ii.1.: what the method returns is not awaited, and what it throws rejects; the promise is one of the
+ * engine's, which no program can replace.
+ */
+async function callFallback({ method, value }: DisposableResource): Promise<void> {
+  apply(method as Method, value, [])
 }
 
 /** CreateDisposableResource, 2.a., and step 4. of `adopt` and `defer` */

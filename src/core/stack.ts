@@ -169,9 +169,9 @@ export class AsyncDisposableStack {
    */
   disposeAsync(): Promise<void> {
     // 3. A wrong receiver rejects.
-    if (!isObject(this) || !(#state in this)) return Promise.reject(wrongReceiver())
+    if (!isObject(this) || !(#state in this)) return rejectWrongReceiver()
     // 4.
-    if (this.#state === 'disposed') return Promise.resolve()
+    if (this.#state === 'disposed') return disposeResourcesAsync(undefined)
     // 5. Before the first disposer runs: what is called from there sees a disposed stack.
     this.#state = 'disposed'
     const newest = this.#newest
@@ -275,6 +275,7 @@ function alreadyDisposed(call: string): ReferenceError {
   )
 }
 
-function wrongReceiver(): TypeError {
-  return new TypeError('disposeAsync() was called on what is no AsyncDisposableStack.')
+/** Async, because the promise is one of the engine's: a program may have replaced `Promise.reject`. */
+async function rejectWrongReceiver(): Promise<never> {
+  throw new TypeError('disposeAsync() was called on what is no AsyncDisposableStack.')
 }
