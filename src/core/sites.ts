@@ -49,15 +49,15 @@ export function siteHere(below: Function): string {
   // Restored as it was found: a property, called by Node.js on what it belongs to.
   const hook: unknown = Reflect.get(Error, 'prepareStackTrace')
   try {
-    Error.stackTraceLimit = depth + ownDepth
-    Error.prepareStackTrace = positionsOf
+    Reflect.set(Error, 'stackTraceLimit', depth + ownDepth)
+    Reflect.set(Error, 'prepareStackTrace', positionsOf)
     const positions = stackBelow(below)
     const known = sites.get(positions)
     if (known !== undefined) return known
     Reflect.set(Error, 'prepareStackTrace', hook)
     return remember(positions, framesOf(stackBelow(below)))
   } finally {
-    Error.stackTraceLimit = stackTraceLimit
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
     Reflect.set(Error, 'prepareStackTrace', hook)
   }
 }

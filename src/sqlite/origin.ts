@@ -27,9 +27,9 @@ export function takeOrigin(): Origin | undefined {
   left -= 1
   const origin: Origin = {}
   const { stackTraceLimit } = Error
-  Error.stackTraceLimit = frames
+  Reflect.set(Error, 'stackTraceLimit', frames)
   Error.captureStackTrace(origin, takeOrigin)
-  Error.stackTraceLimit = stackTraceLimit
+  Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
   return origin
 }
 

@@ -61,3 +61,11 @@ test('places differ by lines and columns where a runtime tells nothing else of t
   `)
   assert.deepEqual(lines, ['1 false false true'])
 })
+
+test('a program that froze Error has its scopes watched all the same', async () => {
+  const lines = await script(`${sitesOf}
+    Object.freeze(Error)
+    console.log(/at siteHere/.test(await siteHere()))
+  `)
+  assert.deepEqual(lines, ['true'])
+})

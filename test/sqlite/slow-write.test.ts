@@ -1,8 +1,9 @@
 /** A writer that is held for too long is reported. The last test uses up what the stack traces may cost in this process. */
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
+import { script } from '../core/support/script.ts'
 import { openFile } from './support/database.ts'
-import { test, type Owned } from './support/drivers.ts'
+import { driverOf, test, type Owned } from './support/drivers.ts'
 import { nextWarning } from './support/promises.ts'
 
 describe('a transaction that is held for too long', () => {
@@ -19,6 +20,19 @@ describe('a transaction that is held for too long', () => {
       assert.match(detail ?? '', /^at acquireForReport .*write\.test/)
       tx.commit()
     }
+  })
+
+  test('a transaction can be begun where the program froze Error', async (t) => {
+    const lines = await script(`
+      import { sqlite } from 'unwind/${driverOf(t).name}'
+      Object.freeze(Error)
+      const db = sqlite(':memory:')
+      const tx = await db.write()
+      tx.exec('create table t (n)')
+      tx.commit()
+      console.log(db.prepare('select count(*) as n from t').get().n)
+    `)
+    assert.deepEqual(lines, ['0'])
   })
 
   test('one timer is enough for all transactions, and is gone after the dispose', async (t) => {
