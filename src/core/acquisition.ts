@@ -100,6 +100,6 @@ export function refuseThenable(
 ): void {
   if (!isThenable(value)) return
   throw new TypeError(
-    `${what} "${name}" has a then() method (${describe(value)}), so await would run it. Wrap it in an object: { query: value }.`,
+    `${what} "${name}" has a then() method (${describe(value)}), so await would run it. Wrap it in an object: { query: value }; if it is the promise of a library, await it first.`,
   )
 }

@@ -2,6 +2,7 @@
  * Find a value's disposer, once; combine errors without losing one. The order of every chain is that of nested
  * `await using`: the newest error outside, the body's innermost.
  */
+import { types } from 'node:util'
 import { holds } from './attempt.ts'
 import { recordOf } from './error-json.ts'
 import { formatError } from './format.ts'
@@ -42,6 +43,11 @@ export function isObject(value: unknown): value is object {
 /** What `await` would wait for, native promise or not. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return isObject(value) && typeof (value as { readonly then?: unknown }).then === 'function'
+}
+
+/** One of the engine, of whatever realm, or of what a program put in its place, as zone.js does. */
+export function isPromise(value: unknown): value is Promise<unknown> {
+  return types.isPromise(value) || value instanceof Promise
 }
 
 /**

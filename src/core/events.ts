@@ -3,7 +3,7 @@
  * times; never a value that was acquired, a parameter of a statement or a connection string.
  */
 import { channel, tracingChannel, type TracingChannel } from 'node:diagnostics_channel'
-import { types } from 'node:util'
+import { isPromise } from './dispose.ts'
 import type { LeakReport, Lifetime, ScopeKind } from './reports.ts'
 import type { Outcome } from './types.ts'
 
@@ -159,7 +159,7 @@ export function traced<T>(
     try {
       const begun = begin()
       const pending = pendingOf(begun)
-      if (types.isPromise(pending)) pending.then(settle, failLater)
+      if (isPromise(pending)) pending.then(settle, failLater)
       return begun
     } catch (error) {
       fail(error)

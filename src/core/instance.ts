@@ -2,14 +2,13 @@
  * One acquisition of one resource in one owner: shared by everybody who asks for it (single flight), entered into the
  * owner's list when it completes, and never lost: a value that comes too late is released at once.
  */
-import { types } from 'node:util'
 import { Context, type Acquisition } from './acquisition.ts'
 import { releaseAfter } from './chains.ts'
 import { Completion } from './completion.ts'
 import { enterFrame, underway } from './context.ts'
 import { after, roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
-import { isEcho } from './dispose.ts'
+import { isEcho, isPromise } from './dispose.ts'
 import { AcquireTimeoutError, DisposeTimeoutError } from './errors.ts'
 import { exitOf, Finalizer, push, pushBelow, type Ending, type Traits } from './finalizers.ts'
 import { forgetNote } from './notes.ts'
@@ -103,7 +102,7 @@ export class Instance implements Traits {
       const acquisition = enterFrame(owner.frame, context, beginAcquisition, definition, context)
       const { pending } = acquisition
       // Only a real promise is waited for: any other thenable is a value that `await` would run.
-      if (types.isPromise(pending)) this.#await(pending, acquisition)
+      if (isPromise(pending)) this.#await(pending, acquisition)
       else this.#arrive(pending, acquisition)
     } catch (error) {
       this.#fail(error)

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { resource } from 'unwind'
 import { setUp } from './support/app.ts'
 import { isPending, quiet, rejection, within } from './support/promises.ts'
+import { script } from './support/script.ts'
 
 test('a resource is acquired once in a scope, and its dependents share it', async (t) => {
   const { app, tracker } = setUp(t)
@@ -182,6 +183,22 @@ test('a generator whose value is refused is ended: its finally runs', async (t) 
   const error = await rejection(app.run((scope) => scope.get(query)))
   assert.ok(error instanceof TypeError)
   assert.deepEqual(tracker.events, ['+connection', '-connection'])
+})
+
+test('a promise of the class that a program put in the place of Promise is awaited, as with zone.js', async () => {
+  const lines = await script(`
+    const Native = Promise
+    class Replaced {
+      constructor(executor) { this.promise = new Native(executor) }
+      then(...listeners) { return this.promise.then(...listeners) }
+      catch(listener) { return this.promise.catch(listener) }
+    }
+    for (const name of ['resolve', 'reject']) Replaced[name] = (given) => Native[name](given)
+    globalThis.Promise = Replaced
+    const later = resource({ acquire: () => new Promise((resolve) => resolve('value')), release: () => {} })
+    console.log(await run((scope) => scope.get(later)))
+    process.exit()`)
+  assert.deepEqual(lines, ['value'])
 })
 
 test('a wrapped thenable is a value', async (t) => {
