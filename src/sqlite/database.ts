@@ -10,7 +10,7 @@ import { abortSignal, callable, checkOptions, expected } from '../core/options.t
 import type { BackupOptions, Backups } from './backups.ts'
 import { isPath } from './file.ts'
 import { takeOrigin } from './origin.ts'
-import { ReaderHandle } from './reader.ts'
+import { ReaderHandle, type ReaderLease } from './reader.ts'
 import type { Readers } from './readers.ts'
 import { checkText } from './script.ts'
 import { transact } from './transact.ts'
@@ -70,8 +70,8 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
       const wish = { by: options ?? anybody, lender: undefined, origin: takeOrigin() }
       const held = this.#parts.writer.write(wish)
       const ticket = ticketFor(transactionKind)
-      if (held instanceof Transaction) return Promise.resolve(handOut(held, ticket))
-      return handOutLater(held, ticket)
+      if (!(held instanceof Transaction)) return handOutLater(held, ticket)
+      return Promise.resolve(handOut(held, new TransactionHandle(held), ticket))
     } catch (error) {
       // Whatever was thrown is passed on.
       return Promise.reject(error)
@@ -88,10 +88,7 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
     const signal = signalOf('read()', options)
     const ticket = ticketFor(readerKind)
     const lease = await waitFor(this.#parts.readers.lease(signal), ticket)
-    const handle = new ReaderHandle(lease)
-    lease.ticket = ticket
-    ticket?.held(handle)
-    return handle
+    return handOut(lease, new ReaderHandle(lease), ticket)
   }
 
   async backup(path: string, options?: BackupOptions): Promise<void> {
@@ -133,10 +130,17 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   }
 }
 
-function handOut(transaction: Transaction, ticket: Ticket | undefined): TransactionHandle {
-  const handle = new TransactionHandle(transaction)
-  transaction.ticket = ticket
-  ticket?.held(handle)
+/** To whoever will dispose it. With its database it may have ended on the way. */
+function handOut<H extends object>(
+  held: Transaction | ReaderLease,
+  handle: H,
+  ticket: Ticket | undefined,
+): H {
+  if (held.over) ticket?.released()
+  else {
+    held.ticket = ticket
+    ticket?.held(handle)
+  }
   return handle
 }
 
@@ -144,7 +148,8 @@ async function handOutLater(
   pending: Promise<Transaction>,
   ticket: Ticket | undefined,
 ): Promise<TransactionHandle> {
-  return handOut(await waitFor(pending, ticket), ticket)
+  const held = await waitFor(pending, ticket)
+  return handOut(held, new TransactionHandle(held), ticket)
 }
 
 /** Looks closely only at what is not obviously right. */

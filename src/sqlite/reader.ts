@@ -35,6 +35,10 @@ export class ReaderLease implements Session {
     this.#shared = shared
   }
 
+  get over(): boolean {
+    return this.#connection === undefined
+  }
+
   prepare<Row>(sql: string): SqliteStatement<Row> {
     // Before it is prepared: some settings are made by that.
     if (changesConnection(sql)) this.#change(sql)

@@ -4,15 +4,14 @@
  */
 import { title } from '../core/misuse.ts'
 import { ScopeNode } from '../core/scope.ts'
-import type { Scope } from '../core/types.ts'
 import { linesOf, type Origin } from './origin.ts'
+import type { Transaction } from './transaction.ts'
 
 export class SlowWrite {
   readonly #file: string
   /** Milliseconds. */
   readonly #limit: number
-  #held = false
-  #lender: Scope | undefined = undefined
+  #held: Transaction | undefined = undefined
   #origin: Origin | undefined = undefined
   #since = 0
   /** One for all transactions: it runs on from one to the next, which costs less than to set it back for each. */
@@ -23,17 +22,15 @@ export class SlowWrite {
     this.#limit = limit
   }
 
-  start(lender: Scope | undefined, origin: Origin | undefined): void {
-    this.#held = true
-    this.#lender = lender
+  start(transaction: Transaction, origin: Origin | undefined): void {
+    this.#held = transaction
     this.#origin = origin
     this.#since = performance.now()
     if (this.#timer === undefined) this.#lookIn(this.#limit)
   }
 
   stop(): void {
-    this.#held = false
-    this.#lender = undefined
+    this.#held = undefined
     this.#origin = undefined
   }
 
@@ -47,13 +44,13 @@ export class SlowWrite {
 
   #look(): void {
     this.#timer = undefined
-    if (!this.#held) return
+    if (this.#held === undefined) return
     const left = this.#limit - (performance.now() - this.#since)
     if (left > 0) this.#lookIn(Math.ceil(left))
-    else this.#report(this.#lender, this.#origin)
+    else this.#report(this.#held, this.#origin)
   }
 
-  #report(lender: Scope | undefined, origin: Origin | undefined): void {
+  #report({ lender }: Transaction, origin: Origin | undefined): void {
     const holder = lender === undefined ? '' : ` by the scope ${title(lender)}`
     const detail = linesOf(origin)
     const site = detail === '' ? '' : ` It was acquired ${detail.split('\n', 1)[0]}.`

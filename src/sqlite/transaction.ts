@@ -50,6 +50,10 @@ export class Transaction implements Session, TransactionOwner {
     this.#outer = outer
   }
 
+  get over(): boolean {
+    return this.state !== 'open'
+  }
+
   prepare<Row>(sql: string): SqliteStatement<Row> {
     this.admit(sql)
     return new Statement<Row>(this, sql)

@@ -123,7 +123,7 @@ export class Writer implements Session, TransactionOwner {
   write(wish: Wish): Transaction | Promise<Transaction> {
     const { connection } = this
     if (this.#patience.limit > 0 || !this.#gate.tryEnter()) return this.#writeInTurn(wish)
-    return this.#lend(this.#begin(connection), wish)
+    return this.#begin(connection, wish)
   }
 
   admit(sql: string): Prepared {
@@ -173,25 +173,24 @@ export class Writer implements Session, TransactionOwner {
     return this.#begin(connection)
   }
 
-  #begin(connection: Connection): Transaction {
+  #begin(connection: Connection, wish?: Wish): Transaction {
     try {
-      return (this.#transaction = beginTransaction(connection, this))
+      return this.#open(connection, wish)
     } catch (error) {
       throw this.#notBegun(error)
     }
   }
 
-  /** The same, while another process may have the file. */
-  async #beginInTime(signal: AbortSignal | undefined): Promise<Transaction> {
-    const attempt = (): Transaction =>
-      this.connection.withoutWaiting(
-        () => (this.#transaction = beginTransaction(this.connection, this)),
-      )
-    try {
-      return await this.#patience.retry(attempt, signal)
-    } catch (error) {
-      throw this.#notBegun(error)
+  /** Whose it is must be known at once: the database may be disposed before the transaction is handed out. */
+  #open(connection: Connection, wish: Wish | undefined): Transaction {
+    const transaction = beginTransaction(connection, this)
+    this.#transaction = transaction
+    if (wish !== undefined) {
+      transaction.lender = wish.lender
+      this.#gate.holder = wish.lender
+      this.#slow.start(transaction, wish.origin)
     }
+    return transaction
   }
 
   #notBegun(error: unknown): unknown {
@@ -207,16 +206,15 @@ export class Writer implements Session, TransactionOwner {
     const { signal } = wish.by
     if (!this.#gate.tryEnter()) await this.#waitForTurn(signal)
     this.#gate.holder = wish.lender
-    const { connection } = this
-    const patient = this.#patience.limit > 0
-    return this.#lend(patient ? await this.#beginInTime(signal) : this.#begin(connection), wish)
-  }
-
-  #lend(transaction: Transaction, { lender, origin }: Wish): Transaction {
-    transaction.lender = lender
-    this.#gate.holder = lender
-    this.#slow.start(lender, origin)
-    return transaction
+    const attempt = (): Transaction => {
+      const { connection } = this
+      return connection.withoutWaiting(() => this.#open(connection, wish))
+    }
+    try {
+      return await this.#patience.retry(attempt, signal)
+    } catch (error) {
+      throw this.#notBegun(error)
+    }
   }
 
   async #waitForTurn(signal: AbortSignal | undefined): Promise<void> {

@@ -1,6 +1,7 @@
 /** Disposing a database, in every state it can be in. */
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
+import { assertNoLeaks } from 'unwind/testing'
 import {
   committedIn,
   deferredForeignKey,
@@ -31,6 +32,17 @@ for (const symbol of ['dispose', 'asyncDispose'] as const) {
       assert.deepEqual(filesOf(path).toSorted(), ['test.db', 'test.db-shm', 'test.db-wal'])
       await db[Symbol[symbol]]()
       assert.deepEqual(filesOf(path), ['test.db'])
+    })
+
+    test('what it ends on the way to its owner is not held by anybody', async (t) => {
+      const { db } = openFile(t, { readers: 1, busyTimeout: 1_000 })
+      await assertNoLeaks(async () => {
+        const pending = Promise.all([db.write(), db.read()])
+        await db[Symbol[symbol]]()
+        for (const ended of await pending) {
+          assert.throws(() => ended.prepare(select), withCode('ERR_DISPOSED'))
+        }
+      })
     })
 
     test('open iterators, a transaction with a savepoint and a reader are ended with it', async (t) => {

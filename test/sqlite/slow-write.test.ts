@@ -51,6 +51,20 @@ describe('a transaction that is held for too long', () => {
     assert.ok(cleared.mock.calls.some(({ arguments: [which] }) => which === timer))
   })
 
+  test('nothing is reported of one whose database was disposed before it was handed out', async (t) => {
+    const { db } = openFile(t, { slowWrite: 60_000, busyTimeout: 1_000 })
+    const set = t.mock.method(globalThis, 'setTimeout')
+    const cleared = t.mock.method(globalThis, 'clearTimeout')
+    const pending = db.write()
+    db[Symbol.dispose]()
+    const tx = await pending
+    assert.equal(tx.state, 'rolled back')
+    const own = set.mock.calls.filter(({ arguments: [, ms] }) => ms === 60_000)
+    for (const { result } of own) {
+      assert.ok(cleared.mock.calls.some(({ arguments: [which] }) => which === result))
+    }
+  })
+
   test('after more transactions than have their origin taken, one is reported all the same', async (t) => {
     const { db } = openFile(t, { slowWrite: 1 })
     for (let n = 0; n < 500; n += 1) {
