@@ -51,7 +51,7 @@ function makeResources(open: () => SqliteDatabase & AsyncDisposable): SqliteReso
       const { scope } = context
       const { writer } = Database.partsOf(await context.get(database))
       const held = writer.write({ by: context, lender: scope, origin })
-      return new TransactionHandle(held instanceof Transaction ? held : await held, scope)
+      return new TransactionHandle(held instanceof Transaction ? held : await held)
     },
     release: (lent, { status }) => TransactionHandle.end(lent, status === 'success'),
   })

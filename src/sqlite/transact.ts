@@ -4,7 +4,7 @@
  */
 import { types } from 'node:util'
 import { isThenable } from '../core/dispose.ts'
-import { expected } from '../core/options.ts'
+import { checkFunction } from '../core/options.ts'
 import { TransactionHandle } from './transaction-handle.ts'
 import type { Transaction } from './transaction.ts'
 import type { SqliteTransaction } from './types.ts'
@@ -12,14 +12,17 @@ import type { Writer } from './writer.ts'
 
 export function transact<R>(writer: Writer, body: (tx: SqliteTransaction) => R): R {
   requireSync(body)
-  return writer.enclose((transaction) => complete(transaction, body))
+  return writer.enclose((transaction) => {
+    const result = call(body, transaction)
+    transaction.complete()
+    return result
+  })
 }
 
-function complete<R>(transaction: Transaction, body: (tx: SqliteTransaction) => R): R {
+function call<R>(body: (tx: SqliteTransaction) => R, transaction: Transaction): R {
   try {
     const result = body(new TransactionHandle(transaction))
     if (isThenable(result)) throw returnedPromise(result)
-    transaction.complete()
     return result
   } catch (error) {
     throw transaction.afterRollback(error)
@@ -28,8 +31,7 @@ function complete<R>(transaction: Transaction, body: (tx: SqliteTransaction) => 
 
 /** @throws {TypeError} for what is known to be asynchronous before it is called */
 function requireSync(body: unknown): void {
-  if (typeof body !== 'function')
-    throw expected('the body given to transaction()', 'a function', body)
+  checkFunction('the body given to transaction()', body)
   if (!types.isAsyncFunction(body) && !types.isGeneratorFunction(body)) return
   const kind = types.isAsyncFunction(body) ? 'an async' : 'a generator'
   throw new TypeError(

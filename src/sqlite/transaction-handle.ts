@@ -3,19 +3,15 @@
  * disposal, and the scope ends it.
  */
 import { lentError } from '../core/lease.ts'
-import type { Scope } from '../core/types.ts'
 import { checkText } from './script.ts'
 import type { Transaction } from './transaction.ts'
 import type { SqliteStatement, SqliteTransaction } from './types.ts'
 
 export class TransactionHandle implements SqliteTransaction, Disposable, AsyncDisposable {
   readonly #transaction: Transaction
-  readonly #lender: Scope | undefined
 
-  /** @param lender the scope that ends it, where it is lent */
-  constructor(transaction: Transaction, lender?: Scope) {
+  constructor(transaction: Transaction) {
     this.#transaction = transaction
-    this.#lender = lender
   }
 
   /**
@@ -23,7 +19,9 @@ export class TransactionHandle implements SqliteTransaction, Disposable, AsyncDi
    * @param keep whether to commit, unless its holder has ended it
    */
   static end(lent: SqliteTransaction, keep: boolean): void {
-    if (#transaction in lent) lent.#end(keep)
+    if (!(#transaction in lent)) return
+    if (keep) lent.#transaction.complete()
+    else lent.#transaction.dispose()
   }
 
   get state(): SqliteTransaction['state'] {
@@ -51,19 +49,9 @@ export class TransactionHandle implements SqliteTransaction, Disposable, AsyncDi
     return new TransactionHandle(this.#transaction.savepoint())
   }
 
-  #end(keep: boolean): void {
-    if (!keep) this.#transaction.dispose()
-    else {
-      try {
-        this.#transaction.complete()
-      } catch (error) {
-        throw this.#transaction.afterRollback(error)
-      }
-    }
-  }
-
   [Symbol.dispose](): void {
-    if (this.#lender !== undefined) throw lentError('The SQLite transaction', this.#lender)
+    const { lender } = this.#transaction
+    if (lender !== undefined) throw lentError('The SQLite transaction', lender)
     this.#transaction.dispose()
   }
 

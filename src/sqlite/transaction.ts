@@ -15,7 +15,7 @@ type Ended = Exclude<SqliteTransaction['state'], 'open'>
 
 /** Who is told when the transaction has ended. */
 export interface TransactionOwner {
-  ended(transaction: Transaction): void
+  ended(): void
 }
 
 /** @throws what SQLite says, and then nothing is open */
@@ -71,7 +71,7 @@ export class Transaction implements Session, TransactionOwner {
     connection.closeCursors(byEnd)
     // Where SQLite rolls back, it says so.
     const failure = endedBehind(this.#file)
-    this.#root.#lapse('committed', failure)
+    this.#root.#end('committed', failure)
     throw failure
   }
 
@@ -86,7 +86,7 @@ export class Transaction implements Session, TransactionOwner {
     } catch (error) {
       throw this.failed(error)
     }
-    this.#end('committed')
+    this.#end('committed', undefined)
   }
 
   rollback(): void {
@@ -106,9 +106,14 @@ export class Transaction implements Session, TransactionOwner {
     return this.#savepoint
   }
 
-  /** Commit, unless its holder has ended it. */
+  /** Commit, unless its holder has ended it; roll back where that fails. */
   complete(): void {
-    if (this.state === 'open' || this.#failure !== undefined) this.commit()
+    if (this.state !== 'open' && this.#failure === undefined) return
+    try {
+      this.commit()
+    } catch (error) {
+      throw this.afterRollback(error)
+    }
   }
 
   /** What to throw for `error`, once it is rolled back. */
@@ -146,7 +151,7 @@ export class Transaction implements Session, TransactionOwner {
     const explained = connection.explained(error)
     if (!connection.driver.inTransaction) {
       connection.closeCursors(byEnd)
-      this.#root.#lapse('rolled back', lapsed(this.#file, explained))
+      this.#root.#end('rolled back', lapsed(this.#file, explained))
     }
     return explained
   }
@@ -181,11 +186,11 @@ export class Transaction implements Session, TransactionOwner {
 
   #rollBack(failure: Error | undefined): void {
     const connection = this.#connected()
+    // All savepoints have one name, which is that of the innermost.
     if (this.#outer !== undefined) this.#savepoint?.rollback()
     connection.closeCursors(byEnd)
     this.#undo(connection)
-    this.#failure = failure
-    this.#end('rolled back')
+    this.#end('rolled back', failure)
   }
 
   #undo({ control, driver }: Connection): void {
@@ -200,18 +205,14 @@ export class Transaction implements Session, TransactionOwner {
     }
   }
 
-  /** It ended without its holder, or with what it is nested in. */
-  #lapse(state: Ended, failure: Error | undefined): void {
+  /** And with it what is nested in it. */
+  #end(state: Ended, failure: Error | undefined): void {
+    if (this.#savepoint !== undefined) this.#savepoint.#end(state, failure)
     this.#failure = failure
-    this.#end(state)
-  }
-
-  #end(state: Ended): void {
-    if (this.#savepoint !== undefined) this.#savepoint.#lapse(state, this.#failure)
     this.state = state
     this.#connection = undefined
     this.ticket?.released()
-    this.#owner.ended(this)
+    this.#owner.ended()
   }
 }
 
