@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { UnwindError } from '../core/errors.ts'
-import type { DriverDatabase } from './driver.ts'
+import { pragmaOf, type DriverDatabase } from './driver.ts'
 import { busy, cannotBackUp, isResult, misuse } from './errors.ts'
 import { identityOf } from './file.ts'
 import type { SqliteBackupProgress } from './types.ts'
@@ -126,7 +126,8 @@ class Backup {
         progress: (done) => this.#step(done),
       })
       // Where it finds one of the two busy at its first step, better-sqlite3 takes nothing for all of it.
-      if (totalPages === 0 && pagesOf(source) > 0) throw this.#busy(undefined)
+      const isCut = totalPages === 0 && Number(pragmaOf(source, 'page_count')) > 0
+      if (isCut) throw this.#busy(undefined)
       this.#step({ totalPages, remainingPages: 0 })
     } catch (error) {
       if (this.#isNew) rmSync(this.#path, { force: true })
@@ -182,12 +183,6 @@ class Backup {
       error,
     )
   }
-}
-
-function pagesOf(source: DriverDatabase): number {
-  // It counts those of the database itself.
-  const row = source.prepare('PRAGMA page_count').get() as { page_count: number }
-  return row.page_count
 }
 
 function alreadyWritten(file: string, path: string): Error {

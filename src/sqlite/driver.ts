@@ -37,6 +37,12 @@ export interface DriverDatabase {
   ): Promise<DriverProgress>
 }
 
+/** What a PRAGMA of one column answers. */
+export function pragmaOf(database: DriverDatabase, name: string): unknown {
+  const row = database.prepare(`PRAGMA ${name}`).get()
+  return typeof row === 'object' && row !== null ? Object.values(row)[0] : undefined
+}
+
 export interface DriverProgress {
   readonly totalPages: number
   readonly remainingPages: number

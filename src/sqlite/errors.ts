@@ -9,8 +9,8 @@ import type { Scope } from '../core/types.ts'
 import type { DriverDatabase } from './driver.ts'
 
 /** `ERR_SQLITE_MISUSE`: an order of calls that cannot work. */
-export function misuse(message: string): UnwindError {
-  return new UnwindError('ERR_SQLITE_MISUSE', message)
+export function misuse(message: string, cause?: unknown): UnwindError {
+  return new UnwindError('ERR_SQLITE_MISUSE', message, cause === undefined ? undefined : { cause })
 }
 
 /** `ERR_SQLITE_BUSY`: somebody else writes, here or in another process. */
@@ -75,19 +75,17 @@ export function endedByDispose(file: string): DisposedError {
 
 /** What a rollback throws that cannot happen now. */
 export function stillOpen(file: string, cause: unknown): UnwindError {
-  return new UnwindError(
-    'ERR_SQLITE_MISUSE',
+  return misuse(
     `The transaction on "${file}" could not be rolled back and is still open. Roll it back or dispose it after the user function returned or the foreign iterator was closed that keeps the connection busy.`,
-    { cause },
+    cause,
   )
 }
 
 /** What ending an iterator throws that cannot happen now. */
 export function stillReading(file: string, cause: unknown): UnwindError {
-  return new UnwindError(
-    'ERR_SQLITE_MISUSE',
+  return misuse(
     `An iterator on "${file}" could not be closed and is still open. Write or dispose after the user function returned that keeps the connection busy.`,
-    { cause },
+    cause,
   )
 }
 
@@ -127,10 +125,9 @@ export function waitsForItself(holder: Scope, file: string): UnwindError {
 
 /** What a begin throws on a connection whose owner began something himself. */
 export function foreignTransaction(file: string, cause: unknown): UnwindError {
-  return new UnwindError(
-    'ERR_SQLITE_MISUSE',
+  return misuse(
     `A transaction that unwind did not begin is open on "${file}". End it where it was begun, or begin it with begin(), write() or transaction().`,
-    { cause },
+    cause,
   )
 }
 

@@ -6,7 +6,7 @@ import { checkOptions, count, expected, flag, milliseconds, type Rule } from '..
 import { Backups } from './backups.ts'
 import { Connection } from './connection.ts'
 import { Database } from './database.ts'
-import type { Driver, DriverDatabase } from './driver.ts'
+import { pragmaOf, type Driver, type DriverDatabase } from './driver.ts'
 import { cannotOpen } from './errors.ts'
 import { identityOf, isPath, openFileOf } from './file.ts'
 import { joinGate } from './gate.ts'
@@ -98,7 +98,8 @@ function assemble(
 ): Database {
   const { name } = database
   const file = openFileOf(database)
-  const connection = new Connection(database, name, busyTimeoutOf(database))
+  // A connection of the caller's may have any timeout.
+  const connection = new Connection(database, name, Number(pragmaOf(database, 'busy_timeout')))
   const { gate, leave } = joinGate(file?.identity ?? database)
   const writer = new Writer(connection, gate, new SlowWrite(name, options.slowWrite ?? 1_000))
   const isThere = (): boolean => file !== undefined && identityOf(file.path) === file.identity
@@ -122,12 +123,6 @@ function isGone(name: string): string {
   return `Cannot open the database "${name}" once more: its file was removed or replaced after it was opened. Dispose it, and open what is there now.`
 }
 
-/** A connection of the caller's may have any. */
-function busyTimeoutOf(database: DriverDatabase): number {
-  const row = database.prepare('PRAGMA busy_timeout').get()
-  return typeof row === 'object' && row !== null ? Number(Object.values(row)[0]) : 0
-}
-
 function open(
   driver: Driver,
   path: string,
@@ -143,8 +138,7 @@ function open(
 
 /** Only in WAL mode does a reader keep its view of the file without keeping others from writing. */
 function keepsSnapshots(database: DriverDatabase): boolean {
-  const row = database.prepare('PRAGMA journal_mode').get()
-  return typeof row === 'object' && row !== null && Object.values(row)[0] === 'wal'
+  return pragmaOf(database, 'journal_mode') === 'wal'
 }
 
 /** The first read of a transaction fixes what it sees. */
