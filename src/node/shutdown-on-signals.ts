@@ -48,13 +48,14 @@ const rules: Readonly<Record<keyof SignalOptions, Rule>> = {
 export function shutdownOnSignals(app: App, options: SignalOptions = {}): Disposable {
   checkApp('shutdownOnSignals()', app)
   checkOptions('shutdownOnSignals()', options, rules)
+  const { signals: named = ['SIGTERM', 'SIGINT'], ...rest } = options
   // Of one that is named twice, the first would be the second.
-  const signals = new Set(options.signals ?? ['SIGTERM', 'SIGINT'])
+  const signals = new Set(named)
   let begun = false
   const onSignal = (signal: NodeJS.Signals): void => {
     if (begun) process.exit(exitCodeOf(signal))
     begun = true
-    void shutDown(app, options)
+    void shutDown(app, rest)
   }
   for (const signal of signals) process.on(signal, onSignal)
   return {
@@ -68,18 +69,15 @@ export function shutdownOnSignals(app: App, options: SignalOptions = {}): Dispos
 const shutdowns = { underWay: 0, clean: true, exit: false }
 
 /** Never rejects: what fails is a warning and the exit code. */
-async function shutDown(app: App, options: SignalOptions): Promise<void> {
-  const { lameDuck, grace, abortGrace, exit = true } = options
+async function shutDown(
+  app: App,
+  { onReport = warn, exit = true, ...graces }: Omit<SignalOptions, 'signals'>,
+): Promise<void> {
   shutdowns.underWay += 1
   try {
-    const report = await app.shutdown({
-      ...(lameDuck !== undefined && { lameDuck }),
-      ...(grace !== undefined && { grace }),
-      ...(abortGrace !== undefined && { abortGrace }),
-    })
+    const report = await app.shutdown(graces)
     if (report.errors.length > 0 || report.stuck.length > 0) shutdowns.clean = false
-    if (options.onReport === undefined) warn(report)
-    else await options.onReport(report)
+    await onReport(report)
   } catch (error) {
     shutdowns.clean = false
     reportUnthrown(undefined, error, undefined, 'the shutdown', false)

@@ -4,7 +4,7 @@
  */
 import { openPools } from '../core/pools.ts'
 import type { Instruments } from './instruments.ts'
-import type { Attributes, Observation } from './meter.ts'
+import type { Attributes } from './meter.ts'
 
 const poolName = 'db.client.connection.pool.name'
 const state = 'db.client.connection.state'
@@ -32,7 +32,9 @@ function observeCounts(instruments: Instruments): void {
     '{connection}',
     'The maximum number of open connections allowed.',
     (result) => {
-      for (const { poolName: name, limit } of openPools()) observeKnown(result, limit, name)
+      for (const { poolName: name, limit } of openPools()) {
+        if (limit !== undefined) result.observe(limit, named(name))
+      }
     },
   )
   instruments.observe(
@@ -74,10 +76,6 @@ function observeTimes(instruments: Instruments): void {
   instruments.on('unwind:resource:released', ({ pool, heldMs }) => {
     if (pool !== undefined) uses.record(heldMs / 1_000, named(pool))
   })
-}
-
-function observeKnown(result: Observation, value: number | undefined, pool: string): void {
-  if (value !== undefined) result.observe(value, named(pool))
 }
 
 function named(pool: string): Attributes {

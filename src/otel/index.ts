@@ -52,8 +52,7 @@ export function metrics(
 
 function observeScopes(instruments: Instruments, app: App): void {
   instruments.observe('unwind.scope.open', '{scope}', 'Scopes that are open.', (result) => {
-    const kinds = countBy(scopesIn(app.inspect()), ({ kind }) => kind)
-    for (const [kind, count] of kinds) result.observe(count, { 'unwind.scope.kind': kind })
+    for (const { kind } of scopesIn(app.inspect())) result.observe(1, { 'unwind.scope.kind': kind })
   })
   const durations = instruments.histogram(
     'unwind.scope.duration',
@@ -69,8 +68,8 @@ function observeScopes(instruments: Instruments, app: App): void {
 function observeResources(instruments: Instruments, app: App): void {
   instruments.observe('unwind.lease.held', '{lease}', 'What is held.', (result) => {
     const inScopes = scopesIn(app.inspect()).flatMap(({ resources }) => resources)
-    const names = [...inScopes.filter(isHeld).map(nameOf), ...allHeld().map(resourceOf)]
-    for (const [name, count] of countBy(names, same)) result.observe(count, named(name))
+    for (const { name } of inScopes.filter(isHeld)) result.observe(1, named(name))
+    for (const { resource } of allHeld()) result.observe(1, named(resource))
   })
   const waits = instruments.histogram('unwind.resource.wait_time', 'The time an acquisition took.')
   const uses = instruments.histogram(
@@ -101,26 +100,8 @@ function scopesIn(app: ScopeSnapshot): ScopeSnapshot[] {
   return [...downFrom(app, ({ children }) => children)].slice(1)
 }
 
-function countBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, number> {
-  const counts = new Map<string, number>()
-  for (const key of all.map(keyOf)) counts.set(key, (counts.get(key) ?? 0) + 1)
-  return counts
-}
-
 function isHeld({ lifetime, state }: ScopeSnapshot['resources'][number]): boolean {
   return lifetime !== 'value' && state !== 'acquiring'
-}
-
-function nameOf({ name }: ScopeSnapshot['resources'][number]): string {
-  return name
-}
-
-function resourceOf({ resource }: { readonly resource: string }): string {
-  return resource
-}
-
-function same(name: string): string {
-  return name
 }
 
 function named(resource: string): Record<string, string> {
