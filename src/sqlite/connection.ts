@@ -88,8 +88,6 @@ export class Connection {
   close(why: string): void {
     this.closeCursors(why)
     this.driver.close()
-    this.#statements.clear()
-    this.#control = undefined
   }
 
   explained(error: unknown): unknown {

@@ -3,7 +3,6 @@
  * order that leaves nothing behind: backups, readers, the open transaction, and the writer's connection last, because
  * SQLite removes the WAL files when a connection that may write is the last to go.
  */
-import { isObject } from '../core/dispose.ts'
 import { isTimeout, Kind, ticketFor, type Ticket } from '../core/held.ts'
 import { lentError } from '../core/lease.ts'
 import { abortSignal, callable, checkOptions, expected } from '../core/options.ts'
@@ -65,8 +64,8 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   /** Without an async function: where nobody has the writer, this costs little more than the transaction. */
   write(options?: { signal?: AbortSignal }): Promise<TransactionHandle> {
     try {
-      const signal = signalOf('write()', options)
-      signal?.throwIfAborted()
+      checkOptions('write()', options, waiting)
+      options?.signal?.throwIfAborted()
       const wish = { by: options ?? anybody, lender: undefined, origin: takeOrigin() }
       const held = this.#parts.writer.write(wish)
       const ticket = ticketFor(transactionKind)
@@ -85,9 +84,9 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   }
 
   async read(options?: { signal?: AbortSignal }): Promise<ReaderHandle> {
-    const signal = signalOf('read()', options)
+    checkOptions('read()', options, waiting)
     const ticket = ticketFor(readerKind)
-    const lease = await waitFor(this.#parts.readers.lease(signal), ticket)
+    const lease = await waitFor(this.#parts.readers.lease(options?.signal), ticket)
     return handOut(lease, new ReaderHandle(lease), ticket)
   }
 
@@ -150,28 +149,6 @@ async function handOutLater(
 ): Promise<TransactionHandle> {
   const held = await waitFor(pending, ticket)
   return handOut(held, new TransactionHandle(held), ticket)
-}
-
-/** Looks closely only at what is not obviously right. */
-function signalOf(
-  call: string,
-  options: { signal?: AbortSignal } | undefined,
-): AbortSignal | undefined {
-  if (options === undefined) return undefined
-  // Without types it may be null.
-  const signal = options?.signal
-  if (!isSignal(signal) || hasMore(options)) checkOptions(call, options, waiting)
-  return signal
-}
-
-/** `instanceof` takes longer than what the signal is for. */
-function isSignal(value: unknown): boolean {
-  return isObject(value) && Object.getPrototypeOf(value) === AbortSignal.prototype
-}
-
-function hasMore(options: { signal?: AbortSignal }): boolean {
-  for (const name in options) if (name !== 'signal') return true
-  return false
 }
 
 /** Wait for what somebody will own. */

@@ -20,9 +20,7 @@ export interface RawDatabase {
 export class NodeDatabase implements DriverDatabase {
   readonly name: string
   readonly memory: boolean
-  readonly #raw: RawDatabase
-  /** The same. */
-  readonly #given: NodeSqlite.DatabaseSync
+  readonly #raw: RawDatabase & NodeSqlite.DatabaseSync
   readonly #module: typeof NodeSqlite
   /** How many calls are inside SQLite. Whoever runs while it is not 0 is a user function, called by one of them. */
   #calls = 0
@@ -33,9 +31,8 @@ export class NodeDatabase implements DriverDatabase {
   /** @param name what it was opened with; by default where its file is, which a closed one does not know */
   constructor(given: NodeSqlite.DatabaseSync, module: typeof NodeSqlite, name?: string) {
     // Its types are those of one version, and promise an iterator less than it is.
-    const raw = given as unknown as RawDatabase
+    const raw = given as RawDatabase & NodeSqlite.DatabaseSync
     this.#raw = raw
-    this.#given = given
     this.#module = module
     const file = isOpen(raw) ? pathOf(raw) : undefined
     this.memory = file === ''
@@ -81,7 +78,7 @@ export class NodeDatabase implements DriverDatabase {
     if (typeof backup !== 'function') throw cannotBackUp(needsBackup)
     this.#copies += 1
     try {
-      return { totalPages: await backup(this.#given, path, { progress }), remainingPages: 0 }
+      return { totalPages: await backup(this.#raw, path, { progress }), remainingPages: 0 }
     } finally {
       this.#copies -= 1
       if (this.#closing && this.#copies === 0) this.#raw.close()

@@ -10,29 +10,24 @@ import { changesConnection } from './script.ts'
 import { Statement, type Session } from './statement.ts'
 import type { SqliteReader, SqliteStatement } from './types.ts'
 
-/** Where the connection came from. */
-export interface ReaderSource {
-  /** @param changed the next reader must not find the connection as it is */
-  giveBack(lease: ReaderLease, changed: boolean): void
-}
-
 export class ReaderLease implements Session {
   /** The scope that lends it. */
   lender: Scope | undefined = undefined
   /** Of whoever owns it. */
   ticket: Ticket | undefined = undefined
   readonly #file: string
-  readonly #source: ReaderSource
   /** With the writer and all others who read. */
   readonly #shared: boolean
+  readonly #giveBack: (changed: boolean) => void
   #connection: Connection | undefined
   #changed = false
 
-  constructor(connection: Connection, source: ReaderSource, shared: boolean) {
+  /** @param giveBack told whether the next reader must not find the connection as it is */
+  constructor(connection: Connection, shared: boolean, giveBack: (changed: boolean) => void) {
     this.#file = connection.file
     this.#connection = connection
-    this.#source = source
     this.#shared = shared
+    this.#giveBack = giveBack
   }
 
   get over(): boolean {
@@ -63,7 +58,7 @@ export class ReaderLease implements Session {
     connection.closeCursors('its reader was released', this)
     this.#connection = undefined
     this.ticket?.released()
-    this.#source.giveBack(this, this.#changed)
+    this.#giveBack(this.#changed)
   }
 
   #change(sql: string): void {

@@ -4,7 +4,7 @@
  */
 import type { Connection } from './connection.ts'
 import { Line } from './line.ts'
-import { ReaderLease, type ReaderSource } from './reader.ts'
+import { ReaderLease } from './reader.ts'
 import type { Writer } from './writer.ts'
 
 /** The place of a connection, which is opened for the first reader, and again after one that changed it. */
@@ -12,15 +12,14 @@ interface Slot {
   connection: Connection | undefined
 }
 
-export class Readers implements ReaderSource {
+export class Readers {
   readonly #writer: Writer
   readonly #limit: number
   readonly #open: () => Connection
   readonly #slots: Slot[] = []
   readonly #idle: Slot[] = []
   readonly #line = new Line<Slot>()
-  /** In which each of them reads, if it is not the writer's connection. */
-  readonly #leases = new Map<ReaderLease, Slot | undefined>()
+  readonly #leases = new Set<ReaderLease>()
 
   constructor(writer: Writer, limit: number, open: () => Connection) {
     this.#writer = writer
@@ -36,29 +35,30 @@ export class Readers implements ReaderSource {
     return this.#lend(this.#connectionIn(slot), slot)
   }
 
-  giveBack(lease: ReaderLease, changed: boolean): void {
-    const slot = this.#leases.get(lease)
-    this.#leases.delete(lease)
-    if (slot === undefined) return
+  /** End every lease and close the connections. Does nothing the second time. */
+  close(): void {
+    this.#line.dismiss(this, this.#writer.released())
+    for (const lease of this.#leases) lease.dispose()
+    for (const slot of this.#slots.splice(0)) closeIn(slot, 'its database was disposed')
+    this.#idle.length = 0
+  }
+
+  /** @param slot of the connection, if it is not the writer's */
+  #lend(connection: Connection, slot: Slot | undefined): ReaderLease {
+    const lease = new ReaderLease(connection, slot === undefined, (changed) => {
+      this.#leases.delete(lease)
+      if (slot !== undefined) this.#giveBack(slot, changed)
+    })
+    this.#leases.add(lease)
+    return lease
+  }
+
+  #giveBack(slot: Slot, changed: boolean): void {
     try {
       if (changed) closeIn(slot, 'its reader changed its connection, and was released')
     } finally {
       this.#pass(slot)
     }
-  }
-
-  /** End every lease and close the connections. Does nothing the second time. */
-  close(): void {
-    this.#line.dismiss(this, this.#writer.released())
-    for (const lease of this.#leases.keys()) lease.dispose()
-    for (const slot of this.#slots.splice(0)) closeIn(slot, 'its database was disposed')
-    this.#idle.length = 0
-  }
-
-  #lend(connection: Connection, slot: Slot | undefined): ReaderLease {
-    const lease = new ReaderLease(connection, this, slot === undefined)
-    this.#leases.set(lease, slot)
-    return lease
   }
 
   #free(): Slot | undefined {
