@@ -19,7 +19,7 @@ export interface Histogram {
   record(value: number, attributes: Attributes): void
 }
 
-export interface Observation {
+interface Observation {
   observe(value: number, attributes: Attributes): void
 }
 
