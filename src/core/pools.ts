@@ -3,7 +3,7 @@
  */
 
 /** How a pool stands now. */
-export interface PoolCounts {
+interface PoolCounts {
   /** Connections that are open or being opened. */
   readonly total: number
   readonly idle: number

@@ -2,7 +2,9 @@
  * What is open and held, as rows: the tree of scopes laid flat, and below it everything that they hold and that somebody
  * owns without one. Oldest first, and of too many the oldest.
  */
-import type { HeldSnapshot } from '../core/looking.ts'
+import { activityOf } from '../core/activity.ts'
+import { elapsed, exactNow } from '../core/deadline.ts'
+import type { Ticket } from '../core/held.ts'
 import { downFrom } from '../core/tree.ts'
 import type { Activity, ResourceSnapshot, ScopeSnapshot } from '../core/types.ts'
 import { cleanName, cleanSite } from './clean.ts'
@@ -32,14 +34,15 @@ export function scopesIn(
 /** @param most rows; all are counted */
 export function heldIn(
   placed: readonly Placed[],
-  owned: readonly HeldSnapshot[],
+  owned: readonly Ticket[],
   most: number,
 ): { rows: HeldRow[] } & Record<HeldState, number> {
   const inScopes = placed.flatMap(({ scope }) => heldBy(scope))
   const count = (state: HeldState): number =>
     inScopes.filter(({ resource }) => resource.state === state).length
   const chosen = oldest(inScopes, ({ resource }) => resource.heldMs, most).map(heldRow)
-  const alone = owned.slice(0, most).map(ownedRow)
+  const now = exactNow()
+  const alone = owned.slice(0, most).map((ticket, i) => ownedRow(ticket, i, now))
   return {
     rows: [...chosen, ...alone].toSorted((a, b) => b.heldMs - a.heldMs).slice(0, most),
     acquiring: count('acquiring'),
@@ -113,8 +116,8 @@ function heldRow({ key, scope, resource }: HeldInScope): HeldRow {
   }
 }
 
-function ownedRow(held: HeldSnapshot, i: number): HeldRow {
-  const { resource, scope, heldMs, site, activity, suspected } = held
+function ownedRow(ticket: Ticket, i: number, now: number): HeldRow {
+  const { resource, scope, since, note, handle, suspected } = ticket
   return {
     key: `owned-${i}`,
     resource: cleanName(resource),
@@ -122,9 +125,9 @@ function ownedRow(held: HeldSnapshot, i: number): HeldRow {
     scope: scope === undefined ? '' : cleanName(scope.name),
     ofApp: false,
     state: 'open',
-    heldMs: rounded(heldMs),
+    heldMs: rounded(elapsed(since, now)),
     suspected,
-    ...whereAndWhat(site, activity),
+    ...whereAndWhat(note?.site, activityOf(handle, now)),
   }
 }
 

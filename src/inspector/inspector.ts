@@ -3,7 +3,7 @@
  * here mounts, listens or prints by itself.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { keepHistory } from '../core/history.ts'
+import { keepHistory } from './history.ts'
 import { checkApp, checkOptions, expected, flag, type Rule } from '../core/options.ts'
 import type { App } from '../core/types.ts'
 import { answer, redirect, refuse } from './answer.ts'

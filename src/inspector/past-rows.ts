@@ -1,10 +1,12 @@
 /**
  * What has been, as rows: the scopes that closed last, how long things were held, and what leaked where.
  */
-import type { PastResource, PastScope } from '../core/history.ts'
-import type { Picture as Seen, UsageSnapshot } from '../core/looking.ts'
+import type { LeakSite } from '../core/leaks.ts'
+import type { LeakReport } from '../core/types.ts'
+import type { Usage } from '../core/usage.ts'
 import { cleanName, cleanSite } from './clean.ts'
 import { rounded } from './held-rows.ts'
+import type { PastResource, PastScope } from './history.ts'
 import type { ClosedRow, HoldTimes, LeakRow, PastBar } from './page/picture.ts'
 
 /** Bars of one scope. */
@@ -37,7 +39,7 @@ function pastBar({ resource, startMs, waitMs, heldMs, releaseMs }: PastResource)
 }
 
 /** Of what was released most often, by name: the order then stays. */
-export function holdTimes(usage: readonly UsageSnapshot[]): HoldTimes[] {
+export function holdTimes(usage: readonly Usage[]): HoldTimes[] {
   return usage
     .filter(({ holds }) => holds.some((size) => size > 0))
     .toSorted((a, b) => b.released - a.released)
@@ -46,7 +48,7 @@ export function holdTimes(usage: readonly UsageSnapshot[]): HoldTimes[] {
     .toSorted((a, b) => a.resource.localeCompare(b.resource))
 }
 
-function timesRow({ name, released, holds }: UsageSnapshot): HoldTimes {
+function timesRow({ name, released, holds }: Usage): HoldTimes {
   const first = holds.findIndex((size) => size > 0)
   const last = holds.findLastIndex((size) => size > 0)
   return {
@@ -57,7 +59,11 @@ function timesRow({ name, released, holds }: UsageSnapshot): HoldTimes {
   }
 }
 
-export function leakRows({ sites, leaks }: Seen, most: number): LeakRow[] {
+export function leakRows(
+  sites: readonly LeakSite[],
+  leaks: readonly LeakReport[],
+  most: number,
+): LeakRow[] {
   const frequent = sites.toSorted((a, b) => b.count - a.count).slice(0, most)
   return frequent.map(({ reason, resource, site, count, returned }) => {
     const latest = leaks.find(

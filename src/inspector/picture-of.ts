@@ -1,11 +1,16 @@
 /**
- * The picture of an app that the page shows: the core's, as rows, each list with an end, whatever the program does.
+ * The picture of an app that the page shows, as rows, each list with an end, whatever the program does.
  */
 import { performance } from 'node:perf_hooks'
-import { pictureOf as seen, type Picture as Seen } from '../core/looking.ts'
+import { detection } from '../core/detection.ts'
+import { allHeld } from '../core/held.ts'
+import { latestLeaks, leakSites } from '../core/leaks.ts'
+import { openPools, type PoolSource } from '../core/pools.ts'
 import type { App } from '../core/types.ts'
+import { allUsages } from '../core/usage.ts'
 import { cleanName } from './clean.ts'
 import { heldIn, scopesIn } from './held-rows.ts'
+import { pastScopes } from './history.ts'
 import { closedRow, holdTimes, leakRows } from './past-rows.ts'
 import type { Picture, PoolRow } from './page/picture.ts'
 
@@ -15,31 +20,36 @@ const mostRows = 500
 const most = 50
 
 export function pictureOf(app: App): Picture {
-  const picture = seen(app)
-  const scopes = scopesIn(picture.scopes, mostRows)
-  const { rows, ...counts } = heldIn(scopes.all, picture.held, mostRows)
-  const leaks = picture.sites.reduce((sum, { count, returned }) => sum + count - returned, 0)
+  const at = Date.now()
+  const scopes = scopesIn(app.inspect(), mostRows)
+  const { rows, ...counts } = heldIn(scopes.all, allHeld(), mostRows)
+  const sites = leakSites()
+  const leaks = sites.reduce((sum, { count, returned }) => sum + count - returned, 0)
   return {
-    at: picture.at,
+    at,
     app: cleanName(app.name),
     pid: process.pid,
     node: process.version,
     upMs: Math.round(performance.now()),
-    level: picture.level,
+    level: detection.level,
     counts: { scopes: scopes.all.length, ...counts, leaks },
     scopes: scopes.rows,
     held: rows,
-    pools: poolRows(picture.pools.slice(0, most)),
-    holdTimes: holdTimes(picture.usage),
-    closed: picture.closed.slice(0, most).map((scope) => closedRow(scope, picture.at)),
-    leaks: leakRows(picture, most),
+    pools: poolRows(openPools().slice(0, most)),
+    holdTimes: holdTimes(allUsages()),
+    closed: pastScopes(app.id)
+      .slice(0, most)
+      .map((scope) => closedRow(scope, at)),
+    leaks: leakRows(sites, latestLeaks(), most),
   }
 }
 
 /** Two pools of one database have one name: the second is called so. */
-function poolRows(pools: Seen['pools']): PoolRow[] {
+function poolRows(pools: readonly PoolSource[]): PoolRow[] {
   const times = new Map<string, number>()
-  return pools.map(({ name, total, leased, idle, waiting, limit }) => {
+  return pools.map((pool) => {
+    const { poolName: name, limit } = pool
+    const { total, leased, idle, waiting } = pool.stats()
     const nth = (times.get(name) ?? 0) + 1
     times.set(name, nth)
     const row = {

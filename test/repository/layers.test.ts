@@ -11,7 +11,7 @@ import { importsOf, list, read } from '../support/repository.ts'
 const core = [
   ['attempt', 'suppressed-error', 'origin', 'format', 'error-json', 'url-path'],
   ['errors', 'reports', 'types', 'events', 'options', 'dispose', 'deadline', 'tree', 'context'],
-  ['activity', 'sweeping', 'detection', 'sites', 'misuse', 'usage', 'leaks', 'pools', 'history'],
+  ['activity', 'sweeping', 'detection', 'sites', 'misuse', 'usage', 'leaks', 'pools'],
   ['cancellation', 'completion', 'settings', 'waiting', 'notes', 'telling', 'held', 'abort'],
   [
     'finalizers',
@@ -46,7 +46,6 @@ const core = [
     'shapes',
     'shutdown',
     'open-apps',
-    'looking',
     'app',
     'ambient',
   ],
