@@ -200,7 +200,7 @@ export class Ticket {
   #givenBack(): void {
     const now = roughNow()
     const heldMs = elapsed(this.since, now)
-    this.#kind.usage.count(this.#asked, this.since, now)
+    this.#kind.usage.count(this.since, now)
     reportReturn(this, heldMs)
     if (!released.hasSubscribers) return
     const waitMs = elapsed(this.#asked, this.since)

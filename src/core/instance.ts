@@ -283,7 +283,7 @@ function releaseInstance({ traits, value, since }: Finalizer, ending: Ending): u
   const instance = traits as Instance
   instance.state = 'released'
   instance.owner.holdings?.forget(instance)
-  if (detection.counting) instance.definition.usage.count(instance.since, since, roughNow())
+  if (detection.counting) instance.definition.usage.count(since, roughNow())
   if (ending.completion.abandoned && instance.destroy !== undefined) {
     // Its type follows from where it comes from, which the compiler does not see.
     return instance.destroy(value as never, new DisposeTimeoutError(instance.name, 0))

@@ -50,9 +50,7 @@ export interface Acquired {
 /** @param held what `reportReturn` is called with, if it is released after all */
 export function reportLeak(reason: LeakReport['reason'], held: object, acquired: Acquired): void {
   const { resource, scope, since, site } = acquired
-  const usage = usageOf(resource)
-  usage.leaked += 1
-  if (site === undefined) escalate(usage)
+  if (site === undefined) escalate(usageOf(resource))
   const heldMs = elapsed(since, roughNow())
   const leak = { reason, resource, scope: scope?.name, heldMs, site: site ?? howToSee(resource) }
   reports.push(leak)

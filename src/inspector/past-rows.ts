@@ -55,7 +55,7 @@ function timesRow({ name, released, holds }: Usage): HoldTimes {
     resource: cleanName(name),
     count: released,
     first,
-    buckets: holds.slice(first, last + 1),
+    buckets: [...holds.subarray(first, last + 1)],
   }
 }
 
