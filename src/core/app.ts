@@ -50,36 +50,41 @@ export function createApp(options?: AppOptions): App {
   return new AppNode(options)
 }
 
-/**
- * For server adapters: a scope for a connection that is already served, although the app may be shutting down.
- * @throws `ERR_SCOPE_CLOSED` once the app releases its resources
- */
-export function openServing(app: App, options: ScopeOptions): Scope {
-  // An app of another copy of this package has no such door.
-  return app instanceof ScopeNode ? openIn(app, 'child()', options, true) : app.child(options)
-}
+/** What the scopes have in common that one server opens. They differ in their names. */
+type Serving = Pick<ScopeOptions, 'kind' | 'timeout' | 'abandonAfter'>
 
-/** The same for many scopes, which differ in nothing but their names: the options are looked at once. */
-export function servingOpener(app: App, options: ScopeOptions): (name: Name) => Scope {
-  if (!(app instanceof ScopeNode)) return (name) => app.child({ ...options, name: String(name) })
-  const settings = servingWith(inherit(insideOf(app.settings), options))
-  const { timeout } = options
-  return (name) => {
-    admitWork(app, 'child()')
-    const scope = app.next(settings, name)
-    if (timeout !== undefined) limit(scope, { timeout })
-    return scope
-  }
+/**
+ * For server adapters: what opens a scope for a connection that is already served, although the app may be shutting down.
+ * It throws `ERR_SCOPE_CLOSED` once the app releases its resources.
+ */
+export function servingOpener(app: App, options: Serving): (name: Name) => Scope {
+  // An app of another copy of this package has no such door.
+  return app instanceof ScopeNode
+    ? opener(app, 'child()', options)
+    : (name) => app.child({ ...options, name: String(name) })
 }
 
 /** The same with a body, as `run` does it. */
 export async function runServing<R>(
   app: App,
-  options: ScopeOptions,
+  options: Serving,
+  name: string,
   body: (scope: Scope) => MaybePromise<R>,
 ): Promise<R> {
-  if (!(app instanceof ScopeNode)) return app.run(options, body)
-  return runIn(openIn(app, 'run()', options, true), body)
+  if (!(app instanceof ScopeNode)) return app.run({ ...options, name }, body)
+  return runIn(opener(app, 'run()', options)(name), body)
+}
+
+/** The options are looked at once. */
+function opener(app: ScopeNode, verb: string, options: Serving): (name: Name) => ScopeNode {
+  const settings = servingWith(inherit(insideOf(app.settings), options))
+  const { timeout } = options
+  return (name) => {
+    admitWork(app, verb)
+    const scope = app.next(settings, name)
+    if (timeout !== undefined) limit(scope, { timeout })
+    return scope
+  }
 }
 
 /** Aborted from outside, as by its deadline or a shutdown. What fails in a scope aborts it, too. */
@@ -118,7 +123,7 @@ export class AppNode extends ScopeNode implements App {
 
   detach<R>(job: (scope: Scope) => MaybePromise<R>, options?: ScopeOptions): Task<R> {
     checkFunction('the job given to detach()', job)
-    const scope = openIn(this, 'detach()', options, false)
+    const scope = openIn(this, 'detach()', options)
     const running = runIn(scope, job)
     running.catch((error: unknown) => scope.report(error, undefined, true))
     return Object.assign(running, { abort: (reason?: unknown): void => scope.abort(reason) })

@@ -216,7 +216,7 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   child(options?: ScopeOptions): ScopeNode {
-    return openIn(this, 'child()', options, false)
+    return openIn(this, 'child()', options)
   }
 
   enter<R>(body: () => R): R {

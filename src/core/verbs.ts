@@ -14,7 +14,7 @@ import { abortSignal, bodyOf, checkFunction, checkOptions, expected, oneOf } fro
 import { Overrides } from './overrides.ts'
 import { definitionOf } from './resource.ts'
 import type { ScopeNode } from './scope.ts'
-import { inherit, insideOf, scopeRules, servingWith } from './settings.ts'
+import { inherit, insideOf, scopeRules } from './settings.ts'
 import { Tasks, type Job, type OnClose } from './tasks.ts'
 import type { Resource, ScopeOptions, Task } from './types.ts'
 
@@ -68,23 +68,20 @@ function aborted(reason: unknown): Promise<never> {
 }
 
 /**
- * @param serving for a connection that is served until it ends, although its app shuts down
  * @throws {TypeError} for unknown or wrong options, and `ERR_SCOPE_CLOSED` where no child can be opened
  */
 export function openIn(
   scope: ScopeNode,
   verb: string,
   options: ScopeOptions | undefined,
-  serving: boolean,
 ): ScopeNode {
   if (options !== undefined) checkOptions(verb, options, scopeRules)
   admitWork(scope, verb)
-  if (scope.kind === 'app' && scope.state === 'draining' && !serving) throw closedError(scope, verb)
+  if (scope.kind === 'app' && scope.state === 'draining') throw closedError(scope, verb)
   if (options === undefined) return scope.next()
   // Before there is a scope that would have to be closed.
   const overrides = options.overrides && Overrides.of(options.overrides)
-  const settings = inherit(insideOf(scope.settings), options)
-  const child = scope.next(serving ? servingWith(settings) : settings, options.name)
+  const child = scope.next(inherit(insideOf(scope.settings), options), options.name)
   if (overrides !== undefined) child.extended.overrides = overrides
   limit(child, options)
   return child
@@ -100,7 +97,7 @@ export function runWith<R>(
     const body = bodyOf<Body<R>>('run()', first, second)
     const options = typeof first === 'function' ? undefined : first
     const neededBy = aroundCaller()
-    const child = openIn(scope, 'run()', options, false)
+    const child = openIn(scope, 'run()', options)
     if (neededBy !== undefined) child.extended.neededBy = neededBy
     return runIn(child, body)
   } catch (error) {

@@ -44,7 +44,7 @@ export function runAlone(
   request: Request,
   fetch: () => Fetched,
 ): Promise<Response> {
-  const options = { ...adapter.scope, name: `${request.method} ${new URL(request.url).pathname}` }
+  const name = `${request.method} ${new URL(request.url).pathname}`
   let alone: Alone | undefined
   return new Promise((resolve, reject) => {
     const body = async (scope: Scope): Promise<Response> => {
@@ -59,7 +59,7 @@ export function runAlone(
       // Then nobody waits for it, who would see what failed on the way out.
       if (alone?.overtaken === true && error !== primaryError(error)) report(alone.scope, error)
     }
-    const answered = runServing(adapter.app, options, body).then(async (response) => {
+    const answered = runServing(adapter.app, adapter.scope, name, body).then(async (response) => {
       // Nobody will read what was bound to it.
       if (alone?.streams === false) await alone.scope.close()
       return timed(response, alone?.timing)

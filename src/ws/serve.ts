@@ -3,7 +3,7 @@
  * does, so that a handler whose release fails closes with 1011, as one that throws.
  */
 import type { IncomingMessage } from 'node:http'
-import { openServing } from '../core/app.ts'
+import { servingOpener } from '../core/app.ts'
 import { whenAborted } from '../core/deadline.ts'
 import { ClientDisconnectedError, ShutdownError } from '../core/errors.ts'
 import { checkApp, checkFunction, checkOptions, expected } from '../core/options.ts'
@@ -116,6 +116,7 @@ interface Serving {
 
 class Service {
   readonly #app: App
+  readonly #open: ReturnType<typeof servingOpener>
   readonly #server: WebSocketServerLike
   readonly #handler: SocketHandler
   readonly #options: SocketOptions | undefined
@@ -132,6 +133,7 @@ class Service {
     options: SocketOptions | undefined,
   ) {
     this.#app = app
+    this.#open = servingOpener(app, { kind: 'request', abandonAfter })
     this.#server = server
     this.#handler = handler
     this.#options = options
@@ -175,10 +177,9 @@ class Service {
 
   /** None once the app has closed. */
   #scopeFor(request: IncomingMessage | undefined): Scope | undefined {
-    // Who emits 'connection' after an upgrade of his own may leave it out.
-    const name = `WS ${pathOf(request?.url ?? '/')}`
     try {
-      return openServing(this.#app, { kind: 'request', name, abandonAfter })
+      // Who emits 'connection' after an upgrade of his own may leave it out.
+      return this.#open(`WS ${pathOf(request?.url ?? '/')}`)
     } catch {
       return undefined
     }
