@@ -6,7 +6,6 @@ import { admitWork } from './admission.ts'
 import { appClosed, appOpened } from './open-apps.ts'
 import { Completion } from './completion.ts'
 import { callInFrame, openFrame } from './context.ts'
-import { whenEnded } from './extras.ts'
 import { takeAfter, type Finalizer } from './finalizers.ts'
 import { awaitsCaller, runIn } from './life.ts'
 import { checkFunction, checkOptions } from './options.ts'
@@ -30,6 +29,7 @@ import type {
   ShutdownReport,
   Task,
 } from './types.ts'
+import { whenEnded } from './unwinding.ts'
 
 /**
  * The root of a tree of scopes: owns the `app` resources. A server has one, which `shutdownOnSignals` closes; parallel

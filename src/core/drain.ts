@@ -6,12 +6,11 @@ import { abortSignalOf } from './abort.ts'
 import { enterFrame } from './context.ts'
 import { detection } from './detection.ts'
 import { aggregate, isEcho } from './dispose.ts'
-import { whenEnded } from './extras.ts'
 import { scopeClosed } from './misuse.ts'
 import type { ScopeNode } from './scope.ts'
 import { noteClosing } from './sites.ts'
 import type { Tasks } from './tasks.ts'
-import { unwind } from './unwinding.ts'
+import { unwind, whenEnded } from './unwinding.ts'
 import { abandonable } from './waiting.ts'
 
 /** Nobody has to be waited for before the first release. */

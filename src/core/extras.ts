@@ -21,18 +21,5 @@ export class Extras {
   parked = false
   /** How many things that were acquired in it, outside of its list, are still held. */
   outside = 0
-  /** Called when everything is released. */
-  whenEnded: (() => void)[] = []
   whenChildCloses: ((child: ScopeNode) => void)[] = []
-}
-
-/**
- * Resolves when everything is released; never rejects. A promise of its own for each caller, so that an error of the
- * promise that the first caller got is not taken for handled.
- */
-export function whenEnded(scope: ScopeNode): Promise<void> {
-  if (scope.state === 'closed') return Promise.resolve()
-  return new Promise((resolve) => {
-    scope.extended.whenEnded.push(resolve)
-  })
 }

@@ -12,7 +12,7 @@ import { reportUnthrown, scopeClosed, title } from './misuse.ts'
 import { checkOptions, expected, longestDelay, milliseconds, text } from './options.ts'
 import { defaults } from './settings.ts'
 import type { Held, Scope } from './types.ts'
-import { unwind, Unwinding, type Unwindable } from './unwinding.ts'
+import { unwind, Unwinding, whenEnded, type Unwindable } from './unwinding.ts'
 
 interface Options {
   name?: string
@@ -118,7 +118,6 @@ class Holding implements Unwindable, Traits {
   readonly disposeTimeout: number
   /** For a scope that releases it. Where it has a bound of its own, it keeps that itself. */
   readonly #inScope: Traits['disposeTimeout']
-  #whenEnded: (() => void)[] | undefined = undefined
 
   constructor(name: string, own: number | undefined) {
     this.name = name
@@ -134,23 +133,12 @@ class Holding implements Unwindable, Traits {
     reportUnthrown(undefined, error, undefined, this.name, true)
   }
 
+  get disposed(): boolean {
+    return this.newest === undefined && this.unwinding === undefined
+  }
+
   drain(): undefined {}
-
-  finish(): void {
-    this.unwinding = undefined
-    for (const tell of this.#whenEnded ?? []) tell()
-  }
-
-  /**
-   * Once the release has begun: when it has ended. Never rejects. A promise of its own for each caller, so that an error of
-   * the promise that the first caller got is not taken for handled.
-   */
-  whenEnded(): Promise<void> {
-    if (this.unwinding === undefined) return Promise.resolve()
-    return new Promise((resolve) => {
-      ;(this.#whenEnded ??= []).push(resolve)
-    })
-  }
+  finish(): void {}
 }
 
 class Hold<T> implements Held<T> {
@@ -173,7 +161,7 @@ class Hold<T> implements Held<T> {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    if (this.#disposing) return this.#list.whenEnded()
+    if (this.#disposing) return whenEnded(this.#list)
     // Its release disposes it again, and would wait for itself.
     if (this.#list.newest === undefined) return Promise.resolve()
     this.#closedBy = closingScope()

@@ -10,7 +10,7 @@ import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
 import { drain, isAlone } from './drain.ts'
 import { scopeClosed } from './events.ts'
-import { whenEnded, type Extras } from './extras.ts'
+import type { Extras } from './extras.ts'
 import { reportOutliving } from './held.ts'
 import { noteOf } from './notes.ts'
 import type { ScopeNode } from './scope.ts'
@@ -18,7 +18,15 @@ import { noteClosing } from './sites.ts'
 import { tellClosed, tellIncomplete } from './telling.ts'
 import { removeChild } from './tree.ts'
 import type { MaybePromise, Scope } from './types.ts'
-import { begin, heard, heardFailure, outcome, pendingEnd, releaseAll } from './unwinding.ts'
+import {
+  begin,
+  heard,
+  heardFailure,
+  outcome,
+  pendingEnd,
+  releaseAll,
+  whenEnded,
+} from './unwinding.ts'
 import { abandonable } from './waiting.ts'
 
 export type Body<R> = (scope: Scope) => MaybePromise<R>
@@ -113,8 +121,7 @@ function abandoning<R>(scope: ScopeNode, body: Body<R>, ms: number): Body<R> {
 export function concludeEmpty(scope: ScopeNode): boolean {
   if (scope.newest !== undefined || scope.state !== 'open' || !isAlone(scope)) return false
   if (scope.completion.status === 'unknown') endUnknown(scope)
-  finish(scope)
-  return true
+  return releaseAll(scope)
 }
 
 export function drainScope(scope: ScopeNode): Promise<void> | undefined {
@@ -137,7 +144,6 @@ export function finish(scope: ScopeNode): void {
   scope.holdings = undefined
   scope.frame = outermostFrame
   if (parent !== undefined) removeChild(parent, scope)
-  scope.unwinding = undefined
   if (scope.outside > 0) reportOutliving(scope)
   if (scopeClosed.hasSubscribers || detection.followed > 0) tellClosed(scope)
   if (parent?.extras !== undefined) for (const tell of parent.extras.whenChildCloses) tell(scope)
@@ -152,7 +158,6 @@ function finishExtras(extras: Extras): void {
   extras.tasks = undefined
   extras.parked = false
   extras.whenChildCloses = []
-  for (const tell of extras.whenEnded.splice(0)) tell()
 }
 
 /**

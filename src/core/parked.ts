@@ -5,10 +5,10 @@
 import { cancel } from './abort.ts'
 import type { Completion } from './completion.ts'
 import { conclude } from './drain.ts'
-import { whenEnded } from './extras.ts'
 import { awaitsCaller } from './life.ts'
 import type { ScopeNode } from './scope.ts'
 import { upToRoot } from './tree.ts'
+import { whenEnded } from './unwinding.ts'
 
 /** What the end of a stream means for how a scope ends that is parked for it. */
 export type Settle = (completion: Completion, scope: ScopeNode) => Completion

@@ -5,12 +5,12 @@ import { abortBelow, announceDrain } from './abort.ts'
 import { after, whenAborted } from './deadline.ts'
 import { conclude } from './drain.ts'
 import { ShutdownError } from './errors.ts'
-import { whenEnded } from './extras.ts'
 import { abortSignal, milliseconds, type Rule } from './options.ts'
 import type { ShutdownOptions } from './reports.ts'
 import type { ScopeNode } from './scope.ts'
 import { childrenOf, downFrom, removeChild } from './tree.ts'
 import type { App, ScopeSnapshot, ShutdownReport } from './types.ts'
+import { whenEnded } from './unwinding.ts'
 
 export const shutdownRules: Readonly<Record<keyof ShutdownOptions, Rule>> = {
   lameDuck: milliseconds,

@@ -7,7 +7,6 @@ import type { Completion } from './completion.ts'
 import { AwaitedContext, callInFrame } from './context.ts'
 import { whenAborted } from './deadline.ts'
 import { isEcho, suppress } from './dispose.ts'
-import { whenEnded } from './extras.ts'
 import { callDeferred, Finalizer, remove } from './finalizers.ts'
 import { disposedError } from './lease.ts'
 import { awaitsCaller } from './life.ts'
@@ -17,6 +16,7 @@ import { bind, parkedFor, unbind, type Settle } from './parked.ts'
 import type { ScopeNode } from './scope.ts'
 import { expectFailure } from './tasks.ts'
 import { escapable } from './waiting.ts'
+import { whenEnded } from './unwinding.ts'
 
 /**
  * Resolves when it closed; at once for those whom it waits for. Never rejects.

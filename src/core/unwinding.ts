@@ -15,7 +15,7 @@ import { tellReleased, tellReleasing, tellTimeout } from './telling.ts'
 /** Whoever has a list: what it holds, and how things ended, as changed by the releases that already ran. */
 export interface Unwindable extends List {
   completion: Completion
-  /** Made for the first release, or for what has to end before it; a scope drops it when it has closed. */
+  /** Made for the first release, for what has to end before it, or for who waits; dropped when everything is released. */
   unwinding: Unwinding | undefined
   /** The body that it ends with has not settled. */
   running: boolean
@@ -59,15 +59,31 @@ export function begin(list: Unwindable): boolean {
 
 /** Up to the first release that has to be waited for. @returns whether everything is released */
 export function releaseAll(list: Unwindable): boolean {
-  if (list.newest === undefined) {
-    list.finish()
-    return true
-  }
-  return releaseNext(unwindingOf(list))
+  return list.newest === undefined ? end(list) : releaseNext(unwindingOf(list))
+}
+
+/**
+ * Resolves when everything is released; never rejects. A promise of its own for each caller, so that an error of the
+ * promise that the first caller got is not taken for handled.
+ */
+export function whenEnded(list: Unwindable & { readonly disposed: boolean }): Promise<void> {
+  if (list.disposed) return Promise.resolve()
+  const unwinding = unwindingOf(list)
+  return new Promise((resolve) => {
+    ;(unwinding.waiting ??= []).push(resolve)
+  })
 }
 
 function unwindingOf(list: Unwindable): Unwinding {
   return (list.unwinding ??= new Unwinding(list))
+}
+
+function end(list: Unwindable): true {
+  const { unwinding } = list
+  list.unwinding = undefined
+  list.finish()
+  if (unwinding?.waiting !== undefined) for (const tell of unwinding.waiting) tell()
+  return true
 }
 
 function releaseNext(unwinding: Unwinding): boolean {
@@ -89,8 +105,7 @@ function releaseNext(unwinding: Unwinding): boolean {
       fail(list, finalizer, error)
     }
   }
-  list.finish()
-  return true
+  return end(list)
 }
 
 /**
@@ -174,7 +189,8 @@ export class Unwinding implements Ending {
   looks = 0
   /** Made for a release that takes longer than a turn. */
   patience: Patience | undefined = undefined
-  ended = false
+  /** Those who wait for the end alone. */
+  waiting: (() => void)[] | undefined = undefined
   resolve: ((value: unknown) => void) | undefined = undefined
   reject: ((error: unknown) => void) | undefined = undefined
 
@@ -192,7 +208,7 @@ export class Unwinding implements Ending {
     if (this.resolve === undefined) {
       this.resolve = resolve
       this.reject = reject
-      if (this.ended) deliver(this)
+      if (this.list.unwinding !== this) deliver(this)
     }
     // What is pending now may have begun only after this look was asked for; then another one follows.
     if (this.looks === 0 && this.pending !== undefined) bePatient(this)
@@ -205,7 +221,6 @@ function goOn(unwinding: Unwinding): unknown {
   unwinding.destroying = false
   if (unwinding.patience !== undefined) unwinding.patience.stop()
   if (!releaseNext(unwinding)) return look(unwinding)
-  unwinding.ended = true
   if (unwinding.resolve !== undefined) deliver(unwinding)
   return undefined
 }

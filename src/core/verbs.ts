@@ -6,7 +6,6 @@ import { admitWork, closedError } from './admission.ts'
 import { ambientIn, aroundCaller, callInFrame } from './context.ts'
 import { conclude } from './drain.ts'
 import { ShutdownError } from './errors.ts'
-import { whenEnded } from './extras.ts'
 import { obtain } from './holdings.ts'
 import type { Instance } from './instance.ts'
 import { awaitsCaller, runIn, type Body } from './life.ts'
@@ -17,6 +16,7 @@ import type { ScopeNode } from './scope.ts'
 import { inherit, insideOf, scopeRules } from './settings.ts'
 import { Tasks, type Job, type OnClose } from './tasks.ts'
 import type { Resource, ScopeOptions, Task } from './types.ts'
+import { whenEnded } from './unwinding.ts'
 
 export type Results<F extends readonly Job<unknown>[]> = {
   -readonly [K in keyof F]: F[K] extends (signal: AbortSignal) => infer R ? Awaited<R> : never
