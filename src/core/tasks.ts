@@ -30,7 +30,8 @@ export class Tasks {
   readonly #scope: ScopeNode
   readonly #running = new Set<Work>()
   #failures: unknown[] = []
-  #whenIdle: (() => void) | undefined = undefined
+  /** A close waits, and a shutdown after it. */
+  readonly #waiting: (() => void)[] = []
 
   constructor(scope: ScopeNode) {
     this.#scope = scope
@@ -80,7 +81,7 @@ export class Tasks {
     for (const { stopper, onClose } of [...this.#running]) if (onClose === 'abort') stopper.abort()
     while (this.#running.size > 0) {
       await new Promise<void>((resolve) => {
-        this.#whenIdle = resolve
+        this.#waiting.push(resolve)
       })
     }
   }
@@ -116,7 +117,7 @@ export class Tasks {
     } finally {
       context.end()
       this.#running.delete(work)
-      if (this.#running.size === 0) this.#whenIdle?.()
+      if (this.#running.size === 0) for (const tell of this.#waiting.splice(0)) tell()
     }
   }
 

@@ -61,6 +61,18 @@ test('tasks of the app itself are waited for, and aborted after the grace', asyn
   assert.ok((await rejection(stubborn)) instanceof ShutdownError)
 })
 
+test('a task of the app that a close waits for is waited for by a shutdown, too, and both end with it', async (t) => {
+  const { app } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const task = app.fork(() => gate.promise)
+  const closing = app.close()
+  const shutdown = app.shutdown({ abortGrace: long })
+  assert.equal(await isPending(shutdown), true)
+  gate.resolve()
+  await within(Promise.all([task, closing, shutdown]))
+  assert.equal(app.state, 'closed')
+})
+
 test('a poller of the app that need not be waited for is told at the start', async (t) => {
   const { app } = setUp(t)
   const poller = app.fork(
