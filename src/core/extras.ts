@@ -21,5 +21,5 @@ export class Extras {
   parked = false
   /** How many things that were acquired in it, outside of its list, are still held. */
   outside = 0
-  whenChildCloses: ((child: ScopeNode) => void)[] = []
+  whenChildCloses: ((child: ScopeNode) => void) | undefined = undefined
 }

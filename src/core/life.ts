@@ -146,7 +146,7 @@ export function finish(scope: ScopeNode): void {
   if (parent !== undefined) removeChild(parent, scope)
   if (scope.outside > 0) reportOutliving(scope)
   if (scopeClosed.hasSubscribers || detection.followed > 0) tellClosed(scope)
-  if (parent?.extras !== undefined) for (const tell of parent.extras.whenChildCloses) tell(scope)
+  parent?.extras?.whenChildCloses?.(scope)
   if (extras !== undefined) finishExtras(extras)
 }
 
@@ -157,7 +157,7 @@ function finishExtras(extras: Extras): void {
   extras.neededBy = undefined
   extras.tasks = undefined
   extras.parked = false
-  extras.whenChildCloses = []
+  extras.whenChildCloses = undefined
 }
 
 /**

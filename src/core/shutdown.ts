@@ -11,6 +11,7 @@ import type { ScopeNode } from './scope.ts'
 import { childrenOf, downFrom, removeChild } from './tree.ts'
 import type { App, ScopeSnapshot, ShutdownReport } from './types.ts'
 import { whenEnded } from './unwinding.ts'
+import { within } from './waiting.ts'
 
 export const shutdownRules: Readonly<Record<keyof ShutdownOptions, Rule>> = {
   lameDuck: milliseconds,
@@ -62,14 +63,15 @@ export async function shutDown(
   const reason = new ShutdownError(`The app "${app.name}" shuts down.`)
   let drained = 0
   let aborted = 0
-  app.extended.whenChildCloses.push((child) => {
+  app.extended.whenChildCloses = (child) => {
     if (child.cancellation?.reason instanceof ShutdownError) aborted += 1
     else drained += 1
-  })
+  }
   if (app.state === 'open') {
     doors.set(app, new Set())
     announceDrain(app, reason)
-    if (lameDuck > 0) await waitAtMost(lameDuck, signal, () => {})
+    // Nothing but the time and the signal ends that.
+    if (lameDuck > 0) await within(lameDuck, new Promise(() => {}), signal)
   }
   // Somebody closed it, before or meanwhile.
   const closed = app.state !== 'open'
@@ -81,14 +83,14 @@ export async function shutDown(
     const { stuck, errors } = await endClosed(app, abortGrace)
     return { drained, aborted: aborted + stuck.length, stuck, errors }
   }
-  await untilEmpty(app, left, grace, signal)
+  await within(grace, empty(app, left), signal)
   // Servers still open scopes, for requests on connections that were there before.
   abortBelow(app, reason)
   app.tasks?.stop(reason)
-  await untilEmpty(app, left, abortGrace, undefined)
+  await within(abortGrace, empty(app, left))
   const stuck = abandon(app)
   // What is closed from here on is counted among those.
-  app.extended.whenChildCloses = []
+  app.extended.whenChildCloses = undefined
   for (const door of open) door.clear?.()
   const errors = await release(app, abortGrace, conclude)
   return { drained, aborted: aborted + stuck.length, stuck, errors }
@@ -99,36 +101,29 @@ async function endClosed(
   app: ScopeNode,
   abortGrace: number,
 ): Promise<Pick<ShutdownReport, 'stuck' | 'errors'>> {
-  await untilEmpty(app, undefined, abortGrace, undefined)
+  await within(abortGrace, empty(app))
   const stuck = childrenOf(app).map((scope) => scope.inspect())
   const goesOn = stuck.length > 0 || (app.tasks?.size ?? 0) > 0
   return { stuck, errors: goesOn ? [] : await release(app, abortGrace, whenEnded) }
 }
 
 /**
- * Resolves when nothing runs under the app any more, after `ms` milliseconds, or when `signal` aborts.
+ * Resolves when nothing runs under the app any more.
  * @param left resolves when nobody is behind a door any more
  */
-function untilEmpty(
-  app: ScopeNode,
-  left: Promise<unknown> | undefined,
-  ms: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  return waitAtMost(ms, signal, (done) => {
-    let inside = left !== undefined
-    const check = (): void => {
-      const idle = app.newestChild === undefined && (app.tasks?.size ?? 0) === 0
-      if (idle && !inside) done()
-    }
-    void left?.then(() => {
-      inside = false
-      check()
-    })
-    app.extended.whenChildCloses.push(check)
-    app.tasks?.settle().then(check, check)
-    check()
-  })
+async function empty(app: ScopeNode, left?: Promise<unknown>): Promise<void> {
+  await Promise.all([left, idle(app)])
+  // Those behind the doors may have begun something meanwhile.
+  await idle(app)
+}
+
+async function idle(app: ScopeNode): Promise<void> {
+  for (;;) {
+    const child = app.newestChild
+    if (app.tasks !== undefined && app.tasks.size > 0) await app.tasks.settle()
+    else if (child !== undefined) await whenEnded(child)
+    else return
+  }
 }
 
 /**
@@ -172,23 +167,4 @@ async function release(
     stop()
   }
   return errors
-}
-
-function waitAtMost(
-  ms: number,
-  signal: AbortSignal | undefined,
-  begin: (done: () => void) => void,
-): Promise<void> {
-  return new Promise((resolve) => {
-    let stopListening: (() => void) | undefined
-    const done = (): void => {
-      stopTimer()
-      stopListening?.()
-      resolve()
-    }
-    const stopTimer = after(ms, done)
-    // Before what may be done at once.
-    if (signal !== undefined) stopListening = whenAborted(signal, done)
-    begin(done)
-  })
 }

@@ -55,18 +55,28 @@ export function abandonable<S extends Abortable, R>(
 }
 
 /**
- * Whether `promise` settled within `ms` milliseconds.
+ * Whether `promise` settled within `ms` milliseconds, and before `signal` aborts.
  * @throws what the promise rejects with
  */
-export async function within(ms: number, promise: Promise<unknown>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
+export async function within(
+  ms: number,
+  promise: Promise<unknown>,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  let stop = (): void => {}
   const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, ms, false)
+    const giveUp = (): void => resolve(false)
+    const stopTimer = after(ms, giveUp)
+    const stopListening = signal && whenAborted(signal, giveUp)
+    stop = (): void => {
+      stopTimer()
+      stopListening?.()
+    }
   })
   try {
     return await Promise.race([late, promise.then(inTime)])
   } finally {
-    clearTimeout(timer)
+    stop()
   }
 }
 
