@@ -4,6 +4,7 @@
  */
 import { rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { whenAborted } from '../core/deadline.ts'
 import { UnwindError } from '../core/errors.ts'
 import { pragmaOf, type DriverDatabase } from './driver.ts'
 import { busy, cannotBackUp, isResult, misuse } from './errors.ts'
@@ -65,14 +66,13 @@ export class Backups {
   }
 
   async #run(backup: Backup, signal: AbortSignal | undefined): Promise<void> {
-    const stop = (): void => backup.stop(signal?.reason)
-    signal?.addEventListener('abort', stop, { once: true })
+    signal?.throwIfAborted()
+    const stopListening = signal && whenAborted(signal, () => backup.stop(signal.reason))
     try {
-      signal?.throwIfAborted()
       const snapshot = this.#openSnapshot()
       await (snapshot === undefined ? backup.ofWriter(signal) : backup.ofSnapshot(snapshot))
     } finally {
-      signal?.removeEventListener('abort', stop)
+      stopListening?.()
     }
   }
 }

@@ -2,6 +2,8 @@
  * A line of those who wait for something that one can have at a time: first come, first served. Whoever gives up leaves
  * it at once.
  */
+import { whenAborted } from '../core/deadline.ts'
+
 export class Line<T> {
   readonly #waiting = new Set<Waiter<T>>()
 
@@ -11,9 +13,7 @@ export class Line<T> {
       const waiter: Waiter<T> = { owner, resolve, reject, stop: () => {} }
       this.#waiting.add(waiter)
       if (signal === undefined) return
-      const giveUp = (): void => this.#refuse(waiter, signal.reason)
-      signal.addEventListener('abort', giveUp, { once: true })
-      waiter.stop = () => signal.removeEventListener('abort', giveUp)
+      waiter.stop = whenAborted(signal, () => this.#refuse(waiter, signal.reason))
     })
   }
 

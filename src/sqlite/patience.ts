@@ -2,6 +2,7 @@
  * How `write()` waits for another process. SQLite would block the event loop meanwhile, and tells nobody when the file
  * is free; so it is asked again, less and less often.
  */
+import { within } from '../core/waiting.ts'
 import { isResult } from './errors.ts'
 
 /** Milliseconds between two tries, at most. */
@@ -30,26 +31,16 @@ export class Patience {
       } catch (error) {
         if (left <= 0 || !isResult(error, 'SQLITE_BUSY')) throw error
       }
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
       // oxlint-disable-next-line no-await-in-loop -- one try after the other is the point
-      await this.#sleep(Math.min(pause, left), signal)
+      await within(Math.ceil(Math.min(pause, left)), woken, signal)
     }
   }
 
   /** Let whoever sleeps try at once. */
   wake(): void {
     this.#wake()
-  }
-
-  #sleep(pause: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const awake = (): void => {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', awake)
-        resolve()
-      }
-      const timer = setTimeout(awake, Math.ceil(pause))
-      signal?.addEventListener('abort', awake, { once: true })
-      this.#wake = awake
-    })
   }
 }
