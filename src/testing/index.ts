@@ -2,23 +2,16 @@
  * `node --test --import unwind/testing`: every test that leaves something held fails, and is told what and where. Under
  * Vitest: `setupFiles: ['unwind/testing']`. Imported by a test itself, it watches nothing but what it is asked to.
  */
-import { watchNodeTests } from './node-test.ts'
+import { watchTests } from './node-test.ts'
 import { watchVitest } from './vitest.ts'
 
 export { allowLeak } from './allowed.ts'
 export { fakeResource, type FakeRecord } from './fake-resource.ts'
 export { assertNoLeaks, noLeaks } from './guards.ts'
-
-/**
- * What `--import unwind/testing` does, for a setup file of one's own that does more: from now on every test of `node:test`
- * that leaves something held fails with `ERR_LEAKED`. A second call does nothing. Under Vitest, `setupFiles` is the way.
- */
-export function watchTests(): void {
-  watchNodeTests()
-}
+export { watchTests } from './node-test.ts'
 
 if (process.env.VITEST === 'true') void watchVitest()
-else if (isPreloaded() && !isRunner()) watchNodeTests()
+else if (isPreloaded() && !isRunner()) watchTests()
 
 /** By a flag of the command line, or by `NODE_OPTIONS`. */
 function isPreloaded(): boolean {

@@ -12,8 +12,11 @@ import { giveBack, leakError, settledLeftovers } from './verdict.ts'
 
 let watching = false
 
-/** From now on every test that leaves something held fails. Also called by `node --test --import unwind/testing`. */
-export function watchNodeTests(): void {
+/**
+ * What `--import unwind/testing` does, for a setup file of one's own that does more: from now on every test of `node:test`
+ * that leaves something held fails with `ERR_LEAKED`. A second call does nothing. Under Vitest, `setupFiles` is the way.
+ */
+export function watchTests(): void {
   if (watching) return
   watching = true
   detectLeaks({ level: 'full' })

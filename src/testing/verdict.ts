@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { copies } from '../core/context.ts'
 import { named, UnwindError } from '../core/errors.ts'
 import type { Note } from '../core/notes.ts'
+import { within } from '../core/waiting.ts'
 import { leftovers, tell, type Leftover } from './leftovers.ts'
 
 /** Milliseconds. */
@@ -69,11 +70,7 @@ export async function giveBack(left: readonly Leftover[]): Promise<void> {
   const releases = left.map(async (leftover) => {
     await leftover.release()
   })
-  const timeout = new AbortController()
-  const { signal } = timeout
-  const waiting = pause(patience, undefined, { signal, ref: false }).catch(() => {})
-  await Promise.race([Promise.allSettled(releases), waiting])
-  timeout.abort()
+  await within(patience, Promise.allSettled(releases))
 }
 
 function indented({ site }: Note): string {
