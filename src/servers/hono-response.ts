@@ -68,7 +68,8 @@ export function refusal(app: App, error: unknown): Response {
   const primary = primaryError(error)
   const closed = isClosed(error)
   const status = statusOf(primary) ?? (closed ? 503 : 500)
-  if (status >= 500 && !closed) report(app, error)
+  const toldInFull = status < 500 && error === primary
+  if (!toldInFull && !closed) report(app, error)
   return new Response(textOf(status, primary), { status })
 }
 

@@ -12,6 +12,27 @@ import { rejection, within } from '../core/support/promises.ts'
 type Handler = (c: Context) => Response
 type Ask = (app: App, handler: Handler) => (init?: RequestInit) => Promise<Response>
 
+test('a release that fails after an error which is answered in full is reported: the client is told nothing of it', async () => {
+  const reported: unknown[] = []
+  await using app = createApp({ onError: (error) => reported.push(error) })
+  const broken = new Error('broken')
+  const missing = Object.assign(new Error('No such order'), { status: 404 })
+  const hono = new Hono().get('/', () => {
+    currentScope().defer(() => {
+      throw broken
+    })
+    throw missing
+  })
+  // It answers nothing itself.
+  hono.onError((error) => {
+    throw error
+  })
+  const response = await honoFetch(app, hono)(new Request('http://localhost/'))
+  assert.deepEqual([response.status, await response.text()], [404, 'No such order'])
+  const [chain] = reported as [SuppressedError]
+  assert.deepEqual([chain.error, chain.suppressed, reported.length], [broken, missing, 1])
+})
+
 const ways: Readonly<Record<string, Ask>> = {
   honoFetch: (app, handler) => {
     const fetch = honoFetch(app, new Hono().get('/', handler))
