@@ -2,7 +2,7 @@
  * Hearing of the end of an answer. The listeners are the same few functions for all responses, which find there what
  * they answer: closures for each request would triple the cost. Each is added when there is something to hear.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { isHttp2 } from './failure.ts'
 import { watchQueued } from './pipelined.ts'
@@ -30,11 +30,8 @@ export function hearPipes(response: ServerResponse): void {
 }
 
 /** Where the answer has not ended with the handler's call. */
-export function hearClose(
-  request: IncomingMessage,
-  response: ServerResponse,
-  served: Served,
-): void {
+export function hearClose(served: Served): void {
+  const { request, response } = served
   response.on('close', onClose)
   // Of an answer to HEAD that has not ended, HTTP/2 tells by its stream alone, which ends with the head.
   if (request.method === 'HEAD' && isHttp2(response)) {

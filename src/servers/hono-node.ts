@@ -7,7 +7,7 @@ import { enter, type Adapter } from './adapter.ts'
 import { throwIfOvertaken } from './ends.ts'
 import { isEmpty, isWhole, look, refused, streaming, type Fetched } from './hono-response.ts'
 import { discard } from './reply.ts'
-import { hearClose, hearPipes } from './hearing.ts'
+import { hearClose } from './hearing.ts'
 import { open } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
@@ -39,7 +39,7 @@ function run(served: Served, fetch: () => Fetched): Fetched {
   try {
     const fetched = enter(served.scope, call, fetch, undefined)
     if (!isThenable(fetched)) return answeredAtOnce(served, fetched)
-    hear(served)
+    hearClose(served)
     return fetched.then(
       (response) => answered(served, response),
       (error: unknown) => failed(served, error),
@@ -57,11 +57,6 @@ function runInTime(served: Served, fetch: () => Fetched): Promise<Response> {
   })
 }
 
-function hear(served: Served): void {
-  hearPipes(served.response)
-  hearClose(served.request, served.response, served)
-}
-
 function call(fetch: () => Fetched): Fetched {
   return fetch()
 }
@@ -72,7 +67,7 @@ async function failed(served: Served, error: unknown): Promise<never> {
 
 function answeredAtOnce(served: Served, response: Response): Fetched {
   const answer = answered(served, response)
-  if (!served.over) hear(served)
+  if (!served.over) hearClose(served)
   return answer
 }
 

@@ -40,9 +40,8 @@ export function serve<A>(
 }
 
 export function start<A>(served: Served, body: (served: Served, a: A) => unknown, a: A): void {
-  hearPipes(served.response)
   served.start(body, a)
-  if (!served.over) hearClose(served.request, served.response, served)
+  if (!served.over) hearClose(served)
   const { adapter, scope } = served
   // What comes after the grace of a shutdown was aborted before anybody could listen.
   if (adapter.scope.timeout !== undefined && scope.signal.aborted) served.handleEvent()
@@ -71,6 +70,7 @@ function startWithin<A>(
 export function open(adapter: Adapter, request: IncomingMessage, response: ServerResponse): Served {
   const served = new Served(adapter, openRequest(adapter, request), request, response)
   answers(response, served)
+  hearPipes(response)
   holdEnd(request)
   if (adapter.serverTiming) timeInto(served.scope, response)
   return served

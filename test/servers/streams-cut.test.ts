@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
+import { Hono } from 'hono'
+import { currentScope } from 'unwind'
+import { honoFetch } from 'unwind/hono'
+
 import { Peer } from './support/client.ts'
-import { plainKinds, type Handler } from './support/kinds.ts'
+import { opened, plainKinds, type Call, type Handler, type Kind } from './support/kinds.ts'
 import { openScoped, turn } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
@@ -116,6 +123,33 @@ describe('a stream that is piped into a response by hand', () => {
       sources.map(({ destroyed }) => destroyed),
       [true],
     )
+  })
+
+  test('is so in a handler of Hono, too, before anything is released', async () => {
+    const producer = new Producer()
+    const hono = new Hono<{ Bindings: HttpBindings }>()
+    const kind: Pick<Kind, 'open'> = {
+      open: (app, handler) => {
+        hono.get('/', ({ env }) => {
+          // Nothing else of the call is used here.
+          void handler({ scope: currentScope() } as Call)
+          Readable.from(producer.pieces()).pipe(env.outgoing)
+          return RESPONSE_ALREADY_SENT
+        })
+        const listener = getRequestListener(honoFetch(app, hono))
+        return opened(createServer((request, response) => void listener(request, response)))
+      },
+    }
+    await using site = await Site.serve(kind, async ({ scope }) => {
+      scope.defer(({ status }) => producer.log.push(`released: ${status}`))
+      return {}
+    })
+    using peer = await Peer.connect(site)
+    peer.get('/')
+    await peer.until('piece', 3)
+    peer.reset()
+    await site.outcomes()
+    assert.deepEqual(producer.log, ['producer ended', 'released: aborted'])
   })
 
   test('and fails without a listener cuts the answer, is reported, and does not crash the process', async () => {
