@@ -63,9 +63,8 @@ export interface Adapter {
   readonly scope: Pick<ScopeOptions, 'kind' | 'timeout' | 'abandonAfter'>
   /** Milliseconds. */
   readonly abandonAfter: number
+  /** For handlers whose result is seen, be it by this adapter or by another inside of it. */
   readonly closeAt: 'answer' | 'ended'
-  /** What was asked for, for handlers whose result is seen although their adapter sees none. */
-  readonly closeResultAt: 'answer' | 'ended'
   /** From this status on, an answer whose making was not seen does not complete its scope. */
   readonly doubtedFrom: number
   readonly serverTiming: boolean
@@ -78,7 +77,6 @@ export interface Adapter {
 /** What adapters differ in. */
 interface Kind {
   readonly where: string
-  readonly closeAt: 'answer' | 'ended'
   /** Default 500. */
   readonly doubtedFrom?: number
   /** How it is given its app. Default: as the first argument. */
@@ -98,7 +96,7 @@ const rules: Readonly<Record<string, Rule>> = {
  * @throws {TypeError} for an app that is none, and for unknown or wrong options
  */
 export function adapterOf(
-  { where, closeAt, doubtedFrom = 500, appIs }: Kind,
+  { where, doubtedFrom = 500, appIs }: Kind,
   app: App,
   options: (AdapterOptions & { onError?: OnRequestError }) | undefined,
   more?: Readonly<Record<string, Rule>>,
@@ -119,8 +117,7 @@ export function adapterOf(
     scope,
     open: servingOpener(app, scope),
     abandonAfter,
-    closeAt: options?.closeAt ?? closeAt,
-    closeResultAt: options?.closeAt ?? 'answer',
+    closeAt: options?.closeAt ?? 'answer',
     doubtedFrom,
     serverTiming: options?.serverTiming ?? false,
     onError: options?.onError,

@@ -55,7 +55,6 @@ export function answerWith(served: Served, value: unknown): Promise<void> | unde
   if (isNoReply(value, served.response)) {
     // Whatever was to be committed has been.
     served.completes = false
-    served.waits = true
     return undefined
   }
   const reply = replyOf(value)
@@ -77,7 +76,7 @@ async function discarded(served: Served, value: unknown): Promise<void> {
 function finish(served: Served, reply: Reply, body: Whole): Promise<void> | undefined {
   // Where this was called by another adapter, that may have seen no result before.
   served.completes = true
-  if (served.adapter.closeResultAt === 'answer') {
+  if (served.adapter.closeAt === 'answer') {
     const closing = served.end()
     if (closing !== undefined || served.failure !== undefined) {
       return sendAfter(closing, served, reply, body)

@@ -6,11 +6,11 @@ import { tryCurrentScope } from '../core/ambient.ts'
 import { isObject } from '../core/dispose.ts'
 import { expected, type Rule } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
-import { adapterOf, checkWithin, enter, type Adapter, type AdapterOptions } from './adapter.ts'
+import { adapterOf, enter, type Adapter, type AdapterOptions } from './adapter.ts'
 import { isClosed, refuse } from './failure.ts'
 import { failWith, holdBackUnrouted, observe } from './fastify-answer.ts'
 import { servedOf } from './hearing.ts'
-import { open, start } from './serve.ts'
+import { handOver, open, start } from './serve.ts'
 import type { Served } from './served.ts'
 
 export type { AdapterOptions } from './adapter.ts'
@@ -58,7 +58,7 @@ export const fastifyScope: FastifyPluginAsync<FastifyScopeOptions> = async (inst
   checkRegistered(instance, given)
   const { app, ...options } = given
   const appIs = 'option `app` of fastifyScope'
-  const kind = { where: 'fastifyScope', closeAt: 'answer', doubtedFrom: 400, appIs } as const
+  const kind = { where: 'fastifyScope', doubtedFrom: 400, appIs }
   const adapter = adapterOf(kind, app, options, { prefix: any, logLevel: any, logSerializers: any })
   instance.decorateRequest('scope')
   instance.addHook('onRequest', (request, reply, done) => {
@@ -99,7 +99,7 @@ function begin(adapter: Adapter, request: FastifyRequest, reply: FastifyReply, d
   const around = servedOf(reply.raw)
   let served: Served
   try {
-    if (around !== undefined) checkWithin(adapter, around.scope)
+    if (around !== undefined) handOver(around, adapter)
     served = around ?? open(adapter, request.raw, reply.raw)
   } catch (error) {
     if (isClosed(error)) reply.code(503)
@@ -109,7 +109,6 @@ function begin(adapter: Adapter, request: FastifyRequest, reply: FastifyReply, d
   }
   request.scope = served.scope
   served.delegated = true
-  served.waits = true
   served.held = true
   if (adapter.scope.timeout !== undefined) {
     // Whatever its handler sends later is ignored.

@@ -20,7 +20,6 @@ export function closeForAnswer(served: Served): Promise<void> | undefined {
 export async function failForAnswer(served: Served, error: unknown): Promise<unknown> {
   if (served.over) return visible(plain(served, error))
   served.delegated = true
-  served.waits = true
   served.fail(error)
   try {
     await closeForAnswer(served)

@@ -50,8 +50,7 @@ export function handle(
   handler: (request: IncomingMessage, response: ServerResponse, scope: Scope) => unknown,
   options?: HandleOptions,
 ): Listener {
-  const kind = { where: 'handle()', closeAt: 'answer' } as const
-  const adapter = adapterOf(kind, app, options, { onError: callable })
+  const adapter = adapterOf({ where: 'handle()' }, app, options, { onError: callable })
   checkFunction('the handler given to handle()', handler)
   return ofAllServers(function listen(request, response) {
     serve(adapter, request, response, answer, handler)

@@ -28,10 +28,7 @@ export function bindingsOf(env: unknown): Bindings | undefined {
 /** Fails with what should be answered instead. */
 export function runOn(adapter: Adapter, bindings: Bindings, fetch: () => Fetched): Fetched {
   const served = open(adapter, bindings.incoming, bindings.outgoing)
-  served.taken = true
   served.delegated = true
-  served.waits = true
-  served.held = true
   return adapter.scope.timeout === undefined ? run(served, fetch) : runInTime(served, fetch)
 }
 
@@ -133,7 +130,6 @@ function isAlreadySent(served: Served, response: Response): boolean {
 
 /** The response is sent, and the scope closes when it has ended. */
 function released(served: Served, response: Response): Response {
-  served.held = false
   served.settle('settled')
   return response
 }

@@ -47,8 +47,7 @@ export function honoFetch(
   hono: HonoLike,
   options?: AdapterOptions,
 ): (request: Request, env?: object, context?: unknown) => Fetched {
-  const kind = { where: 'honoFetch()', closeAt: 'answer', doubtedFrom: 400 } as const
-  const adapter = adapterOf(kind, app, options)
+  const adapter = adapterOf({ where: 'honoFetch()', doubtedFrom: 400 }, app, options)
   if (typeof hono?.fetch !== 'function') {
     throw expected('the second argument of honoFetch()', 'a Hono app, not its fetch', hono)
   }
@@ -78,7 +77,7 @@ export function honoFetch(
  * @throws {TypeError} for unknown or wrong options
  */
 export function honoScope(app: App, options?: AdapterOptions): MiddlewareHandler {
-  const adapter = adapterOf({ where: 'honoScope()', closeAt: 'answer' }, app, options)
+  const adapter = adapterOf({ where: 'honoScope()' }, app, options)
   return async (c, next) => {
     checkRequest('honoScope()', 'a context of Hono, as hono.use() does', c?.req?.raw)
     if (app.state === 'closing' || app.state === 'closed') return refused(503)

@@ -55,8 +55,7 @@ export function koaListener<State = Koa.DefaultState, Context = Koa.DefaultConte
   koa: Koa<State, Context>,
   options?: AdapterOptions,
 ): Listener {
-  const kind = { where: 'koaListener()', closeAt: 'answer', doubtedFrom: 400 } as const
-  const adapter = adapterOf(kind, app, options)
+  const adapter = adapterOf({ where: 'koaListener()', doubtedFrom: 400 }, app, options)
   if (typeof koa?.callback !== 'function' || typeof koa.context !== 'object') {
     throw expected('the second argument of koaListener()', 'a Koa app, not its callback()', koa)
   }
@@ -67,9 +66,8 @@ export function koaListener<State = Koa.DefaultState, Context = Koa.DefaultConte
   return ofAllServers(function listen(request, response) {
     serve(adapter, request, response, call, undefined)
   })
-  function call(served: Served): unknown {
-    served.waits = true
-    return callback(served.request, served.response)
+  function call({ request, response }: Served): unknown {
+    return callback(request, response)
   }
 }
 

@@ -25,8 +25,11 @@ export function serve<A>(
   checkCalled(adapter.where, response)
   const around = servedOf(response)
   if (around !== undefined) {
-    checkWithin(adapter, around.scope)
-    startWithin(around, adapter, body, a)
+    handOver(around, adapter)
+    // The end of this call may be that of the handler; that of the call around it, in which it was opened, is not.
+    around.taken = false
+    around.start(body, a)
+    around.taken = true
     return
   }
   let served: Served
@@ -47,20 +50,16 @@ export function start<A>(served: Served, body: (served: Served, a: A) => unknown
   if (adapter.scope.timeout !== undefined && scope.signal.aborted) served.handleEvent()
 }
 
-/** What `around` was opened for goes on in `body`, ends with that, and is answered as its `adapter` does it. */
-function startWithin<A>(
-  around: Served,
-  adapter: Adapter,
-  body: (served: Served, a: A) => unknown,
-  a: A,
-): void {
+/**
+ * What another adapter has opened is answered as `adapter` does it, and ends with that.
+ * @throws {TypeError} where it is of another app
+ */
+export function handOver(around: Served, adapter: Adapter): void {
+  checkWithin(adapter, around.scope)
   if (!around.over) around.stage = 'running'
   around.adapter = adapter
-  around.waits = true
+  around.early = false
   around.delegated = false
-  around.taken = false
-  around.start(body, a)
-  around.taken = true
 }
 
 /**

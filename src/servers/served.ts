@@ -29,8 +29,8 @@ export class Served {
   readonly request: IncomingMessage
   readonly response: ServerResponse
   adapter: Adapter
-  /** Others write the answer, so the scope waits for its end, even where the handler has ended. */
-  waits = false
+  /** The end of the handler is that of the request, whatever of the answer is still to come. */
+  early = false
   /** Others will close before they write, or say that they do not by `release`. */
   held = false
   /** Whether closing completes the scope, where nothing failed. */
@@ -97,6 +97,7 @@ export class Served {
   take(): void {
     this.taken = true
     this.seen = true
+    this.early = false
     if (!this.over) this.stage = 'running'
   }
 
@@ -208,7 +209,7 @@ export class Served {
     if (this.response.writableEnded) return true
     if (this.failure !== undefined && !this.delegated) return true
     if (this.stage === 'unseen') return this.gone && this.#sources !== undefined
-    return this.gone || (this.adapter.closeAt === 'answer' && !this.waits)
+    return this.gone || this.early
   }
 
   async #follow(result: PromiseLike<unknown>): Promise<void> {

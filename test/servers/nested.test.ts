@@ -134,6 +134,14 @@ function heard(fetch: Parameters<typeof getRequestListener>[0]): RequestListener
   return (request, response) => void listener(request, response)
 }
 
+/** Those that see the whole result, wherever they are; that of Hono is closed by what is around it. */
+const closesBefore = new Set([
+  'handle, with a string',
+  'expressHandler',
+  'fastifyScope',
+  'koaListener',
+])
+
 /** One request of `inner` inside of `outer`. */
 async function asked(
   outer: Outer,
@@ -184,6 +192,17 @@ for (const [around, outer] of Object.entries(outers)) {
         assert.deepEqual([status, exits.length], [500, 1])
         assert.notEqual(exits[0]?.status, 'success')
         if (name.startsWith('hono')) assert.equal(body, 'failed')
+      })
+
+      if (!closesBefore.has(name)) continue
+      test(`${name} closes that before it answers, so that a commit that fails is a 500`, async () => {
+        const [status, body] = await asked(outer, inner, async () => {
+          currentScope().defer(() => {
+            throw new Error('no commit')
+          })
+        })
+        assert.equal(status, 500)
+        assert.doesNotMatch(body, /done/)
       })
     }
   })
