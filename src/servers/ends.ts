@@ -1,7 +1,6 @@
 /**
  * How a request ended: what its answer says of the outcome, and in words why it ended early.
  */
-import type { ServerResponse } from 'node:http'
 import { holds } from '../core/attempt.ts'
 import { isEcho, isObject } from '../core/dispose.ts'
 import {
@@ -11,17 +10,8 @@ import {
   ShutdownError,
 } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
-import { isCompleted, type Adapter } from './adapter.ts'
-
-interface Answered {
-  readonly scope: Scope
-  readonly adapter: Pick<Adapter, 'doubtedFrom'>
-  readonly response: ServerResponse
-  /** Of the answer, where others will write it. */
-  readonly status: number | undefined
-  /** The result of the handler was seen: a status of 404 or 503 is then no sign of a failure. */
-  readonly seen: boolean
-}
+import { isCompleted } from './adapter.ts'
+import type { Served } from './served.ts'
 
 /** Nothing is known to have failed. */
 export function judge({
@@ -30,20 +20,13 @@ export function judge({
   response,
   status = response.statusCode,
   seen,
-}: Answered): void {
+}: Served): void {
   if (seen || status < adapter.doubtedFrom) scope.complete()
   else if (status >= 500 && !isCompleted(scope)) scope.fail(answeredWith(scope, status))
 }
 
-/** A request whose result may not be wanted any more. */
-interface Overtaken {
-  readonly scope: Scope
-  readonly over: boolean
-  readonly overtaken: boolean
-}
-
-/** @throws why it was overtaken */
-export function throwIfOvertaken({ scope, over, overtaken }: Overtaken): void {
+/** @throws why the result of the handler is not wanted any more, where it is not */
+export function throwIfOvertaken({ scope, over, overtaken }: Served): void {
   if (over || !overtaken) return
   scope.signal.throwIfAborted()
   throw new ShutdownError(`The app closed while "${scope.name}" ran.`)
@@ -63,15 +46,12 @@ export function abandoned(scope: Scope, ms: number): AbandonedError {
 }
 
 /** Whether a handler that was abandoned ends with its abort after all, which has been told. */
-export function heedsAbort(
-  { scope, failure }: { readonly scope: Scope; readonly failure: { error: unknown } | undefined },
-  error: unknown,
-): boolean {
+export function heedsAbort({ scope, failure }: Served, error: unknown): boolean {
   return failure?.error instanceof AbandonedError && isEcho(error, scope.signal.reason)
 }
 
 /** Whether a handler that was answered for fails with no more than that: with its abort, or because it answers as well. */
-export function heedsEnd({ scope }: { readonly scope: Scope }, error: unknown): boolean {
+export function heedsEnd({ scope }: Served, error: unknown): boolean {
   const answers = holds(() => isObject(error) && 'code' in error && sent.test(String(error.code)))
   return answers || isEcho(error, scope.signal.reason)
 }

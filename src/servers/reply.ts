@@ -2,14 +2,11 @@
  * What a handler returned, as an answer: encoded before the scope closes, so that a value that cannot be encoded is a
  * failure of the handler; sent after it closed.
  */
-import {
-  ServerResponse as NodeResponse,
-  type IncomingMessage,
-  type ServerResponse,
-} from 'node:http'
+import { ServerResponse as NodeResponse, type ServerResponse } from 'node:http'
 import { isObject } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 import { copyHead, type ResponseHead } from './response-head.ts'
+import type { Served } from './served.ts'
 import { bytesOf, sourceOf, type Source } from './source.ts'
 
 /** A body of which all bytes are known. */
@@ -21,12 +18,6 @@ export interface Reply {
   readonly body: Whole | Source
   /** Of a `Response`. */
   readonly head: ResponseLike | undefined
-}
-
-/** What is answered, and where. */
-interface Asked {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
 }
 
 /** The part of a `Response` that is used, whichever implementation it is of. */
@@ -92,7 +83,7 @@ function tellsLength(response: ServerResponse): boolean {
 }
 
 /** Whether the protocol allows this answer no body. A `Response` with a body has a status for it. */
-export function hasNoBody({ request, response }: Asked, { head }: Reply): boolean {
+export function hasNoBody({ request, response }: Served, { head }: Reply): boolean {
   if (request.method === 'HEAD') return true
   return isEmptyStatus(response.statusCode) && (head === undefined || response.headersSent)
 }
