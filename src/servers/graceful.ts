@@ -1,6 +1,7 @@
 /**
  * A server that closes without cutting an answer and without waiting for silence, and that closes with its app.
  */
+import { whenAborted } from '../core/deadline.ts'
 import { ScopeClosedError } from '../core/errors.ts'
 import { checkApp, checkOptions, expected, milliseconds } from '../core/options.ts'
 import { resource } from '../core/resource.ts'
@@ -56,20 +57,17 @@ export function attach(call: string, app: App, server: AnyServer, linger: number
   checkOpen(call, app)
   const connections = join(server, linger)
   let attached = true
-  const { draining } = app
-  const announce = (): void => connections.announceEnd()
-  draining.addEventListener('abort', announce, { once: true })
+  // At once where that is announced already: a server that begins to listen in a lame duck.
+  const stop = whenAborted(app.draining, () => connections.announceEnd())
   // In the meantime requests on connections that are open have to find their app open.
   const undo = whenDoorsClose(app, {
     close: () => (attached ? closed(server, connections) : undefined),
     clear: () => connections.destroyUnfinished(),
   })
-  // Announced before it was attached: a server that begins to listen in a lame duck.
-  if (draining.aborted) announce()
   const detach = (): void => {
     if (!attached) return
     attached = false
-    draining.removeEventListener('abort', announce)
+    stop()
     undo()
     leave(server)
   }
