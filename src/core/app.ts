@@ -92,6 +92,11 @@ export function isInterrupted(scope: Scope): boolean {
   return scope instanceof ScopeNode ? scope.cancellation?.requested === true : scope.signal.aborted
 }
 
+/** Give what nobody can be told of any more to the `onError` of `scope`. */
+export function report(scope: Scope, error: unknown): void {
+  if (scope instanceof ScopeNode) scope.report(error, undefined, true)
+}
+
 export class AppNode extends ScopeNode implements App {
   #shutdown: Promise<ShutdownReport> | undefined = undefined
 

@@ -60,18 +60,18 @@ export interface Adapter {
   /** What made it, for messages. */
   readonly where: string
   readonly app: App
-  readonly scope: Pick<ScopeOptions, 'kind' | 'timeout' | 'abandonAfter'>
-  /** Milliseconds. */
-  readonly abandonAfter: number
+  readonly scope: Pick<ScopeOptions, 'kind' | 'timeout'> & { readonly abandonAfter: number }
   /** For handlers whose result is seen, be it by this adapter or by another inside of it. */
   readonly closeAt: 'answer' | 'ended'
   /** From this status on, an answer whose making was not seen does not complete its scope. */
   readonly doubtedFrom: number
   readonly serverTiming: boolean
   readonly onError: OnRequestError | undefined
-  readonly name: (request: IncomingMessage) => Name
-  /** A scope of that name, even while the app shuts down. */
-  readonly open: (name: Name) => Scope
+  /**
+   * The scope of one request, even while the app shuts down.
+   * @throws `ERR_SCOPE_CLOSED` once the app has closed, and what `name` throws
+   */
+  readonly open: (request: IncomingMessage) => Scope
 }
 
 /** What adapters differ in. */
@@ -104,24 +104,23 @@ export function adapterOf(
   checkApp(where, app, appIs)
   checkOptions(where, options, more === undefined ? rules : { ...rules, ...more })
   if (options?.serverTiming === true) prepareTiming()
-  const abandonAfter = options?.abandonAfter ?? 5_000
   const timeout = options?.timeout
   const scope = {
     kind: 'request',
-    abandonAfter,
+    abandonAfter: options?.abandonAfter ?? 5_000,
     ...(timeout !== undefined && { timeout }),
   } as const
+  const openCalled = servingOpener(app, scope)
+  const name = options?.name === undefined ? methodAndPath : nameBy(options)
   return {
     where,
     app,
     scope,
-    open: servingOpener(app, scope),
-    abandonAfter,
+    open: (request) => openCalled(name(request)),
     closeAt: options?.closeAt ?? 'answer',
     doubtedFrom,
     serverTiming: options?.serverTiming ?? false,
     onError: options?.onError,
-    name: options?.name === undefined ? methodAndPath : nameBy(options),
   }
 }
 
@@ -133,19 +132,6 @@ export function checkWithin({ where, app }: Adapter, { parent }: Scope): void {
   if (parent === app) return
   const wanted = `that of the adapter around it${parent === undefined ? '' : `, ${title(parent)}`}`
   throw expected(`the app given to ${where}`, wanted, title(app))
-}
-
-/**
- * The scope of one request.
- * @throws `ERR_SCOPE_CLOSED` once the app has closed
- */
-export function openRequest({ open, name }: Adapter, request: IncomingMessage): Scope {
-  return open(name(request))
-}
-
-/** Give what nobody can be told of to the `onError` of `scope`. */
-export function report(scope: Scope, error: unknown): void {
-  if (scope instanceof ScopeNode) scope.report(error, undefined, true)
 }
 
 /** Close `scope`. `undefined`: that is done, without anything to wait for or to tell. */
@@ -167,7 +153,7 @@ export function enter<A, B, R>(scope: Scope, body: (a: A, b: B) => R, a: A, b: B
   return scope.enter(() => body(a, b))
 }
 
-function nameBy(options: AdapterOptions): Adapter['name'] {
+function nameBy(options: AdapterOptions): (request: IncomingMessage) => Name {
   return (request) => options.name?.(request) ?? methodAndPath(request)
 }
 

@@ -5,9 +5,10 @@
  */
 import { STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { report } from '../core/app.ts'
 import { isObject, primaryError } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
-import { report, type Adapter, type OnRequestError } from './adapter.ts'
+import type { Adapter, OnRequestError } from './adapter.ts'
 
 /** `NGHTTP2_INTERNAL_ERROR`: any other code of a reset would let a cut answer look complete. */
 const internalError = 2

@@ -2,9 +2,9 @@
  * Closing the scope of a request before others write the first byte of its answer: a framework, with the result of the
  * handler, or with what it makes of a failure.
  */
+import { report } from '../core/app.ts'
 import { primaryError } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
-import { report } from './adapter.ts'
 import type { Served } from './served.ts'
 
 /**

@@ -2,10 +2,10 @@
  * A request of Hono without a Node.js response: in other runtimes, and in `app.request()` of a test. Its end is that of
  * the response, or of the body of that.
  */
-import { isInterrupted, runServing } from '../core/app.ts'
+import { isInterrupted, report, runServing } from '../core/app.ts'
 import { primaryError } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
-import { isCompleted, report, type Adapter } from './adapter.ts'
+import { isCompleted, type Adapter } from './adapter.ts'
 import { answeredWith, disconnected } from './ends.ts'
 import { look, refused, streaming, type Fetched } from './hono-response.ts'
 import { piecesOf } from './source.ts'

@@ -1,9 +1,9 @@
 /**
  * The Fetch standard's `Response`: whether its body is whole, and the one that says what failed.
  */
+import { report } from '../core/app.ts'
 import { isObject, primaryError } from '../core/dispose.ts'
 import type { App } from '../core/types.ts'
-import { report } from './adapter.ts'
 import { isClosed, statusOf, textOf } from './failure.ts'
 import { bodyOf, open, type Source } from './source.ts'
 

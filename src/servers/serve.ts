@@ -2,7 +2,7 @@
  * Opening a request, and running something in its scope.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { checkWithin, openRequest, type Adapter } from './adapter.ts'
+import { checkWithin, type Adapter } from './adapter.ts'
 import { refuseUnopened } from './failure.ts'
 import { answers, hearClose, hearPipes, servedOf } from './hearing.ts'
 import { checkCalled } from './listener.ts'
@@ -67,7 +67,7 @@ export function handOver(around: Served, adapter: Adapter): void {
  * @throws `ERR_SCOPE_CLOSED` once the app has closed, and what the `name` of the adapter throws
  */
 export function open(adapter: Adapter, request: IncomingMessage, response: ServerResponse): Served {
-  const served = new Served(adapter, openRequest(adapter, request), request, response)
+  const served = new Served(adapter, adapter.open(request), request, response)
   answers(response, served)
   hearPipes(response)
   holdEnd(request)

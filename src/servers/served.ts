@@ -191,7 +191,7 @@ export class Served {
 
   abandon(): void {
     if (this.over) return
-    const error = abandoned(this.scope, this.adapter.abandonAfter)
+    const error = abandoned(this.scope, this.adapter.scope.abandonAfter)
     this.failure = { error, interrupted: false }
     this.delegated = false
     this.fail(error)
@@ -271,7 +271,7 @@ export class Served {
 
   /** From here on the handler is on borrowed time. */
   #expectEnd(): void {
-    this.#abandonment ??= setTimeout(abandon, this.adapter.abandonAfter, this)
+    this.#abandonment ??= setTimeout(abandon, this.adapter.scope.abandonAfter, this)
   }
 
   #tell(error: unknown): void {

@@ -1,10 +1,9 @@
 /**
  * One handler in its scope, to its end: the scope closes with what the handler came to, and nothing is thrown.
  */
-import { isInterrupted } from '../core/app.ts'
+import { isInterrupted, report } from '../core/app.ts'
 import { isEcho, primaryError } from '../core/dispose.ts'
 import { UnwindError } from '../core/errors.ts'
-import { ScopeNode } from '../core/scope.ts'
 import type { Scope } from '../core/types.ts'
 import { abandonable } from '../core/waiting.ts'
 import { SocketClosedError } from './errors.ts'
@@ -62,8 +61,4 @@ function isOf({ signal }: Socket, error: unknown): boolean {
 function isAbandoned(error: unknown): boolean {
   const primary = primaryError(error)
   return primary instanceof UnwindError && primary.code === 'ERR_ABANDONED'
-}
-
-function report(scope: Scope, error: unknown): void {
-  if (scope instanceof ScopeNode) scope.report(error, undefined, true)
 }
