@@ -61,7 +61,7 @@ export function attach(call: string, app: App, server: AnyServer, linger: number
   const stop = whenAborted(app.draining, () => connections.announceEnd())
   // In the meantime requests on connections that are open have to find their app open.
   const undo = whenDoorsClose(app, {
-    close: () => (attached ? closed(server, connections) : undefined),
+    close: () => closed(server, connections),
     clear: () => connections.destroyUnfinished(),
   })
   const detach = (): void => {
