@@ -27,10 +27,9 @@ type Handler = (request: IncomingMessage, response: ServerResponse, scope: Scope
  * its client should be told instead.
  */
 export function answer(served: Served, handler: Handler): Promise<void> | undefined {
-  served.seen = true
+  served.take()
   const value = handler(served.request, served.response, served.scope)
   if (isThenable(value)) {
-    served.taken = true
     void answerLater(served, value)
     return undefined
   }

@@ -26,10 +26,7 @@ export function serve<A>(
   const around = servedOf(response)
   if (around !== undefined) {
     handOver(around, adapter)
-    // The end of this call may be that of the handler; that of the call around it, in which it was opened, is not.
-    around.taken = false
     around.start(body, a)
-    around.taken = true
     return
   }
   let served: Served
@@ -59,6 +56,7 @@ export function handOver(around: Served, adapter: Adapter): void {
   if (!around.over) around.stage = 'running'
   around.adapter = adapter
   around.early = false
+  around.taken = false
   around.delegated = false
 }
 

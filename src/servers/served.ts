@@ -46,7 +46,7 @@ export class Served {
   /** Of the answer, where others will write it. */
   status: number | undefined = undefined
   stage: Stage = 'running'
-  /** Somebody sees the handler, and will say when it has ended. */
+  /** Somebody sees the handler, and will say when it has ended: that its call returns does not. */
   taken = false
   /** The connection is closed, or the answer was handed to it in full. */
   gone = false
@@ -69,8 +69,10 @@ export class Served {
   start<A>(body: (served: Served, a: A) => unknown, a: A): void {
     try {
       const result = enter<Served, A, unknown>(this.scope, body, this, a)
-      if (isThenable(result)) void this.#follow(result)
-      else if (!this.taken) this.settle('unseen')
+      if (isThenable(result)) {
+        this.taken = true
+        void this.#follow(result)
+      } else if (!this.taken) this.settle('unseen')
     } catch (error) {
       this.fail(error)
     }
