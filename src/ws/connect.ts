@@ -121,7 +121,7 @@ async function opening(
   const giveUp = (): void => void connection.close()
   const timer = setTimeout(giveUp, handshakeTimeout)
   signal?.addEventListener('abort', giveUp, { once: true })
-  const opened = await connection.opened()
+  const opened = await connection.opened
   clearTimeout(timer)
   signal?.removeEventListener('abort', giveUp)
   if (opened && signal?.aborted !== true) return

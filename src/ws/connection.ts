@@ -26,6 +26,8 @@ export type Broken = (message: string, options?: ErrorOptions) => Error
 export const brokenError: Broken = (message, options) => new SocketBrokenError(message, options)
 
 export class Connection implements Socket, AsyncDisposable {
+  /** Resolves once the handshake that opens the connection is over: whether it was opened. */
+  readonly opened: Promise<boolean>
   readonly closed: Promise<SocketClose>
   /** Called once, with the error, when the peer broke off. */
   onBroken: ((error: Error) => void) | undefined = undefined
@@ -40,11 +42,11 @@ export class Connection implements Socket, AsyncDisposable {
   #controller: AbortController | undefined = undefined
   #error: Error | undefined = undefined
   #termination: NodeJS.Timeout | undefined = undefined
-  #opening: Promise<boolean> | undefined = undefined
-  /** How many wait for that with something to send. */
+  /** How many wait with something to send until it is open. */
   #early = 0
   #detach: () => void
-  #resolve: (close: SocketClose) => void = ignore
+  #resolveOpened: (opened: boolean) => void = ignore
+  #resolveClosed: (close: SocketClose) => void = ignore
 
   constructor(webSocket: WebSocketLike, options: SocketOptions | undefined, broken: Broken) {
     this.#webSocket = webSocket
@@ -58,18 +60,21 @@ export class Connection implements Socket, AsyncDisposable {
       closing: () => this.#terminateAfter(this.#grace),
     })
     this.closed = new Promise((resolve) => {
-      this.#resolve = resolve
+      this.#resolveClosed = resolve
+    })
+    this.opened = new Promise((resolve) => {
+      this.#resolveOpened = resolve
     })
     webSocket.binaryType = 'nodebuffer'
     this.#detach = listen(webSocket, {
-      open: () => this.#heartbeat.start(),
+      open: () => this.#begin(),
       message: (data: Uint8Array, binary: boolean) => this.#received(data, binary),
       pong: () => this.#heartbeat.answered(),
       error: (error: Error) => this.#failed(error),
       close: (code: number, reason: Uint8Array) => this.#ended(code, reason),
     })
-    if (webSocket.readyState === open) this.#heartbeat.start()
-    if (webSocket.readyState === closed) this.#closedBefore()
+    if (webSocket.readyState === open) this.#begin()
+    if (webSocket.readyState === closed) this.#finish(abnormal, '')
   }
 
   /** No event tells that the peer has begun to close. */
@@ -119,21 +124,6 @@ export class Connection implements Socket, AsyncDisposable {
     return this.dispose(normal)
   }
 
-  /** Resolves once the handshake that opens the connection is over: whether it was opened. */
-  opened(): Promise<boolean> {
-    if (this.#opening !== undefined) return this.#opening
-    const webSocket = this.#webSocket
-    if (webSocket.readyState !== connecting) return Promise.resolve(this.#state === 'open')
-    this.#opening = new Promise((resolve) => {
-      const done = (opened: boolean): void => {
-        stop()
-        resolve(opened)
-      }
-      const stop = listen(webSocket, { open: () => done(true), close: () => done(false) })
-    })
-    return this.#opening
-  }
-
   /** End the reading with `error`, once what was kept has been read; the rest of the socket goes on. */
   interrupt(error: unknown): void {
     this.#inbox.fail(error)
@@ -144,6 +134,11 @@ export class Connection implements Socket, AsyncDisposable {
     return this.#error
   }
 
+  #begin(): void {
+    this.#heartbeat.start()
+    this.#resolveOpened(true)
+  }
+
   async #send(data: string | Uint8Array): Promise<void> {
     if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
       throw expected('the data given to send()', 'a string or a Uint8Array', data)
@@ -151,7 +146,7 @@ export class Connection implements Socket, AsyncDisposable {
     if (this.#webSocket.readyState === connecting || this.#early > 0) {
       // Who comes when it has just opened stands behind those who came before.
       this.#early += 1
-      await this.opened()
+      await this.opened
       this.#early -= 1
     }
     if (this.#state !== 'open') throw this.#reason()
@@ -211,9 +206,12 @@ export class Connection implements Socket, AsyncDisposable {
   }
 
   #ended(code: number, reason: Uint8Array): void {
-    this.#heartbeat.stop()
-    clearTimeout(this.#termination)
     if (code === abnormal) this.#break('broke off without a close frame')
+    this.#finish(code, reason.toString())
+  }
+
+  #finish(code: number, reason: string): void {
+    this.#heartbeat.stop()
     clearTimeout(this.#termination)
     this.#inbox.end()
     this.#state = 'closed'
@@ -221,15 +219,8 @@ export class Connection implements Socket, AsyncDisposable {
     for (const reject of this.#unsent) reject(this.#reason())
     this.#unsent.clear()
     this.#controller?.abort(this.#reason())
-    const clean = code !== abnormal && this.#error === undefined
-    this.#resolve({ code, reason: reason.toString(), clean })
-  }
-
-  #closedBefore(): void {
-    this.#inbox.end()
-    this.#state = 'closed'
-    this.#detach()
-    this.#resolve({ code: abnormal, reason: '', clean: false })
+    this.#resolveOpened(false)
+    this.#resolveClosed({ code, reason, clean: code !== abnormal && this.#error === undefined })
   }
 
   #terminateAfter(ms: number): void {
