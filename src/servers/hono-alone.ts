@@ -11,7 +11,7 @@ import { look, refused, streaming, type Fetched } from './hono-response.ts'
 import { piecesOf } from './source.ts'
 import { Timing } from './timing.ts'
 
-class Alone {
+export class Alone {
   readonly scope: Scope
   seen = false
   /** Its deadline was answered in the place of Hono. */
@@ -42,7 +42,7 @@ export function aloneOf(request: Request): Alone | undefined {
 export function runAlone(
   adapter: Adapter,
   request: Request,
-  fetch: () => Fetched,
+  fetch: (alone: Alone) => Fetched,
 ): Promise<Response> {
   const name = `${request.method} ${new URL(request.url).pathname}`
   let alone: Alone | undefined
@@ -52,7 +52,12 @@ export function runAlone(
       running.set(request, alone)
       follow(request.signal, scope)
       if (adapter.scope.timeout !== undefined) refuseInTime(alone, resolve)
-      return answerIn(adapter, alone, request, await fetch())
+      try {
+        return await answerIn(adapter, alone, request, await fetch(alone))
+      } finally {
+        // Some send the same request again.
+        running.delete(request)
+      }
     }
     const failed = (error: unknown): void => {
       reject(error)

@@ -13,6 +13,8 @@ import { closeForAnswer, failForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
 import { bodyOf, piecesOf, type Source } from './source.ts'
 
+type Fetch = (served: Served) => Fetched
+
 interface Bindings {
   readonly incoming: IncomingMessage
   readonly outgoing: ServerResponse
@@ -26,15 +28,15 @@ export function bindingsOf(env: unknown): Bindings | undefined {
 }
 
 /** Fails with what should be answered instead. */
-export function runOn(adapter: Adapter, bindings: Bindings, fetch: () => Fetched): Fetched {
+export function runOn(adapter: Adapter, bindings: Bindings, fetch: Fetch): Fetched {
   const served = open(adapter, bindings.incoming, bindings.outgoing)
   served.delegated = true
   return adapter.scope.timeout === undefined ? run(served, fetch) : runInTime(served, fetch)
 }
 
-function run(served: Served, fetch: () => Fetched): Fetched {
+function run(served: Served, fetch: Fetch): Fetched {
   try {
-    const fetched = enter(served.scope, call, fetch, undefined)
+    const fetched = enter(served.scope, call, fetch, served)
     if (!isThenable(fetched)) return answeredAtOnce(served, fetched)
     hearClose(served)
     return fetched.then(
@@ -47,15 +49,15 @@ function run(served: Served, fetch: () => Fetched): Fetched {
 }
 
 /** At the deadline Hono's answer is not waited for any more. */
-function runInTime(served: Served, fetch: () => Fetched): Promise<Response> {
+function runInTime(served: Served, fetch: Fetch): Promise<Response> {
   return new Promise((resolve, reject) => {
     served.refuse = (status, text) => resolve(new Response(text, { status }))
     Promise.resolve(run(served, fetch)).then(resolve, reject)
   })
 }
 
-function call(fetch: () => Fetched): Fetched {
-  return fetch()
+function call(fetch: Fetch, served: Served): Fetched {
+  return fetch(served)
 }
 
 async function failed(served: Served, error: unknown): Promise<never> {

@@ -7,10 +7,11 @@ import { isObject, isThenable } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, checkWithin, type Adapter, type AdapterOptions } from './adapter.ts'
-import { aloneOf, runAlone } from './hono-alone.ts'
+import { aloneOf, runAlone, type Alone } from './hono-alone.ts'
 import { bindingsOf, runOn } from './hono-node.ts'
 import { refusal, refused, type Fetched } from './hono-response.ts'
 import { servedOf } from './hearing.ts'
+import type { Served } from './served.ts'
 
 export type { AdapterOptions } from './adapter.ts'
 
@@ -20,6 +21,11 @@ declare module 'hono' {
     scope: Scope
   }
 }
+
+/** A request, on a Node.js server or without one. */
+type Own = Served | Alone
+
+type Fetch = (own: Own) => Fetched
 
 /** What `new Hono()` has. */
 export interface HonoLike {
@@ -84,36 +90,29 @@ export function honoScope(app: App, options?: AdapterOptions): MiddlewareHandler
     const { raw } = c.req
     const around = requestOf(c.env, raw)
     if (around !== undefined) checkWithin(adapter, around.scope)
-    const proceed = async (): Promise<Response> => {
-      const own = around ?? requestOf(c.env, raw)
-      if (own !== undefined) c.set('scope', own.scope)
+    const proceed = async (own: Own): Promise<Response> => {
+      c.set('scope', own.scope)
       await next()
-      own?.see(c.error)
+      own.see(c.error)
       // What was answered in the place of Hono is the answer that it has by then.
-      if (around === undefined && own?.overtaken === true) return new Response(null)
-      return c.res
+      return around === undefined && own.overtaken ? new Response(null) : c.res
     }
     const response = await (around === undefined
       ? runAround(adapter, c.env, raw, proceed)
-      : proceed())
+      : proceed(around))
     if (response !== c.res) c.res = response
     return undefined
   }
 }
 
-function runAround(
-  adapter: Adapter,
-  env: unknown,
-  request: Request,
-  fetch: () => Fetched,
-): Fetched {
+function runAround(adapter: Adapter, env: unknown, request: Request, fetch: Fetch): Fetched {
   const bindings = bindingsOf(env)
   if (bindings === undefined) return runAlone(adapter, request, fetch)
   const around = servedOf(bindings.outgoing)
   if (around === undefined) return runOn(adapter, bindings, fetch)
   // What another adapter has opened is closed by that.
   checkWithin(adapter, around.scope)
-  return fetch()
+  return fetch(around)
 }
 
 /** @throws {TypeError} where what `where` made was called by something else than Hono or a server for it */
@@ -124,7 +123,8 @@ function checkRequest(where: string, given: string, request: Request | undefined
   throw expected(`what ${where} made`, `called with ${given}; ${others}`, request)
 }
 
-function requestOf(env: unknown, request: Request) {
+/** What is being served, by whichever adapter. */
+function requestOf(env: unknown, request: Request): Own | undefined {
   const bindings = bindingsOf(env)
   return bindings === undefined ? aloneOf(request) : servedOf(bindings.outgoing)
 }

@@ -10,7 +10,7 @@ import { honoFetch, honoScope } from 'unwind/hono'
 import { rejection, within } from '../core/support/promises.ts'
 
 type Handler = (c: Context) => Response
-type Ask = (app: App, handler: Handler) => (init?: RequestInit) => Promise<Response>
+type Ask = (app: App, handler: Handler) => (asked?: RequestInit | Request) => Promise<Response>
 
 test('a release that fails after an error which is answered in full is reported: the client is told nothing of it', async () => {
   const reported: unknown[] = []
@@ -36,12 +36,16 @@ test('a release that fails after an error which is answered in full is reported:
 const ways: Readonly<Record<string, Ask>> = {
   honoFetch: (app, handler) => {
     const fetch = honoFetch(app, new Hono().get('/', handler))
-    return async (init) => fetch(new Request('http://localhost/', init))
+    return async (asked) => fetch(requestFrom(asked))
   },
   honoScope: (app, handler) => {
     const hono = new Hono().use(honoScope(app)).get('/', handler)
-    return async (init) => hono.request('/', init)
+    return async (asked) => hono.request(requestFrom(asked))
   },
+}
+
+function requestFrom(asked: RequestInit | Request | undefined): Request {
+  return asked instanceof Request ? asked : new Request('http://localhost/', asked)
 }
 
 const bodies: Readonly<Record<string, (scope: Scope, noted: string[]) => AsyncIterable<unknown>>> =
@@ -75,6 +79,19 @@ const clients: Readonly<Record<string, (response: Response) => Promise<unknown>>
 
 for (const [way, make] of Object.entries(ways)) {
   describe(`by ${way}`, () => {
+    test('the same request sent again has a scope of its own', async () => {
+      await using app = createApp()
+      const scopes: Scope[] = []
+      const ask = make(app, (c) => {
+        scopes.push(currentScope())
+        return c.text(currentScope().state)
+      })
+      const request = new Request('http://localhost/')
+      const answers = [await ask(request), await ask(request)]
+      assert.deepEqual(await Promise.all(answers.map((it) => it.text())), ['open', 'open'])
+      assert.notEqual(scopes[0], scopes[1])
+    })
+
     test('a body that fails while it is cancelled before it was read closes its scope, and tells whoever cancelled it', async () => {
       const app = createApp()
       const no = new Error('no')
