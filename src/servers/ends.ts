@@ -2,7 +2,7 @@
  * How a request ended: what its answer says of the outcome, and in words why it ended early.
  */
 import { holds } from '../core/attempt.ts'
-import { isEcho, isObject } from '../core/dispose.ts'
+import { isEcho, isObject, primaryError } from '../core/dispose.ts'
 import {
   AbandonedError,
   ClientDisconnectedError,
@@ -14,15 +14,23 @@ import { isCompleted } from './adapter.ts'
 import type { Served } from './served.ts'
 
 /** Nothing is known to have failed. */
-export function judge({
-  scope,
-  adapter,
-  response,
-  status = response.statusCode,
-  seen,
-}: Served): void {
-  if (seen || status < adapter.doubtedFrom) scope.complete()
-  else if (status >= 500 && !isCompleted(scope)) scope.fail(answeredWith(scope, status))
+export function judge(served: Served): void {
+  const { scope, response, status = response.statusCode } = served
+  if (!isDoubted(served, status)) scope.complete()
+  else if (status >= 500) scope.fail(answeredWith(scope, status))
+}
+
+/** Whether an answer of `status` is no sign of success: its making was not seen, and nobody said that the work is whole. */
+export function isDoubted(
+  { scope, adapter, seen }: Pick<Served, 'scope' | 'adapter' | 'seen'>,
+  status: number,
+): boolean {
+  return !seen && status >= adapter.doubtedFrom && !isCompleted(scope)
+}
+
+/** Whether a scope that is closed was not closed by the handler, which says by `complete()` that its work is whole. */
+export function isClosedByApp({ scope, adapter }: Served): boolean {
+  return scope.signal.aborted || (adapter.app.state !== 'open' && !isCompleted(scope))
 }
 
 /** @throws why the result of the handler is not wanted any more, where it is not */
@@ -50,8 +58,16 @@ export function heedsAbort({ scope, failure }: Served, error: unknown): boolean 
   return failure?.error instanceof AbandonedError && isEcho(error, scope.signal.reason)
 }
 
+/** Whether `error` is no news: the request was interrupted before it failed with that. */
+export function isInterruption(served: Served, error: unknown): boolean {
+  const { failure, answeredFor } = served
+  // That what was answered for had to be abandoned is news, and so is a failure of its own.
+  if (answeredFor) return failure === undefined || (failure.interrupted && heedsEnd(served, error))
+  return failure?.interrupted === true && primaryError(error) === failure.error
+}
+
 /** Whether a handler that was answered for fails with no more than that: with its abort, or because it answers as well. */
-export function heedsEnd({ scope }: Served, error: unknown): boolean {
+function heedsEnd({ scope }: Served, error: unknown): boolean {
   const answers = holds(() => isObject(error) && 'code' in error && sent.test(String(error.code)))
   return answers || isEcho(error, scope.signal.reason)
 }

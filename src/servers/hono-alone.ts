@@ -5,13 +5,14 @@
 import { isInterrupted, report, runServing } from '../core/app.ts'
 import { primaryError } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
-import { isCompleted, type Adapter } from './adapter.ts'
-import { answeredWith, disconnected } from './ends.ts'
+import type { Adapter } from './adapter.ts'
+import { answeredWith, disconnected, isDoubted } from './ends.ts'
 import { look, refused, streaming, type Fetched } from './hono-response.ts'
 import { piecesOf } from './source.ts'
 import { Timing } from './timing.ts'
 
 export class Alone {
+  readonly adapter: Adapter
   readonly scope: Scope
   seen = false
   /** Its deadline was answered in the place of Hono. */
@@ -20,9 +21,10 @@ export class Alone {
   streams = false
   readonly timing: Timing | undefined
 
-  constructor(scope: Scope, { serverTiming }: Adapter) {
+  constructor(adapter: Adapter, scope: Scope) {
+    this.adapter = adapter
     this.scope = scope
-    this.timing = serverTiming ? new Timing(scope) : undefined
+    this.timing = adapter.serverTiming ? new Timing(scope) : undefined
   }
 
   see(error: unknown): void {
@@ -48,12 +50,12 @@ export function runAlone(
   let alone: Alone | undefined
   return new Promise((resolve, reject) => {
     const body = async (scope: Scope): Promise<Response> => {
-      alone = new Alone(scope, adapter)
+      alone = new Alone(adapter, scope)
       running.set(request, alone)
       follow(request.signal, scope)
       if (adapter.scope.timeout !== undefined) refuseInTime(alone, resolve)
       try {
-        return await answerIn(adapter, alone, request, await fetch(alone))
+        return await answerIn(alone, request, await fetch(alone))
       } finally {
         // Some send the same request again.
         running.delete(request)
@@ -103,20 +105,15 @@ function follow(signal: AbortSignal, scope: Scope): void {
   scope.defer(() => signal.removeEventListener('abort', leave))
 }
 
-async function answerIn(
-  adapter: Adapter,
-  alone: Alone,
-  { method }: Request,
-  fetched: Response,
-): Promise<Response> {
-  const { scope, seen } = alone
+async function answerIn(alone: Alone, { method }: Request, fetched: Response): Promise<Response> {
+  const { scope } = alone
   const { response, source } = await look(fetched)
   if (alone.overtaken) {
     await source?.cancel(undefined)
     throw scope.signal.reason
   }
   const { status } = response
-  const doubted = !seen && status >= adapter.doubtedFrom && !isCompleted(scope)
+  const doubted = isDoubted(alone, status)
   if (doubted) scope.fail(answeredWith(scope, status))
   if (source === undefined) return response
   if (method === 'HEAD') {
@@ -124,7 +121,7 @@ async function answerIn(
     await source.cancel(undefined)
     return new Response(null, response)
   }
-  const pieces = piecesOf(source, ignore)
+  const pieces = piecesOf(source)
   alone.streams = true
   return streaming(response, doubted ? pieces : bound(scope, pieces))
 }
@@ -151,5 +148,3 @@ function bound(scope: Scope, pieces: AsyncIterable<unknown>): AsyncIterable<unkn
     }),
   }
 }
-
-function ignore(): void {}

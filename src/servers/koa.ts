@@ -123,8 +123,6 @@ async function isFetchedStreamed(
   }
   if (source === undefined) return false
   const opened = await open(source)
-  ctx.body = opened.whole ? opened.body : ReadableStream.from(piecesOf(opened.source, ignore))
+  ctx.body = opened.whole ? opened.body : ReadableStream.from(piecesOf(opened.source))
   return !opened.whole
 }
-
-function ignore(): void {}

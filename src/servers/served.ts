@@ -4,10 +4,17 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isInterrupted } from '../core/app.ts'
-import { isThenable, primaryError } from '../core/dispose.ts'
+import { isThenable } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
-import { close, enter, isCompleted, type Adapter } from './adapter.ts'
-import { abandoned, disconnected, heedsAbort, heedsEnd, judge } from './ends.ts'
+import { close, enter, type Adapter } from './adapter.ts'
+import {
+  abandoned,
+  disconnected,
+  heedsAbort,
+  isClosedByApp,
+  isInterruption,
+  judge,
+} from './ends.ts'
 import { cut, endInTurn, tell } from './failure.ts'
 import { hearEnd, hearProduced } from './hearing.ts'
 import { Sources } from './sources.ts'
@@ -89,7 +96,7 @@ export class Served {
 
   /** Its deadline passed, or its app closed: the result of the handler is not wanted any more. */
   get overtaken(): boolean {
-    return this.answeredFor || (this.scope.state !== 'open' && this.#closedByApp())
+    return this.answeredFor || (this.scope.state !== 'open' && isClosedByApp(this))
   }
 
   /**
@@ -223,12 +230,6 @@ export class Served {
     }
   }
 
-  /** And not by the handler itself, which says by `complete()` that its work is whole. */
-  #closedByApp(): boolean {
-    const { scope, adapter } = this
-    return scope.signal.aborted || (adapter.app.state !== 'open' && !isCompleted(scope))
-  }
-
   #sourceEnded(): void {
     const failure = this.#sources?.failure
     if (failure?.unheard === true && !this.gone) this.fail(failure.error)
@@ -277,12 +278,7 @@ export class Served {
   }
 
   #tell(error: unknown): void {
-    const failure = this.failure
-    // That what was overtaken had to be abandoned is news, and so is a failure of its own.
-    const interrupted = this.answeredFor
-      ? failure === undefined || (failure.interrupted && heedsEnd(this, error))
-      : failure?.interrupted === true && primaryError(error) === failure.error
-    void tell(this, error, interrupted)
+    void tell(this, error, isInterruption(this, error))
   }
 }
 

@@ -69,7 +69,7 @@ export async function open(source: Source): Promise<Opened> {
  */
 export function piecesOf(
   source: Source,
-  onEnd: (failure?: SourceFailure) => void,
+  onEnd: (failure?: SourceFailure) => void = ignore,
 ): AsyncIterable<unknown> {
   let over = false
   // A read that is pending when its stream is cancelled ends at once, and the producer does not.
