@@ -29,9 +29,9 @@ export function hearPipes(response: ServerResponse): void {
   response.on('pipe', onPipe)
 }
 
-/** Where the answer has not ended with the handler's call. */
-export function hearClose(served: Served): void {
-  const { request, response } = served
+/** Where the answer has not ended with the handler's call: the end of its connection, and that of its time if it has come. */
+export function hear(served: Served): void {
+  const { request, response, adapter, scope } = served
   response.on('close', onClose)
   // Of an answer to HEAD that has not ended, HTTP/2 tells by its stream alone, which ends with the head.
   if (request.method === 'HEAD' && isHttp2(response)) {
@@ -41,6 +41,8 @@ export function hearClose(served: Served): void {
     })
   }
   if (response.socket === null) watchQueued(request, response, () => served.left())
+  // What comes after the grace of a shutdown was aborted before anybody could listen.
+  if (adapter.scope.timeout !== undefined && scope.signal.aborted) served.handleEvent()
 }
 
 /** Where the answer has not ended with its handler. */

@@ -7,7 +7,7 @@ import { enter, type Adapter } from './adapter.ts'
 import { throwIfOvertaken } from './ends.ts'
 import { isEmpty, isWhole, look, refused, streaming, type Fetched } from './hono-response.ts'
 import { discard } from './reply.ts'
-import { hearClose } from './hearing.ts'
+import { hear } from './hearing.ts'
 import { open } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
@@ -38,7 +38,7 @@ function run(served: Served, fetch: Fetch): Fetched {
   try {
     const fetched = enter(served.scope, call, fetch, served)
     if (!isThenable(fetched)) return answeredAtOnce(served, fetched)
-    hearClose(served)
+    hear(served)
     return fetched.then(
       (response) => answered(served, response),
       (error: unknown) => failed(served, error),
@@ -66,7 +66,7 @@ async function failed(served: Served, error: unknown): Promise<never> {
 
 function answeredAtOnce(served: Served, response: Response): Fetched {
   const answer = answered(served, response)
-  if (!served.over) hearClose(served)
+  if (!served.over) hear(served)
   return answer
 }
 

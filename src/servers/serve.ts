@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { checkWithin, type Adapter } from './adapter.ts'
 import { refuseUnopened } from './failure.ts'
-import { answers, hearClose, hearPipes, servedOf } from './hearing.ts'
+import { answers, hear, hearPipes, servedOf } from './hearing.ts'
 import { checkCalled } from './listener.ts'
 import { Served } from './served.ts'
 import { timeInto } from './timing.ts'
@@ -41,10 +41,7 @@ export function serve<A>(
 
 export function start<A>(served: Served, body: (served: Served, a: A) => unknown, a: A): void {
   served.start(body, a)
-  if (!served.over) hearClose(served)
-  const { adapter, scope } = served
-  // What comes after the grace of a shutdown was aborted before anybody could listen.
-  if (adapter.scope.timeout !== undefined && scope.signal.aborted) served.handleEvent()
+  if (!served.over) hear(served)
 }
 
 /**

@@ -70,6 +70,7 @@ export class Served {
     this.scope = scope
     this.request = request
     this.response = response
+    // Before the handler, which may answer as soon as it is told.
     if (adapter.scope.timeout !== undefined) scope.signal.addEventListener('abort', this)
   }
 

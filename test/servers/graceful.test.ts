@@ -1,11 +1,14 @@
 /** However a graceful server is closed: every answer is delivered whole, and nobody who is silent keeps it open. */
 import assert from 'node:assert/strict'
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { suite, test, type TestContext } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 
+import { getRequestListener } from '@hono/node-server'
+import { Hono } from 'hono'
 import { createApp, resource, type App, type ShutdownReport } from 'unwind'
+import { honoFetch } from 'unwind/hono'
 import { graceful, handle, listen } from 'unwind/http'
 
 import { get, large, RawClient, SlowDownload } from '../../bench/shutdown/clients.ts'
@@ -233,25 +236,37 @@ test('a request that comes when the grace of a shutdown is over is aborted at on
   assert.deepEqual([cut, stuck], [2, []])
 })
 
-test('a request that comes then, and has a timeout, is answered although its handler heeds nothing', async (t) => {
-  const app = createApp()
-  const first = Promise.withResolvers<void>()
-  const released = Promise.withResolvers<void>()
-  const server = createServer((request, response) => {
-    const serving = request.url === '/first' ? holding : heedless
-    serving(request, response)
+/** Whatever its handler waits for, it heeds no abort. */
+const heedless: Readonly<Record<string, (app: App, ended: Promise<void>) => RequestListener>> = {
+  handle: (app, ended) => handle(app, () => ended, { timeout: 60_000 }),
+  honoFetch: (app, ended) => {
+    const hono = new Hono().get('/late', (c) => ended.then(() => c.text('done')))
+    const listener = getRequestListener(honoFetch(app, hono, { timeout: 60_000 }))
+    return (request, response) => void listener(request, response)
+  },
+}
+
+for (const [name, make] of Object.entries(heedless)) {
+  test(`a request to ${name} that comes then, and has a timeout, is answered although its handler heeds nothing`, async (t) => {
+    const app = createApp()
+    const first = Promise.withResolvers<void>()
+    const released = Promise.withResolvers<void>()
+    const holding = handle(app, async (_request, _response, scope) => {
+      scope.signal.addEventListener('abort', () => first.resolve())
+      await released.promise
+    })
+    const others = make(app, released.promise)
+    const server = createServer((request, response) => {
+      const serving = request.url === '/first' ? holding : others
+      serving(request, response)
+    })
+    const { holding: busy, late, closing } = await askLate(t, app, server, first.promise)
+    assert.match(late.head, /^HTTP\/1\.1 503 /)
+    busy.socket.destroy()
+    released.resolve()
+    assert.deepEqual((await within(closing)).stuck, [])
   })
-  const holding = handle(app, async (_request, _response, scope) => {
-    scope.signal.addEventListener('abort', () => first.resolve())
-    await released.promise
-  })
-  const heedless = handle(app, () => released.promise, { timeout: 60_000 })
-  const { holding: busy, late, closing } = await askLate(t, app, server, first.promise)
-  assert.match(late.head, /^HTTP\/1\.1 503 /)
-  busy.socket.destroy()
-  released.resolve()
-  assert.deepEqual((await within(closing)).stuck, [])
-})
+}
 
 test('of several who made a server graceful each can let go of it alone, and the last leaves it as it was', async () => {
   await using app = createApp()
