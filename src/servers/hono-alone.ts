@@ -3,6 +3,7 @@
  * the response, or of the body of that.
  */
 import { isInterrupted, report, runServing } from '../core/app.ts'
+import { whenAborted } from '../core/deadline.ts'
 import { primaryError } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
 import type { Adapter } from './adapter.ts'
@@ -82,7 +83,7 @@ function refuseInTime(alone: Alone, resolve: (response: Response) => void): void
     alone.overtaken = true
     resolve(refused(503))
   }
-  alone.scope.signal.addEventListener('abort', refuse, { once: true })
+  whenAborted(alone.scope.signal, refuse)
 }
 
 function timed(response: Response, timing: Timing | undefined): Response {
@@ -96,13 +97,7 @@ function timed(response: Response, timing: Timing | undefined): Response {
 
 /** The client of another runtime leaves by an abort of its request. */
 function follow(signal: AbortSignal, scope: Scope): void {
-  const leave = (): void => scope.abort(disconnected(scope))
-  if (signal.aborted) {
-    leave()
-    return
-  }
-  signal.addEventListener('abort', leave)
-  scope.defer(() => signal.removeEventListener('abort', leave))
+  scope.defer(whenAborted(signal, () => scope.abort(disconnected(scope))))
 }
 
 async function answerIn(alone: Alone, { method }: Request, fetched: Response): Promise<Response> {
