@@ -47,13 +47,25 @@ export class Connections {
     this.#server = server
     this.linger = linger
     this.#listen()
-    this.#override()
+    this.#overrideClosing()
   }
 
   /** Leave the server as it was. */
   detach(): void {
     for (const undo of this.#undo.splice(0)) undo()
     this.#reset()
+  }
+
+  /** Give the server a method of its own until it is detached, or somebody has given it another one. */
+  override(name: PropertyKey, value: unknown): void {
+    const server = this.#server
+    const own = Object.getOwnPropertyDescriptor(server, name)
+    Object.defineProperty(server, name, { value, configurable: true, writable: true })
+    this.#undo.push(() => {
+      if (Object.getOwnPropertyDescriptor(server, name)?.value !== value) return
+      if (own === undefined) Reflect.deleteProperty(server, name)
+      else Object.defineProperty(server, name, own)
+    })
   }
 
   /** From now on each connection ends with the answer that it is waiting for; new ones are accepted. */
@@ -113,31 +125,18 @@ export class Connections {
   }
 
   /** All versions of `server.close()` for HTTP/1 begin with this call; that of HTTP/2 has no such step. */
-  #override(): void {
-    if ('closeIdleConnections' in this.#server) {
-      this.#replace('closeIdleConnections', () => this.#closeIdle())
-    } else {
-      this.#replace('close', this.#closing())
-    }
-  }
-
-  #replace(name: 'close' | 'closeIdleConnections', value: unknown): void {
-    const own = Object.getOwnPropertyDescriptor(this.#server, name)
-    Object.defineProperty(this.#server, name, { value, configurable: true, writable: true })
-    this.#undo.push(() => {
-      if (own === undefined) Reflect.deleteProperty(this.#server, name)
-      else Object.defineProperty(this.#server, name, own)
-    })
-  }
-
-  #closing(): (callback?: (error?: Error) => void) => AnyServer {
+  #overrideClosing(): void {
     const server = this.#server
+    if ('closeIdleConnections' in server) {
+      this.override('closeIdleConnections', () => this.#closeIdle())
+      return
+    }
     const close = server.close.bind(server)
-    return (callback) => {
+    this.override('close', (callback?: (error?: Error) => void) => {
       this.#drain()
       close(callback)
       return server
-    }
+    })
   }
 
   #closeIdle(): void {

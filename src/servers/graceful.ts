@@ -86,7 +86,6 @@ export function attach(call: string, app: App, server: AnyServer, linger: number
 /** What those who are attached to one server share: a second override of its methods could not be taken off alone. */
 interface Shared {
   readonly connections: Connections
-  readonly restore: () => void
   users: number
 }
 
@@ -100,8 +99,12 @@ function join(server: AnyServer, linger: number): Connections {
     return known.connections
   }
   const connections = new Connections(server, linger)
-  const restore = ownDispose(server, () => closed(server, connections))
-  servers.set(server, { connections, restore, users: 1 })
+  // That of Node.js rejects where the server never listened, or was closed by somebody else; and where it speaks HTTP/2,
+  // it waits for idle sessions. Whoever has given it one of its own knows better.
+  if (!Object.hasOwn(server, Symbol.asyncDispose)) {
+    connections.override(Symbol.asyncDispose, () => closed(server, connections))
+  }
+  servers.set(server, { connections, users: 1 })
   return connections
 }
 
@@ -109,7 +112,6 @@ function leave(server: AnyServer): void {
   const shared = servers.get(server)
   if (shared === undefined || (shared.users -= 1) > 0) return
   servers.delete(server)
-  shared.restore()
   shared.connections.detach()
 }
 
@@ -125,21 +127,6 @@ export function closed(server: AnyServer, connections: Connections): Promise<voi
     // The 'close' of a server that has closed, or never listened, does not come any more.
     else server.getConnections((_error, count) => count === 0 && done())
   })
-}
-
-/**
- * That of Node.js rejects where the server never listened, or was closed by somebody else; and where it speaks HTTP/2, it
- * waits for idle sessions. Call the result to take this one off again.
- */
-function ownDispose(server: AnyServer, dispose: () => Promise<void>): () => void {
-  // Whoever has given it one of its own knows better.
-  if (Object.hasOwn(server, Symbol.asyncDispose)) return () => {}
-  const descriptor = { value: dispose, configurable: true, writable: true }
-  Object.defineProperty(server, Symbol.asyncDispose, descriptor)
-  return () => {
-    const now = Object.getOwnPropertyDescriptor(server, Symbol.asyncDispose)
-    if (now?.value === dispose) Reflect.deleteProperty(server, Symbol.asyncDispose)
-  }
 }
 
 function stopAccepting(server: AnyServer, connections: Connections): void {
