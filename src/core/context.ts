@@ -4,6 +4,7 @@
  */
 import { AsyncLocalStorage, AsyncResource, executionAsyncId } from 'node:async_hooks'
 import type { Instance } from './instance.ts'
+import { place } from './place.ts'
 import type { Resource, Scope } from './types.ts'
 
 /** What is ambient: a scope, or an acquisition inside one, whose `get` also records the dependency. */
@@ -45,9 +46,9 @@ const copiesKey: unique symbol = Symbol.for('unwind.copies') as never
 const shared = globalThis as { [key]?: AsyncLocalStorage<Ambient>; [copiesKey]?: string[] }
 const storage = (shared[key] ??= new AsyncLocalStorage<Ambient>())
 
-/** Where each was loaded from; a bundle does not know. What one records of what it holds, the others do not see. */
+/** Where each was loaded from. What one records of what it holds, the others do not see. */
 export const copies: string[] = (shared[copiesKey] ??= [])
-copies.push(import.meta.url)
+copies.push(place)
 
 /** A closed scope stays ambient for what it left running: using it says so instead of falling back to another. */
 export function ambient(): Ambient | undefined {

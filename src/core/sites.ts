@@ -3,8 +3,8 @@
  * that nobody has read keeps alive what its functions were called on. Formatting one costs more than everything else
  * here, so it is done once for each place.
  */
-import { fileURLToPath } from 'node:url'
 import { detection } from './detection.ts'
+import { ownFolders } from './place.ts'
 
 /** Frames that are kept. */
 const depth = 6
@@ -113,15 +113,4 @@ const ofNobody = /node:internal\/|\(node:async_hooks|\(<anonymous>\)$|\(index \d
 
 function isOwn(frame: string): boolean {
   return ofNobody.test(frame) || own.some((folder) => frame.includes(folder))
-}
-
-/**
- * As URLs and as paths, as stacks have them, compiled and, by way of source maps, as it was written; nothing where a
- * bundler has put our code among that of the program.
- */
-function ownFolders(): string[] {
-  const { url } = import.meta
-  if (!/\/core\/sites\.[jt]s$/.test(url)) return []
-  const folders = ['../../dist/', '../../src/'].map((folder) => new URL(folder, url))
-  return folders.flatMap((folder) => [folder.href, fileURLToPath(folder)])
 }

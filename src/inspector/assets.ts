@@ -3,6 +3,7 @@
  * looks for the first time, so that an inspector that nobody opens costs nothing.
  */
 import { readFileSync } from 'node:fs'
+import { ownFile } from '../core/place.ts'
 import type { Content } from './answer.ts'
 import { document } from './document.ts'
 import { style } from './style.ts'
@@ -39,7 +40,7 @@ function flushLeft(text: string): string {
 
 /** @throws where the package was bundled without them */
 function readModule(name: string): string {
-  const file = new URL(`./page/${name}.js`, import.meta.url)
+  const file = ownFile(`inspector/page/${name}.js`)
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {

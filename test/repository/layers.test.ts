@@ -9,7 +9,7 @@ import { importsOf, list, read } from '../support/repository.ts'
  * types count like values.
  */
 const core = [
-  ['attempt', 'suppressed-error', 'origin', 'format', 'error-json', 'url-path'],
+  ['attempt', 'suppressed-error', 'origin', 'format', 'error-json', 'url-path', 'place'],
   ['errors', 'reports', 'types', 'events', 'options', 'dispose', 'deadline', 'tree', 'context'],
   ['activity', 'sweeping', 'detection', 'sites', 'misuse', 'usage', 'leaks', 'pools'],
   ['cancellation', 'completion', 'settings', 'waiting', 'notes', 'telling', 'held', 'abort'],

@@ -97,6 +97,13 @@ describe('the source', () => {
     )
   })
 
+  test('what makes CommonJS of the modules, as Jest and bundlers do, finds nothing that has none there', () => {
+    assert.deepEqual(
+      offending(({ code }) => /\bimport\.meta\b/.test(code)),
+      [],
+    )
+  })
+
   test('an entry point lists what it exports by name', () => {
     assert.deepEqual(
       offending(({ code }) => /^\s*export \*|^\s*export default\b/.test(code)),

@@ -29,7 +29,7 @@ const on22 = ['build/test/core/{context,suppressed-error}.test.js']
 const nothing = /^[\s})\];,]*$|^\s*(?:function )?\w*\(\)\s*(?:=>)?\s*\{\s*\}$/
 
 /** It runs where a bundler has made one file of the core and a program (test/servers/two-copies), which has other places. */
-const elsewhere = new Map([['src/core/sites.ts', 'return []']])
+const elsewhere = new Map([['src/core/place.ts', 'return []']])
 
 /** What V8 writes when a process ends, as far as it is looked at. */
 interface Dump {

@@ -1,0 +1,38 @@
+/**
+ * Where this copy of the package is. Told by a stack: what makes CommonJS of modules (Jest with Babel or ts-jest, a bundler)
+ * leaves `import.meta` as it is, which no CommonJS may have, or gives nothing for it.
+ */
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+/** Of this module, as a URL or a path; in a bundle, of that. */
+export const place: string = scriptHere()
+
+const url = place.startsWith('file:') ? place : pathToFileURL(place)
+
+/** A compiled file of the package. In a bundle there is none. */
+export function ownFile(path: string): URL {
+  // Also where a source map has said that this is a source.
+  return new URL(`../../dist/${path}`, url)
+}
+
+/**
+ * As URLs and as paths, as stacks have them, compiled and, by way of source maps, as it was written; nothing where a
+ * bundler has put our code among that of the program.
+ */
+export function ownFolders(): string[] {
+  if (!/[\\/]core[\\/]place\.[jt]s$/.test(place)) return []
+  const folders = ['../../dist/', '../../src/'].map((folder) => new URL(folder, url))
+  return folders.flatMap((folder) => [folder.href, fileURLToPath(folder)])
+}
+
+function scriptHere(): string {
+  const { stackTraceLimit } = Error
+  // Not as the program may want stacks to be said.
+  const hook: unknown = Reflect.get(Error, 'prepareStackTrace')
+  Reflect.set(Error, 'stackTraceLimit', 1)
+  Reflect.set(Error, 'prepareStackTrace', undefined)
+  const { stack = '' } = new Error()
+  Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
+  Reflect.set(Error, 'prepareStackTrace', hook)
+  return /(?:\(|\bat )((?:\w+:)?[\\/].*?)(?::\d+)+\)?$/m.exec(stack)?.[1] ?? 'unknown'
+}
