@@ -5,6 +5,7 @@
 import { holds } from './attempt.ts'
 import { isObject, suppress } from './dispose.ts'
 import { ScopeIncompleteError, UnwindError } from './errors.ts'
+import { isError } from './format.ts'
 import { title, type Named } from './misuse.ts'
 import { rememberOrigin } from './origin.ts'
 import { isSuppressedError, suppressionChain } from './suppressed-error.ts'
@@ -110,7 +111,7 @@ function isAbandoned(error: unknown): boolean {
 }
 
 function isCausedBy(error: unknown, cause: unknown): boolean {
-  return holds(() => error instanceof Error && 'cause' in error && is(error.cause, cause))
+  return holds(() => isError(error) && 'cause' in error && is(error.cause, cause))
 }
 
 /** What a release throws at which `given` was thrown, where it is not just that. */

@@ -5,7 +5,7 @@
 import { types } from 'node:util'
 import { holds } from './attempt.ts'
 import { recordOf } from './error-json.ts'
-import { formatError } from './format.ts'
+import { formatError, isError } from './format.ts'
 import { describe } from './options.ts'
 import { newSuppressedError, suppressionChain, type SuppressedError } from './suppressed-error.ts'
 
@@ -92,7 +92,5 @@ export function primaryError(error: unknown): unknown {
 /** Whether `error` is how something says that it was aborted with `reason`: no news for whoever aborted it. */
 export function isEcho(error: unknown, reason: unknown): boolean {
   if (error === reason) return true
-  return holds(
-    () => error instanceof Error && error.name === 'AbortError' && error.cause === reason,
-  )
+  return holds(() => isError(error) && error.name === 'AbortError' && error.cause === reason)
 }

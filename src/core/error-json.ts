@@ -4,7 +4,7 @@
  */
 import { inspect } from 'node:util'
 import { attempt } from './attempt.ts'
-import { isError, show, takeApart } from './format.ts'
+import { isAggregate, isError, show, takeApart } from './format.ts'
 import { originOf } from './origin.ts'
 import { isSuppressedError, type SuppressedError } from './suppressed-error.ts'
 
@@ -29,7 +29,7 @@ function record(error: Error, told: Set<unknown>): ErrorRecord {
   const fields: Record<string, unknown> = {}
   if ('code' in error) fields['code'] = converted(error.code, told)
   if (error.cause !== undefined) fields['cause'] = converted(error.cause, told)
-  if (error instanceof AggregateError) {
+  if (isAggregate(error)) {
     fields['errors'] = error.errors.map((part) => converted(part, told))
   }
   return { name, message, ...fields }

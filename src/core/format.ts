@@ -109,6 +109,10 @@ export function isError(value: unknown): value is Error {
   )
 }
 
+export function isAggregate(error: Error): error is AggregateError {
+  return read(error, 'name') === 'AggregateError' && Array.isArray(read(error, 'errors'))
+}
+
 function read(value: object, key: string): unknown {
   return attempt((): unknown => Reflect.get(value, key))
 }

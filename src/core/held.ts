@@ -14,6 +14,7 @@ import {
   traced,
   type ResourceAcquired,
 } from './events.ts'
+import { isError } from './format.ts'
 import { isSuspected, reportLeak, reportReturn } from './leaks.ts'
 import { forgetNote, note, watchGarbage, type Note } from './notes.ts'
 import { sweepWith } from './sweeping.ts'
@@ -72,7 +73,7 @@ function isListenedTo(): boolean {
 
 /** Whether an acquisition failed by a deadline: of whoever waits, or of the resource that it is for. */
 export function isTimeout(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
+  if (!isError(error)) return false
   return error.name === 'TimeoutError' || ('code' in error && error.code === 'ERR_ACQUIRE_TIMEOUT')
 }
 

@@ -5,6 +5,7 @@
 import { inspect } from 'node:util'
 
 import { named, UnwindError } from '../core/errors.ts'
+import { isError } from '../core/format.ts'
 
 /** `ERR_PG_ROLLED_BACK`: COMMIT of a failed transaction; the server rolled back. `cause` is what had failed in it. */
 export class PgTransactionRolledBackError extends UnwindError {
@@ -253,7 +254,7 @@ interface ServerError extends Error {
 /** Unlike a broken socket or a timeout of the driver's, such an error says what became of the statement. */
 export function isServerError(error: unknown): error is ServerError {
   return (
-    error instanceof Error &&
+    isError(error) &&
     'severity' in error &&
     typeof error.severity === 'string' &&
     'code' in error &&

@@ -5,6 +5,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { EventEmitter } from 'node:events'
 
+import { isError } from '../core/format.ts'
 import { disposedError } from '../core/lease.ts'
 import { chained, notBegunHere, transactionOpen } from './errors.ts'
 import { isSubmittable, redirect, settle } from './facade-cursor.ts'
@@ -184,5 +185,5 @@ function textOf(statement: unknown): string | undefined {
 }
 
 function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error('Its user asked for its end.')
+  return isError(error) ? error : new Error('Its user asked for its end.')
 }

@@ -1,6 +1,7 @@
 /** A transaction around a function, all of it again where the server asks for that. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { primaryError } from '../core/dispose.ts'
+import { isError } from '../core/format.ts'
 import { inTransaction, type Body, type OwnLease } from './in-transaction.ts'
 import type { PgTransaction, PgTransactionOptions } from './types.ts'
 
@@ -42,7 +43,7 @@ export async function inTransactions<R>(
 function asksForRetry(error: unknown): boolean {
   for (
     let at = primaryError(error), depth = 0;
-    at instanceof Error && depth < 10;
+    isError(at) && depth < 10;
     at = at.cause, depth += 1
   ) {
     if ('code' in at && at.code === 'ERR_PG_COMMIT_UNKNOWN') return false

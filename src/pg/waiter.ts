@@ -3,6 +3,7 @@
  * keeps whom it called back for as long as the connection lives: nothing of the call is left in here by then.
  */
 import { ambient } from '../core/context.ts'
+import { isError } from '../core/format.ts'
 import { isTimeout, type Ticket } from '../core/held.ts'
 import type { Scope } from '../core/types.ts'
 import type { Link } from './chain.ts'
@@ -79,7 +80,5 @@ export class Waiter implements Link<Waiter> {
 
 /** A deadline, or the `connectionTimeoutMillis` of the driver's pool, which has a message and no code. */
 function tookTooLong(error: unknown): boolean {
-  return (
-    isTimeout(error) || (error instanceof Error && error.message.startsWith('timeout exceeded'))
-  )
+  return isTimeout(error) || (isError(error) && error.message.startsWith('timeout exceeded'))
 }

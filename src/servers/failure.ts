@@ -7,6 +7,7 @@ import { STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { report } from '../core/app.ts'
 import { isObject, primaryError } from '../core/dispose.ts'
+import { isError } from '../core/format.ts'
 import type { Scope } from '../core/types.ts'
 import type { Adapter, OnRequestError } from './adapter.ts'
 
@@ -135,7 +136,7 @@ function isErrorStatus(status: unknown): status is number {
 
 /** The message of an error is for its client only where the client is at fault. */
 export function textOf(status: number, error: unknown): string {
-  return (status < 500 && error instanceof Error && error.message) || standardText(status)
+  return (status < 500 && isError(error) && error.message) || standardText(status)
 }
 
 function standardText(status: number): string {

@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { whenAborted } from '../core/deadline.ts'
 import { UnwindError } from '../core/errors.ts'
+import { isError } from '../core/format.ts'
 import { pragmaOf, type DriverDatabase } from './driver.ts'
 import { busy, cannotBackUp, isResult, misuse } from './errors.ts'
 import { identityOf } from './file.ts'
@@ -170,7 +171,7 @@ class Backup {
     if (error instanceof UnwindError) return error
     // And node:sqlite says of that first step that nothing failed.
     if (isResult(error, 'SQLITE_BUSY') || isResult(error, 'SQLITE_OK')) return this.#busy(error)
-    const message = error instanceof Error ? error.message : String(error)
+    const message = isError(error) ? error.message : String(error)
     return cannotBackUp(
       `Cannot copy "${this.#writer.file}" to "${this.#path}": ${message}. Give the path of a file in a folder that exists and can be written to.`,
       error,

@@ -2,6 +2,7 @@
  * What this folder says when something goes wrong: what happened, to which file or statement, what to do. An error of
  * the driver is thrown as it is, except where it leaves out what somebody needs to know.
  */
+import { isError } from '../core/format.ts'
 import { committedError, disposedError } from '../core/lease.ts'
 import { DisposedError, UnwindError } from '../core/errors.ts'
 import { scopeClosed, title } from '../core/misuse.ts'
@@ -167,7 +168,7 @@ const results = { SQLITE_OK: 0, SQLITE_ERROR: 1, SQLITE_BUSY: 5, SQLITE_NOTADB: 
 
 /** better-sqlite3 names the result in `code`, node:sqlite gives its number; the low byte is what extended ones extend. */
 export function isResult(error: unknown, result: keyof typeof results): boolean {
-  if (!(error instanceof Error)) return false
+  if (!isError(error)) return false
   if ('errcode' in error) return (Number(error.errcode) & 0xff) === results[result]
   return 'code' in error && typeof error.code === 'string' && error.code.startsWith(result)
 }

@@ -5,6 +5,7 @@
 import { accessSync, constants, statSync, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { UnwindError } from '../core/errors.ts'
+import { isError } from '../core/format.ts'
 import { busy, cannotOpen, isResult } from './errors.ts'
 
 export function openFailure(path: string, error: unknown): UnwindError {
@@ -31,7 +32,7 @@ function reason(path: string, error: unknown): string {
   if (!isAllowed(folder) || (stats !== undefined && !isAllowed(path))) {
     return 'this process may not read and write it. Check the permissions of the file and of its folder, in which SQLite keeps two more files; what is only read opens with `defaults: false`.'
   }
-  return `${error instanceof Error ? error.message : String(error)}. Check the path and the file.`
+  return `${isError(error) ? error.message : String(error)}. Check the path and the file.`
 }
 
 /** `undefined` for what is not there or cannot be seen. */

@@ -3,6 +3,7 @@
  * outside that transaction is refused: nobody's statement becomes part of somebody else's transaction.
  */
 import { ambient } from '../core/context.ts'
+import { isError } from '../core/format.ts'
 import type { Scope } from '../core/types.ts'
 import type { Connection, Prepared } from './connection.ts'
 import {
@@ -252,7 +253,7 @@ const now = Promise.resolve()
 const byDispose = 'its database was disposed'
 
 function warn(error: unknown): void {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = isError(error) ? error.message : String(error)
   process.emitWarning(message, { type: 'UnwindWarning', code: 'UNWIND_BEGIN_ACROSS_AWAIT' })
 }
 

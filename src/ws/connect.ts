@@ -2,6 +2,7 @@
  * The client's side: a socket that is open when it is handed out, or an error that says why it is not.
  */
 import { outermostFrame } from '../core/context.ts'
+import { isAggregate, isError } from '../core/format.ts'
 import { isTimeout, Kind, ticketFor } from '../core/held.ts'
 import { abortSignal, checkOptions, expected, type Rule } from '../core/options.ts'
 import { brokenError, Connection } from './connection.ts'
@@ -147,8 +148,8 @@ function beginningOf(text: string): string {
 }
 
 function wordsOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return `the handshake took longer than ${handshakeTimeout} ms.`
+  if (!isError(cause)) return `the handshake took longer than ${handshakeTimeout} ms.`
   // Of several addresses that were tried, each has its own error, and their sum has no message.
-  if (cause instanceof AggregateError) return cause.errors.map(wordsOf).join(' ')
+  if (isAggregate(cause)) return cause.errors.map(wordsOf).join(' ')
   return `${cause.message}.`
 }
