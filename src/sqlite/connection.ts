@@ -65,9 +65,8 @@ export class Connection {
     }
   }
 
-  /** Where `run`, which begins a transaction, finds the file busy, it throws at once. */
+  /** Where `run`, which begins a transaction, finds the file busy, it throws at once, and not after `busyTimeout`. */
   withoutWaiting<R>(run: () => R): R {
-    if (this.busyTimeout === 0) return run()
     // An open one would block the setting, too.
     this.closeCursors(byBegin)
     // Not prepared once: this one does its work when it is compiled.

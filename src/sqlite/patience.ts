@@ -10,11 +10,11 @@ const longestPause = 5
 
 export class Patience {
   /** Milliseconds. */
-  readonly limit: number
+  readonly #limit: number
   #wake = (): void => {}
 
   constructor(limit: number) {
-    this.limit = limit
+    this.#limit = limit
   }
 
   /**
@@ -22,7 +22,7 @@ export class Patience {
    * @throws what it throws at its last try, or the reason of `signal`
    */
   async retry<T>(attempt: () => T, signal: AbortSignal | undefined): Promise<T> {
-    const end = performance.now() + this.limit
+    const end = performance.now() + this.#limit
     for (let pause = 1; ; pause = Math.min(pause * 2, longestPause)) {
       signal?.throwIfAborted()
       const left = end - performance.now()

@@ -123,7 +123,7 @@ export class Writer implements Session, TransactionOwner {
   /** A transaction that may await: at once where nobody has the writer, else in turn. */
   write(wish: Wish): Transaction | Promise<Transaction> {
     const { connection } = this
-    if (this.#patience.limit > 0 || !this.#gate.tryEnter()) return this.#writeInTurn(wish)
+    if (connection.busyTimeout > 0 || !this.#gate.tryEnter()) return this.#writeInTurn(wish)
     return this.#begin(connection, wish)
   }
 
@@ -207,12 +207,14 @@ export class Writer implements Session, TransactionOwner {
     const { signal } = wish.by
     if (!this.#gate.tryEnter()) await this.#waitForTurn(signal)
     this.#gate.holder = wish.lender
-    const attempt = (): Transaction => {
-      const { connection } = this
-      return connection.withoutWaiting(() => this.#open(connection, wish))
-    }
+    const { connection } = this
+    if (connection.busyTimeout === 0) return this.#begin(connection, wish)
     try {
-      return await this.#patience.retry(attempt, signal)
+      // Between two attempts it may be disposed.
+      return await this.#patience.retry(
+        () => this.connection.withoutWaiting(() => this.#open(connection, wish)),
+        signal,
+      )
     } catch (error) {
       throw this.#notBegun(error)
     }
