@@ -85,8 +85,9 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
 
   async read(options?: { signal?: AbortSignal }): Promise<ReaderHandle> {
     checkOptions('read()', options, waiting)
+    options?.signal?.throwIfAborted()
     const ticket = ticketFor(readerKind)
-    const lease = await waitFor(this.#parts.readers.lease(options?.signal), ticket)
+    const lease = await waitFor(this.#parts.readers.lease(options ?? anybody), ticket)
     return handOut(lease, new ReaderHandle(lease), ticket)
   }
 

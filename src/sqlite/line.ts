@@ -4,6 +4,11 @@
  */
 import { whenAborted } from '../core/deadline.ts'
 
+/** Who may have to wait. Its signal is looked at only then: that of a scope is made by looking. */
+export interface Asking {
+  readonly signal?: AbortSignal
+}
+
 export class Line<T> {
   readonly #waiting = new Set<Waiter<T>>()
 

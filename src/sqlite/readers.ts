@@ -3,7 +3,7 @@
  * the writer's connection is lent, to everybody at once.
  */
 import type { Connection } from './connection.ts'
-import { Line } from './line.ts'
+import { Line, type Asking } from './line.ts'
 import { ReaderLease } from './reader.ts'
 import type { Writer } from './writer.ts'
 
@@ -27,11 +27,10 @@ export class Readers {
     this.#open = open
   }
 
-  async lease(signal: AbortSignal | undefined): Promise<ReaderLease> {
+  async lease(by: Asking): Promise<ReaderLease> {
     const shared = this.#writer.connection
-    signal?.throwIfAborted()
     if (this.#limit === 0) return this.#lend(shared, undefined)
-    const slot = this.#free() ?? (await this.#wait(signal))
+    const slot = this.#free() ?? (await this.#wait(by.signal))
     return this.#lend(this.#connectionIn(slot), slot)
   }
 

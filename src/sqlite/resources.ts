@@ -58,10 +58,10 @@ function makeResources(open: () => SqliteDatabase & AsyncDisposable): SqliteReso
 
   const reader = resource<SqliteReader>({
     name: 'sqlite reader',
-    async acquire({ get, scope, signal }) {
-      const { readers } = Database.partsOf(await get(database))
-      const lease = await readers.lease(signal)
-      lease.lender = scope
+    async acquire(context) {
+      const { readers } = Database.partsOf(await context.get(database))
+      const lease = await readers.lease(context)
+      lease.lender = context.scope
       return new ReaderHandle(lease)
     },
     release: (lent) => ReaderHandle.end(lent),

@@ -18,6 +18,7 @@ import {
   writerBusy,
 } from './errors.ts'
 import type { Gate } from './gate.ts'
+import type { Asking } from './line.ts'
 import type { Origin } from './origin.ts'
 import { Patience } from './patience.ts'
 import type { SlowWrite } from './slow-write.ts'
@@ -27,8 +28,7 @@ import type { SqliteStatement } from './types.ts'
 
 /** Who asks for a transaction. */
 export interface Wish {
-  /** Its signal is looked at only where there is something to wait for: that of a scope is made by looking. */
-  readonly by: { readonly signal?: AbortSignal }
+  readonly by: Asking
   /** The scope that will end it. */
   readonly lender: Scope | undefined
   /** Where it was asked for. */
