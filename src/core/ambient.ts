@@ -5,7 +5,7 @@ import { AppNode } from './app.ts'
 import { ambient } from './context.ts'
 import { runIn, type Body } from './life.ts'
 import { noScope } from './misuse.ts'
-import { bodyOf } from './options.ts'
+import type { ScopeNode } from './scope.ts'
 import type { Resource, Scope, ScopeOptions } from './types.ts'
 
 /**
@@ -15,15 +15,9 @@ import type { Resource, Scope, ScopeOptions } from './types.ts'
 export function run<R>(body: Body<R>): Promise<R>
 export function run<R>(options: ScopeOptions, body: Body<R>): Promise<R>
 export function run<R>(first: ScopeOptions | Body<R>, second?: Body<R>): Promise<R> {
-  try {
-    const body = bodyOf<Body<R>>('run()', first, second)
-    const options = typeof first === 'function' ? {} : first
-    const current = tryCurrentScope()
-    return current === undefined ? runAlone(options, body) : current.run(options, body)
-  } catch (error) {
-    // Whatever was thrown is passed on.
-    return Promise.reject(error)
-  }
+  const current = tryCurrentScope()
+  // A scope has both forms, which its type tells apart, and looks at what it is given.
+  return current === undefined ? runAlone(first, second) : (current as ScopeNode).run(first, second)
 }
 
 /**
@@ -52,7 +46,7 @@ export function inject<T>(resource: Resource<T>): Promise<T> {
 }
 
 /** The app closes with the outcome of its one request. */
-function runAlone<R>(options: ScopeOptions, body: Body<R>): Promise<R> {
+function runAlone<R>(first: ScopeOptions | Body<R>, second: Body<R> | undefined): Promise<R> {
   const app = new AppNode(undefined)
-  return runIn(app, (root) => root.run(options, body))
+  return runIn(app, () => app.run(first, second))
 }
