@@ -33,8 +33,8 @@ function cancelAlone(scope: ScopeNode, reason: unknown, requested: boolean): voi
 
 /** The body's error, or that of `fail()`. */
 export function settleFailure(scope: ScopeNode, error: unknown, thrown: boolean): void {
-  const { requested, reason } = cancellationOf(scope)
-  const completion = requested ? scope.completion.abort(reason) : scope.completion
+  const { requested, cause } = cancellationOf(scope)
+  const completion = requested ? scope.completion.abort(cause?.reason) : scope.completion
   // An error announced by fail() came first; the one thrown after it is news unless it is the same.
   const news = completion.failed && error !== completion.error
   scope.completion = completion.fail(news ? suppress(error, completion.error) : error, thrown)
@@ -44,7 +44,7 @@ export function settleFailure(scope: ScopeNode, error: unknown, thrown: boolean)
 /** Its signal alone: it closes while something is on its way that nobody will get, and whoever acquires that may stop. */
 export function abortSignalOf(scope: ScopeNode, reason: unknown): void {
   const cancellation = cancellationOf(scope)
-  if (!cancellation.cancelled) within(scope, () => cancellation.cancel(reason))
+  if (cancellation.cause === undefined) within(scope, () => cancellation.cancel(reason))
 }
 
 /** The app begins to shut down: everything below it learns of it. */

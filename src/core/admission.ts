@@ -11,7 +11,7 @@ import { tellUsedAfterClose } from './telling.ts'
 /** @throws where nothing can be acquired any more */
 export function admit(scope: ScopeNode, verb: string): void {
   admitWork(scope, verb)
-  if (scope.aborted) throw scope.cancellation?.reason
+  if (scope.aborted) throw scope.cancellation?.cause?.reason
 }
 
 /** @throws `ERR_SCOPE_CLOSED` where no work can begin any more */

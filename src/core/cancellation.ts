@@ -17,8 +17,8 @@ interface Cause {
 export class Cancellation {
   /** Aborted from outside, by a signal or by a deadline: what the outcome `aborted` means. A failure aborts too. */
   requested = false
-  cancelled = false
-  reason: unknown = undefined
+  /** Why it was aborted, if it was. */
+  cause: Cause | undefined = undefined
   /** Milliseconds since the epoch. */
   deadline: number | undefined = undefined
   /** Why all that is opened below from now on is aborted at once. */
@@ -29,25 +29,20 @@ export class Cancellation {
   readonly #undo: (() => void)[] = []
 
   get signal(): AbortSignal {
-    this.#controller ??= controller(this.#cause)
+    this.#controller ??= controller(this.cause)
     return this.#controller.signal
   }
 
   /** @param underWay why the app shuts down, where it already does */
   drainingSignal(underWay: Cause | undefined): AbortSignal {
-    this.#draining ??= controller(this.#cause ?? underWay)
+    this.#draining ??= controller(this.cause ?? underWay)
     return this.#draining.signal
-  }
-
-  get #cause(): Cause | undefined {
-    return this.cancelled ? this : undefined
   }
 
   /** To be called with the scope ambient: listeners inherit the context. */
   cancel(reason: unknown): void {
-    this.cancelled = true
-    this.reason = reason
-    this.barred = { reason }
+    this.cause = { reason }
+    this.barred = this.cause
     this.#controller?.abort(reason)
     this.#draining?.abort(reason)
   }

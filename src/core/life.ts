@@ -133,7 +133,7 @@ export function drainScope(scope: ScopeNode): Promise<void> | undefined {
 function endUnknown(scope: ScopeNode): void {
   const { cancellation } = scope
   if (cancellation?.requested === true) {
-    scope.completion = scope.completion.abort(cancellation.reason)
+    scope.completion = scope.completion.abort(cancellation.cause?.reason)
   } else tellIncomplete(scope)
 }
 

@@ -151,7 +151,7 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   get aborted(): boolean {
-    return this.cancellation?.cancelled === true
+    return this.cancellation?.cause !== undefined
   }
 
   get disposed(): boolean {

@@ -64,7 +64,7 @@ export async function shutDown(
   let drained = 0
   let aborted = 0
   app.extended.whenChildCloses = (child) => {
-    if (child.cancellation?.reason instanceof ShutdownError) aborted += 1
+    if (child.cancellation?.cause?.reason instanceof ShutdownError) aborted += 1
     else drained += 1
   }
   if (app.state === 'open') {
