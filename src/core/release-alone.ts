@@ -1,60 +1,57 @@
 /**
- * The release of one thing, outside of every scope's list: for what comes after its scope was unwound, or could not wait
- * for it, and for what no scope holds.
+ * Releases outside of their scope's list: of what comes after that was unwound, of what the scope could not wait for, and
+ * of what a start that failed had acquired.
  */
 import type { Completion } from './completion.ts'
-import { AwaitedContext, callInFrame, type Frame } from './context.ts'
+import { AwaitedContext, callInFrame } from './context.ts'
 import { push, type Finalizer } from './finalizers.ts'
-import type { Scope } from './types.ts'
+import type { ScopeNode } from './scope.ts'
 import { unwind, type Unwindable, type Unwinding } from './unwinding.ts'
-
-type Host = Pick<Unwindable, 'scope' | 'disposeTimeout' | 'report'>
 
 /** What a scope could not wait for, or what came after its end: now, in its context. Never rejects. */
 export function releaseLate(
   finalizer: Finalizer,
-  scope: Host & { readonly frame: Frame; readonly scope: Scope },
+  scope: ScopeNode,
   completion: Completion,
 ): Promise<void> {
-  const alone = new Alone(scope, completion, true)
+  const alone = new Alone(scope, completion)
   push(alone, finalizer)
-  return callInFrame(scope.frame, new AwaitedContext(scope.scope), () => unwind(alone))
+  return callInFrame(scope.frame, new AwaitedContext(scope), () => unwind(alone))
 }
 
 /** A list that was taken out of its scope's. What fails is reported; never rejects. */
-export function releaseList(newest: Finalizer, host: Host, completion: Completion): Promise<void> {
-  const alone = new Alone(host, completion, true)
+export function releaseList(
+  newest: Finalizer,
+  scope: ScopeNode,
+  completion: Completion,
+): Promise<void> {
+  const alone = new Alone(scope, completion)
   alone.newest = newest
   return unwind(alone)
 }
 
 /** A list that has no other life. */
-export class Alone implements Unwindable {
+class Alone implements Unwindable {
   completion: Completion
   newest: Finalizer | undefined = undefined
   unwinding: Unwinding | undefined = undefined
   running = false
   onFulfilled: ((value: unknown) => unknown) | undefined = undefined
   onRejected: ((error: unknown) => unknown) | undefined = undefined
-  readonly late: boolean
-  readonly #host: Host
+  readonly late = true
+  readonly scope: ScopeNode
 
-  constructor(host: Host, completion: Completion, late: boolean) {
-    this.#host = host
+  constructor(scope: ScopeNode, completion: Completion) {
+    this.scope = scope
     this.completion = completion
-    this.late = late
-  }
-
-  get scope(): Scope | undefined {
-    return this.#host.scope
   }
 
   get disposeTimeout(): number {
-    return this.#host.disposeTimeout
+    return this.scope.disposeTimeout
   }
 
   report(error: unknown, resource: string | undefined, late: boolean): void {
-    this.#host.report(error, resource, late)
+    this.scope.report(error, resource, late)
   }
 
   drain(): undefined {}
