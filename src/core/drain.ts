@@ -10,7 +10,8 @@ import { scopeClosed } from './misuse.ts'
 import type { ScopeNode } from './scope.ts'
 import { noteClosing } from './sites.ts'
 import type { Tasks } from './tasks.ts'
-import { unwind, whenEnded } from './unwinding.ts'
+import { tellIncomplete } from './telling.ts'
+import { releaseAll, unwind, whenEnded } from './unwinding.ts'
 import { abandonable } from './waiting.ts'
 
 /** Nobody has to be waited for before the first release. */
@@ -19,9 +20,10 @@ export function isAlone({ newestChild, holdings, extras }: ScopeNode): boolean {
 }
 
 export function drain(scope: ScopeNode): Promise<void> | undefined {
+  if (scope.completion.status === 'unknown') endUnknown(scope)
   const alone = isAlone(scope)
   scope.state = alone ? 'closing' : 'draining'
-  return alone ? undefined : settle(scope)
+  return alone ? undefined : untilQuiet(scope)
 }
 
 /** Close without a body. */
@@ -30,8 +32,23 @@ export function conclude(scope: ScopeNode): Promise<void> {
   return enterFrame(scope.frame, scope, unwind, scope, undefined)
 }
 
+/** Close at once, where there is nothing to release and nobody to wait for. @returns whether there was not */
+export function concludeEmpty(scope: ScopeNode): boolean {
+  if (scope.newest !== undefined || scope.state !== 'open' || !isAlone(scope)) return false
+  if (scope.completion.status === 'unknown') endUnknown(scope)
+  return releaseAll(scope)
+}
+
+/** Nobody said how it ended. An abort says it, too. */
+function endUnknown(scope: ScopeNode): void {
+  const { cancellation } = scope
+  if (cancellation?.requested === true) {
+    scope.completion = scope.completion.abort(cancellation.cause?.reason)
+  } else tellIncomplete(scope)
+}
+
 /** In a loop, because tasks and children may fork and open more until they end. */
-async function settle(scope: ScopeNode): Promise<void> {
+async function untilQuiet(scope: ScopeNode): Promise<void> {
   for (;;) {
     const child = scope.newestChild
     if (scope.tasks !== undefined && scope.tasks.size > 0) await settleTasks(scope, scope.tasks)

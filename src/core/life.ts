@@ -8,14 +8,14 @@ import { ambient, enterOpening, outermostFrame } from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
-import { drain, isAlone } from './drain.ts'
+import { isAlone } from './drain.ts'
 import { scopeClosed } from './events.ts'
 import type { Extras } from './extras.ts'
 import { reportOutliving } from './held.ts'
 import { noteOf } from './notes.ts'
 import type { ScopeNode } from './scope.ts'
 import { noteClosing } from './sites.ts'
-import { tellClosed, tellIncomplete } from './telling.ts'
+import { tellClosed } from './telling.ts'
 import { removeChild } from './tree.ts'
 import type { MaybePromise, Scope } from './types.ts'
 import {
@@ -76,7 +76,7 @@ function bodyRejected(scope: ScopeNode, error: unknown): unknown {
   return bodySettled(scope, undefined, { error })
 }
 
-/** What `settle` and `drain` come to in most scopes: it is open, and nobody else is in it. @returns whether it was so */
+/** What `settleOutcome` and `drain` come to in most scopes: it is open, and nobody else is in it. @returns whether it was so */
 function succeed(scope: ScopeNode): boolean {
   const { extras } = scope
   if (scope.state !== 'open' || !isAlone(scope)) return false
@@ -87,13 +87,13 @@ function succeed(scope: ScopeNode): boolean {
 }
 
 function bodySettled(scope: ScopeNode, value: unknown, failure: Failure | undefined): unknown {
-  const ended = settle(scope, failure)
+  const ended = settleOutcome(scope, failure)
   if (ended !== undefined) return ended.then(() => unwrap(value, failure))
   return begin(scope) ? outcome(scope, value) : pendingEnd(scope, value)
 }
 
 /** A promise where nothing is left to do: it was closed meanwhile, or streams keep it open. */
-function settle(scope: ScopeNode, failure: Failure | undefined): Promise<void> | undefined {
+function settleOutcome(scope: ScopeNode, failure: Failure | undefined): Promise<void> | undefined {
   if (scope.state !== 'open') return whenEnded(scope)
   if (failure === undefined) scope.completion = scope.completion.succeed()
   else settleFailure(scope, failure.error, true)
@@ -115,26 +115,6 @@ function abandoning<R>(scope: ScopeNode, body: Body<R>, ms: number): Body<R> {
     if (!isEcho(error, scope.signal.reason)) scope.report(error, undefined, true)
   }
   return () => abandonable<Scope, R>(scope, body, ms, onLate)
-}
-
-/** Close at once, where there is nothing to release and nobody to wait for. @returns whether there was not */
-export function concludeEmpty(scope: ScopeNode): boolean {
-  if (scope.newest !== undefined || scope.state !== 'open' || !isAlone(scope)) return false
-  if (scope.completion.status === 'unknown') endUnknown(scope)
-  return releaseAll(scope)
-}
-
-export function drainScope(scope: ScopeNode): Promise<void> | undefined {
-  if (scope.completion.status === 'unknown') endUnknown(scope)
-  return drain(scope)
-}
-
-/** Nobody said how it ended. An abort says it, too. */
-function endUnknown(scope: ScopeNode): void {
-  const { cancellation } = scope
-  if (cancellation?.requested === true) {
-    scope.completion = scope.completion.abort(cancellation.cause?.reason)
-  } else tellIncomplete(scope)
 }
 
 export function finish(scope: ScopeNode): void {

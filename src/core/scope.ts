@@ -8,13 +8,14 @@ import { Completion } from './completion.ts'
 import { ambientIn, callInFrame, openFrame, underway, type Ambient, type Frame } from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
+import { drain } from './drain.ts'
 import { scopeOpened } from './events.ts'
 import { Extras } from './extras.ts'
 import { callDeferred, callRelease, disposalOf, Finalizer } from './finalizers.ts'
 import type { Holdings } from './holdings.ts'
 import { provideInput } from './inputs.ts'
 import type { Instance } from './instance.ts'
-import { drainScope, finish, runIn, type Body } from './life.ts'
+import { finish, runIn, type Body } from './life.ts'
 import { reportUnthrown } from './misuse.ts'
 import { checkFunction } from './options.ts'
 import type { Overrides } from './overrides.ts'
@@ -265,7 +266,7 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   drain(): Promise<void> | undefined {
-    return drainScope(this)
+    return drain(this)
   }
 
   finish(): void {

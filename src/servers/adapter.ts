@@ -14,7 +14,7 @@ import {
   oneOf,
   type Rule,
 } from '../core/options.ts'
-import { concludeEmpty } from '../core/life.ts'
+import { concludeEmpty } from '../core/drain.ts'
 import { title } from '../core/misuse.ts'
 import { ScopeNode, type Name } from '../core/scope.ts'
 import type { App, Scope, ScopeOptions } from '../core/types.ts'
