@@ -8,7 +8,6 @@ import { ambient, enterOpening, outermostFrame } from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
-import { isAlone } from './drain.ts'
 import { scopeClosed } from './events.ts'
 import type { Extras } from './extras.ts'
 import { reportOutliving } from './held.ts'
@@ -18,15 +17,7 @@ import { noteClosing } from './sites.ts'
 import { tellClosed } from './telling.ts'
 import { removeChild } from './tree.ts'
 import type { MaybePromise, Scope } from './types.ts'
-import {
-  begin,
-  heard,
-  heardFailure,
-  outcome,
-  pendingEnd,
-  releaseAll,
-  whenEnded,
-} from './unwinding.ts'
+import { begin, heard, heardFailure, outcome, pendingEnd, whenEnded } from './unwinding.ts'
 import { abandonable } from './waiting.ts'
 
 export type Body<R> = (scope: Scope) => MaybePromise<R>
@@ -45,9 +36,9 @@ export function runIn<R>(scope: ScopeNode, body: Body<R>): Promise<R> {
  */
 function follow<R>(scope: ScopeNode, body: Body<R>): Promise<R> {
   const onFulfilled = (value: unknown): unknown =>
-    scope.running ? bodyFulfilled(scope, value) : heard(scope, 0)
+    scope.running ? bodySettled(scope, value, undefined) : heard(scope, 0)
   const onRejected = (error: unknown): unknown =>
-    scope.running ? bodyRejected(scope, error) : heardFailure(scope, 0, error)
+    scope.running ? bodySettled(scope, undefined, { error }) : heardFailure(scope, 0, error)
   scope.running = true
   scope.onFulfilled = onFulfilled
   scope.onRejected = onRejected
@@ -65,44 +56,22 @@ function call<R>(scope: ScopeNode, body: Body<R>): Promise<R> {
   }
 }
 
-function bodyFulfilled(scope: ScopeNode, value: unknown): unknown {
-  scope.running = false
-  if (!succeed(scope)) return bodySettled(scope, value, undefined)
-  return releaseAll(scope) ? outcome(scope, value) : pendingEnd(scope, value)
-}
-
-function bodyRejected(scope: ScopeNode, error: unknown): unknown {
-  scope.running = false
-  return bodySettled(scope, undefined, { error })
-}
-
-/** What `settleOutcome` and `drain` come to in most scopes: it is open, and nobody else is in it. @returns whether it was so */
-function succeed(scope: ScopeNode): boolean {
-  const { extras } = scope
-  if (scope.state !== 'open' || !isAlone(scope)) return false
-  if (extras !== undefined && extras.streams > 0) return false
-  scope.completion = scope.completion.succeed()
-  scope.state = 'closing'
-  return true
-}
-
 function bodySettled(scope: ScopeNode, value: unknown, failure: Failure | undefined): unknown {
-  const ended = settleOutcome(scope, failure)
-  if (ended !== undefined) return ended.then(() => unwrap(value, failure))
+  scope.running = false
+  // It was closed meanwhile.
+  if (scope.state !== 'open') return whenEnded(scope).then(() => unwrap(value, failure))
+  if (failure === undefined) scope.completion = scope.completion.succeed()
+  else settleFailure(scope, failure.error, true)
+  if (failure === undefined && park(scope)) return value
   return begin(scope) ? outcome(scope, value) : pendingEnd(scope, value)
 }
 
-/** A promise where nothing is left to do: it was closed meanwhile, or streams keep it open. */
-function settleOutcome(scope: ScopeNode, failure: Failure | undefined): Promise<void> | undefined {
-  if (scope.state !== 'open') return whenEnded(scope)
-  if (failure === undefined) scope.completion = scope.completion.succeed()
-  else settleFailure(scope, failure.error, true)
+/** @returns whether streams keep it open */
+function park(scope: ScopeNode): boolean {
   const { extras } = scope
-  if (failure !== undefined || extras === undefined || extras.streams === 0 || scope.aborted) {
-    return undefined
-  }
+  if (extras === undefined || extras.streams === 0 || scope.aborted) return false
   extras.parked = true
-  return Promise.resolve()
+  return true
 }
 
 function unwrap(value: unknown, failure: Failure | undefined): unknown {
