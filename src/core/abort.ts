@@ -26,7 +26,7 @@ export function cancel(scope: ScopeNode, reason: unknown, requested: boolean): v
 function cancelAlone(scope: ScopeNode, reason: unknown, requested: boolean): void {
   const cancellation = cancellationOf(scope)
   cancellation.requested = requested
-  within(scope, () => cancellation.cancel(reason))
+  inContextOf(scope, () => cancellation.cancel(reason))
   scope.holdings?.giveUp(reason, requested)
   scope.tasks?.stop(reason)
 }
@@ -44,14 +44,14 @@ export function settleFailure(scope: ScopeNode, error: unknown, thrown: boolean)
 /** Its signal alone: it closes while something is on its way that nobody will get, and whoever acquires that may stop. */
 export function abortSignalOf(scope: ScopeNode, reason: unknown): void {
   const cancellation = cancellationOf(scope)
-  if (cancellation.cause === undefined) within(scope, () => cancellation.cancel(reason))
+  if (cancellation.cause === undefined) inContextOf(scope, () => cancellation.cancel(reason))
 }
 
 /** The app begins to shut down: everything below it learns of it. */
 export function announceDrain(scope: ScopeNode, reason: unknown): void {
   for (const at of downFrom(scope, childrenOf)) {
     const cancellation = cancellationOf(at)
-    within(at, () => cancellation.drain(reason))
+    inContextOf(at, () => cancellation.drain(reason))
   }
 }
 
@@ -87,6 +87,6 @@ export function limit(scope: ScopeNode, { signal, timeout }: ScopeOptions): void
   if (signal !== undefined) cancellationOf(scope).follow(signal, scope)
 }
 
-function within(scope: ScopeNode, body: () => void): void {
+function inContextOf(scope: ScopeNode, body: () => void): void {
   callInFrame(scope.frame, scope, body)
 }

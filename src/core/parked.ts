@@ -24,7 +24,7 @@ interface Left {
  * A stream of `scope` is over: what it alone kept open closes, the inner ones first.
  * @returns how to wait for that; what waits for the caller is not waited for
  */
-export function unbind(scope: ScopeNode, settle: Settle): (closing: boolean) => Promise<void> {
+export function letClose(scope: ScopeNode, settle: Settle): (closing: boolean) => Promise<void> {
   const left: Left[] = []
   for (const at of upToRoot(scope)) {
     const { extended } = at
@@ -43,7 +43,7 @@ export function unbind(scope: ScopeNode, settle: Settle): (closing: boolean) => 
 }
 
 /** A stream of `scope` begins. */
-export function bind(scope: ScopeNode): void {
+export function keepOpen(scope: ScopeNode): void {
   for (const at of upToRoot(scope)) at.extended.streams += 1
 }
 

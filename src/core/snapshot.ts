@@ -13,23 +13,23 @@ import type { ResourceSnapshot, Scope, ScopeSnapshot } from './types.ts'
 
 export function snapshotOf(scope: ScopeNode): ScopeSnapshot {
   const now = exactNow()
-  const seen = new Map<ScopeNode | undefined, Alone>()
+  const seen = new Map<ScopeNode | undefined, Shallow>()
   for (const at of downFrom(scope, childrenOf)) {
-    const snapshot = alone(at, now)
+    const snapshot = shallow(at, now)
     // Parents come first; that of the scope itself is in no picture.
     seen.get(at.parent)?.children.push(snapshot)
     seen.set(at, snapshot)
   }
   // The first one.
-  return seen.get(scope) as Alone
+  return seen.get(scope) as Shallow
 }
 
 /** Without those below it, until they are added. */
-interface Alone extends ScopeSnapshot {
+interface Shallow extends ScopeSnapshot {
   readonly children: ScopeSnapshot[]
 }
 
-function alone(scope: ScopeNode, now: number): Alone {
+function shallow(scope: ScopeNode, now: number): Shallow {
   const arriving = (scope.holdings?.onTheirWay() ?? []).map((instance) =>
     picture(instance, instance, 'acquiring', now),
   )

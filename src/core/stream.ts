@@ -12,7 +12,7 @@ import { disposedError } from './lease.ts'
 import { awaitsCaller } from './life.ts'
 import { scopeClosed } from './misuse.ts'
 import { expected } from './options.ts'
-import { bind, parkedFor, unbind, type Settle } from './parked.ts'
+import { keepOpen, letClose, parkedFor, type Settle } from './parked.ts'
 import type { ScopeNode } from './scope.ts'
 import { expectFailure } from './tasks.ts'
 import { escapable } from './waiting.ts'
@@ -39,7 +39,7 @@ export function bindStream<T>(
   ) {
     throw expected('the argument of stream()', 'an async iterable', iterable)
   }
-  bind(scope)
+  keepOpen(scope)
   return new BoundStream(scope, iterable)
 }
 
@@ -178,7 +178,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     if (!this.#bound) return
     // Before what the end of a scope calls, which may be this again.
     this.#bound = false
-    this.#whenClosed = unbind(this.#scope, settle)
+    this.#whenClosed = letClose(this.#scope, settle)
   }
 
   /** Its scope was aborted: nobody who does not read keeps it open. */
