@@ -10,7 +10,7 @@ import { importsOf, list, read } from '../support/repository.ts'
  */
 const core = [
   ['attempt', 'suppressed-error', 'origin', 'format', 'error-json', 'url-path', 'place'],
-  ['errors', 'reports', 'types', 'events', 'options', 'dispose', 'deadline', 'tree', 'context'],
+  ['errors', 'reports', 'types', 'options', 'dispose', 'events', 'deadline', 'tree', 'context'],
   ['activity', 'sweeping', 'detection', 'sites', 'misuse', 'usage', 'leaks', 'pools'],
   ['cancellation', 'completion', 'settings', 'waiting', 'notes', 'telling', 'held', 'abort'],
   [
