@@ -40,8 +40,8 @@ export class Transaction implements Session, TransactionOwner {
   #savepoint: Transaction | undefined = undefined
   /** What every use throws, where it ended without its holder's doing. */
   #failure: Error | undefined = undefined
-  /** The same, until somebody heard of it. */
-  #untold: Error | undefined = undefined
+  /** Nobody has heard of it yet, and somebody has to. */
+  #untold = false
 
   constructor(connection: Connection, owner: TransactionOwner, outer: Transaction | undefined) {
     this.#connection = connection
@@ -129,7 +129,7 @@ export class Transaction implements Session, TransactionOwner {
   /** Roll back, unless it has ended. */
   dispose(): void {
     if (this.state === 'open') this.rollback()
-    else if (this.#untold !== undefined) throw this.#afterEnd()
+    else if (this.#untold) throw this.#afterEnd()
   }
 
   /**
@@ -138,7 +138,7 @@ export class Transaction implements Session, TransactionOwner {
    */
   expire(failure: Error, aloud: boolean): void {
     this.#rollBack(failure)
-    if (aloud) this.#untold = failure
+    this.#untold = aloud
   }
 
   admit(sql: string): Prepared {
@@ -170,7 +170,7 @@ export class Transaction implements Session, TransactionOwner {
   }
 
   #afterEnd(): Error {
-    this.#root.#untold = undefined
+    this.#root.#untold = false
     if (this.#failure !== undefined) return this.#failure
     const what = this.#outer === undefined ? 'transaction' : 'savepoint'
     const isCommitted = this.state === 'committed'
