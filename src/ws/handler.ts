@@ -18,38 +18,38 @@ export async function settled(
   scope: Scope,
   handler: () => unknown,
 ): Promise<boolean> {
-  const outcome = await outcomeOf(socket, scope, handler)
+  const failure = await failureOf(socket, scope, handler)
   try {
     await scope.close()
-    if (outcome.failed && !outcome.expected) report(scope, outcome.error)
-    return !outcome.failed
+    if (failure?.expected === false) report(scope, failure.error)
+    return failure === undefined
   } catch (error) {
     if (!isOf(socket, error)) report(scope, error)
     return false
   }
 }
 
-interface HandlerOutcome {
-  readonly failed: boolean
+interface Failure {
   /** The handler was told to stop, or its socket was closed: that it fails then is no news. */
   readonly expected: boolean
   readonly error: unknown
 }
 
-async function outcomeOf(
+/** What `handler` failed with, if it did. */
+async function failureOf(
   socket: Socket,
   scope: Scope,
   handler: () => unknown,
-): Promise<HandlerOutcome> {
+): Promise<Failure | undefined> {
   const late = (error: unknown): void => report(scope, error)
   try {
     await abandonable(scope, () => scope.enter(handler), abandonAfter, late)
     scope.complete()
-    return { failed: false, expected: true, error: undefined }
+    return undefined
   } catch (error) {
     const expected = isInterrupted(scope) ? !isAbandoned(error) : isOf(socket, error)
     scope.fail(error)
-    return { failed: true, expected, error }
+    return { expected, error }
   }
 }
 
