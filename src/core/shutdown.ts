@@ -131,7 +131,7 @@ async function idle(app: ScopeNode): Promise<void> {
  * longer; one that was only left open is closed with the app.
  */
 function abandon(app: ScopeNode): ScopeSnapshot[] {
-  if (app.extras !== undefined) app.extras.tasks = undefined
+  app.tasks?.abandon()
   const stuck = childrenOf(app)
   const snapshots = stuck.map((scope) => scope.inspect())
   for (const scope of stuck) {

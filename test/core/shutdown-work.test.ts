@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createApp, ShutdownError, type Scope } from 'unwind'
-import { setUp } from './support/app.ts'
+import { setUp, taken } from './support/app.ts'
 import { chain } from './support/chain.ts'
 import { isPending, rejection, within } from './support/promises.ts'
 import { never, long, request, counts } from './support/shutdown.ts'
@@ -118,6 +118,31 @@ test('a body that was left to itself finds the app closed, and its own end is qu
   gate.resolve()
   assert.ok((await running) instanceof Error)
   assert.deepEqual(tracker.events, [])
+})
+
+test('what a task of the app failed with is in the report, before and within the shutdown', async (t) => {
+  const failed = setUp(t).app
+  const task = failed.fork(() => Promise.reject(new Error('T')))
+  assert.equal(chain(await rejection(task)), 'T')
+  const { errors } = await within(failed.shutdown({ grace: long }))
+  assert.deepEqual(errors.map(chain), ['T'])
+  const failing = setUp(t).app
+  void failing.fork(async (signal) => {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve))
+    throw new Error('T')
+  })
+  const report = await within(failing.shutdown({ grace: 0, abortGrace: long }))
+  assert.deepEqual(report.errors.map(chain), ['T'])
+})
+
+test('a task of the app that was left to itself and fails after all is reported', async (t) => {
+  const { app, unthrown } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const task = app.fork(() => gate.promise)
+  await within(app.shutdown({ grace: 0, abortGrace: 0 }))
+  gate.reject(new Error('T'))
+  assert.equal(chain(await rejection(task)), 'T')
+  assert.deepEqual(taken(unthrown), ['T'])
 })
 
 test('a release that hangs is bounded by its dispose timeout, and reported', async () => {
