@@ -188,16 +188,20 @@ export class Holdings {
 
   /** The next `get` tries again. */
   forget(instance: Instance): void {
-    if (this.#newest === instance) {
-      this.#newest = instance.older
-      this.#size -= 1
-    } else if (this.find(instance.definition) === instance) this.#remove(instance)
+    if (this.find(instance.definition) !== instance) return
+    this.#size -= 1
+    if (this.#index !== undefined) this.#index.delete(instance.definition)
+    else if (this.#newest === instance) this.#newest = instance.older
+    else this.#takeOut(instance)
   }
 
   /** It is no longer on its way. */
   arrived(instance: Instance): void {
     if (this.#arriving === instance) this.#arriving = undefined
-    else if (this.#arriving instanceof Set) this.#arrived(instance, this.#arriving)
+    else if (this.#arriving instanceof Set) {
+      this.#arriving.delete(instance)
+      if (this.#arriving.size === 0) this.#arriving = undefined
+    }
     if (this.#arriving === undefined) this.#whenAllArrived?.()
   }
 
@@ -271,20 +275,10 @@ export class Holdings {
     this.#newest = undefined
   }
 
-  #remove(instance: Instance): void {
-    this.#size -= 1
-    if (this.#index !== undefined) {
-      this.#index.delete(instance.definition)
-      return
-    }
+  #takeOut(instance: Instance): void {
     let newer = this.#newest
     while (newer !== undefined && newer.older !== instance) newer = newer.older
     if (newer !== undefined) newer.older = instance.older
-  }
-
-  #arrived(instance: Instance, arriving: Set<Instance>): void {
-    arriving.delete(instance)
-    if (arriving.size === 0) this.#arriving = undefined
   }
 }
 
