@@ -8,12 +8,6 @@ import { releaseLate } from './release-alone.ts'
 import type { ScopeNode } from './scope.ts'
 import { tellUsedAfterClose } from './telling.ts'
 
-/** @throws where nothing can be acquired any more */
-export function admit(scope: ScopeNode, verb: string): void {
-  admitWork(scope, verb)
-  if (scope.aborted) throw scope.cancellation?.cause?.reason
-}
-
 /** @throws `ERR_SCOPE_CLOSED` where no work can begin any more */
 export function admitWork(scope: ScopeNode, verb: string): void {
   if (scope.state === 'closing' || scope.state === 'closed') throw closedError(scope, verb)

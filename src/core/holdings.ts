@@ -3,7 +3,7 @@
  * decided by the lifetime alone.
  */
 import { Context } from './acquisition.ts'
-import { admit } from './admission.ts'
+import { admitWork } from './admission.ts'
 import { comesFrom, pathOf, refuseCircle, unlessEndless, waitFor } from './chains.ts'
 import { ambient, underway } from './context.ts'
 import { Completion } from './completion.ts'
@@ -135,7 +135,8 @@ function acquire(
   definition: Definition<unknown>,
   dependent: Instance | undefined,
 ): Instance {
-  admit(owner, 'get()')
+  admitWork(owner, 'get()')
+  if (owner.aborted) throw owner.cancellation?.cause?.reason
   if (definition.lifetime === 'transient' && dependent !== undefined) {
     refuseCircle(dependent, definition)
   }
