@@ -5,7 +5,7 @@
 import { elapsed, roughNow } from './deadline.ts'
 import { detection, type LeakOptions } from './detection.ts'
 import { leaked } from './events.ts'
-import { duration, reportUnthrown, title, type Named } from './misuse.ts'
+import { duration, title, warnUnthrown, type Named } from './misuse.ts'
 import type { LeakReport } from './reports.ts'
 import { usageOf, type Usage } from './usage.ts'
 
@@ -76,7 +76,7 @@ function tell(listener: LeakOptions, leak: LeakReport): void {
   try {
     listener.onLeak?.(leak)
   } catch (error) {
-    reportUnthrown(undefined, error, undefined, 'onLeak', false)
+    warnUnthrown(error, 'onLeak')
   }
 }
 

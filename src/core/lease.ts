@@ -8,7 +8,7 @@ import { DisposedError } from './errors.ts'
 import { usedAfterRelease } from './events.ts'
 import { callWithValue, Finalizer, knowDisposer, push, type Traits } from './finalizers.ts'
 import { Kind, Ticket, ticketFor } from './held.ts'
-import { reportUnthrown, scopeClosed, title } from './misuse.ts'
+import { scopeClosed, title, warnUnthrown } from './misuse.ts'
 import { checkOptions, expected, longestDelay, milliseconds, text } from './options.ts'
 import { defaults } from './settings.ts'
 import type { Held, Scope } from './types.ts'
@@ -130,7 +130,7 @@ class Holding implements Unwindable, Traits {
   }
 
   report(error: unknown): void {
-    reportUnthrown(undefined, error, undefined, this.name, true)
+    warnUnthrown(error, this.name)
   }
 
   get disposed(): boolean {

@@ -5,8 +5,9 @@ import { inspect } from 'node:util'
 import { roughNow } from './deadline.ts'
 import { isThenable } from './dispose.ts'
 import { CaptiveDependencyError, NoScopeError, ScopeClosedError } from './errors.ts'
+import type { ScopeNode } from './scope.ts'
 import { closingOf } from './sites.ts'
-import type { Scope, ScopeOptions } from './types.ts'
+import type { Scope } from './types.ts'
 
 const advice =
   'Await what the scope started before its body ends, or give work that outlives it a scope of its own.'
@@ -53,21 +54,21 @@ export function captive(path: readonly string[]): CaptiveDependencyError {
   )
 }
 
-/** Give an error that nobody can catch any more to `onError`, or to the process as a warning. */
+/** Give an error that nobody can catch any more to the `onError` of `scope`, or to the process as a warning. */
 export function reportUnthrown(
-  onError: ScopeOptions['onError'],
+  scope: ScopeNode,
   error: unknown,
-  scope: Scope | undefined,
   resource: string | undefined,
   late: boolean,
 ): void {
-  if (onError === undefined || scope === undefined) {
-    warn(error, scope, resource)
+  const { onError } = scope.settings
+  if (onError === undefined) {
+    warnUnthrown(error, resource, scope)
     return
   }
   const failed = (failure: unknown): void => {
-    warn(error, scope, resource)
-    warn(failure, scope, 'onError')
+    warnUnthrown(error, resource, scope)
+    warnUnthrown(failure, 'onError', scope)
   }
   const info = { scope, ...(resource !== undefined && { resource }), ...(late && { late }) }
   try {
@@ -79,7 +80,8 @@ export function reportUnthrown(
   }
 }
 
-function warn(error: unknown, scope: Scope | undefined, resource: string | undefined): void {
+/** Give an error that nobody can catch any more to the process. */
+export function warnUnthrown(error: unknown, resource: string | undefined, scope?: Scope): void {
   const what = resource === undefined ? 'Something' : `"${resource}"`
   const where = scope === undefined ? '' : ` in the scope ${title(scope)}`
   process.emitWarning(

@@ -274,7 +274,7 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   report(error: unknown, resource: string | undefined, late: boolean): void {
-    reportUnthrown(this.settings.onError, error, this, resource, late)
+    reportUnthrown(this, error, resource, late)
   }
 
   next(settings: Settings = insideOf(this.settings), called: Name = settings.kind): ScopeNode {

@@ -7,7 +7,7 @@ import type { Duplex, Transform, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { DisposeTimeoutError } from '../core/errors.ts'
 import { hold } from '../core/lease.ts'
-import { reportUnthrown } from '../core/misuse.ts'
+import { warnUnthrown } from '../core/misuse.ts'
 import { checkOptions, expected, longestDelay, milliseconds } from '../core/options.ts'
 import type { Held } from '../core/types.ts'
 
@@ -98,7 +98,7 @@ class Finish {
     }
     // Once: of the standard output and the like, which go on after their end, every later write fails, also of a warning.
     this.#state = 'told'
-    reportUnthrown(undefined, error, undefined, this.name, true)
+    warnUnthrown(error, this.name)
   }
 
   /**

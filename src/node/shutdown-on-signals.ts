@@ -2,7 +2,7 @@
  * The signals that end a service, as the beginning of its shutdown: the first one lets it finish, the second one does
  * not wait.
  */
-import { reportUnthrown } from '../core/misuse.ts'
+import { warnUnthrown } from '../core/misuse.ts'
 import { callable, checkApp, checkOptions, flag, milliseconds, type Rule } from '../core/options.ts'
 import type { App, ShutdownReport } from '../core/types.ts'
 import { exitCodeOf, handledSignals } from './signals.ts'
@@ -80,7 +80,7 @@ async function shutDown(
     await onReport(report)
   } catch (error) {
     shutdowns.clean = false
-    reportUnthrown(undefined, error, undefined, 'the shutdown', false)
+    warnUnthrown(error, 'the shutdown')
   }
   shutdowns.underWay -= 1
   shutdowns.exit ||= exit
@@ -93,9 +93,9 @@ function leave(): void {
 }
 
 function warn({ errors, stuck }: ShutdownReport): void {
-  for (const error of errors) reportUnthrown(undefined, error, undefined, 'the shutdown', false)
+  for (const error of errors) warnUnthrown(error, 'the shutdown')
   for (const { id, name } of stuck) {
     const error = new Error(`The scope "${name}" (${id}) was still open.`)
-    reportUnthrown(undefined, error, undefined, 'the shutdown', false)
+    warnUnthrown(error, 'the shutdown')
   }
 }
