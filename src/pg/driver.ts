@@ -90,6 +90,8 @@ export interface DriverPool {
   /** Those that are being opened, too. */
   readonly _clients?: readonly DriverClient[]
   connect(callback: OnConnect): void
+  /** Opens a connection, for the call that waits. */
+  newClient?(waiting: unknown): unknown
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'connect', listener: (client: DriverClient) => void): unknown
@@ -108,12 +110,20 @@ export function releaseOutside(release: Release): void {
   outermostFrame.runInAsyncScope(release)
 }
 
-export function connectOutside(pool: DriverPool, callback: OnConnect): void {
-  outermostFrame.runInAsyncScope(connect, undefined, pool, callback)
+/**
+ * Ask for a connection where the caller is: what traces a program times the wait as a part of the request. Where it is not
+ * known what opens a connection, outside of every request.
+ */
+export function connect(pool: DriverPool, callback: OnConnect): void {
+  if (pool.newClient !== undefined) pool.connect(callback)
+  else outside(() => pool.connect(callback))
 }
 
-function connect(pool: DriverPool, callback: OnConnect): void {
-  pool.connect(callback)
+/** A connection is opened by the call that needs it, or by one that makes room for it: it is of neither. */
+function openOutside(pool: DriverPool): void {
+  const { newClient } = pool
+  if (newClient === undefined) return
+  pool.newClient = (waiting) => outside(() => newClient.call(pool, waiting))
 }
 
 const guarded = new WeakSet<DriverPool>()
@@ -126,6 +136,7 @@ export function guard(pool: DriverPool): void {
   if (guarded.has(pool)) return
   guarded.add(pool)
   pool.on('error', ignore)
+  openOutside(pool)
   const { options } = pool
   if (options?.types) Object.assign(options, withTypes(options.types))
   // Before anybody uses it: what is not seen then is not known later.

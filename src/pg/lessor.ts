@@ -7,7 +7,7 @@ import type { Scope } from '../core/types.ts'
 import { within } from '../core/waiting.ts'
 import { Chain } from './chain.ts'
 import {
-  connectOutside,
+  connect,
   releaseOutside,
   type DriverClient,
   type DriverPool,
@@ -85,7 +85,7 @@ export class Lessor {
   }
 
   #connect(waiter: Waiter): void {
-    connectOutside(this.#pool, (error, client, release) => {
+    connect(this.#pool, (error, client, release) => {
       if (client === undefined)
         this.#fail(waiter, error ?? new Error('The pool gave no connection.'))
       else if (waiter.settled) releaseOutside(release)

@@ -80,7 +80,7 @@ test('a pool that a request was the first to need does not keep that request ali
   await app.close()
 })
 
-test('what the driver calls back sees no request, neither the first one nor the one that asked', async () => {
+test('what a connection calls back sees no request, neither the first one nor the one that asked', async () => {
   await using observer = await Observer.start()
   const seen: string[] = []
   const see = (event: string) => (): void => {
@@ -88,7 +88,6 @@ test('what the driver calls back sees no request, neither the first one nor the 
   }
   const raw = newPool()
   raw.on('connect', see('connect'))
-  raw.on('acquire', see('acquire'))
   raw.on('release', see('release'))
   await using pool = pgPool(() => raw)
   await storage.run({ request: 'first' }, async () => {
@@ -109,11 +108,46 @@ test('what the driver calls back sees no request, neither the first one nor the 
   assert.deepEqual(
     new Set(seen),
     new Set(
-      ['connect', 'acquire', 'release', 'drain', 'notice', 'notification'].map(
-        (event) => `${event}: nobody`,
-      ),
+      ['connect', 'release', 'drain', 'notice', 'notification'].map((event) => `${event}: nobody`),
     ),
   )
+})
+
+/** Calls of `connect`, by the request that each is seen in, as what traces a program sees it. */
+function traced(raw: pg.Pool): string[] {
+  const seen: string[] = []
+  const { connect } = raw
+  raw.connect = ((callback) => {
+    seen.push(storage.getStore()?.request ?? 'nobody')
+    return connect.call(raw, callback)
+  }) as typeof connect
+  return seen
+}
+
+test('the wait for a connection is seen in the request that waits, whether one is opened or not', async () => {
+  const raw = newPool({ max: 1 })
+  const seen = traced(raw)
+  await using pool = pgPool(() => raw)
+  await Promise.all(
+    ['opens', 'waits'].map((request) => storage.run({ request }, () => pool.query('select 1'))),
+  )
+  await storage.run({ request: 'takes' }, () => pool.query('select 1'))
+  assert.deepEqual(seen, ['opens', 'waits', 'takes'])
+})
+
+test('a connection that is opened for one request, because another made room for it, is of neither', async () => {
+  const raw = newPool({ max: 1 })
+  const seen: string[] = []
+  raw.on('connect', () => seen.push(storage.getStore()?.request ?? 'nobody'))
+  await using pool = pgPool(() => raw)
+  const breaks = storage.run({ request: 'breaks' }, async () => {
+    await using lease = await pool.acquire()
+    await assert.rejects(lease.query('select pg_terminate_backend(pg_backend_pid())'))
+  })
+  const next = storage.run({ request: 'waits' }, () => pool.query('select 1'))
+  await breaks
+  await next
+  assert.deepEqual(seen, ['nobody', 'nobody'])
 })
 
 test('what a request awaits goes on in its own context', async () => {
