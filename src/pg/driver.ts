@@ -121,9 +121,8 @@ export function connect(pool: DriverPool, callback: OnConnect): void {
 
 /** A connection is opened by the call that needs it, or by one that makes room for it: it is of neither. */
 function openOutside(pool: DriverPool): void {
-  const { newClient } = pool
-  if (newClient === undefined) return
-  pool.newClient = (waiting) => outside(() => newClient.call(pool, waiting))
+  const open = pool.newClient?.bind(pool)
+  if (open !== undefined) pool.newClient = (waiting) => outside(open, waiting)
 }
 
 const guarded = new WeakSet<DriverPool>()
