@@ -70,8 +70,7 @@ export async function shutDown(
   if (app.state === 'open') {
     doors.set(app, new Set())
     announceDrain(app, reason)
-    // Nothing but the time and the signal ends that.
-    if (lameDuck > 0) await within(lameDuck, new Promise(() => {}), signal)
+    if (lameDuck > 0) await within(lameDuck, closingOf(app), signal)
   }
   // Somebody closed it, before or meanwhile.
   const closed = app.state !== 'open'
@@ -94,6 +93,13 @@ export async function shutDown(
   for (const door of open) door.clear?.()
   const errors = await release(app, abortGrace, conclude)
   return { drained, aborted: aborted + stuck.length, stuck, errors }
+}
+
+/** Resolves when somebody closes it. */
+function closingOf(app: ScopeNode): Promise<void> {
+  return new Promise((resolve) => {
+    app.extended.whenClosing = resolve
+  })
 }
 
 /** `close()` has aborted what runs, and waits for that as long as it takes: a shutdown does not. */

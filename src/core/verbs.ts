@@ -155,6 +155,7 @@ export function closeNow(scope: ScopeNode): Promise<void> {
 
 /** What runs in the app and below is told that it ends. */
 function stop(app: ScopeNode, reason: ShutdownError): void {
+  app.extras?.whenClosing?.()
   announceDrain(app, reason)
   abortChildren(app, reason)
   app.tasks?.stop(reason)

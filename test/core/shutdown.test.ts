@@ -135,7 +135,7 @@ test('close during a shutdown waits for its end, and shutdown after a close reso
 test('an app that is closed while it accepts for the last time ends at once', async (t) => {
   const { app } = setUp(t)
   const slow = request(app)
-  const shutdown = app.shutdown({ lameDuck: 50, grace: long })
+  const shutdown = app.shutdown({ lameDuck: long, grace: long })
   await within(app.close())
   await rejection(slow.running)
   assert.deepEqual(counts(await within(shutdown)), [0, 1, 0, 0])

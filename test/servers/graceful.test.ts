@@ -287,3 +287,12 @@ test('of several who made a server graceful each can let go of it alone, and the
   await within(Promise.resolve(closing))
   assert.deepEqual(methods(), before)
 })
+
+test('one whose app is closed in its lame duck closes at once', async () => {
+  const app = createApp()
+  const server = createServer()
+  await listen(app, server, { port: 0, linger })
+  const shutdown = app.shutdown({ lameDuck: 60_000 })
+  await within(Promise.all([app.close(), shutdown]))
+  assert.equal(server.listening, false)
+})
