@@ -67,11 +67,12 @@ export interface Adapter {
   readonly doubtedFrom: number
   readonly serverTiming: boolean
   readonly onError: OnRequestError | undefined
+  readonly name: (request: IncomingMessage) => Name
   /**
-   * The scope of one request, even while the app shuts down.
-   * @throws `ERR_SCOPE_CLOSED` once the app has closed, and what `name` throws
+   * A scope of that name, even while the app shuts down.
+   * @throws `ERR_SCOPE_CLOSED` once the app has closed
    */
-  readonly open: (request: IncomingMessage) => Scope
+  readonly open: (name: Name) => Scope
 }
 
 /** What adapters differ in. */
@@ -110,13 +111,12 @@ export function adapterOf(
     abandonAfter: options?.abandonAfter ?? 5_000,
     ...(timeout !== undefined && { timeout }),
   } as const
-  const openCalled = servingOpener(app, scope)
-  const name = options?.name === undefined ? methodAndPath : nameBy(options)
   return {
     where,
     app,
     scope,
-    open: (request) => openCalled(name(request)),
+    name: options?.name === undefined ? methodAndPath : nameBy(options),
+    open: servingOpener(app, scope),
     closeAt: options?.closeAt ?? 'answer',
     doubtedFrom,
     serverTiming: options?.serverTiming ?? false,

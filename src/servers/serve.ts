@@ -62,7 +62,7 @@ export function handOver(around: Served, adapter: Adapter): void {
  * @throws `ERR_SCOPE_CLOSED` once the app has closed, and what the `name` of the adapter throws
  */
 export function open(adapter: Adapter, request: IncomingMessage, response: ServerResponse): Served {
-  const served = new Served(adapter, adapter.open(request), request, response)
+  const served = new Served(adapter, adapter.open(adapter.name(request)), request, response)
   answers(response, served)
   hearPipes(response)
   holdEnd(request)
