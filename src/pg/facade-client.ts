@@ -11,7 +11,7 @@ import { chained, notBegunHere, transactionOpen } from './errors.ts'
 import { isSubmittable, redirect, settle } from './facade-cursor.ts'
 import { checkJoined } from './joining.ts'
 import type { Lease } from './lease.ts'
-import { Transaction } from './transaction.ts'
+import type { Transaction } from './transaction.ts'
 import type { PgQueryConfig, PgQueryResult } from './types.ts'
 import { beginOptions, orderOf, type Order } from './words.ts'
 
@@ -175,7 +175,7 @@ export class FacadeClient {
 }
 
 function transactionOf(host: Lease | Transaction): Transaction | undefined {
-  return host instanceof Transaction ? host : host.transaction
+  return 'transaction' in host ? host.transaction : host
 }
 
 function textOf(statement: unknown): string | undefined {

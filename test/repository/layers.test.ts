@@ -76,6 +76,13 @@ function isRelative(from: string): boolean {
   return from.startsWith('.')
 }
 
+/** Types are gone by then. */
+function loadedBy(path: string, imports: ReturnType<typeof importsOf>): string[] {
+  return imports
+    .filter(({ from, typeOnly }) => isRelative(from) && !typeOnly)
+    .map(({ from }) => posix.join(posix.dirname(path), from))
+}
+
 describe('layers', () => {
   test('every file of the core has its place in the table of layers', () => {
     const files = within('core')
@@ -115,6 +122,16 @@ describe('layers', () => {
       }
     })
   }
+
+  test('no files load each other in a circle, of which bundlers would warn', () => {
+    const left = new Map(sources.map(({ path, imports }) => [path, loadedBy(path, imports)]))
+    for (let before = 0; before !== left.size;) {
+      before = left.size
+      // What loads nothing that is left is in no circle.
+      for (const [path, loads] of left) if (!loads.some((one) => left.has(one))) left.delete(path)
+    }
+    assert.deepEqual([...left.keys()], [])
+  })
 
   test('every folder of src has its place', () => {
     const found = sources.map(({ path }) => path.split('/')).filter(({ length }) => length > 2)
