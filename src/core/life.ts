@@ -58,8 +58,7 @@ function call<R>(scope: ScopeNode, body: Body<R>): Promise<R> {
 
 function bodySettled(scope: ScopeNode, value: unknown, failure: Failure | undefined): unknown {
   scope.running = false
-  // It was closed meanwhile.
-  if (scope.state !== 'open') return whenEnded(scope).then(() => unwrap(value, failure))
+  if (scope.state !== 'open') return closedMeanwhile(scope, value, failure)
   if (failure === undefined) scope.completion = scope.completion.succeed()
   else settleFailure(scope, failure.error, true)
   if (failure === undefined && park(scope)) return value
@@ -74,7 +73,13 @@ function park(scope: ScopeNode): boolean {
   return true
 }
 
-function unwrap(value: unknown, failure: Failure | undefined): unknown {
+/** Somebody else closed it. */
+async function closedMeanwhile(
+  scope: ScopeNode,
+  value: unknown,
+  failure: Failure | undefined,
+): Promise<unknown> {
+  await whenEnded(scope)
   if (failure !== undefined) throw failure.error
   return value
 }

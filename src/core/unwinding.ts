@@ -51,10 +51,14 @@ export function unwind(list: Unwindable): Promise<void> {
 export function begin(list: Unwindable): boolean {
   const draining = list.drain()
   if (draining === undefined) return releaseAll(list)
-  const unwinding = unwindingOf(list)
+  goOnAfter(draining, unwindingOf(list))
+  return false
+}
+
+/** Of its own: a function that makes a closure pays for that with each call, also where it returns before. */
+function goOnAfter(draining: Promise<void>, unwinding: Unwinding): void {
   const drained = (): unknown => goOn(unwinding)
   draining.then(drained, drained)
-  return false
 }
 
 /** Up to the first release that has to be waited for. @returns whether everything is released */
