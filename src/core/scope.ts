@@ -207,7 +207,7 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   run<R>(first: ScopeOptions | Body<R>, second?: Body<R>): Promise<R> {
-    // What most calls are where nothing is being acquired, in few words, so that it becomes part of the code of whoever calls.
+    // What most calls are where nothing is being acquired, in few words: it becomes part of the code of whoever calls.
     const alone =
       typeof first === 'function' &&
       second === undefined &&

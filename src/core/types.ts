@@ -192,9 +192,9 @@ export interface Scope extends AsyncDisposable {
   defer(onExit: (exit: Exit) => unknown): void
 
   /**
-   * The instance of `resource` that this scope sees; acquired on first use, once for all concurrent callers.
-   * `signal` gives up for this caller alone. Rejects with `ERR_SCOPE_CLOSED`, `ERR_ACQUIRE_TIMEOUT`,
-   * `ERR_CIRCULAR_DEPENDENCY`, `ERR_CAPTIVE_DEPENDENCY`, `ERR_RESOURCE_PROTOCOL`, `ERR_NOT_PROVIDED`, or with what the acquire function threw.
+   * The instance of `resource` that this scope sees; acquired on first use, once for all callers. `signal` gives up for this
+   * caller alone. Rejects with what the acquire function threw, or with `ERR_SCOPE_CLOSED`, `ERR_ACQUIRE_TIMEOUT`,
+   * `ERR_CIRCULAR_DEPENDENCY`, `ERR_CAPTIVE_DEPENDENCY`, `ERR_RESOURCE_PROTOCOL` or `ERR_NOT_PROVIDED`.
    */
   get<T>(resource: Resource<T>, options?: { signal?: AbortSignal }): Promise<T>
 

@@ -18,7 +18,8 @@ export class Instruments implements Disposable {
   }
 
   /**
-   * What is read of the same attributes is added up. At the first collection after the disposal all is zero: an exporter would go on for ever with the values that it knows.
+   * What is read of the same attributes is added up. At the first collection after the disposal all is zero: an exporter
+   * would go on for ever with the values that it knows.
    * @param read called at each collection
    */
   observe(name: string, unit: string, description: string, read: Callback): void {

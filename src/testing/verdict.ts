@@ -1,5 +1,6 @@
 /**
- * Whether something is left. What is only on its way out gets a moment: pauses that add up to 31 milliseconds. What is left after that is told, with where it was acquired.
+ * Whether something is left. What is only on its way out gets a moment: pauses that add up to 31 milliseconds. What is left
+ * after that is told, with where it was acquired.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { copies } from '../core/context.ts'
