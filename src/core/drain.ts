@@ -19,6 +19,7 @@ function isAlone({ newestChild, holdings, extras }: ScopeNode): boolean {
   return newestChild === undefined && holdings?.quiet !== false && extras?.tasks === undefined
 }
 
+/** No new work from now on. @returns a promise where some must end before the first release */
 export function drain(scope: ScopeNode): Promise<void> | undefined {
   if (scope.completion.status === 'unknown') endUnknown(scope)
   const alone = isAlone(scope)
@@ -29,7 +30,11 @@ export function drain(scope: ScopeNode): Promise<void> | undefined {
 /** Close without a body. */
 export function conclude(scope: ScopeNode): Promise<void> {
   if (detection.watching) noteClosing(scope, undefined)
-  return enterFrame(scope.frame, scope, unwind, scope, undefined)
+  return enterFrame(scope.frame, scope, drainAndUnwind, scope, undefined)
+}
+
+function drainAndUnwind(scope: ScopeNode): Promise<void> {
+  return unwind(scope, drain(scope))
 }
 
 /** Close at once, where there is nothing to release and nobody to wait for. @returns whether there was not */

@@ -137,7 +137,6 @@ class Holding implements Unwindable, Traits {
     return this.newest === undefined && this.unwinding === undefined
   }
 
-  drain(): undefined {}
   finish(): void {}
 }
 

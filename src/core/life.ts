@@ -8,6 +8,7 @@ import { ambient, enterOpening, outermostFrame } from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
 import { isEcho } from './dispose.ts'
+import { drain } from './drain.ts'
 import { scopeClosed } from './events.ts'
 import type { Extras } from './extras.ts'
 import { reportOutliving } from './held.ts'
@@ -62,7 +63,7 @@ function bodySettled(scope: ScopeNode, value: unknown, failure: Failure | undefi
   if (failure === undefined) scope.completion = scope.completion.succeed()
   else settleFailure(scope, failure.error, true)
   if (failure === undefined && park(scope)) return value
-  return begin(scope) ? outcome(scope, value) : pendingEnd(scope, value)
+  return begin(scope, drain(scope)) ? outcome(scope, value) : pendingEnd(scope, value)
 }
 
 /** @returns whether streams keep it open */

@@ -54,6 +54,5 @@ class Alone implements Unwindable {
     this.scope.report(error, resource, late)
   }
 
-  drain(): undefined {}
   finish(): void {}
 }

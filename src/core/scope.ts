@@ -8,7 +8,6 @@ import { Completion } from './completion.ts'
 import { ambientIn, callInFrame, openFrame, underway, type Ambient, type Frame } from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './detection.ts'
-import { drain } from './drain.ts'
 import { scopeOpened } from './events.ts'
 import { Extras } from './extras.ts'
 import { callDeferred, callRelease, disposalOf, Finalizer } from './finalizers.ts'
@@ -263,10 +262,6 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
 
   inspect(): ScopeSnapshot {
     return snapshotOf(this)
-  }
-
-  drain(): Promise<void> | undefined {
-    return drain(this)
   }
 
   finish(): void {

@@ -28,16 +28,17 @@ export interface Unwindable extends List {
   readonly late: boolean
   /** Takes what cannot be thrown. */
   report(error: unknown, resource: string | undefined, late: boolean): void
-  /** No new work from now on; a promise where some must end before the first release. */
-  drain(): Promise<void> | undefined
   /** Everything is released. */
   finish(): void
 }
 
-/** Release everything, where there is no body. */
-export function unwind(list: Unwindable): Promise<void> {
+/**
+ * Release everything, where there is no body.
+ * @param draining what must end before the first release
+ */
+export function unwind(list: Unwindable, draining?: Promise<void>): Promise<void> {
   // Without a body there is no value.
-  if (!begin(list)) return Promise.resolve(pendingEnd(list, undefined)) as Promise<void>
+  if (!begin(list, draining)) return Promise.resolve(pendingEnd(list, undefined)) as Promise<void>
   try {
     outcome(list, undefined)
     return Promise.resolve()
@@ -48,8 +49,7 @@ export function unwind(list: Unwindable): Promise<void> {
 }
 
 /** @returns whether everything is released */
-export function begin(list: Unwindable): boolean {
-  const draining = list.drain()
+export function begin(list: Unwindable, draining: Promise<void> | undefined): boolean {
   if (draining === undefined) return releaseAll(list)
   goOnAfter(draining, unwindingOf(list))
   return false
