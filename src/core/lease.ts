@@ -137,7 +137,9 @@ class Holding implements Unwindable, Traits {
     return this.newest === undefined && this.unwinding === undefined
   }
 
-  finish(): void {}
+  finish(): void {
+    this.unwinding = undefined
+  }
 }
 
 class Hold<T> implements Held<T> {

@@ -98,6 +98,7 @@ export function finish(scope: ScopeNode): void {
   scope.closedAt = roughNow()
   scope.holdings = undefined
   scope.frame = outermostFrame
+  scope.unwinding = undefined
   if (parent !== undefined) removeChild(parent, scope)
   if (scope.outside > 0) reportOutliving(scope)
   if (scopeClosed.hasSubscribers || detection.followed > 0) tellClosed(scope)

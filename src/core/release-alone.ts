@@ -54,5 +54,7 @@ class Alone implements Unwindable {
     this.scope.report(error, resource, late)
   }
 
-  finish(): void {}
+  finish(): void {
+    this.unwinding = undefined
+  }
 }

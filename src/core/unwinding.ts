@@ -28,7 +28,7 @@ export interface Unwindable extends List {
   readonly late: boolean
   /** Takes what cannot be thrown. */
   report(error: unknown, resource: string | undefined, late: boolean): void
-  /** Everything is released. */
+  /** Everything is released: it drops its unwinding. */
   finish(): void
 }
 
@@ -63,7 +63,7 @@ function goOnAfter(draining: Promise<void>, unwinding: Unwinding): void {
 
 /** Up to the first release that has to be waited for. @returns whether everything is released */
 export function releaseAll(list: Unwindable): boolean {
-  return list.newest === undefined ? end(list) : releaseNext(unwindingOf(list))
+  return list.newest === undefined ? end(list, list.unwinding) : releaseNext(unwindingOf(list))
 }
 
 /**
@@ -82,9 +82,7 @@ function unwindingOf(list: Unwindable): Unwinding {
   return (list.unwinding ??= new Unwinding(list))
 }
 
-function end(list: Unwindable): true {
-  const { unwinding } = list
-  list.unwinding = undefined
+function end(list: Unwindable, unwinding: Unwinding | undefined): true {
   list.finish()
   if (unwinding?.waiting !== undefined) for (const tell of unwinding.waiting) tell()
   return true
@@ -109,7 +107,7 @@ function releaseNext(unwinding: Unwinding): boolean {
       fail(list, finalizer, error)
     }
   }
-  return end(list)
+  return end(list, unwinding)
 }
 
 /**
