@@ -130,7 +130,11 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
     try {
       if (this.#state === 'new') await this.#open()
       // The compiler believes in the state that was seen before the wait.
-      return (this.#state as State) === 'open' ? await this.#fetch(count) : this.#take(count)
+      const state = this.#state as State
+      if (state === 'open') return await this.#fetch(count)
+      // It has no rows any more, and that is not their end.
+      if (state === 'closed') throw this.#dead()
+      return this.#take(count)
     } catch (error) {
       await this.#fail(error)
       throw error
@@ -207,13 +211,10 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
   }
 
   async #close(): Promise<void> {
-    if (this.#state === 'failed' || this.#state === 'done' || this.#admission === undefined) {
-      await this.#reads.done
-    } else {
-      this.#shut(() => this.#released())
-      await this.#endOnServer()
-    }
-    this.#shut(() => this.#released())
+    // What is over leaves the server by itself; what is new is not to start.
+    if (this.#state !== 'new' && this.#state !== 'open') await this.#reads.done
+    this.#shut(released)
+    await this.#endOnServer()
   }
 
   /** It failed, all rows are here, or nobody wants them. */
@@ -278,10 +279,10 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
   #dead(): Error {
     return this.#why === undefined ? this.host.dead() : this.#why()
   }
+}
 
-  #released(): Error {
-    return disposedError('The cursor')
-  }
+function released(): Error {
+  return disposedError('The cursor')
 }
 
 function ignore(): void {}

@@ -258,6 +258,41 @@ for (const [name, open] of Object.entries(owners)) {
   })
 }
 
+test('the dispose of a cursor in the turn of its first read is its end on the server, too', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  await using lease = await pool.acquire()
+  await lease.query('create temp table kept (n int)')
+  const cursor = lease.cursor(million)
+  const read = assert.rejects(cursor.read(1), disposed)
+  await cursor[Symbol.asyncDispose]()
+  await read
+  assert.equal(await cursorsOf(lease), 0)
+  // A transaction of the cursor's that nobody ends would take this with it.
+  await lease.query('insert into kept values (1)')
+  const { rows } = await lease.query('select pg_current_xact_id_if_assigned() as open')
+  assert.deepEqual(rows, [{ open: null }])
+})
+
+test('a cursor that is disposed between the answer and its rows gives these or an error, and no empty page', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  await using lease = await pool.acquire()
+  // Asked for before anything runs: it marks the session as changed, and no more.
+  const client = lease.unsafeClient() as pg.ClientBase
+  for (let turns = 0; turns < 16; turns += 1) {
+    const cursor = lease.cursor('explain select 1')
+    const closed = new Promise<void>((resolve, reject) => {
+      client.once('drain', () => {
+        let waited = Promise.resolve()
+        for (let turn = 0; turn < turns; turn += 1) waited = waited.then(() => undefined)
+        waited.then(() => cursor[Symbol.asyncDispose]()).then(resolve, reject)
+      })
+    })
+    const page = await cursor.read(1).catch((error: { code?: string }) => error.code)
+    await closed
+    assert.notDeepEqual(page, [], `after ${turns} turns`)
+  }
+})
+
 async function endTransactionOf(owner: Owner, lease: PgLease): Promise<void> {
   if (owner === lease) return
   // A savepoint does not know whose it is.
