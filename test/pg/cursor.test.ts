@@ -273,26 +273,6 @@ test('the dispose of a cursor in the turn of its first read is its end on the se
   assert.deepEqual(rows, [{ open: null }])
 })
 
-test('a cursor that is disposed between the answer and its rows gives these or an error, and no empty page', async () => {
-  await using pool = pgPool(() => newPool(), { grace: 60_000 })
-  await using lease = await pool.acquire()
-  // Asked for before anything runs: it marks the session as changed, and no more.
-  const client = lease.unsafeClient() as pg.ClientBase
-  for (let turns = 0; turns < 16; turns += 1) {
-    const cursor = lease.cursor('explain select 1')
-    const closed = new Promise<void>((resolve, reject) => {
-      client.once('drain', () => {
-        let waited = Promise.resolve()
-        for (let turn = 0; turn < turns; turn += 1) waited = waited.then(() => undefined)
-        waited.then(() => cursor[Symbol.asyncDispose]()).then(resolve, reject)
-      })
-    })
-    const page = await cursor.read(1).catch((error: unknown) => error)
-    await closed
-    assert.notDeepEqual(page, [], `after ${turns} turns`)
-  }
-})
-
 async function endTransactionOf(owner: Owner, lease: PgLease): Promise<void> {
   if (owner === lease) return
   // A savepoint does not know whose it is.

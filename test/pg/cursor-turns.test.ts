@@ -1,0 +1,27 @@
+/** A cursor that is disposed while its answer comes, in each turn of that. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type pg from 'pg'
+import { pgPool } from 'unwind/pg'
+
+import { newPool } from './support/database.ts'
+
+test('a cursor that is disposed between the answer and its rows gives these or an error, and no empty page', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  await using lease = await pool.acquire()
+  // Asked for before anything runs: it marks the session as changed, and no more.
+  const client = lease.unsafeClient() as pg.ClientBase
+  for (let turns = 0; turns < 16; turns += 1) {
+    const cursor = lease.cursor('explain select 1')
+    const closed = new Promise<void>((resolve, reject) => {
+      client.once('drain', () => {
+        let waited = Promise.resolve()
+        for (let turn = 0; turn < turns; turn += 1) waited = waited.then(() => undefined)
+        waited.then(() => cursor[Symbol.asyncDispose]()).then(resolve, reject)
+      })
+    })
+    const page = await cursor.read(1).catch((error: unknown) => error)
+    await closed
+    assert.notDeepEqual(page, [], `after ${turns} turns`)
+  }
+})
