@@ -38,7 +38,7 @@ export class Begin implements Step<Transaction> {
     if (!isUnknown) this.#abandon()
     await takenOver()
     if (isUnknown) {
-      await undo(transaction, this.#session)
+      await undo(transaction.frame, this.#session)
       transaction.finish('rolled back')
     }
     throw error

@@ -1,36 +1,40 @@
 /** What is open in a transaction, and what it owes its commit. Most transactions have nothing of it, and make none. */
 import type { Scope } from '../core/types.ts'
-import { Children } from './children.ts'
 import { AfterCommit } from './commit.ts'
+import type { Cursor } from './cursor.ts'
 import type { Lapse } from './lapse.ts'
 import type { Final } from './owner.ts'
-import type { Session } from './session.ts'
 import type { Transaction } from './transaction.ts'
 
 export class Contents {
   /** One at a time. */
   savepoint: Transaction | undefined = undefined
-  /** What ends before the transaction does. */
-  readonly children: Children = new Children()
+  /** They end with it, on the server by themselves. */
+  readonly cursors: Set<Cursor<unknown>> = new Set()
   /** For its commit, or for that of the transaction around it. */
   readonly callbacks: AfterCommit = new AfterCommit()
 
   /** Nothing of it is sent any more. */
   cut(scope: Scope | undefined): void {
     this.savepoint?.cut(scope)
-    this.children.cut(scope)
+    for (const cursor of this.cursors) cursor.cut()
   }
 
   /** The same, because a statement ended it. */
   lapse(end: Final, lapse: Lapse): void {
     this.savepoint?.lapse(end, lapse)
-    this.children.cut(undefined)
+    for (const cursor of this.cursors) cursor.cut()
   }
 
-  /** It ends on the connection; nothing runs, and the line is held. */
-  async leave(session: Session): Promise<void> {
-    await this.savepoint?.leave(session)
-    await this.children.leave(session)
+  /**
+   * Before the commit of `owner`: its own cursors end. Those of somebody around it, who reads on, are then of the
+   * transaction around it, whose contents are `outer`.
+   */
+  close(owner: Transaction, outer: Contents | undefined): void {
+    for (const cursor of this.cursors) {
+      if (cursor.host === owner || outer === undefined) cursor.cut()
+      else cursor.join(outer.cursors)
+    }
   }
 
   /** @param outer what its callbacks run with instead */

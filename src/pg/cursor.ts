@@ -4,7 +4,6 @@
  */
 import { disposedError } from '../core/lease.ts'
 import { expected } from '../core/options.ts'
-import type { Child, Children } from './children.ts'
 import {
   cursorQuery,
   declarable,
@@ -62,9 +61,10 @@ export function cursor<Row>(host: CursorHost, parameters: CursorArguments): Curs
   return new Cursor<Row>(host, cursorQuery(parameters))
 }
 
-export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
+export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
   readonly host: CursorHost
-  home: Children | undefined = undefined
+  /** Those that end with what admitted it. */
+  #among: Set<Cursor<unknown>> | undefined = undefined
   readonly #query: CursorQuery
   readonly #name: string
   #state: State = 'new'
@@ -117,11 +117,18 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
     return this.#closing
   }
 
-  /** What admitted it ends, and with that what it has on the server. */
+  /** It ends with those from now on, and with no others. */
+  join(others: Set<Cursor<unknown>> | undefined): void {
+    this.#among?.delete(this)
+    this.#among = others
+    others?.add(this)
+  }
+
+  /** What admitted it ends, and with that what it has on the server: nothing of it is sent any more. */
   cut(): void {
     this.#shut(() => this.host.dead())
     if (this.#statement !== undefined) this.#disown(this.#statement, this.#admission?.session)
-    this.#admission = undefined
+    this.#leaveHost()
   }
 
   async #read(count: number): Promise<Row[]> {
@@ -226,9 +233,13 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable, Child {
       if (this.#began) await session.exclusively(() => this.#leave(session))
       else await this.#leave(session)
     } finally {
-      this.#admission = undefined
-      this.home?.remove(this)
+      this.#leaveHost()
     }
+  }
+
+  #leaveHost(): void {
+    this.#admission = undefined
+    this.join(undefined)
   }
 
   async #leave(session: Session): Promise<void> {

@@ -11,17 +11,11 @@ export interface Frame {
   rollBack(session: Session): Promise<void>
 }
 
-interface Framed {
-  readonly frame: Frame
-  leave(session: Session): Promise<void>
-}
-
-/** End what `transaction` has begun, and all of it that is open. */
-export async function undo(transaction: Framed, session: Session): Promise<void> {
+/** End what runs, and undo what `frame` is around. */
+export async function undo(frame: Frame, session: Session): Promise<void> {
   await session.exclusively(async () => {
     await quieten(session, session.policy.inFlight)
-    await transaction.leave(session)
-    await transaction.frame.rollBack(session)
+    await frame.rollBack(session)
   })
 }
 

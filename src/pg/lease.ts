@@ -9,7 +9,6 @@ import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
 import { begin } from './begin.ts'
 import type { Link } from './chain.ts'
-import { Children } from './children.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
 import { interrupt, quieten, restore } from './ending.ts'
@@ -50,9 +49,9 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
   #leaving: Session | undefined = undefined
   #releasing: Promise<void> | undefined = undefined
   #transaction: Transaction | undefined = undefined
-  #children: Children | undefined = undefined
-  /** The one that has the connection to itself. */
-  #cursor: Cursor<unknown> | undefined = undefined
+  /** Outside of a transaction: the one that is open has the connection to itself. */
+  #cursors: Set<Cursor<unknown>> | undefined = undefined
+  #locks: Set<Lock> | undefined = undefined
   #closedBy: Scope | undefined = undefined
   #suspendedBy: Scope | undefined = undefined
   readonly #lessor: Lessor
@@ -162,7 +161,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
     const session = this.#session
     if (session === undefined) return this.#releasing ?? done
     this.#cut(session, scope ?? closingScope())
-    if (session.clean && this.#children?.pending !== true) {
+    if (session.clean && !this.#mayHoldLocks) {
       this.#giveBack(session)
       return done
     }
@@ -193,8 +192,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
   admit(child: Cursor<unknown>): Admission {
     const session = this.free()
     if (this.#transaction !== undefined) return this.#transaction.admit(child)
-    this.#cursor = child
-    this.children.add(child)
+    child.join((this.#cursors ??= new Set()))
     return { session, signal: undefined, alone: true }
   }
 
@@ -207,7 +205,9 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
   /** As `usable`, and no cursor has it to itself. */
   free(): Session {
     const session = this.usable()
-    if (this.#cursor?.open === true) throw cursorOpen()
+    if (this.#cursors !== undefined && [...this.#cursors].some(({ open }) => open)) {
+      throw cursorOpen()
+    }
     return session
   }
 
@@ -216,15 +216,18 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
     return this.#transaction
   }
 
-  /** What ends before this does. */
-  get children(): Children {
-    this.#children ??= new Children()
-    return this.#children
+  /** They are given back before its connection is. */
+  get locks(): Set<Lock> {
+    return (this.#locks ??= new Set())
+  }
+
+  get #mayHoldLocks(): boolean {
+    return this.#locks !== undefined && this.#locks.size > 0
   }
 
   ended(): void {
     this.#transaction = undefined
-    this.#children?.transactionEnded()
+    this.#locks?.forEach((lock) => lock.transactionEnded())
   }
 
   suspend(scope: Scope | undefined): void {
@@ -237,15 +240,15 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
     this.#closedBy = scope
     this.#ticket?.released()
     this.#transaction?.cut(scope)
-    this.#children?.cut(scope)
+    this.#cursors?.forEach((open) => open.cut())
+    this.#locks?.forEach((lock) => lock.cut())
   }
 
   async #restore(session: Session, inFlight: Policy['inFlight']): Promise<void> {
     session.line.refuse(() => this.dead())
     await session.exclusively(async () => {
       await quieten(session, inFlight)
-      await this.#transaction?.leave(session)
-      await this.#children?.leave(session)
+      for (const lock of [...(this.#locks ?? [])].toReversed()) await lock.leave(session)
       await restore(session)
       // Before anybody else has a turn: what is left to do for this lease must not be done to the next.
       this.#giveBack(session)

@@ -3,7 +3,6 @@
  * meanwhile, the next holder of the connection does not hold it too.
  */
 import { disposedError } from '../core/lease.ts'
-import type { Child, Children } from './children.ts'
 import type { DriverResult } from './driver.ts'
 import { tell, withinGrace } from './ending.ts'
 import { lockLost, lockNotHeld, refusesAll } from './errors.ts'
@@ -26,7 +25,8 @@ import type { PgLock } from './held-types.ts'
 export interface LockHost {
   /** @throws where nothing can be asked of it */
   free(): Session
-  readonly children: Children
+  /** All of them. */
+  readonly locks: Set<Lock>
   readonly transaction: object | undefined
 }
 
@@ -56,8 +56,8 @@ export async function tryAdvisoryLock(
  */
 type State = 'wanted' | 'unknown' | 'held' | 'deferred' | 'over'
 
-export class Lock implements PgLock, AsyncDisposable, Child {
-  home: Children | undefined = undefined
+export class Lock implements PgLock, AsyncDisposable {
+  readonly #locks: Set<Lock>
   readonly #session: Session
   readonly #want: Wanted
   readonly #inTransaction: boolean
@@ -74,7 +74,7 @@ export class Lock implements PgLock, AsyncDisposable, Child {
     refusePooling(transactionPooling, 'An advisory lock of a lease', ofTransaction)
     this.#inTransaction = host.transaction !== undefined
     this.#want = want
-    host.children.add(this)
+    this.#locks = host.locks.add(this)
   }
 
   get signal(): AbortSignal {
@@ -107,12 +107,14 @@ export class Lock implements PgLock, AsyncDisposable, Child {
     return this.#releasing
   }
 
+  /** Its lease is released. */
   cut(): void {
     this.#cut = true
     this.#unwatch?.()
     if (this.#state === 'held') this.#controller?.abort(disposedError('The advisory lock'))
   }
 
+  /** After that: nothing runs, and the line is held. */
   async leave(session: Session): Promise<void> {
     if (this.#state === 'over') return
     this.#state = 'over'
@@ -160,16 +162,19 @@ export class Lock implements PgLock, AsyncDisposable, Child {
   /** Where another handle holds the same lock, it is one of two now, until the end of the lease. */
   #giveBackIfHeld(): void {
     const session = this.#session
+    if (this.#cut) return
     session.changes.dirty = true
-    if (this.#cut || session.failed || this.home?.some((child) => this.#isSharedWith(child))) return
+    if (session.failed || this.#isShared()) return
     const statement = control(session, this.#want.giveBackIfHeld)
     statement.promise.then(() => this.#end(), ignore)
   }
 
   /** One lock can be asked for by several keys: as a number, a bigint or a text. */
-  #isSharedWith(child: Child): boolean {
-    const others = child instanceof Lock && child.#state === 'held' && child.#want.sql(release)
-    return others === this.#want.sql(release)
+  #isShared(): boolean {
+    const sql = this.#want.sql(release)
+    return [...this.#locks].some(
+      (lock) => lock.#state === 'held' && lock.#want.sql(release) === sql,
+    )
   }
 
   async #notGivenBack({ sent }: Statement, error: unknown): Promise<void> {
@@ -192,7 +197,7 @@ export class Lock implements PgLock, AsyncDisposable, Child {
   #end(): void {
     this.#state = 'over'
     this.#unwatch?.()
-    this.home?.remove(this)
+    this.#locks.delete(this)
   }
 }
 

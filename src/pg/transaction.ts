@@ -171,9 +171,9 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   /** Into the innermost savepoint: a rollback to that is the end of the cursor. */
   admit(child: Cursor<unknown>): Admission {
     const session = this.usable()
-    const { children, savepoint } = this.contents
+    const { cursors, savepoint } = this.contents
     if (savepoint !== undefined) return savepoint.admit(child)
-    children.add(child)
+    child.join(cursors)
     return { session, signal: this.signal, alone: false }
   }
 
@@ -224,11 +224,6 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     if (this.#phase === 'open') this.#phase = 'rolled back'
   }
 
-  /** What was open in it ends on the connection; nothing runs, and the line is held. */
-  async leave(session: Session): Promise<void> {
-    await this.#contents?.leave(session)
-  }
-
   /** Whether its connection is still its own. */
   get usesConnection(): boolean {
     return this.#session !== undefined
@@ -238,7 +233,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   async undo(session: Session): Promise<void> {
     this.#contents?.cut(this.#closedBy)
     session.line.refuse(() => this.dead())
-    await undo(this, session)
+    await undo(this.frame, session)
     this.finish('rolled back')
     if (this.state !== 'rolled back') throw this.dead()
   }
@@ -274,10 +269,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
 
   /** What is owed to the commit is done in the context of whoever commits: the answer comes in that of the connection. */
   async #commit(session: Session, contents: Contents): Promise<void> {
-    const { children } = contents
-    if (this.parent !== undefined) children.passOn(this, this.parent.contents.children)
-    if (!children.empty) await children.close(session, this.#closedBy)
-    if (this.#session === undefined) throw this.dead()
+    contents.close(this, this.parent?.contents)
     await commit(this, session)
     await contents.committed(this.#later ?? this.parent?.contents.callbacks)
   }
