@@ -48,7 +48,7 @@ export interface DriverClient {
     readonly stream: DriverStream
     /** What it takes for prepared, by name. */
     readonly parsedStatements?: object
-    prependListener(
+    prependListener?(
       event: 'readyForQuery',
       listener: (message: { readonly status: TransactionStatus }) => void,
     ): unknown
@@ -89,7 +89,7 @@ export interface DriverPool {
   }
   /** Those that are being opened, too. */
   readonly _clients?: readonly DriverClient[]
-  connect(callback: OnConnect): void
+  connect(callback: OnConnect): unknown
   /** Opens a connection, for the call that waits. */
   newClient?(waiting: unknown): unknown
   end(): Promise<void>
@@ -114,9 +114,9 @@ export function releaseOutside(release: Release): void {
  * Ask for a connection where the caller is: what traces a program times the wait as a part of the request. Where it is not
  * known what opens a connection, outside of every request.
  */
-export function connect(pool: DriverPool, callback: OnConnect): void {
-  if (pool.newClient !== undefined) pool.connect(callback)
-  else outside(() => pool.connect(callback))
+export function connect(pool: DriverPool, callback: OnConnect): unknown {
+  if (pool.newClient !== undefined) return pool.connect(callback)
+  return outside(() => pool.connect(callback))
 }
 
 /** A connection is opened by the call that needs it, or by one that makes room for it: it is of neither. */
@@ -154,7 +154,7 @@ export function statusReader(client: DriverClient): StatusReader {
   }
   const known = readers.get(client)
   if (known !== undefined) return known
-  if (client.connection === undefined) return () => null
+  if (client.connection?.prependListener === undefined) return () => null
   let status: TransactionStatus = 'I'
   // Before the driver's own: it announces the end of the statement.
   client.connection.prependListener('readyForQuery', (message) => {

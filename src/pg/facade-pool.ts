@@ -56,6 +56,11 @@ export class FacadePool {
     this.#events = 'emit' in driver ? (driver as unknown as EventEmitter) : new EventEmitter()
   }
 
+  /** Also where it is one of the driver's by its class. */
+  static is(value: object): boolean {
+    return #source in value
+  }
+
   get Client(): unknown {
     return this.#source.driver.Client
   }

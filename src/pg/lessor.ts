@@ -2,6 +2,7 @@
  * Who makes leases of one pool's connections. Whoever waits for one can give up; a connection that comes too late goes
  * back. The driver is called outside of every request.
  */
+import { isObject, isThenable } from '../core/dispose.ts'
 import type { Ticket } from '../core/held.ts'
 import type { Scope } from '../core/types.ts'
 import { within } from '../core/waiting.ts'
@@ -18,6 +19,7 @@ import { Lease } from './lease.ts'
 import type { Policy } from './policy.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
+import { answeredOtherwise, giveBack, standIn } from './stand-ins.ts'
 import { Waiter } from './waiter.ts'
 
 export class Lessor {
@@ -85,16 +87,43 @@ export class Lessor {
   }
 
   #connect(waiter: Waiter): void {
-    connect(this.#pool, (error, client, release) => {
-      if (client === undefined)
-        this.#fail(waiter, error ?? new Error('The pool gave no connection.'))
-      else if (waiter.settled) releaseOutside(release)
-      else this.#hand(client, release, waiter)
-    })
+    let called = false
+    try {
+      const answer = connect(this.#pool, (error, client, release) => {
+        called = true
+        if (client === undefined)
+          this.#fail(waiter, error ?? new Error('The pool gave no connection.'))
+        else if (waiter.settled) releaseOutside(release)
+        else this.#hand(client, release, waiter)
+      })
+      // The driver answers nothing.
+      if (isThenable(answer)) void this.#heed(answer, waiter, () => called)
+    } catch (error) {
+      // What it is to connect with makes no connection.
+      this.#fail(waiter, error)
+    }
+  }
+
+  /** Who wraps the driver may answer with a promise besides the callback; a stand-in may do nothing else. */
+  async #heed(answer: PromiseLike<unknown>, waiter: Waiter, called: () => boolean): Promise<void> {
+    try {
+      const client = await answer
+      if (!isObject(client) || called()) return
+      giveBack(client, undefined)
+      this.#fail(waiter, answeredOtherwise())
+    } catch (error) {
+      if (!called()) this.#fail(waiter, error)
+    }
   }
 
   #hand(client: DriverClient, release: Release, waiter: Waiter): void {
     const known = this.#sessions.of(client)
+    const refusal = known === undefined ? standIn(client) : undefined
+    if (refusal !== undefined) {
+      giveBack(client, release)
+      this.#fail(waiter, refusal)
+      return
+    }
     const session = known ?? this.#sessions.meet(client, this.#policy)
     session.checkOut(release, this.#policy)
     if (waiter.ticket !== undefined) waiter.ticket.opened = known === undefined
@@ -120,7 +149,7 @@ export class Lessor {
     else this.#fail(waiter, neverAtRest())
   }
 
-  #fail(waiter: Waiter, error: Error): void {
+  #fail(waiter: Waiter, error: unknown): void {
     this.#waiters.remove(waiter)
     if (!waiter.settled) waiter.reject(error)
   }

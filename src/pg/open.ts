@@ -1,6 +1,8 @@
 /** A pool of the driver, made into a pool of leases. */
+import { isObject } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 import { outside, type DriverPool } from './driver.ts'
+import { FacadePool } from './facade-pool.ts'
 import { checkPoolOptions, policyOf } from './policy.ts'
 import { LeasePool } from './pool.ts'
 import type { PgPool, PgPoolLike, PgPoolOptions } from './types.ts'
@@ -38,23 +40,34 @@ export function pgPool<P extends PgPoolLike<unknown>>(
  */
 export function checkSource(where: string, pool: unknown): void {
   if (isPool(pool) || (typeof pool === 'function' && !isClass(pool))) return
-  throw expected(
+  throw noPool(
     `the pool given to ${where}`,
-    'a pool of node-postgres, or a function that makes one, () => new Pool(…)',
+    ', or a function that makes one, () => new Pool(…)',
     pool,
   )
 }
 
 function checkPool(pool: unknown): DriverPool {
   if (isPool(pool)) return pool
-  throw expected('what the function given to pgPool() made', 'a pool of node-postgres', pool)
+  throw noPool('what the function given to pgPool() made', '', pool)
 }
 
+function noPool(what: string, orElse: string, pool: unknown): TypeError {
+  const ours = isObject(pool) && FacadePool.is(pool)
+  const wanted = ours
+    ? 'the pool of node-postgres itself, and not `driver` or `asPool()`'
+    : `a pool of node-postgres, with its methods ${methods.join(', ')}`
+  return expected(what, `${wanted}${orElse}`, pool)
+}
+
+const methods = ['connect', 'end', 'on'] as const
+
 function isPool(pool: unknown): pool is DriverPool {
-  const methods = ['connect', 'end', 'on'] as const
   if (typeof pool !== 'object' || pool === null) return false
   // A client has these methods too, and connects once. The rest of a pool's shape is the driver's to keep.
-  return methods.every((name) => isMethod(pool, name)) && !('processID' in pool)
+  const isOne = methods.every((name) => isMethod(pool, name)) && !('processID' in pool)
+  // `driver` and `asPool()` hand out leases, which tell nobody what is open on them.
+  return isOne && !FacadePool.is(pool)
 }
 
 /** It cannot be called, which is only found out by calling it. */
