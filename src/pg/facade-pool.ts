@@ -115,14 +115,26 @@ export class FacadePool {
   }
 }
 
+/** Ours, over the class of a driver's pool. */
+const prototypes = new WeakMap<object, object>()
+
 /**
  * `facade` as an instance of the class of `driver` too: Prisma takes everything else for options, and would connect with
  * them to what it finds.
  */
 export function likeDriver(facade: FacadePool, driver: object): FacadePool {
-  const own = Object.getOwnPropertyDescriptors(FacadePool.prototype)
   // Of every object there is one, or none.
   const theirs = Object.getPrototypeOf(driver) as object | null
-  Object.setPrototypeOf(facade, Object.create(theirs, own) as object)
+  if (theirs !== null) Object.setPrototypeOf(facade, prototypeOver(theirs))
   return facade
+}
+
+function prototypeOver(theirs: object): object {
+  const known = prototypes.get(theirs)
+  if (known !== undefined) return known
+  const own = Object.getOwnPropertyDescriptors(FacadePool.prototype)
+  // Made of an object.
+  const prototype = Object.create(theirs, own) as object
+  prototypes.set(theirs, prototype)
+  return prototype
 }

@@ -30,10 +30,10 @@ export function poolOfLeases(driver: DriverPool, pool: Leases): FacadePool {
 
 /** A pool of one connection. What it does on release and at the end is nothing: both are somebody else's. */
 export function poolOfOne(host: Lease | Transaction): FacadePool {
-  const { client } = host.usable()
+  const { client, pool } = host.usable()
   /** A transaction that was left open by a client of this is rolled back before the next one works. */
   let leaving: Promise<void> | undefined
-  return new FacadePool({
+  const facade = new FacadePool({
     driver: { Client: client.constructor, options: optionsOf(client) },
     counts: { total: 1, idle: 0, waiting: 0 },
     async checkOut() {
@@ -44,6 +44,7 @@ export function poolOfOne(host: Lease | Transaction): FacadePool {
       })
     },
   })
+  return likeDriver(facade, pool)
 }
 
 /** To the same server, for whoever wants to end a statement from there. */

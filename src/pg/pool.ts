@@ -46,7 +46,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
   readonly #pool: DriverPool
   readonly #own: boolean
   readonly #policy: Policy
-  readonly #sessions = new Sessions()
+  readonly #sessions: Sessions
   readonly #lessor: Lessor
   readonly #subscriptions: Subscriptions
   #driver: FacadePool | undefined = undefined
@@ -64,6 +64,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
     this.#pool = pool
     this.#own = own
     this.#policy = policy
+    this.#sessions = new Sessions(pool)
     this.#lessor = new Lessor(pool, policy, this.#sessions)
     this.#subscriptions = new Subscriptions(pool, policy)
     keepShapes()

@@ -12,6 +12,7 @@ import {
   releaseOutside,
   statusReader,
   type DriverClient,
+  type DriverPool,
   type DriverResult,
   type Release,
   type TransactionStatus,
@@ -36,6 +37,8 @@ type Activity = 'quiet' | 'running' | 'settling' | 'lost'
 
 export class Session {
   readonly client: DriverClient
+  /** That of the driver. */
+  readonly pool: DriverPool
   /** Resolves when the socket is closed. */
   readonly ended: Promise<void>
   readonly line: Line = new Line(this)
@@ -60,8 +63,9 @@ export class Session {
   #barrier: Promise<void> | undefined = undefined
   #lossListeners: Set<() => void> | undefined = undefined
 
-  constructor(client: DriverClient, policy: Policy) {
+  constructor(client: DriverClient, pool: DriverPool, policy: Policy) {
     this.client = client
+    this.pool = pool
     this.policy = policy
     this.#readStatus = statusReader(client)
     client.on('drain', () => this.#become('quiet'))

@@ -1,6 +1,6 @@
 /** The connections of one pool that were seen so far, until their sockets are closed. */
 import { within } from '../core/waiting.ts'
-import type { DriverClient } from './driver.ts'
+import type { DriverClient, DriverPool } from './driver.ts'
 import type { Policy } from './policy.ts'
 import { Session } from './session.ts'
 
@@ -8,7 +8,12 @@ import { Session } from './session.ts'
 const sessions = new WeakMap<DriverClient, Session>()
 
 export class Sessions {
+  readonly #pool: DriverPool
   readonly #open = new Map<DriverClient, Session>()
+
+  constructor(pool: DriverPool) {
+    this.#pool = pool
+  }
 
   get size(): number {
     return this.#open.size
@@ -20,7 +25,7 @@ export class Sessions {
   }
 
   meet(client: DriverClient, policy: Policy): Session {
-    const session = sessions.get(client) ?? new Session(client, policy)
+    const session = sessions.get(client) ?? new Session(client, this.#pool, policy)
     sessions.set(client, session)
     this.#open.set(client, session)
     void session.ended.then(() => this.#open.delete(client))

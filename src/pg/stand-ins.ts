@@ -29,13 +29,16 @@ export function answeredOtherwise(): TypeError {
 export function giveBack(client: unknown, release: Release | undefined): void {
   if (typeof release === 'function') release()
   else if (isObject(client) && 'release' in client && typeof client.release === 'function')
-    client.release()
+    Reflect.apply(client.release, client, [])
 }
 
 function lackOf(client: DriverClient): string | undefined {
   const method = (['query', 'on'] as const).find((name) => typeof client[name] !== 'function')
   if (method !== undefined) return method
-  const { getTransactionStatus, connection, native } = client
-  const tells = getTransactionStatus ?? connection?.prependListener ?? native
-  return tells === undefined ? 'getTransactionStatus' : undefined
+  const tells =
+    client.getTransactionStatus !== undefined ||
+    client.connection?.prependListener !== undefined ||
+    // Before 8.21 libpq does not tell, and is rolled back at each release.
+    client.native !== undefined
+  return tells ? undefined : 'getTransactionStatus'
 }

@@ -194,8 +194,13 @@ test('the facade of a pool is known as one by its class and by the name of that'
   const raw = newPool()
   await using pool = pgPool(() => raw)
   const { driver } = pool
-  assert.ok(driver instanceof pg.Pool)
-  assert.match(driver.constructor.name, /Pool/)
+  await using lease = await pool.acquire()
+  await using tx = await lease.begin()
+  for (const facade of [driver, lease.asPool(), tx.asPool()]) {
+    assert.ok(facade instanceof pg.Pool)
+    assert.match(facade.constructor.name, /Pool/)
+  }
+  assert.equal(tx.asPool<pg.Pool>().listenerCount('error'), 0)
   assert.equal(driver.expiredCount, 0)
 })
 

@@ -33,9 +33,7 @@ test('a connection without what a lease needs of the driver is refused by name, 
   ]
   for (const [lacking, client] of clients) {
     for (const callBack of [(answer: () => void) => answer(), setImmediate]) {
-      await using pool = pgPool(
-        stand((answer) => void callBack(() => answer(null, client, release))),
-      )
+      await using pool = pgPool(stand((answer) => callBack(() => answer(null, client, release))))
       const refusal = { name: 'TypeError', message: new RegExp(`has no \`${lacking}\`.*override`) }
       await assert.rejects(pool.query('select 1'), refusal)
       await assert.rejects(
