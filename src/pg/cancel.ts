@@ -43,13 +43,10 @@ export async function requestCancel(client: DriverClient, ms: number): Promise<b
   if (client.native !== undefined) return await cancelNatively(client.native, ms)
   const message = cancelMessage(client)
   if (message === undefined) return true
-  let over = true
   let sent = false
   const socket = outside(() => connect(addressOf(client)))
-  const timer = setTimeout(() => {
-    over = !sent
-    socket.destroy()
-  }, ms)
+  // Not reached, or reset: whoever asked sees that the statement goes on.
+  const closed = once(socket, 'close').catch(ignore)
   reach(socket, client).then(
     (stream) => {
       sent = true
@@ -57,14 +54,9 @@ export async function requestCancel(client: DriverClient, ms: number): Promise<b
     },
     () => socket.destroy(),
   )
-  try {
-    await once(socket, 'close')
-  } catch {
-    // Not reached, or reset: whoever asked sees that the statement goes on.
-  }
-  clearTimeout(timer)
+  const over = await within(ms, closed)
   socket.destroy()
-  return over
+  return over || !sent
 }
 
 /** libpq waits for the server's end of it, as we do. */
@@ -136,3 +128,5 @@ function packet(...numbers: number[]): Buffer {
   numbers.forEach((number, index) => buffer.writeInt32BE(number, 4 * (index + 1)))
   return buffer
 }
+
+function ignore(): void {}
