@@ -6,22 +6,20 @@ import type { DriverClient } from './driver.ts'
 const patience = 1_000
 
 /**
- * Close the connection of `client`, and call `freed` when its socket is closed.
+ * Close the connection of `client`. Resolves when its socket is closed.
  * @param inOrder let the server end its part first: until then it counts the connection
  */
 export async function disconnect(
   client: DriverClient,
   ended: Promise<void>,
   inOrder: boolean,
-  freed: () => void,
 ): Promise<void> {
+  // The native client has none.
   const stream = client.connection?.stream
-  if (stream !== undefined) {
-    if (inOrder) client.end?.(ignore)
-    if (!inOrder || !(await within(patience, ended))) stream.destroy()
-    await within(patience, ended)
-  }
-  freed()
+  if (stream === undefined) return
+  if (inOrder) client.end?.(ignore)
+  if (!inOrder || !(await within(patience, ended))) stream.destroy()
+  await within(patience, ended)
 }
 
 function ignore(): void {}

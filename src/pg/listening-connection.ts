@@ -77,7 +77,7 @@ export class ListeningConnection {
     this.#lose()
     // The native client has no socket to close.
     if (this.#client.connection === undefined) this.#client.end?.(ignore)
-    await disconnect(this.#client, this.#ended, inOrder, ignore)
+    await disconnect(this.#client, this.#ended, inOrder)
   }
 
   #askLater(): void {

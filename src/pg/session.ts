@@ -74,7 +74,7 @@ export class Session {
       client.on('end', () => {
         this.#lose(undefined)
         // Whoever holds it may never release it, as drizzle does not where its BEGIN fails.
-        this.#leavePool(this.#release)
+        this.giveBack()
         resolve()
       })
     })
@@ -137,10 +137,9 @@ export class Session {
     this.lookAgain()
   }
 
+  /** Nobody holds it from now on. */
   giveBack(): void {
-    const release = this.#release
-    this.#forget()
-    this.#leavePool(release)
+    this.#leavePool(this.#forget())
   }
 
   /** Close the connection now. Without a cancel the server would go on with what runs. */
@@ -249,20 +248,18 @@ export class Session {
 
   #close(error: Error, inOrder: boolean): void {
     const { activity, client, policy } = this
-    const release = this.#release
     this.#lose(error)
-    this.#forget()
+    const release = this.#forget()
     if (activity === 'running' && policy.inFlight !== 'destroy') {
       void outside(requestCancel, client, policy.grace)
     }
     const free = (): void => this.#leavePool(release)
     if (activity === 'lost') free()
-    else void outside(disconnect, client, this.ended, inOrder, free)
+    else outside(() => void disconnect(client, this.ended, inOrder).then(free))
   }
 
-  /** Its place there is free, whoever holds it. */
+  /** Its place there is free. */
   #leavePool(release: Release | undefined): void {
-    this.#release = undefined
     if (release === undefined) return
     try {
       if (this.lost) outside(release, this.loss ?? new Error('It was closed.'))
@@ -272,11 +269,14 @@ export class Session {
     }
   }
 
-  #forget(): void {
+  /** @returns what its last holder owes to the pool */
+  #forget(): Release | undefined {
+    const release = this.#release
     this.#release = undefined
     this.#lossListeners = undefined
     this.#holder += 1
     this.begun()
+    return release
   }
 
   #lose(error: Error | undefined): void {
