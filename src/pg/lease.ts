@@ -52,8 +52,8 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
   /** Outside of a transaction: the one that is open has the connection to itself. */
   #cursors: Set<Cursor<unknown>> | undefined = undefined
   #locks: Set<Lock> | undefined = undefined
+  /** The scope that closes it, or the transaction in it. */
   #closedBy: Scope | undefined = undefined
-  #suspendedBy: Scope | undefined = undefined
   readonly #lessor: Lessor
 
   static {
@@ -184,7 +184,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
    * @throws `ERR_DISPOSED`
    */
   usable(): Session {
-    if (this.#session === undefined || this.#suspendedBy !== undefined) throw this.dead()
+    if (this.#session === undefined || this.#closedBy !== undefined) throw this.dead()
     return this.#session
   }
 
@@ -198,7 +198,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
 
   /** What a use after its release throws. */
   dead(): Error {
-    const scope = this.#closedBy ?? this.#suspendedBy
+    const scope = this.#closedBy
     return disposedError(what, scope && scopeClosed(scope, 'query()', undefined))
   }
 
@@ -231,7 +231,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
   }
 
   suspend(scope: Scope | undefined): void {
-    this.#suspendedBy = scope
+    if (this.#session !== undefined) this.#closedBy = scope
   }
 
   #cut(session: Session, scope: Scope | undefined): void {

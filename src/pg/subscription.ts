@@ -4,6 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 
+import { whenAborted } from '../core/deadline.ts'
 import type { Ticket } from '../core/held.ts'
 import { disposedError } from '../core/lease.ts'
 import { outside } from './driver.ts'
@@ -58,9 +59,7 @@ export class Subscription implements PgSubscription, AsyncDisposable {
 
   /** Listen. Rejects where the first connection fails, with the signal's reason, and where it was ended meanwhile. */
   async start(signal: AbortSignal | undefined): Promise<this> {
-    const onAbort = (): void => void this.end()
-    signal?.addEventListener('abort', onAbort, { once: true })
-    this.#forget = () => signal?.removeEventListener('abort', onAbort)
+    this.#forget = signal && whenAborted(signal, () => void this.end())
     try {
       await outside(() => this.#connect())
     } catch (error) {
