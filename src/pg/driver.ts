@@ -31,6 +31,10 @@ export interface DriverClient {
   ): unknown
   on(event: 'error' | 'drain' | 'end', listener: (error?: Error) => void): unknown
   end?(callback: () => void): void
+  /** Not with libpq. */
+  escapeIdentifier(name: string): string
+  /** The same. */
+  escapeLiteral(text: string): string
   /** pg 8.21 and later. */
   getTransactionStatus?(): TransactionStatus | null
   readonly host?: string

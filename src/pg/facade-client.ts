@@ -7,6 +7,7 @@ import type { EventEmitter } from 'node:events'
 
 import { isError } from '../core/format.ts'
 import { disposedError } from '../core/lease.ts'
+import type { TransactionStatus } from './driver.ts'
 import { chained, notBegunHere, transactionOpen } from './errors.ts'
 import { isSubmittable, redirect, settle } from './facade-cursor.ts'
 import { checkJoined } from './joining.ts'
@@ -42,6 +43,19 @@ export class FacadeClient {
   /** For those who end what runs by it. */
   get processID(): number | null | undefined {
     return this.#host?.usable().client.processID
+  }
+
+  /** That of its connection, as the driver has it, in every version of that. */
+  getTransactionStatus(): TransactionStatus | null {
+    return this.#current().usable().status
+  }
+
+  escapeIdentifier(name: string): string {
+    return this.#current().usable().client.escapeIdentifier(name)
+  }
+
+  escapeLiteral(text: string): string {
+    return this.#current().usable().client.escapeLiteral(text)
   }
 
   /** It is connected. */
