@@ -18,6 +18,7 @@ export type LockArguments = [key: PgLockKey, options?: PgLockOptions]
 export interface Wanted {
   readonly key: PgLockKey
   readonly signal: AbortSignal | undefined
+  /** Milliseconds. Zero: nobody waits, it is tried. */
   readonly timeout: number | undefined
   /** The statement that calls this function of PostgreSQL. */
   readonly sql: (name: string) => string
@@ -30,8 +31,9 @@ export function lockWanted(
   [key, options]: LockArguments,
   where: 'advisoryLock()' | 'tryAdvisoryLock()',
 ): Wanted {
-  checkOptions(where, options, where === 'advisoryLock()' ? rules : tryRules)
-  const { shared = false, signal, timeout } = options ?? {}
+  const waits = where === 'advisoryLock()'
+  checkOptions(where, options, waits ? rules : tryRules)
+  const { shared = false, signal, timeout = waits ? undefined : 0 } = options ?? {}
   const number = lockNumber(key)
   const call = (name: string): string => `${name}${shared ? '_shared' : ''}('${number}'::bigint)`
   // A row for a yes, as for no answer at all: how the driver reads values is for others to set.
@@ -57,24 +59,6 @@ export interface Asking {
   readonly onUnknown?: () => void
 }
 
-/** Rejects with `ERR_PG_LOCK_NOT_AVAILABLE` after the timeout, and with the reason of a signal. */
-export async function takeLock(want: Wanted, asking: Asking): Promise<true> {
-  const { key, timeout } = want
-  if (timeout === 0) {
-    if (!(await tryLock(want, asking))) throw lockTimedOut(key, timeout)
-  } else {
-    const [wait] = asking.functions
-    await ask(want, asking, want.sql(wait))
-  }
-  return true
-}
-
-export async function tryLock(want: Wanted, asking: Asking): Promise<boolean> {
-  const [, attempt] = asking.functions
-  const sql = want.sql(attempt)
-  return saysYes(await ask({ ...want, timeout: undefined }, asking, sql))
-}
-
 /** What waits comes to nothing else. */
 export function saysYes(result: DriverResult): boolean {
   return !('command' in result) || result.rowCount !== 0
@@ -86,40 +70,35 @@ const functions = ['pg_advisory_xact_lock', 'pg_try_advisory_xact_lock'] as cons
 export async function transactionLock(
   session: Session,
   outer: AbortSignal | undefined,
-  parameters: LockArguments,
-): Promise<void> {
-  const want = lockWanted(parameters, 'advisoryLock()')
-  await takeLock(want, { session, outer, inTransaction: true, functions })
-}
-
-export async function tryTransactionLock(
-  session: Session,
-  outer: AbortSignal | undefined,
-  parameters: LockArguments,
+  want: Wanted,
 ): Promise<boolean> {
-  const want = lockWanted(parameters, 'tryAdvisoryLock()')
-  return await tryLock(want, { session, outer, inTransaction: true, functions })
+  return await takeLock(want, { session, outer, inTransaction: true, functions })
 }
 
 let savepoints = 0
 
-async function ask(
-  { key, signal, timeout }: Wanted,
-  { session, outer, inTransaction: inside, onUnknown }: Asking,
-  sql: string,
-): Promise<DriverResult> {
+/**
+ * Rejects with `ERR_PG_LOCK_NOT_AVAILABLE` after the timeout, and with the reason of a signal.
+ * @returns false where it was tried, and somebody else holds it
+ */
+export async function takeLock(
+  { key, signal, timeout, sql }: Wanted,
+  { session, outer, inTransaction, functions: [wait, attempt], onUnknown }: Asking,
+): Promise<boolean> {
+  const lock = sql(timeout === 0 ? attempt : wait)
+  const ms = timeout || undefined
   savepoints += 1
-  const savepoint = inside && timeout !== undefined ? `unwind_lock_${savepoints}` : undefined
+  const savepoint = inTransaction && ms !== undefined ? `unwind_lock_${savepoints}` : undefined
   // In one message: nothing else gets in between.
-  const text = savepoint ? `SAVEPOINT ${savepoint}; ${sql}; RELEASE ${savepoint}` : sql
+  const text = savepoint ? `SAVEPOINT ${savepoint}; ${lock}; RELEASE ${savepoint}` : lock
   const statement = new Statement(text, undefined, false)
   submit(session, statement, signal, outer)
   const stop =
-    timeout === undefined
+    ms === undefined
       ? undefined
-      : after(timeout, () => giveUp(session, statement, savepoint, lockTimedOut(key, timeout)))
+      : after(ms, () => giveUp(session, statement, savepoint, lockTimedOut(key, ms)))
   try {
-    return await statement.promise
+    return saysYes(await statement.promise)
   } catch (error) {
     if (statement.sent) onUnknown?.()
     throw error

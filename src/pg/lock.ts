@@ -5,16 +5,8 @@
 import { disposedError } from '../core/lease.ts'
 import type { DriverResult } from './driver.ts'
 import { tell, withinGrace } from './ending.ts'
-import { lockLost, lockNotHeld, refusesAll } from './errors.ts'
-import {
-  lockWanted,
-  saysYes,
-  takeLock,
-  tryLock,
-  type Asking,
-  type LockArguments,
-  type Wanted,
-} from './lock-wait.ts'
+import { lockLost, lockNotHeld, lockTimedOut, refusesAll } from './errors.ts'
+import { lockWanted, saysYes, takeLock, type LockArguments, type Wanted } from './lock-wait.ts'
 import { refusePooling } from './transaction-pooling.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
@@ -35,8 +27,9 @@ const release = 'pg_advisory_unlock'
 const ofTransaction = 'Begin a transaction, and use its advisoryLock().'
 
 export async function advisoryLock(host: LockHost, parameters: LockArguments): Promise<Lock> {
-  const lock = new Lock(host, lockWanted(parameters, 'advisoryLock()'))
-  await lock.take(takeLock)
+  const want = lockWanted(parameters, 'advisoryLock()')
+  const lock = new Lock(host, want)
+  if (!(await lock.take(host.transaction !== undefined))) throw lockTimedOut(want.key, 0)
   return lock
 }
 
@@ -45,7 +38,7 @@ export async function tryAdvisoryLock(
   parameters: LockArguments,
 ): Promise<Lock | undefined> {
   const lock = new Lock(host, lockWanted(parameters, 'tryAdvisoryLock()'))
-  return (await lock.take(tryLock)) ? lock : undefined
+  return (await lock.take(host.transaction !== undefined)) ? lock : undefined
 }
 
 /**
@@ -60,7 +53,6 @@ export class Lock implements PgLock, AsyncDisposable {
   readonly #locks: Set<Lock>
   readonly #session: Session
   readonly #want: Wanted
-  readonly #inTransaction: boolean
   #state: State = 'wanted'
   /** Its lease is released. */
   #cut = false
@@ -72,7 +64,6 @@ export class Lock implements PgLock, AsyncDisposable {
     this.#session = host.free()
     const { transactionPooling } = this.#session.policy
     refusePooling(transactionPooling, 'An advisory lock of a lease', ofTransaction)
-    this.#inTransaction = host.transaction !== undefined
     this.#want = want
     this.#locks = host.locks.add(this)
   }
@@ -82,12 +73,13 @@ export class Lock implements PgLock, AsyncDisposable {
     return this.#controller.signal
   }
 
-  async take(ask: (want: Wanted, asking: Asking) => Promise<boolean>): Promise<boolean> {
+  /** @returns false where it was tried, and somebody else holds it */
+  async take(inTransaction: boolean): Promise<boolean> {
     let taken = false
     try {
-      taken = await ask(this.#want, {
+      taken = await takeLock(this.#want, {
         session: this.#session,
-        inTransaction: this.#inTransaction,
+        inTransaction,
         functions,
         onUnknown: () => {
           this.#state = 'unknown'

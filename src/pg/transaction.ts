@@ -12,10 +12,10 @@ import { Contents } from './contents.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
 import { Lapse } from './lapse.ts'
-import { transactionOpen, unexpectedRollback } from './errors.ts'
+import { lockTimedOut, transactionOpen, unexpectedRollback } from './errors.ts'
 import { poolOfOne } from './facades.ts'
 import { refuseName, savepointFrame, undo, type Frame } from './frame.ts'
-import { transactionLock, tryTransactionLock, type LockArguments } from './lock-wait.ts'
+import { lockWanted, transactionLock, type LockArguments } from './lock-wait.ts'
 import type { Final, Held, Owner, Phase } from './owner.ts'
 import type { Session } from './session.ts'
 import { either, query } from './submit.ts'
@@ -138,11 +138,14 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   }
 
   async advisoryLock(...parameters: LockArguments): Promise<void> {
-    await transactionLock(this.usable(), this.signal, parameters)
+    const session = this.usable()
+    const want = lockWanted(parameters, 'advisoryLock()')
+    if (!(await transactionLock(session, this.signal, want))) throw lockTimedOut(want.key, 0)
   }
 
   async tryAdvisoryLock(...parameters: LockArguments): Promise<boolean> {
-    return await tryTransactionLock(this.usable(), this.signal, parameters)
+    const session = this.usable()
+    return await transactionLock(session, this.signal, lockWanted(parameters, 'tryAdvisoryLock()'))
   }
 
   /** `scope` ends it from now on. */
