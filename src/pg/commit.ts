@@ -1,13 +1,11 @@
 /** A COMMIT, or the RELEASE of a savepoint: that it succeeded, that it failed, or neither is known of it. */
 import { suppress } from '../core/dispose.ts'
-import { checkFunction } from '../core/options.ts'
 import { within } from '../core/waiting.ts'
 import { hasCommand, type DriverResult } from './driver.ts'
 import { withinGrace } from './ending.ts'
 import { commitUnknown, isServerError, refusesAll, rolledBack } from './errors.ts'
 import type { Session } from './session.ts'
 import { Statement, takenOver, type Step } from './statement.ts'
-import { submit } from './submit.ts'
 import type { Transaction } from './transaction.ts'
 
 /** It is not cancelled; when the transaction's signal aborts, the server has the grace to answer. */
@@ -18,7 +16,7 @@ export function commit(transaction: Transaction, session: Session): Promise<void
   if (signal !== undefined) {
     statement.follow(signal, () => void withinGrace(session, promise.catch(ignore)))
   }
-  submit(session, statement, undefined, undefined)
+  session.line.add(statement)
   // What its step makes of the answer.
   return promise as Promise<unknown> as Promise<void>
 }
@@ -71,28 +69,11 @@ async function isFinal(session: Session, error: unknown): Promise<boolean> {
   return answered && !session.lost
 }
 
-/** What runs once a commit is known to have succeeded. */
-export class AfterCommit {
-  readonly #callbacks: (() => unknown)[] = []
-
-  /** @throws {TypeError} for what is no function */
-  add(callback: () => unknown): void {
-    checkFunction('the argument of afterCommit()', callback)
-    this.#callbacks.push(callback)
-  }
-
-  /** After a savepoint, the commit is that of the transaction around it. */
-  passOn(outer: AfterCommit): void {
-    outer.#callbacks.push(...this.#callbacks)
-  }
-
-  async run(): Promise<void> {
-    if (this.#callbacks.length > 0) await callAll(this.#callbacks)
-  }
-}
+/** Runs once a commit is known to have succeeded. */
+export type Callback = () => unknown
 
 /** One after another; a failing one does not stop the others. */
-async function callAll(callbacks: readonly (() => unknown)[]): Promise<void> {
+export async function callAll(callbacks: readonly Callback[]): Promise<void> {
   let failure: { error: unknown } | undefined
   for (const callback of callbacks) {
     try {

@@ -1,6 +1,6 @@
 /** What is open in a transaction, and what it owes its commit. Most transactions have nothing of it, and make none. */
 import type { Scope } from '../core/types.ts'
-import { AfterCommit } from './commit.ts'
+import { callAll, type Callback } from './commit.ts'
 import type { Cursor } from './cursor.ts'
 import type { Lapse } from './lapse.ts'
 import type { Final } from './owner.ts'
@@ -12,7 +12,7 @@ export class Contents {
   /** They end with it, on the server by themselves. */
   readonly cursors: Set<Cursor<unknown>> = new Set()
   /** For its commit, or for that of the transaction around it. */
-  readonly callbacks: AfterCommit = new AfterCommit()
+  readonly callbacks: Callback[] = []
 
   /** Nothing of it is sent any more. */
   cut(scope: Scope | undefined): void {
@@ -37,9 +37,9 @@ export class Contents {
     }
   }
 
-  /** @param outer what its callbacks run with instead */
-  async committed(outer: AfterCommit | undefined): Promise<void> {
-    if (outer === undefined) await this.callbacks.run()
-    else this.callbacks.passOn(outer)
+  /** @param outer those that its callbacks are to run with */
+  async committed(outer: Callback[] | undefined): Promise<void> {
+    if (outer === undefined) await callAll(this.callbacks)
+    else outer.push(...this.callbacks)
   }
 }

@@ -1,6 +1,6 @@
 /** A transaction around a function: begin, run, commit; the same with a savepoint. */
 import { suppress } from '../core/dispose.ts'
-import type { AfterCommit } from './commit.ts'
+import { callAll, type Callback } from './commit.ts'
 import { Transaction } from './transaction.ts'
 import type { PgLease, PgTransaction, PgTransactionOptions } from './types.ts'
 
@@ -15,7 +15,7 @@ export async function inTransaction<R>(
   body: Body<R>,
 ): Promise<R> {
   const lease = await acquired
-  let later: AfterCommit | undefined
+  let later: readonly Callback[] | undefined
   let result: R
   let tx: (PgTransaction & AsyncDisposable) | undefined
   try {
@@ -30,7 +30,7 @@ export async function inTransaction<R>(
   } finally {
     await lease[Symbol.asyncDispose]()
   }
-  if (later !== undefined) await later.run()
+  if (later !== undefined) await callAll(later)
   return result
 }
 

@@ -30,10 +30,10 @@ export function query<Row>(
   }
 }
 
-/** A part of a transaction's frame, in its turn. */
-export function control(session: Session, text: string, signal?: AbortSignal): Statement {
+/** As a part of a transaction's frame, which is not cancelled: in its turn. */
+export function control(session: Session, text: string): Statement {
   const statement = new Statement(text, undefined, true)
-  submit(session, statement, signal, undefined)
+  session.line.add(statement)
   return statement
 }
 

@@ -5,9 +5,10 @@
 import type { Ticket } from '../core/held.ts'
 import { committedError, disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
+import { checkFunction } from '../core/options.ts'
 import type { Scope } from '../core/types.ts'
 import { begin } from './begin.ts'
-import { AfterCommit, commit, whenEnded } from './commit.ts'
+import { commit, whenEnded, type Callback } from './commit.ts'
 import { Contents } from './contents.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
@@ -41,8 +42,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   #ending: Promise<void> | undefined = undefined
   #contents: Contents | undefined = undefined
   #closedBy: Scope | undefined = undefined
-  /** What the callbacks run with instead of its commit. */
-  #later: AfterCommit | undefined = undefined
+  /** Its callbacks, where they do not run with its commit. */
+  #later: Callback[] | undefined = undefined
   #lapse: Lapse | undefined = undefined
 
   constructor(
@@ -132,9 +133,10 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     return poolOfOne(this) as P
   }
 
-  afterCommit(callback: () => unknown): void {
+  afterCommit(callback: Callback): void {
     this.usable()
-    this.contents.callbacks.add(callback)
+    checkFunction('the argument of afterCommit()', callback)
+    this.contents.callbacks.push(callback)
   }
 
   async advisoryLock(...parameters: LockArguments): Promise<void> {
@@ -252,9 +254,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   }
 
   /** Before its commit: its callbacks are left to the caller, who runs them after that. `undefined`: there are none. */
-  postponeCallbacks(): AfterCommit | undefined {
-    if (this.#contents === undefined) return undefined
-    this.#later = new AfterCommit()
+  postponeCallbacks(): readonly Callback[] | undefined {
+    if (this.#contents !== undefined) this.#later = []
     return this.#later
   }
 
