@@ -204,9 +204,9 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
   /** All rows are here. */
   async #finish(): Promise<void> {
     if (this.#state !== 'open') return
+    // Before the wait: a dispose in it is one after the end, and ends nothing twice.
+    this.#state = 'done'
     await this.#endOnServer()
-    // The compiler believes in the state that was seen before the wait.
-    if ((this.#state as State) === 'open') this.#state = 'done'
   }
 
   async #fail(error: unknown): Promise<void> {
