@@ -36,11 +36,14 @@ export async function checkJoined(
 
 interface Wish {
   readonly options: PgTransactionOptions
-  /** The transaction was begun with these. */
+  /** The transaction was begun with these, so that nobody has to compare them with what it is. */
   fulfilled: boolean
 }
 
-/** With what the transactions are to begin that are not yet begun, for each resource and its scope. */
+/**
+ * With what the transactions are to begin that are not yet begun, for each resource and its scope. `get` takes no options
+ * for what it acquires: whoever asks with some leaves them here, where the resource looks when it begins.
+ */
 const wishes = new WeakMap<Resource<PgTransaction>, WeakMap<Scope, Wish>>()
 
 /** For whoever begins it. */
