@@ -43,7 +43,7 @@ export class Line {
   /** Where the server waits for a statement, the next one is sent; where the connection is lost, nobody waits any more. */
   proceed(): void {
     const session = this.#session
-    if (session.lost) this.rejectAll(() => connectionLost(session.loss))
+    if (session.lost) this.#rejectAll(() => connectionLost(session.loss))
     else if (session.activity === 'quiet') this.#advance()
   }
 
@@ -88,10 +88,10 @@ export class Line {
   refuse(why: () => unknown, asked = false): void {
     this.running?.disown(asked ? undefined : why)
     for (const statement of this.#waiting) statement.disown(why)
-    this.rejectAll(why)
+    this.#rejectAll(why)
   }
 
-  rejectAll(error: () => unknown): void {
+  #rejectAll(error: () => unknown): void {
     if (this.#waiting.length === 0) return
     for (const statement of this.#waiting.splice(0)) statement.reject(error())
   }

@@ -12,7 +12,7 @@ import {
 import type { DriverPool } from './driver.ts'
 import type { OwnClient } from './listening-connection.ts'
 import type { Policy } from './policy.ts'
-import { refusePooling } from './transaction-pooling.ts'
+import { transactionPooling } from './errors.ts'
 import { Subscription } from './subscription.ts'
 import type { PgListenOptions } from './held-types.ts'
 
@@ -46,7 +46,7 @@ export class Subscriptions {
   ): Promise<Subscription> {
     checkChannel(channel)
     checkOptions('listen()', options, rules)
-    refusePooling(this.#policy.transactionPooling, 'LISTEN', direct)
+    if (this.#policy.transactionPooling) throw transactionPooling('LISTEN', direct)
     const { signal, maxQueue = 1_000, heartbeat = 30_000 } = options ?? {}
     signal?.throwIfAborted()
     const open = clientOf(this.#pool)

@@ -5,9 +5,8 @@
 import { disposedError } from '../core/lease.ts'
 import type { DriverResult } from './driver.ts'
 import { tell, withinGrace } from './ending.ts'
-import { lockLost, lockNotHeld, lockTimedOut, refusesAll } from './errors.ts'
+import { lockLost, lockNotHeld, lockTimedOut, refusesAll, transactionPooling } from './errors.ts'
 import { lockWanted, saysYes, takeLock, type LockArguments, type Wanted } from './lock-wait.ts'
-import { refusePooling } from './transaction-pooling.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
 import { control } from './submit.ts'
@@ -62,8 +61,9 @@ export class Lock implements PgLock, AsyncDisposable {
 
   constructor(host: LockHost, want: Wanted) {
     this.#session = host.free()
-    const { transactionPooling } = this.#session.policy
-    refusePooling(transactionPooling, 'An advisory lock of a lease', ofTransaction)
+    if (this.#session.policy.transactionPooling) {
+      throw transactionPooling('An advisory lock of a lease', ofTransaction)
+    }
     this.#want = want
     this.#locks = host.locks.add(this)
   }

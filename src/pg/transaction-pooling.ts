@@ -65,8 +65,3 @@ export function checkPooling(session: Session, statement: string | PgQueryConfig
     if (refusal !== undefined) throw transactionPooling(refusal.what, refusal.instead)
   }
 }
-
-/** The same, for what is no statement of the user's. */
-export function refusePooling(pooling: boolean, what: string, instead: string): void {
-  if (pooling) throw transactionPooling(what, instead)
-}

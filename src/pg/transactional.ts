@@ -3,6 +3,7 @@
  * runs inside finds that transaction where it always looks for it.
  */
 import { tryCurrentScope } from '../core/ambient.ts'
+import { whenAborted } from '../core/deadline.ts'
 import { isObject } from '../core/dispose.ts'
 import { noScope } from '../core/misuse.ts'
 import { bodyOf, checkOptions, expected, oneOf } from '../core/options.ts'
@@ -119,7 +120,7 @@ async function required<R>({ scope, resources, options }: Call, body: Body<R>): 
  * @returns what stops that
  */
 function cancelOnAbort(tx: Transaction, signal: AbortSignal): () => void {
-  const onAbort = (): void => {
+  return whenAborted(signal, () => {
     try {
       const session = tx.usable()
       // Whatever it is.
@@ -128,9 +129,7 @@ function cancelOnAbort(tx: Transaction, signal: AbortSignal): () => void {
     } catch {
       // It is over, and the connection may be somebody else's.
     }
-  }
-  signal.addEventListener('abort', onAbort, { once: true })
-  return () => signal.removeEventListener('abort', onAbort)
+  })
 }
 
 async function nested<R>(call: Call, body: Body<R>): Promise<R> {
