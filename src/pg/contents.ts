@@ -37,9 +37,9 @@ export class Contents {
     }
   }
 
-  /** @param outer those that its callbacks are to run with */
-  async committed(outer: Callback[] | undefined): Promise<void> {
+  /** @param outer of the transaction around it, with whose commit its callbacks run */
+  async committed(outer: Contents | undefined): Promise<void> {
     if (outer === undefined) await callAll(this.callbacks)
-    else outer.push(...this.callbacks)
+    else outer.callbacks.push(...this.callbacks)
   }
 }

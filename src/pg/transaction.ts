@@ -42,8 +42,6 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   #ending: Promise<void> | undefined = undefined
   #contents: Contents | undefined = undefined
   #closedBy: Scope | undefined = undefined
-  /** Its callbacks, where they do not run with its commit. */
-  #later: Callback[] | undefined = undefined
   #lapse: Lapse | undefined = undefined
 
   constructor(
@@ -253,10 +251,9 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     this.#owner.ended()
   }
 
-  /** Before its commit: its callbacks are left to the caller, who runs them after that. `undefined`: there are none. */
-  postponeCallbacks(): readonly Callback[] | undefined {
-    if (this.#contents !== undefined) this.#later = []
-    return this.#later
+  /** Before its commit: the caller runs them after that. */
+  takeCallbacks(): Callback[] {
+    return this.#contents?.callbacks.splice(0) ?? []
   }
 
   ended(): void {
@@ -275,7 +272,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   async #commit(session: Session, contents: Contents): Promise<void> {
     contents.close(this, this.parent?.contents)
     await commit(this, session)
-    await contents.committed(this.#later ?? this.parent?.contents.callbacks)
+    await contents.committed(this.parent?.contents)
   }
 
   /** Asking twice for the same end is one end; for the other, a mistake. */
