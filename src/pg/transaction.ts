@@ -252,8 +252,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   }
 
   /** Before its commit: the caller runs them after that. */
-  takeCallbacks(): Callback[] {
-    return this.#contents?.callbacks.splice(0) ?? []
+  takeCallbacks(): readonly Callback[] | undefined {
+    return this.#contents?.callbacks.splice(0)
   }
 
   ended(): void {

@@ -13,7 +13,7 @@ import type { Override, Scope } from '../core/types.ts'
 import { interrupt } from './ending.ts'
 import { poolExhausted, unexpectedRollback } from './errors.ts'
 import { transactionRules } from './frame.ts'
-import { inPart, inTransaction, type Body } from './in-transaction.ts'
+import { inSavepoint, inTransaction, type Body } from './in-transaction.ts'
 import { join } from './joining.ts'
 import { LeasePool } from './pool.ts'
 import type { PgResources } from './resources.ts'
@@ -139,7 +139,7 @@ async function nested<R>(call: Call, body: Body<R>): Promise<R> {
     around instanceof Transaction
       ? await around.savepoint(options.signal)
       : await around.savepoint()
-  return await inPart(savepoint, () => inside(call, savepoint, [], body))
+  return await inSavepoint(savepoint, () => inside(call, savepoint, [], body))
 }
 
 async function requiresNew<R>(call: Call, body: Body<R>): Promise<R> {
