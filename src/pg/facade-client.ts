@@ -21,9 +21,9 @@ export type ResultCallback = (error: Error | null, result?: Result) => void
 
 /**
  * @param error close the connection
- * @param left the end of the transaction that was left open
+ * @param begun the last transaction, which may be open
  */
-type OnRelease = (error: Error | undefined, left: Promise<void> | undefined) => void
+type OnRelease = (error: Error | undefined, begun: Transaction | undefined) => void
 
 type Listener = (...args: unknown[]) => void
 
@@ -76,14 +76,10 @@ export class FacadeClient {
 
   /** It is dead from now on. `error`: close the connection. A second time does nothing. */
   release(error?: unknown): void {
-    const host = this.#host
-    if (host === undefined) return
+    if (this.#host === undefined) return
     this.removeAllListeners()
     this.#host = undefined
-    const begun = this.#begun
-    // Where a statement ended it, its owner is told.
-    const left = begun?.lapsed === true ? undefined : begun?.[Symbol.asyncDispose]()
-    this.#onRelease(error ? asError(error) : undefined, left)
+    this.#onRelease(error ? asError(error) : undefined, this.#begun)
   }
 
   /** What it works on is not its own to end. */

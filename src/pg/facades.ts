@@ -39,8 +39,9 @@ export function poolOfOne(host: Lease | Transaction): FacadePool {
     async checkOut() {
       await leaving
       host.usable()
-      return new FacadeClient(host, (_, left) => {
-        leaving = left
+      return new FacadeClient(host, (_, begun) => {
+        // Where a statement ended it, its owner is told.
+        leaving = begun?.lapsed === true ? undefined : begun?.[Symbol.asyncDispose]()
       })
     },
   })

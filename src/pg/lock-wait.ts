@@ -1,4 +1,5 @@
 /** Waiting for an advisory lock: with a bound, and without harm to the transaction in which it is asked for. */
+import { after } from '../core/deadline.ts'
 import { abortSignal, checkOptions, flag, milliseconds } from '../core/options.ts'
 import type { DriverResult } from './driver.ts'
 import { rollBackTo } from './ending.ts'
@@ -96,7 +97,7 @@ export async function takeLock(
   const stop =
     ms === undefined
       ? undefined
-      : after(ms, () => giveUp(session, statement, savepoint, lockTimedOut(key, ms)))
+      : after(ms, () => void giveUp(session, statement, savepoint, lockTimedOut(key, ms)))
   try {
     return saysYes(await statement.promise)
   } catch (error) {
@@ -105,11 +106,6 @@ export async function takeLock(
   } finally {
     stop?.()
   }
-}
-
-function after(ms: number, work: () => Promise<void>): () => void {
-  const timer = setTimeout(() => void work(), ms)
-  return () => clearTimeout(timer)
 }
 
 /** The line is held from the first moment on: nothing is sent into a transaction that has failed because of this. */
