@@ -40,17 +40,16 @@ export class Commit implements Step<undefined> {
     const transaction = this.#transaction
     const session = this.#session
     const { failure } = session
-    const { parent } = transaction
     await takenOver()
-    if (transaction.usesConnection && (parent !== undefined || !sent)) {
-      await transaction.undo(session)
+    if (sent && transaction.parent === undefined) {
+      const unknown = !(await isFinal(session, error))
+      transaction.finish(unknown ? 'unknown' : 'rolled back')
+      throw unknown ? commitUnknown(error) : error
     }
-    if (parent !== undefined) {
-      throw refusesAll(error) ? rolledBack(transaction.frame.what, failure) : error
-    }
-    const unknown = sent && !(await isFinal(session, error))
-    transaction.finish(unknown ? 'unknown' : 'rolled back')
-    throw unknown ? commitUnknown(error) : error
+    if (transaction.usesConnection) await transaction.undo(session)
+    // It ended with what is around it.
+    else transaction.finish('rolled back')
+    throw refusesAll(error) ? rolledBack(transaction.frame.what, failure) : error
   }
 
   async #rolledBack(): Promise<never> {

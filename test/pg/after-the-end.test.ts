@@ -228,3 +228,20 @@ test("a savepoint's end that fails while its lease is released leaves the next h
     await next[Symbol.asyncDispose]()
   }
 })
+
+test('a savepoint whose end did not come before that of its transaction is told as rolled back', async () => {
+  await using pool = pgPool(() => newPool())
+  for (const end of ['rollback', 'release'] as const) {
+    const lease = await pool.acquire()
+    const tx = await lease.begin()
+    const savepoint = await tx.savepoint()
+    const running = tx.query('select pg_sleep(60)')
+    const committing = savepoint.commit()
+    const ending = end === 'rollback' ? tx.rollback() : lease[Symbol.asyncDispose]()
+    await assert.rejects(committing, { code: 'ERR_DISPOSED' })
+    assert.equal(savepoint.state, 'rolled back')
+    await assert.rejects(running, { code: '57014' })
+    await ending
+    await lease[Symbol.asyncDispose]()
+  }
+})
