@@ -29,6 +29,14 @@ export function pgPool<P extends PgPoolLike<unknown>>(
 ): PgPool<P> & AsyncDisposable {
   checkPoolOptions('pgPool()', options)
   checkSource('pgPool()', pool)
+  return openPool(pool, options)
+}
+
+/** The same, where what is given is checked already. */
+export function openPool<P extends PgPoolLike<unknown>>(
+  pool: P | (() => P),
+  options?: PgPoolOptions,
+): LeasePool<P> {
   const made = typeof pool === 'function'
   const { own = made, ...rest } = options ?? {}
   return new LeasePool<P>(checkPool(made ? outside(pool) : pool), own, policyOf(rest))

@@ -8,7 +8,7 @@ import type { Resource, Scope } from '../core/types.ts'
 import { transactionFrame } from './frame.ts'
 import { wishedFor } from './joining.ts'
 import { Lease } from './lease.ts'
-import { checkSource, pgPool } from './open.ts'
+import { checkSource, openPool } from './open.ts'
 import { checkPoolOptions, poolRules } from './policy.ts'
 import { LeasePool } from './pool.ts'
 import { Transaction } from './transaction.ts'
@@ -81,14 +81,12 @@ function poolOf<P extends PgPoolLike<unknown>>(
   pool: P | (() => P),
   options: PgPoolOptions,
 ): Resource<PgPool<P>> {
-  return resource<PgPool<P>>({
+  return resource<LeasePool<P>>({
     name: 'pg.pool',
     lifetime: 'app',
-    acquire: ({ scope }) => lent(pgPool(pool, options), scope),
-    release: (open) => (open instanceof LeasePool ? open.release() : dispose(open)),
-    destroy: (open, why) => {
-      if (open instanceof LeasePool) open.destroy(why)
-    },
+    acquire: ({ scope }) => lent(openPool(pool, options), scope),
+    release: (open) => open.release(),
+    destroy: (open, why) => open.destroy(why),
   })
 }
 

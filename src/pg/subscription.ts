@@ -66,7 +66,6 @@ export class Subscription implements PgSubscription, AsyncDisposable {
       // Where it was ended meanwhile, that is what closed its connection.
       if (!this.#stop.signal.aborted) {
         await this.end()
-        signal?.throwIfAborted()
         throw error
       }
     }
