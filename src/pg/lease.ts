@@ -227,7 +227,6 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
 
   ended(): void {
     this.#transaction = undefined
-    this.#locks?.forEach((lock) => lock.transactionEnded())
   }
 
   suspend(scope: Scope | undefined): void {

@@ -18,7 +18,7 @@ export interface LockHost {
   free(): Session
   /** All of them. */
   readonly locks: Set<Lock>
-  readonly transaction: object | undefined
+  readonly transaction: { readonly ending: boolean } | undefined
 }
 
 const functions = ['pg_advisory_lock', 'pg_try_advisory_lock'] as const
@@ -28,7 +28,7 @@ const ofTransaction = 'Begin a transaction, and use its advisoryLock().'
 export async function advisoryLock(host: LockHost, parameters: LockArguments): Promise<Lock> {
   const want = lockWanted(parameters, 'advisoryLock()')
   const lock = new Lock(host, want)
-  if (!(await lock.take(host.transaction !== undefined))) throw lockTimedOut(want.key, 0)
+  if (!(await lock.take(isInTransaction(host)))) throw lockTimedOut(want.key, 0)
   return lock
 }
 
@@ -37,7 +37,12 @@ export async function tryAdvisoryLock(
   parameters: LockArguments,
 ): Promise<Lock | undefined> {
   const lock = new Lock(host, lockWanted(parameters, 'tryAdvisoryLock()'))
-  return (await lock.take(host.transaction !== undefined)) ? lock : undefined
+  return (await lock.take(isInTransaction(host))) ? lock : undefined
+}
+
+/** What is asked for now: where its end is on the way, what is asked for comes after that. */
+function isInTransaction({ transaction }: LockHost): boolean {
+  return transaction?.ending === false
 }
 
 /**
@@ -88,7 +93,7 @@ export class Lock implements PgLock, AsyncDisposable {
       if (this.#cut) throw disposedError('The PostgreSQL connection')
       if (taken) this.#state = 'held'
     } finally {
-      if (this.#state === 'unknown') this.#giveBackIfHeld()
+      if (this.#state === 'unknown') void this.#giveBackIfHeld()
       else if (!taken) this.#end()
     }
     return taken
@@ -120,12 +125,6 @@ export class Lock implements PgLock, AsyncDisposable {
     await tell(session, session.status === 'E' ? `ROLLBACK; ${sql}` : sql)
   }
 
-  /** The one that had failed is over. */
-  transactionEnded(): void {
-    if (this.#state === 'deferred') this.#giveBack().catch(ignore)
-    if (this.#state === 'unknown') this.#giveBackIfHeld()
-  }
-
   async #release(): Promise<void> {
     if (this.#state === 'held') await this.#giveBack()
   }
@@ -134,10 +133,7 @@ export class Lock implements PgLock, AsyncDisposable {
     const session = this.#session
     if (this.#cut || this.#state === 'over') return
     if (session.lost) return this.#end()
-    if (session.failed) {
-      this.#state = 'deferred'
-      return
-    }
+    if (session.failed) return this.#defer()
     const alone = session.ready && !session.line.held
     const statement = control(session, this.#want.sql(release))
     if (alone) void withinGrace(session, statement.promise.catch(ignore))
@@ -151,14 +147,27 @@ export class Lock implements PgLock, AsyncDisposable {
     if (!saysYes(result)) throw lockNotHeld(this.#want.key)
   }
 
+  #defer(): void {
+    this.#state = 'deferred'
+    this.#session
+      .whenRecovered()
+      .then(() => this.#giveBack())
+      .catch(ignore)
+  }
+
   /** Where another handle holds the same lock, it is one of two now, until the end of the lease. */
-  #giveBackIfHeld(): void {
+  async #giveBackIfHeld(): Promise<void> {
     const session = this.#session
-    if (this.#cut) return
-    session.changes.dirty = true
-    if (session.failed || this.#isShared()) return
+    await session.whenRecovered()
+    if (this.#cut || session.lost || this.#isShared()) return
     const statement = control(session, this.#want.giveBackIfHeld)
-    statement.promise.then(() => this.#end(), ignore)
+    try {
+      await statement.promise
+      this.#end()
+    } catch (error) {
+      // Refused with what else waited, or because a transaction has failed.
+      if (!statement.sent || refusesAll(error)) await this.#giveBackIfHeld()
+    }
   }
 
   /** One lock can be asked for by several keys: as a number, a bigint or a text. */
@@ -171,7 +180,7 @@ export class Lock implements PgLock, AsyncDisposable {
 
   async #notGivenBack({ sent }: Statement, error: unknown): Promise<void> {
     if (this.#cut || this.#session.lost) return
-    if (refusesAll(error)) this.#state = 'deferred'
+    if (refusesAll(error)) this.#defer()
     else if (sent) throw error
     // Refused by cancel(), which is not meant for it.
     else await this.#giveBack()

@@ -132,7 +132,6 @@ export class Session {
     this.#release = release
     this.policy = policy
     this.changes.clear()
-    this.begun()
     this.changed = roughNow()
     this.lookAgain()
   }
@@ -169,6 +168,11 @@ export class Session {
     return this.ready ? Promise.resolve() : this.#quiet.wait()
   }
 
+  /** Resolves when the transaction that has failed is over, whoever ended it, or the connection is lost. */
+  async whenRecovered(): Promise<void> {
+    while (this.failed && !this.lost) await this.#quiet.wait()
+  }
+
   /**
    * Hold the line until `work` is done; those who ask for this take turns. Nothing is done where the connection has
    * another holder by then.
@@ -200,8 +204,7 @@ export class Session {
    * @returns what takes it back
    */
   onLoss(listener: () => void): () => void {
-    const listeners = (this.#lossListeners ??= new Set())
-    listeners.add(listener)
+    const listeners = (this.#lossListeners ??= new Set()).add(listener)
     return () => void listeners.delete(listener)
   }
 

@@ -1,5 +1,6 @@
 /** Advisory locks are given back in every state, and are never by accident the next holder's. */
 import assert from 'node:assert/strict'
+import type { EventEmitter } from 'node:events'
 import { test } from 'node:test'
 import { pgPool, type PgLease } from 'unwind/pg'
 
@@ -133,6 +134,43 @@ test('a lock that is disposed in a failed transaction is given back when that ha
     await tx.rollback()
     await lease.query('select 1')
     assert.equal(await isFree(pool, key), true)
+  }
+})
+
+test('a lock that is disposed in a failed transaction of nobody is given back when that has ended, too', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  const key = newKey()
+  const lock = await lease.advisoryLock(key)
+  await lease.query('begin')
+  await assert.rejects(lease.query('select 1/0'))
+  await lock[Symbol.asyncDispose]()
+  await lease.query('rollback')
+  await lease.query('select 1')
+  await lease.query('select 1')
+  assert.equal(await isFree(pool, key), true)
+
+  const other = await lease.advisoryLock(key)
+  const cursor = lease.cursor('select 1 / (2 - n) from generate_series(1, 3) as n', [], {
+    batch: 1,
+  })
+  await cursor.read(1)
+  const { connection } = lease.unsafeClient() as { connection: EventEmitter }
+  connection.once('errorMessage', () => void other[Symbol.asyncDispose]())
+  await assert.rejects(cursor.read(1), { code: '22012' })
+  await lease.query('select 1')
+  await lease.query('select 1')
+  assert.equal(await isFree(pool, key), true)
+})
+
+test('a lock that is asked for while a transaction ends is taken after that', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  for (const end of ['commit', 'rollback'] as const) {
+    const tx = await lease.begin()
+    const ending = tx[end]()
+    await using _lock = await lease.advisoryLock(newKey(), { timeout: 60_000 })
+    await ending
   }
 })
 
