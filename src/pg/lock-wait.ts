@@ -120,10 +120,10 @@ async function giveUp(
       session.line.remove(statement)
     } else if (session.line.running === statement) {
       statement.aborted = true
+      // Where the transaction had failed before, no savepoint was made.
+      const undo = session.status === 'E' ? undefined : savepoint
       await session.interrupt()
-      if (savepoint !== undefined && statement.result === undefined) {
-        await rollBackTo(session, savepoint)
-      }
+      if (undo !== undefined && statement.result === undefined) await rollBackTo(session, undo)
     }
     // It came at the last moment.
     if (statement.result !== undefined) statement.resolve(statement.result)

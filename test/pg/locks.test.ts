@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { pgPool } from 'unwind/pg'
 
-import { backendOf, newPool, Observer } from './support/database.ts'
+import { backendOf, newPool, Observer, until } from './support/database.ts'
 import { isFree, locksOf, newKey, newPools, notAvailable } from './support/locks.ts'
+import { Wire } from './support/proxy.ts'
 
 const disposed = { code: 'ERR_DISPOSED' }
 
@@ -101,6 +102,25 @@ test('after the timeout the wait ends, and the connection and its transaction go
     await tx.advisoryLock(newKey(), { timeout: 60_000 })
     await tx.commit()
   }
+  assert.equal(await backendOf(lease), pid)
+})
+
+test('in a transaction that has failed before, the timeout of a lock costs nobody the connection', async () => {
+  await using wire = await Wire.start()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 60_000 })
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  await using tx = await lease.begin()
+  await assert.rejects(tx.query('select 1/0'), { code: '22012' })
+  wire.onCancel = 'keep'
+  wire.holds = () => true
+  const attempt = assert.rejects(tx.advisoryLock(newKey(), { timeout: 1 }), notAvailable)
+  await until(() => wire.keptCancels > 0, 'the cancel is on its way')
+  wire.letGo()
+  wire.letCancelsGo()
+  await attempt
+  assert.equal(tx.state, 'failed')
+  await tx.rollback()
   assert.equal(await backendOf(lease), pid)
 })
 
