@@ -35,18 +35,16 @@ export class Begin implements Step<Transaction> {
     // It may have begun all the same.
     const isUnknown = transaction.usesConnection && sent && !isServerError(error)
     // Before the first wait: nothing is sent from now on as a part of what has not begun.
-    if (!isUnknown) this.#abandon()
+    if (!isUnknown) {
+      transaction.contents.cut(undefined)
+      transaction.finish('rolled back')
+    }
     await takenOver()
     if (isUnknown) {
       await undo(transaction.frame, this.#session)
       transaction.finish('rolled back')
     }
     throw error
-  }
-
-  #abandon(): void {
-    this.#transaction.contents.cut(undefined)
-    this.#transaction.finish('rolled back')
   }
 
   /** Its connection was released meanwhile. */

@@ -28,7 +28,10 @@ export class Lessor {
   readonly #sessions: Sessions
   readonly #leases = new Chain<Lease>()
   readonly #waiters = new Chain<Waiter>()
-  readonly #onGiveUp = (waiter: Waiter): void => this.#waiters.remove(waiter)
+  readonly #fail = (waiter: Waiter, error: unknown): void => {
+    this.#waiters.remove(waiter)
+    waiter.reject(error)
+  }
   #onLastReturn: (() => void) | undefined = undefined
 
   constructor(pool: DriverPool, policy: Policy, sessions: Sessions) {
@@ -53,7 +56,7 @@ export class Lessor {
 
   acquire(signal: AbortSignal | undefined, ticket: Ticket | undefined): Promise<Lease> {
     return new Promise((resolve, reject) => {
-      const waiter = new Waiter(resolve, reject, signal, this.#onGiveUp, ticket)
+      const waiter = new Waiter(resolve, reject, signal, this.#fail, ticket)
       this.#waiters.add(waiter)
       this.#connect(waiter)
     })
@@ -147,10 +150,5 @@ export class Lessor {
     else if (session.atRest) this.#lend(session, waiter)
     else if (waiter.lookAgain()) this.#connect(waiter)
     else this.#fail(waiter, neverAtRest())
-  }
-
-  #fail(waiter: Waiter, error: unknown): void {
-    this.#waiters.remove(waiter)
-    if (!waiter.settled) waiter.reject(error)
   }
 }

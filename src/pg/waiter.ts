@@ -24,12 +24,12 @@ export class Waiter implements Link<Waiter> {
   #signal: AbortSignal | undefined
   #onAbort: (() => void) | undefined = undefined
 
-  /** @param onGiveUp called when the signal aborts */
+  /** @param onGiveUp called with its reason when the signal aborts */
   constructor(
     resolve: (lease: Lease) => void,
     reject: (error: unknown) => void,
     signal: AbortSignal | undefined,
-    onGiveUp: (waiter: Waiter) => void,
+    onGiveUp: (waiter: Waiter, reason: unknown) => void,
     ticket: Ticket | undefined,
   ) {
     this.ticket = ticket
@@ -38,10 +38,7 @@ export class Waiter implements Link<Waiter> {
     this.#reject = reject
     this.#signal = signal
     if (signal === undefined) return
-    this.#onAbort = () => {
-      this.reject(signal.reason)
-      onGiveUp(this)
-    }
+    this.#onAbort = () => onGiveUp(this, signal.reason)
     signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
@@ -61,6 +58,7 @@ export class Waiter implements Link<Waiter> {
     this.#forget()
   }
 
+  /** Where it has settled, nothing happens. */
   reject(error: unknown): void {
     this.ticket?.failed(tookTooLong(error))
     this.#reject?.(error)
