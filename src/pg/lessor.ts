@@ -9,6 +9,7 @@ import { within } from '../core/waiting.ts'
 import { Chain } from './chain.ts'
 import {
   connect,
+  outside,
   releaseOutside,
   type DriverClient,
   type DriverPool,
@@ -127,7 +128,8 @@ export class Lessor {
       this.#fail(waiter, refusal)
       return
     }
-    const session = known ?? this.#sessions.meet(client, this.#policy)
+    // What waits for its end stays for as long as it lives.
+    const session = known ?? outside(() => this.#sessions.meet(client, this.#policy))
     session.checkOut(release, this.#policy)
     if (waiter.ticket !== undefined) waiter.ticket.opened = known === undefined
     if (session.atRest) this.#lend(session, waiter)

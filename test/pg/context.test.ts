@@ -54,6 +54,15 @@ for (const [does, request] of Object.entries(requests)) {
   })
 }
 
+test('a request that is the first to lease a connection, which others opened, is not kept alive by it', async () => {
+  const raw = newPool()
+  await raw.query('select 1')
+  await using pool = pgPool(raw, { own: true })
+  const store = await serve(pool, () => pool.query('select 1'))
+  await untilCollected(store)
+  assert.equal(pool.stats().total, 1, 'the connection is still open')
+})
+
 test("the driver's own pool keeps the request that opened a connection: the test can fail", async () => {
   const raw = newPool()
   const store = await storage.run({ request: 'the one' }, async () => {
