@@ -6,7 +6,6 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { copies } from '../core/context.ts'
 import { named, UnwindError } from '../core/errors.ts'
 import type { Note } from '../core/notes.ts'
-import { within } from '../core/waiting.ts'
 import { leftovers, tell, type Leftover } from './leftovers.ts'
 
 /** Milliseconds. */
@@ -71,7 +70,12 @@ export async function giveBack(left: readonly Leftover[]): Promise<void> {
   const releases = left.map(async (leftover) => {
     await leftover.release()
   })
-  await within(patience, Promise.allSettled(releases))
+  const timeout = new AbortController()
+  const { signal } = timeout
+  // Not `within`: its timer is the global one, which the test may have left replaced.
+  const late = pause(patience, undefined, { signal }).catch(() => {})
+  await Promise.race([Promise.allSettled(releases), late])
+  timeout.abort()
 }
 
 function indented({ site }: Note): string {

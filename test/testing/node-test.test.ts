@@ -81,6 +81,12 @@ test('a setup file of one’s own can ask for the same', async () => {
   assert.deepEqual([...failed.keys()].slice(0, 1), ['leaky'])
 })
 
+test('a test that leaves timers replaced, and a release that never ends, does not stop the next one', async () => {
+  const { failed, passed } = await runTests('stopped-timers', '--import', 'unwind/testing')
+  assert.match(failed.get('leaky') ?? '', /"redis", acquired/)
+  assert.deepEqual(passed, ['clean'])
+})
+
 test('a test file that imports unwind/testing is not watched by that', async () => {
   const { code, failed } = await runTests('one')
   assert.deepEqual([...failed.keys()], [])
