@@ -109,8 +109,11 @@ export function isError(value: unknown): value is Error {
   )
 }
 
+/** Of another realm by its name, of this one also where a class of its own has another. */
 export function isAggregate(error: Error): error is AggregateError {
-  return read(error, 'name') === 'AggregateError' && Array.isArray(read(error, 'errors'))
+  const named = read(error, 'name') === 'AggregateError'
+  const derived = attempt(() => error instanceof AggregateError) === true
+  return (named || derived) && Array.isArray(read(error, 'errors'))
 }
 
 function read(value: object, key: string): unknown {

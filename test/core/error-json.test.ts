@@ -49,6 +49,18 @@ test('errors that share their causes and parts are told once each, however many 
   }
 })
 
+test('an AggregateError with a name of its own tells its parts', () => {
+  class PollError extends AggregateError {
+    override name = 'PollError'
+  }
+  const cause = new PollError([new Error('one')], 'all')
+  assert.deepEqual(json(new UnwindError('ERR_X', 'text', { cause }))['cause'], {
+    name: 'PollError',
+    message: 'all',
+    errors: [{ name: 'Error', message: 'one' }],
+  })
+})
+
 test('an object that a release threw and that is no error is told with the name of the resource', async (t) => {
   const { app } = setUp(t)
   const file = resource({
