@@ -47,8 +47,12 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 /** One of the engine, of whatever realm, or of what a program put in its place, as zone.js does. */
 export function isPromise(value: unknown): value is Promise<unknown> {
-  return types.isPromise(value) || value instanceof Promise
+  if (types.isPromise(value)) return true
+  // What has no `then` may refuse to tell its prototype; and of the engine's class, all else only looks like one.
+  return isThenable(value) && value instanceof Promise && !types.isPromise(new Promise(ignore))
 }
+
+function ignore(): void {}
 
 /**
  * An error while an earlier one was on its way. Node.js shows neither of the two, in the console, in a crash or in JSON,

@@ -162,3 +162,19 @@ for (const [what, make] of given) {
     )
   })
 }
+
+test('a value that does not tell its prototype is a value like any other', async (t) => {
+  const { app } = setUp(t)
+  const value: object = new Proxy({}, { getPrototypeOf: refuse })
+  const hiding = resource({ acquire: () => value, release() {} })
+  assert.equal(await app.run((scope) => scope.get(hiding).then((given) => given === value)), true)
+})
+
+test('what only looks like a promise is refused as a thenable, with what to do', async (t) => {
+  const { app } = setUp(t)
+  const lookalike = resource({ acquire: () => Object.create(Promise.prototype) as object })
+  await assert.rejects(
+    app.run((scope) => scope.get(lookalike)),
+    /^TypeError: .* has a then\(\) method .*Wrap it in an object/,
+  )
+})
