@@ -140,6 +140,7 @@ function finishExtras(extras: Extras): void {
   extras.neededBy = undefined
   extras.tasks = undefined
   extras.parked = false
+  extras.whenClosing = undefined
   extras.whenChildCloses = undefined
 }
 
