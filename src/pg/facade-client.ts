@@ -27,12 +27,19 @@ type OnRelease = (error: Error | undefined, begun: Transaction | undefined) => v
 
 type Listener = (...args: unknown[]) => void
 
+interface Listening {
+  readonly event: string
+  readonly listener: Listener
+  /** Take it back, also from a connection that is not the client's any more. */
+  readonly stop: () => void
+}
+
 export class FacadeClient {
   /** The transaction in which it works, or its lease; `undefined` once released. */
   #host: Lease | Transaction | undefined
   #begun: Transaction | undefined = undefined
   readonly #onRelease: OnRelease
-  #listeners: { event: string; listener: Listener; bound: Listener }[] = []
+  #listeners: Listening[] = []
 
   /** @param onRelease what a release does to the lease, where it is this client's own */
   constructor(host: Lease | Transaction, onRelease: OnRelease) {
@@ -108,9 +115,7 @@ export class FacadeClient {
     const at = this.#listeners.findLastIndex(
       (one) => one.event === event && one.listener === listener,
     )
-    for (const { bound } of at === -1 ? [] : this.#listeners.splice(at, 1)) {
-      this.#emitter()?.removeListener(event, bound)
-    }
+    for (const { stop } of at === -1 ? [] : this.#listeners.splice(at, 1)) stop()
     return this
   }
 
@@ -173,14 +178,12 @@ export class FacadeClient {
   #listen(method: 'on' | 'once', event: string, listener: Listener): this {
     // An event runs in the context of whoever opened the connection.
     const bound = AsyncResource.bind(listener)
-    this.#emitter()?.[method](event, bound)
-    this.#listeners.push({ event, listener, bound })
-    return this
-  }
-
-  #emitter(): EventEmitter | undefined {
     // A client of the driver is one.
-    return this.#host?.usable().client as unknown as EventEmitter | undefined
+    const emitter = this.#host?.usable().client as unknown as EventEmitter | undefined
+    emitter?.[method](event, bound)
+    const stop = (): void => void emitter?.removeListener(event, bound)
+    this.#listeners.push({ event, listener, stop })
+    return this
   }
 }
 

@@ -129,6 +129,24 @@ test('a pool of one connection dies with that', async () => {
   assert.throws(() => lease.asPool(), disposed)
 })
 
+test('a client takes its listeners back also where its connection was taken away before', async () => {
+  await using pool = pgPool(() => newPool())
+  const heard: unknown[] = []
+  await using lease = await pool.acquire()
+  const driver = lease.unsafeClient() as EventEmitter
+  for (const takeBack of ['release', 'removeAllListeners', 'removeListener'] as const) {
+    await using tx = await lease.begin()
+    const client = await tx.asPool<pg.Pool>().connect()
+    const hear = (notice: unknown): void => void heard.push(notice)
+    client.on('notice', hear)
+    await tx.commit()
+    if (takeBack === 'release') client.release()
+    else client[takeBack]('notice', hear)
+    assert.equal(driver.listenerCount('notice'), 0, takeBack)
+    if (takeBack !== 'release') assert.throws(() => client.on('notice', hear), disposed)
+  }
+})
+
 test('the facade of a pool has the manners of the driver’s: promises, callbacks, configs, dead clients', async () => {
   const raw = newPool({ max: 2 })
   await using pool = pgPool(() => raw)
