@@ -31,7 +31,7 @@ export function poolOfLeases(driver: DriverPool, pool: Leases): FacadePool {
 /** A pool of one connection. What it does on release and at the end is nothing: both are somebody else's. */
 export function poolOfOne(host: Lease | Transaction): FacadePool {
   const { client, pool } = host.usable()
-  /** A transaction that was left open by a client of this is rolled back before the next one works. */
+  /** What clients of this have left open is rolled back before the next one works. */
   let leaving: Promise<void> | undefined
   const facade = new FacadePool({
     driver: { Client: client.constructor, options: optionsOf(client) },
@@ -41,7 +41,8 @@ export function poolOfOne(host: Lease | Transaction): FacadePool {
       host.usable()
       return new FacadeClient(host, (_, begun) => {
         // Where a statement ended it, its owner is told.
-        leaving = begun?.lapsed === true ? undefined : begun?.[Symbol.asyncDispose]()
+        if (begun === undefined || begun.lapsed) return
+        leaving = Promise.all([leaving, begun[Symbol.asyncDispose]()]).then(ignore)
       })
     },
   })
@@ -55,3 +56,5 @@ function optionsOf(client: DriverClient): object {
   // As the driver hides it: it is not to be seen in a log.
   return Object.defineProperty(options, 'password', { value: password, enumerable: false })
 }
+
+function ignore(): void {}

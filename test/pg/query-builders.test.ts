@@ -272,3 +272,17 @@ test('the modes that a builder begins with are those of its transaction', async 
   assert.deepEqual(result.rows, [{ transaction_read_only: 'on' }])
   assert.equal(pool.stats().leased, 0)
 })
+
+test('over asPool() a transaction that was left open is over before the next one, whoever leaves after it', async () => {
+  await using pool = pgPool(() => newPool())
+  await using lease = await pool.acquire()
+  const ofLease = lease.asPool<pg.Pool>()
+  const [leaves, other] = await Promise.all([ofLease.connect(), ofLease.connect()])
+  await leaves.query('begin')
+  leaves.release()
+  other.release()
+  const next = await ofLease.connect()
+  await next.query('begin')
+  await next.query('commit')
+  next.release()
+})
