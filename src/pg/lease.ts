@@ -11,6 +11,7 @@ import { begin } from './begin.ts'
 import type { Link } from './chain.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
+import { doing } from './doing.ts'
 import { interrupt, quieten, restore } from './ending.ts'
 import { cursorOpen, transactionOpen } from './errors.ts'
 import { poolOfOne } from './facades.ts'
@@ -57,7 +58,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
   readonly #lessor: Lessor
 
   static {
-    tellsActivity(this, (lease) => lease.#session?.doing())
+    tellsActivity(this, (lease) => lease.#session && doing(lease.#session))
   }
 
   constructor(session: Session, lessor: Lessor, ticket: Ticket | undefined) {

@@ -2,7 +2,6 @@
  * One physical connection: what it is doing, whether its transaction status can be believed, and its way back to the
  * pool. Nothing is sent while a cancel may still be on its way.
  */
-import type { Doing } from '../core/activity.ts'
 import { roughNow } from '../core/deadline.ts'
 import { cancelUntilQuiet, requestCancel } from './cancel.ts'
 import { Changes } from './changes.ts'
@@ -56,6 +55,7 @@ export class Session {
   loss: Error | undefined = undefined
   readonly #readStatus: () => TransactionStatus | null
   readonly #quiet = new Gate()
+  readonly #recovered = new Gate()
   readonly #turns = new Turns()
   /** Counts those who held it: what was begun for one must not touch the next. */
   #holder = 0
@@ -99,16 +99,6 @@ export class Session {
   /** A statement can be sent, or refused because the connection is lost. */
   get ready(): boolean {
     return this.activity === 'quiet' || this.activity === 'lost'
-  }
-
-  /** For whoever looks at what its lease is doing. */
-  doing(): Doing {
-    const { activity, status } = this
-    const idle = { I: 'idle', T: 'idle in transaction', E: 'failed transaction' } as const
-    // Between an error and the status that follows it, the statement is not over.
-    const busy = activity === 'lost' ? 'lost' : 'running'
-    const state = activity === 'quiet' ? idle[status ?? 'I'] : busy
-    return { state, since: this.changed }
   }
 
   /** The server waits, outside of every transaction. */
@@ -170,7 +160,7 @@ export class Session {
 
   /** Resolves when the transaction that has failed is over, whoever ended it, or the connection is lost. */
   async whenRecovered(): Promise<void> {
-    while (this.failed && !this.lost) await this.#quiet.wait()
+    while (this.failed && !this.lost) await this.#recovered.wait()
   }
 
   /**
@@ -217,6 +207,7 @@ export class Session {
   /** It ended, by its handle or not. */
   over(transaction: Held): void {
     if (this.transaction === transaction) this.transaction = undefined
+    this.#recovered.open()
   }
 
   noteResult(result: DriverResult, statement: Statement): void {
@@ -295,6 +286,7 @@ export class Session {
     // A statement that failed, or one that was given to the driver directly, may have ended it before.
     if (this.transaction?.ending === false && this.status === 'I') this.transaction.lapse('unknown')
     this.#quiet.open()
+    this.#recovered.open()
     this.line.proceed()
   }
 }

@@ -137,6 +137,35 @@ test('a lock that is disposed in a failed transaction is given back when that ha
   }
 })
 
+test('a lock that is disposed in a failed transaction is given back after that, however busy its lease is', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  const key = newKey()
+  const tx = await lease.begin()
+  const lock = await lease.advisoryLock(key)
+  await assert.rejects(tx.query('select 1/0'))
+  await lock[Symbol.asyncDispose]()
+  const ended = assert.rejects(tx.commit(), { code: 'ERR_PG_ROLLED_BACK' })
+  const stop = new AbortController()
+  let waiting = lease.query('select 1')
+  const busy = async (): Promise<void> => {
+    // One always waits in the line behind the one that runs.
+    while (!stop.signal.aborted) {
+      const running = waiting
+      waiting = lease.query('select 1')
+      await running
+    }
+  }
+  const working = busy()
+  await ended
+  let free = false
+  for (let n = 0; n < 20 && !free; n += 1) free = await isFree(pool, key)
+  stop.abort()
+  await working
+  await waiting
+  assert.equal(free, true)
+})
+
 test('a lock that is disposed in a failed transaction of nobody is given back when that has ended, too', async () => {
   await using pool = newPools()
   await using lease = await pool.acquire()
