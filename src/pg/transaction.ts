@@ -79,13 +79,14 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     second?: readonly unknown[] | PgQueryOptions,
     third?: PgQueryOptions,
   ): Promise<PgQueryResult<Row>> {
-    if (this.#session === undefined || this.#phase !== 'open') return Promise.reject(this.dead())
-    return query(this.#session, first, second, third, this.signal)
+    const session = this.#open
+    if (session === undefined) return Promise.reject(this.dead())
+    return query(session, first, second, third, this.signal)
   }
 
   commit(): Promise<void> {
-    const session = this.#session
-    if (this.#phase !== 'open' || session === undefined) return this.#commitAgain()
+    const session = this.#open
+    if (session === undefined) return this.#commitAgain()
     if (this.#contents?.savepoint !== undefined) {
       return Promise.reject(
         transactionOpen(`${this.frame.what} cannot commit`, 'a savepoint of it'),
@@ -103,8 +104,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   }
 
   rollback(): Promise<void> {
-    const session = this.#session
-    if (this.#phase !== 'open' || session === undefined) return this.#rollBackAgain()
+    const session = this.#open
+    if (session === undefined) return this.#rollBackAgain()
     this.#phase = 'rolling back'
     return (this.#ending = this.undo(session))
   }
@@ -167,8 +168,14 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
 
   /** For what works in the transaction. Throws `ERR_DISPOSED` after its end. */
   usable(): Session {
-    if (this.#session === undefined || this.#phase !== 'open') throw this.dead()
-    return this.#session
+    const session = this.#open
+    if (session === undefined) throw this.dead()
+    return session
+  }
+
+  /** What it works on, from its beginning to that of its end. */
+  get #open(): Session | undefined {
+    return this.#phase === 'open' ? this.#session : undefined
   }
 
   /** Into the innermost savepoint: a rollback to that is the end of the cursor. */
