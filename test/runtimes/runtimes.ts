@@ -66,6 +66,7 @@ export const runtimes: readonly Runtime[] = [
     failures: {
       apps: { count: 1, because: children },
       'before-exit': { count: 1, because: children },
+      caching: { count: 1, because: children },
       channels: { count: 1, because: children },
       'error-json': { count: 1, because: inspect },
       format: { count: 2, because: `${children}; ${inspect}` },
