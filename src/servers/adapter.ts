@@ -63,6 +63,8 @@ export interface Adapter {
   readonly scope: Pick<ScopeOptions, 'kind' | 'timeout'> & { readonly abandonAfter: number }
   /** For handlers whose result is seen, be it by this adapter or by another inside of it. */
   readonly closeAt: 'answer' | 'ended'
+  /** For those whose result nobody sees: their end is that of the request, where no other adapter is around. */
+  readonly early: boolean
   /** From this status on, an answer whose making was not seen does not complete its scope. */
   readonly doubtedFrom: number
   readonly serverTiming: boolean
@@ -78,6 +80,8 @@ export interface Adapter {
 /** What adapters differ in. */
 interface Kind {
   readonly where: string
+  /** It sees no result, only that its handler has ended. */
+  readonly blind?: boolean
   /** Default 500. */
   readonly doubtedFrom?: number
   /** How it is given its app. Default: as the first argument. */
@@ -97,7 +101,7 @@ const rules: Readonly<Record<string, Rule>> = {
  * @throws {TypeError} for an app that is none, and for unknown or wrong options
  */
 export function adapterOf(
-  { where, doubtedFrom = 500, appIs }: Kind,
+  { where, blind = false, doubtedFrom = 500, appIs }: Kind,
   app: App,
   options: (AdapterOptions & { onError?: OnRequestError }) | undefined,
   more?: Readonly<Record<string, Rule>>,
@@ -118,6 +122,7 @@ export function adapterOf(
     name: options?.name === undefined ? methodAndPath : nameBy(options),
     open: servingOpener(app, scope),
     closeAt: options?.closeAt ?? 'answer',
+    early: blind && options?.closeAt === 'answer',
     doubtedFrom,
     serverTiming: options?.serverTiming ?? false,
     onError: options?.onError,

@@ -114,8 +114,10 @@ async function withoutBody(served: Served, response: Response, source: Source): 
 
 /** The scope closes, then the response is sent. */
 function held(served: Served, response: Response): Fetched {
-  if (isAlreadySent(served, response)) served.completes = false
-  else if (served.adapter.closeAt === 'answer') return closed(served, response)
+  if (isAlreadySent(served, response)) {
+    served.completes = false
+    served.status = undefined
+  } else if (served.adapter.closeAt === 'answer') return closed(served, response)
   return released(served, response)
 }
 

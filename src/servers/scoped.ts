@@ -36,15 +36,13 @@ export function scoped(
   listener: (request: any, response: any) => unknown,
   options?: AdapterOptions,
 ): Listener {
-  const adapter = adapterOf({ where: 'scoped()' }, app, options)
+  const adapter = adapterOf({ where: 'scoped()', blind: true }, app, options)
   checkFunction('the listener given to scoped()', listener)
-  const early = options?.closeAt === 'answer'
   return ofAllServers(function listen(this: Server, request, response) {
     serve(adapter, request, response, call, this)
   })
-  function call(served: Served, receiver: Server): unknown {
-    served.early = early
+  function call({ request, response }: Served, receiver: Server): unknown {
     // Not listener.call(): an Express app has methods of such names.
-    return Reflect.apply(listener, receiver, [served.request, served.response])
+    return Reflect.apply(listener, receiver, [request, response])
   }
 }

@@ -27,6 +27,8 @@ export function serve<A>(
   if (around !== undefined) {
     handOver(around, adapter)
     around.start(body, a)
+    // The call around it, which is about to return, says nothing of its end.
+    around.taken = true
     return
   }
   let served: Served
@@ -54,6 +56,7 @@ export function handOver(around: Served, adapter: Adapter): void {
   around.adapter = adapter
   around.early = false
   around.taken = false
+  around.seen = false
   around.delegated = false
 }
 

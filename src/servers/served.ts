@@ -37,7 +37,7 @@ export class Served {
   readonly response: ServerResponse
   adapter: Adapter
   /** The end of the handler is that of the request, whatever of the answer is still to come. */
-  early = false
+  early: boolean
   /** Others will close before they write, or say that they do not by `release`. */
   held = false
   /** Whether closing completes the scope, where nothing failed. */
@@ -67,6 +67,7 @@ export class Served {
 
   constructor(adapter: Adapter, scope: Scope, request: IncomingMessage, response: ServerResponse) {
     this.adapter = adapter
+    this.early = adapter.early
     this.scope = scope
     this.request = request
     this.response = response
@@ -77,10 +78,8 @@ export class Served {
   start<A>(body: (served: Served, a: A) => unknown, a: A): void {
     try {
       const result = enter<Served, A, unknown>(this.scope, body, this, a)
-      if (isThenable(result)) {
-        this.taken = true
-        void this.#follow(result)
-      } else if (!this.taken) this.settle('unseen')
+      if (isThenable(result)) void this.#follow(result)
+      else if (!this.taken) this.settle('unseen')
     } catch (error) {
       this.fail(error)
     }

@@ -27,6 +27,8 @@ type Outer = (app: App, listener: RequestListener) => Server | Promise<Server>
 
 const outers: Readonly<Record<string, Outer>> = {
   scoped: (app, listener) => createServer(scoped(app, listener)),
+  'scoped, at once, with an async listener': (app, listener) =>
+    createServer(scoped(app, async (request, response) => listener(request, response))),
   'scoped, later': (app, listener) =>
     createServer(
       scoped(app, async (request, response) => {
@@ -88,6 +90,15 @@ const inners: Readonly<Record<string, Inner>> = {
       response.end('done')
       await turn()
     }),
+  'scoped, with an async listener, and told to close at the answer': (app, work) =>
+    scoped(
+      app,
+      async (_request, response) => {
+        await work()
+        response.end('done')
+      },
+      { closeAt: 'answer' },
+    ),
   'scoped, with a listener that pipes': (app, work) =>
     scoped(app, (_request, response) => {
       work().then(
@@ -106,6 +117,13 @@ const inners: Readonly<Record<string, Inner>> = {
     const server = Fastify()
     await server.register(fastifyScope, { app })
     server.get('/', () => work().then(() => 'done'))
+    await server.ready()
+    return (request, response) => server.routing(request, response)
+  },
+  'fastifyScope, after its route': async (app, work) => {
+    const server = Fastify()
+    server.get('/', () => work().then(() => 'done'))
+    await server.register(fastifyScope, { app })
     await server.ready()
     return (request, response) => server.routing(request, response)
   },
@@ -139,6 +157,7 @@ const closesBefore = new Set([
   'handle, with a string',
   'expressHandler',
   'fastifyScope',
+  'fastifyScope, after its route',
   'koaListener',
 ])
 
@@ -174,12 +193,30 @@ for (const [name, inner] of Object.entries(inners)) {
   })
 }
 
+/** Calls its work in a hook, and has nothing at the path that is asked for. */
+const routeless: Inner = async (app, work) => {
+  const server = Fastify()
+  await server.register(fastifyScope, { app })
+  server.addHook('onRequest', () => work())
+  await server.ready()
+  return (request, response) => server.routing(request, response)
+}
+
 for (const [around, outer] of Object.entries(outers)) {
   describe(`within ${around}`, () => {
+    test('fastifyScope completes nothing by a 404 for want of a route', async () => {
+      const [status, , exits] = await asked(outer, routeless, () => turn())
+      assert.deepEqual([status, exits.map((exit) => exit.status)], [404, ['unknown']])
+    })
+
     for (const [name, inner] of Object.entries(inners)) {
-      test(`${name} answers in the one scope of its request`, async () => {
-        const [status, body, exits] = await asked(outer, inner, () => turn())
-        assert.deepEqual([status, body, exits.length], [200, 'done', 1])
+      test(`${name} answers in the one scope of its request, which is open meanwhile`, async () => {
+        let state: string | undefined
+        const [status, body, exits] = await asked(outer, inner, async () => {
+          await turn()
+          state = currentScope().state
+        })
+        assert.deepEqual([status, body, exits.length, state], [200, 'done', 1, 'open'])
         // What is returned is a result; what was written by itself commits before.
         if (name.startsWith('handle')) assert.equal(exits[0]?.status, 'success')
       })
