@@ -121,12 +121,12 @@ export async function quietOrLost(session: Session): Promise<void> {
 
 /** Everything that was asked of the connection before is over, and its transaction status is true. */
 export async function idle(session: Session): Promise<void> {
-  do {
-    // Those who hold the line, as at the end of a transaction, and then those who wait in it.
-    await session.exclusively(async () => {})
-    await session.whenQuiet()
-    await session.afterInterrupt()
-  } while (!session.lost && !(session.activity === 'quiet' && session.line.empty))
+  const { line } = session
+  // Somebody may be at the end of a transaction.
+  await session.exclusively(async () => {})
+  while (!session.lost && !(session.activity === 'quiet' && line.empty)) {
+    await (session.activity === 'quiet' ? line.whenEmpty() : session.whenQuiet())
+  }
 }
 
 /**

@@ -8,6 +8,7 @@ import { connectionLost } from './errors.ts'
 import { outside, type DriverResult } from './driver.ts'
 import type { Session } from './session.ts'
 import type { Statement } from './statement.ts'
+import { Gate } from './gate.ts'
 
 export class Line {
   /** The one that was sent. */
@@ -18,6 +19,7 @@ export class Line {
   /** The driver was called, and has not returned: an error that it tells now is its own. */
   #sending = false
   readonly #session: Session
+  #emptied: Gate | undefined = undefined
 
   constructor(session: Session) {
     this.#session = session
@@ -30,6 +32,13 @@ export class Line {
   /** Nothing runs and nobody waits. */
   get empty(): boolean {
     return this.running === undefined && this.#waiting.length === 0
+  }
+
+  /** Resolves when nobody waits any more. */
+  whenEmpty(): Promise<void> {
+    if (this.#waiting.length === 0) return Promise.resolve()
+    this.#emptied ??= new Gate()
+    return this.#emptied.wait()
   }
 
   add(statement: Statement): void {
@@ -78,6 +87,7 @@ export class Line {
 
   remove(statement: Statement): void {
     this.#waiting = this.#waiting.filter((waiting) => waiting !== statement)
+    if (this.#waiting.length === 0) this.#emptied?.open()
   }
 
   /**
@@ -94,6 +104,7 @@ export class Line {
   #rejectAll(error: () => unknown): void {
     if (this.#waiting.length === 0) return
     for (const statement of this.#waiting.splice(0)) statement.reject(error())
+    this.#emptied?.open()
   }
 
   hold(): void {
@@ -109,6 +120,7 @@ export class Line {
   #advance(): void {
     if (this.#waiting.length === 0 || this.running !== undefined || this.#holds > 0) return
     const next = this.#waiting.shift()
+    if (this.#waiting.length === 0) this.#emptied?.open()
     if (next !== undefined) this.send(next)
   }
 

@@ -6,6 +6,8 @@ import { pgPool } from 'unwind/pg'
 
 import { newPool } from './support/database.ts'
 
+const numbers = 'select generate_series(1, 3) as n'
+
 test('a cursor that is disposed between the answer and its rows gives these or an error, and no empty page', async () => {
   await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
@@ -24,4 +26,22 @@ test('a cursor that is disposed between the answer and its rows gives these or a
     await closed
     assert.notDeepEqual(page, [], `after ${turns} turns`)
   }
+})
+
+test('cursors that are disposed while they wait for a cancel and a statement before them keep nobody from the next one', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  await using lease = await pool.acquire()
+  const cancelled = assert.rejects(lease.query('select pg_sleep(60)'), { code: '57014' })
+  const before = [lease.cancel(), cancelled, lease.query('select 1')]
+  const given: Promise<void>[] = []
+  for (let n = 0; n < 5; n += 1) {
+    const cursor = lease.cursor(numbers)
+    given.push(assert.rejects(cursor.read(1), { code: 'ERR_DISPOSED' }))
+    await new Promise(setImmediate)
+    await cursor[Symbol.asyncDispose]()
+  }
+  await using last = lease.cursor(numbers)
+  const page = last.read(1)
+  await Promise.all([...before, ...given])
+  assert.deepEqual(await page, [{ n: 1 }])
 })
