@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest, RouteOptions, onSendHookHandler } fr
 import { isObject } from '../core/dispose.ts'
 import { isCompleted } from './adapter.ts'
 import { statusOf } from './failure.ts'
-import { observed } from './fastify-handler.ts'
+import { isFetched, observed } from './fastify-handler.ts'
 import { servedOf } from './hearing.ts'
 import { closeForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
@@ -58,7 +58,12 @@ function holdBack(
   // What is held back does not look sent, so Fastify sends `undefined` for an async handler that called `reply.send()` and
   // returned nothing: only the first counts.
   if (served?.answering === true && served.failure === undefined) return
-  if (served === undefined || served.over) {
+  const unread = served?.gone === true && isFetched(payload)
+  if (unread && isCancelled(payload)) {
+    done(null, null)
+    return
+  }
+  if (served === undefined || (served.over && !unread)) {
     done()
     return
   }
@@ -67,13 +72,18 @@ function holdBack(
   else hold(served, reply, isObject(payload) && 'pipe' in payload, done)
 }
 
+/** What a handler returned after its client had left. */
+function isCancelled(payload: Response | ReadableStream): boolean {
+  return ('getReader' in payload ? payload : payload.body)?.locked === true
+}
+
 /** An `onSend` hook of routes for HEAD, of which the next one, Fastify's own, would take a `Response` for a text. */
 async function withoutBody(
   _request: FastifyRequest,
   reply: FastifyReply,
   payload: unknown,
 ): Promise<unknown> {
-  if (!isFetched(payload) || 'getReader' in payload) return payload
+  if (!isFetched(payload) || 'getReader' in payload || isCancelled(payload)) return payload
   reply.code(payload.status)
   for (const [name, value] of payload.headers) reply.header(name, value)
   await bodyOf(payload)?.cancel(undefined)
@@ -96,8 +106,8 @@ async function holdFetched(
   const response = 'getReader' in payload ? undefined : payload
   try {
     const source = response === undefined ? sourceOf(payload) : bodyOf(response)
-    // Fastify would neither read nor end it.
-    const unread = response === undefined && reply.statusCode === 204
+    // Nobody would get it; with this status Fastify would neither read nor end it.
+    const unread = served.gone || (response === undefined && reply.statusCode === 204)
     if (unread) await source?.cancel(undefined)
     const opened = unread || source === undefined ? undefined : await open(source)
     const body = opened === undefined ? null : bodyFrom(served, opened)
@@ -204,10 +214,4 @@ function watchThen(reply: FastifyReply, called: () => void): void {
 function bodyFrom(served: Served, opened: Opened): Buffer<ArrayBuffer> | ReadableStream {
   if (opened.whole) return opened.body
   return ReadableStream.from(piecesOf(opened.source, served.sources.begin()))
-}
-
-/** As Fastify tells them. */
-function isFetched(payload: unknown): payload is Response | ReadableStream {
-  if (!isObject(payload)) return false
-  return 'getReader' in payload || Object.prototype.toString.call(payload) === '[object Response]'
 }

@@ -2,8 +2,9 @@
  * Seeing the end of a handler of Fastify: no hook tells that of one whose client left.
  */
 import type { FastifyReply, RouteHandlerMethod } from 'fastify'
-import { isThenable } from '../core/dispose.ts'
+import { isObject, isThenable } from '../core/dispose.ts'
 import { servedOf } from './hearing.ts'
+import { discard } from './reply.ts'
 import type { Served } from './served.ts'
 
 const observing = new WeakSet<RouteHandlerMethod>()
@@ -48,5 +49,22 @@ function settle(served: Served, value: unknown, reply: FastifyReply): void {
     if (!served.answering) served.completes = false
     served.release()
   }
-  served.settle('settled')
+  if (served.gone && isFetched(value)) void settleUnread(served, value)
+  else served.settle('settled')
+}
+
+/** Its client has left: Fastify would begin to read it after the scope has closed. */
+async function settleUnread(served: Served, value: Response | ReadableStream): Promise<void> {
+  try {
+    await discard(value)
+    served.settle('settled')
+  } catch (error) {
+    served.fail(error)
+  }
+}
+
+/** As Fastify tells them. */
+export function isFetched(payload: unknown): payload is Response | ReadableStream {
+  if (!isObject(payload)) return false
+  return 'getReader' in payload || Object.prototype.toString.call(payload) === '[object Response]'
 }

@@ -186,9 +186,9 @@ for (const [name, open] of Object.entries(servers)) {
         assert.deepEqual([await site.statuses(), ends], [['aborted'], ['open']])
       })
 
-      test(`${what} that comes when its client has left is ended, and was in time to succeed`, async () => {
+      test(`${what} that comes when its client has left is ended before anything is released, and was in time to succeed`, async () => {
         const running = Promise.withResolvers<void>()
-        const ended = Promise.withResolvers<void>()
+        const ended = Promise.withResolvers<string>()
         const late = async (
           app: App,
           make: () => Promise<Response | ReadableStream>,
@@ -199,15 +199,22 @@ for (const [name, open] of Object.entries(servers)) {
             await once(signal, 'abort')
             return make()
           })
-        const { site } = await serving(late, () =>
-          wrap(new ReadableStream({ cancel: () => ended.resolve() })),
+        const { site } = await serving(late, (scope) =>
+          wrap(
+            new ReadableStream({
+              async cancel() {
+                await turn()
+                ended.resolve(scope.state)
+              },
+            }),
+          ),
         )
         await using _ = site
         const peer = await Peer.connect(site)
         peer.get('/')
         await running.promise
         peer.reset()
-        await within(ended.promise)
+        assert.equal(await within(ended.promise), 'open')
         assert.deepEqual(await site.statuses(), ['success'])
       })
 
