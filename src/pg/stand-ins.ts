@@ -32,13 +32,14 @@ export function giveBack(client: unknown, release: Release | undefined): void {
     Reflect.apply(client.release, client, [])
 }
 
+/** Only what the way from the pool and back takes: what is given statements has to take them. */
 function lackOf(client: DriverClient): string | undefined {
-  const method = (['query', 'on'] as const).find((name) => typeof client[name] !== 'function')
-  if (method !== undefined) return method
   const tells =
     client.getTransactionStatus !== undefined ||
     client.connection?.prependListener !== undefined ||
     // Before 8.21 libpq does not tell, and is rolled back at each release.
     client.native !== undefined
-  return tells ? undefined : 'getTransactionStatus'
+  if (tells && typeof client.on === 'function') return undefined
+  const method = (['query', 'on'] as const).find((name) => typeof client[name] !== 'function')
+  return method ?? 'getTransactionStatus'
 }
