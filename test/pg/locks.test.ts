@@ -111,7 +111,10 @@ test('in a transaction that has failed before, the timeout of a lock costs nobod
   await using lease = await pool.acquire()
   const pid = await backendOf(lease)
   await using tx = await lease.begin()
+  const driver = lease.unsafeClient() as { readonly readyForQuery: boolean }
   await assert.rejects(tx.query('select 1/0'), { code: '22012' })
+  // Its error may come before its end, behind which the lock would wait.
+  await until(() => driver.readyForQuery, 'the failed statement is over')
   wire.onCancel = 'keep'
   wire.holds = () => true
   const attempt = assert.rejects(tx.advisoryLock(newKey(), { timeout: 1 }), notAvailable)
