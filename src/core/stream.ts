@@ -55,6 +55,8 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   #stopping: Promise<void> | undefined = undefined
   /** Why it was cut off, until a consumer is told. */
   #unheard: { readonly reason: unknown } | undefined = undefined
+  /** In which its source runs, which its scope waits for: it may close that, or read another stream of it. */
+  readonly #inner: AwaitedContext
   /** Those who wait for its next value. */
   readonly #waiting = new Set<(reason: unknown) => void>()
   readonly #entry: Finalizer
@@ -63,6 +65,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   constructor(scope: ScopeNode, iterable: AsyncIterable<T>) {
     this.#scope = scope
     this.#iterable = iterable
+    this.#inner = new AwaitedContext(scope, scope.neededBy)
     // Released before everything that was acquired earlier, within the dispose timeout, also when nobody reads on.
     this.#entry = new Finalizer(callDeferred, undefined, () => this.#release(), undefined)
     register(scope, 'stream()', this.#entry)
@@ -117,7 +120,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
 
   /** In the scope's context; an abort of the scope ends the waiting. */
   #pull(): Promise<Result<T>> {
-    const step = callInFrame(this.#scope.frame, this.#scope, () => {
+    const step = callInFrame(this.#scope.frame, this.#inner, () => {
       this.#iterator ??= this.#iterable[Symbol.asyncIterator]()
       return Promise.resolve(this.#iterator.next())
     })
@@ -158,9 +161,9 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     const scope = this.#scope
     this.#end(settle)
     if (scope.state === 'open') {
-      // Its source may read from another stream of the scope, which closes with that one and waits for this.
-      const inner = new AwaitedContext(scope)
-      await callInFrame(scope.frame, inner, () => this.#stopSource()).finally(() => this.#leave())
+      await callInFrame(scope.frame, this.#inner, () => this.#stopSource()).finally(() =>
+        this.#leave(),
+      )
       if (scope.state !== 'open' && !awaitsCaller(scope, closing)) await whenEnded(scope)
     }
     await this.#whenClosed?.(closing)
@@ -189,6 +192,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   /** There is nothing left to end, and its scope may live for long. */
   #leave(): void {
     this.#stopListening()
+    this.#inner.end()
     remove(this.#scope, this.#entry)
   }
 

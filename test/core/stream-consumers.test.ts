@@ -148,3 +148,29 @@ for (const [how, end] of Object.entries({
 async function* doubled(stream: Numbers): Numbers {
   for await (const number of stream) yield number * 2
 }
+
+for (const [who, read] of Object.entries({
+  'somebody else': (_scope: Scope, consume: () => Promise<unknown>) => consume(),
+  'a task of it': (scope: Scope, consume: () => Promise<unknown>) => scope.fork(consume),
+})) {
+  test(`a source that closes its scope does not wait for itself where ${who} reads it`, async (t) => {
+    const { app, tracker } = setUp(t)
+    let consumed: unknown
+    await app.run({ disposeTimeout: 60_000 }, async (scope) => {
+      await scope.get(tracker.resource('lease'))
+      const stream = scope.stream(closing(scope))
+      consumed = read(scope, async () => {
+        for await (const number of stream) assert.equal(number, 1)
+      })
+    })
+    await within(Promise.resolve(consumed))
+    await quiet()
+    assert.deepEqual(tracker.exits, ['lease: success'])
+  })
+}
+
+async function* closing(scope: Scope): Numbers {
+  await quiet()
+  yield 1
+  await scope.close()
+}
