@@ -152,8 +152,15 @@ export class AppNode extends ScopeNode implements App {
 
   shutdown(options: ShutdownOptions = {}): Promise<ShutdownReport> {
     checkOptions('shutdown()', options, shutdownRules)
-    this.#shutdown ??= shutDown(this, options)
-    return this.#shutdown
+    if (this.#shutdown !== undefined) return this.#shutdown
+    let settle: (report: Promise<ShutdownReport>) => void = ignore
+    // There before it begins: whoever hears of that may ask for it again.
+    const shutdown = new Promise<ShutdownReport>((resolve) => {
+      settle = resolve
+    })
+    this.#shutdown = shutdown
+    settle(shutDown(this, options))
+    return shutdown
   }
 
   /** What a start that failed had acquired, unless somebody uses it already. */
@@ -164,6 +171,8 @@ export class AppNode extends ScopeNode implements App {
     await callInFrame(this.frame, this, () => releaseList(newer, this, completion))
   }
 }
+
+function ignore(): void {}
 
 function notOfTheApp(name: string, lifetime: Lifetime): TypeError {
   return new TypeError(

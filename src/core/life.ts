@@ -87,9 +87,14 @@ function succeed(scope: ScopeNode): boolean {
 function bodySettled(scope: ScopeNode, value: unknown, failure: Failure | undefined): unknown {
   scope.running = false
   if (scope.state !== 'open') return closedMeanwhile(scope, value, failure)
-  if (failure === undefined) scope.completion = scope.completion.succeed()
-  else settleFailure(scope, failure.error, true)
-  if (failure === undefined && park(scope)) return value
+  if (failure === undefined) {
+    scope.completion = scope.completion.succeed()
+    if (park(scope)) return value
+  } else {
+    // First: whoever hears of the abort may close it, or what is around it, and it must close once.
+    scope.state = 'draining'
+    settleFailure(scope, failure.error, true)
+  }
   return begin(scope, drain(scope)) ? outcome(scope, value) : pendingEnd(scope, value)
 }
 

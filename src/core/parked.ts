@@ -55,6 +55,8 @@ export function parkedFor(scope: ScopeNode): ScopeNode[] {
 async function leave(scope: ScopeNode): Promise<void> {
   const { completion } = scope
   scope.extended.parked = false
+  // Before anybody hears of the abort, who may close it.
+  scope.state = 'draining'
   if (completion.status === 'failure') cancel(scope, completion.error, false)
   if (completion.status === 'aborted') cancel(scope, completion.reason, false)
   try {

@@ -155,6 +155,8 @@ export function closeNow(scope: ScopeNode): Promise<void> {
 
 /** What runs in the app and below is told that it ends. */
 function stop(app: ScopeNode, reason: ShutdownError): void {
+  // First: whoever hears of it may close the app.
+  app.state = 'draining'
   app.extras?.whenClosing?.()
   announceDrain(app, reason)
   abortChildren(app, reason)
