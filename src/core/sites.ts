@@ -9,7 +9,7 @@ import { ownFolders } from './place.ts'
 /** Frames that are kept. */
 const depth = 6
 /** Frames of ours that may stand before them. */
-const ownDepth = 8
+const ownDepth = 16
 /** Places that are remembered. A program has few that acquire. */
 const remembered = 1_000
 

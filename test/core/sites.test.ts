@@ -69,3 +69,19 @@ test('a program that froze Error has its scopes watched all the same', async () 
   `)
   assert.deepEqual(lines, ['true'])
 })
+
+for (const options of ['', "{ name: 'job' }, "]) {
+  test(`what run(${options}body) closes outside every scope is said with the line that called it`, async () => {
+    const lines = await script(`
+      import { detectLeaks } from 'unwind'
+      detectLeaks({ level: 'full' })
+      let left
+      function runHere() {
+        return run(${options}(scope) => { left = scope })
+      }
+      await runHere()
+      left.get(resource({ acquire: () => 1 })).catch(({ cause }) => console.log(/at runHere/.test(cause.stack)))
+    `)
+    assert.deepEqual(lines, ['true'])
+  })
+}
