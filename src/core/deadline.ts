@@ -14,7 +14,7 @@ import { acquired, released, scopeClosed } from './events.ts'
 const clock = { reading: 0, fresh: false, shape: atTurn(() => {}) }
 // In its queue it would lead to the next one, which may be that of a request.
 callOff(clock.shape)
-let lookers = 0
+let exact = false
 
 /**
  * Milliseconds of the monotonic clock when this turn of the event loop first asked; exact while somebody looks at times.
@@ -27,7 +27,7 @@ export function roughNow(): number {
 
 function readClock(): number {
   const now = performance.now()
-  if (lookers > 0 || timesArePublished()) return now
+  if (exact || timesArePublished()) return now
   clock.fresh = true
   atTurn(forget)
   // Whole milliseconds: a fraction would be allocated wherever it is stored.
@@ -47,15 +47,10 @@ function timesArePublished(): boolean {
   return released.hasSubscribers || acquired.hasSubscribers || scopeClosed.hasSubscribers
 }
 
-/** From now on the clock is read each time, until the result is called. */
-export function sharpen(): () => void {
-  let looking = true
-  lookers += 1
+/** From now on the clock is read each time. */
+export function sharpen(): void {
+  exact = true
   forget()
-  return () => {
-    if (looking) lookers -= 1
-    looking = false
-  }
 }
 
 // An immediate keeps the event loop going, and each time that is empty, `beforeExit` comes again: for ever, where a

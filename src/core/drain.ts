@@ -9,7 +9,7 @@ import { aggregate, isEcho } from './dispose.ts'
 import { scopeClosed } from './misuse.ts'
 import type { ScopeNode } from './scope.ts'
 import { noteClosing } from './sites.ts'
-import type { Tasks } from './tasks.ts'
+import { runningIn, type Tasks } from './tasks.ts'
 import { tellIncomplete } from './telling.ts'
 import { releaseAll, unwind, whenEnded } from './unwinding.ts'
 import { abandonable } from './waiting.ts'
@@ -55,8 +55,8 @@ function endUnknown(scope: ScopeNode): void {
 /** In a loop, because tasks and children may fork and open more until they end. */
 async function untilQuiet(scope: ScopeNode): Promise<void> {
   for (;;) {
-    const child = scope.newestChild
-    if (scope.tasks !== undefined && scope.tasks.size > 0) await settleTasks(scope, scope.tasks)
+    const [tasks, child] = [runningIn(scope), scope.newestChild]
+    if (tasks !== undefined) await settleTasks(scope, tasks)
     else if (child !== undefined) await closeChild(scope, child)
     else break
   }

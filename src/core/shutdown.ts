@@ -9,6 +9,7 @@ import { abortSignal, milliseconds, type Rule } from './options.ts'
 import type { ShutdownOptions } from './reports.ts'
 import type { ScopeNode } from './scope.ts'
 import { childrenOf, downFrom, removeChild } from './tree.ts'
+import { runningIn } from './tasks.ts'
 import type { App, ScopeSnapshot, ShutdownReport } from './types.ts'
 import { whenEnded } from './unwinding.ts'
 import { within } from './waiting.ts'
@@ -109,7 +110,7 @@ async function endClosed(
 ): Promise<Pick<ShutdownReport, 'stuck' | 'errors'>> {
   await within(abortGrace, empty(app))
   const stuck = childrenOf(app).map((scope) => scope.inspect())
-  const goesOn = stuck.length > 0 || (app.tasks?.size ?? 0) > 0
+  const goesOn = stuck.length > 0 || runningIn(app) !== undefined
   return { stuck, errors: goesOn ? [] : await release(app, abortGrace, whenEnded) }
 }
 
@@ -125,8 +126,8 @@ async function empty(app: ScopeNode, left?: Promise<unknown>): Promise<void> {
 
 async function idle(app: ScopeNode): Promise<void> {
   for (;;) {
-    const child = app.newestChild
-    if (app.tasks !== undefined && app.tasks.size > 0) await app.tasks.settle()
+    const [tasks, child] = [runningIn(app), app.newestChild]
+    if (tasks !== undefined) await tasks.settle()
     else if (child !== undefined) await whenEnded(child)
     else return
   }
@@ -148,10 +149,10 @@ function abandon(app: ScopeNode): ScopeSnapshot[] {
 
 /** Whether closing it would wait for more than its releases and its children. */
 function isBusy(scope: ScopeNode): boolean {
-  const { state, running, tasks, extras, holdings, settings } = scope
+  const { state, running, extended, holdings, settings } = scope
   if (state !== 'open' || running || settings.serving) return true
   if (holdings?.acquiring === true) return true
-  return (tasks?.size ?? 0) > 0 || (extras?.streams ?? 0) > 0
+  return runningIn(scope) !== undefined || extended.streams > 0
 }
 
 /** What is still being acquired for the app itself is waited for as long as what was aborted. */

@@ -26,6 +26,11 @@ interface Work {
   readonly onClose: OnClose
 }
 
+/** Those of `scope`, if any run. */
+export function runningIn({ tasks }: ScopeNode): Tasks | undefined {
+  return tasks !== undefined && tasks.size > 0 ? tasks : undefined
+}
+
 export class Tasks {
   readonly #scope: ScopeNode
   readonly #running = new Set<Work>()

@@ -138,3 +138,24 @@ test('an app resource may keep a scope and open requests in it later', async (t)
   assert.notEqual(await work(), await work())
   assert.deepEqual(tracker.events, ['+lease', '-lease', '+lease', '-lease'])
 })
+
+test('what an app resource asks for when it is there is no captive, whatever else is being acquired', async (t) => {
+  const { app } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const asked = Promise.withResolvers<unknown>()
+  const cache = resource({
+    name: 'cache',
+    lifetime: 'app',
+    acquire({ scope }) {
+      // In the context of its acquire function, and after that.
+      setImmediate(() => asked.resolve(rejection(scope.get(connection))))
+      return {}
+    },
+  })
+  const slow = resource({ name: 'slow', lifetime: 'app', acquire: () => gate.promise })
+  await app.get(cache)
+  const acquiring = app.get(slow)
+  assert.equal(((await asked.promise) as { code?: string }).code, 'ERR_NO_SCOPE')
+  gate.resolve()
+  await acquiring
+})

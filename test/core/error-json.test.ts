@@ -1,6 +1,7 @@
 /** Errors as JSON, where they are knots: what leads back to itself is said once, and what is no error as it is. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { runInNewContext } from 'node:vm'
 import { resource, UnwindError } from 'unwind'
 import { setUp } from './support/app.ts'
@@ -89,7 +90,12 @@ test('what refuses to be looked at, and what comes from another realm, is told a
     },
   })
   const foreign: unknown = runInNewContext('new RangeError("D")')
-  const thrown = [mute, foreign, proxy]
+  const custom = {
+    [inspect.custom]: () => {
+      throw new Error('not shown')
+    },
+  }
+  const thrown = [mute, foreign, proxy, custom]
   const error = await rejection(
     app.run((scope) => {
       // Last in, first out.
@@ -108,5 +114,6 @@ test('what refuses to be looked at, and what comes from another realm, is told a
   assert.deepEqual(whileReleasing, [
     { release: 'fail', name: 'RangeError', message: 'D' },
     { release: 'fail', thrown: '<Revoked Proxy>' },
+    { release: 'fail', thrown: inspect(custom, { customInspect: false, breakLength: 100 }) },
   ])
 })

@@ -154,6 +154,14 @@ test('a release that hangs is bounded by its dispose timeout, and reported', asy
   assert.match(String(report.errors[0]), /DisposeTimeoutError: Releasing "socket"/)
 })
 
+test('a release of the app may take longer than what was aborted, although nothing is acquired in it', async () => {
+  const app = createApp()
+  // The timers of one turn fire in the order of their times.
+  app.defer(() => new Promise((resolve) => setTimeout(resolve, 20)))
+  const { errors } = await within(app.shutdown({ grace: 0, abortGrace: 1 }))
+  assert.deepEqual([errors, app.state], [[], 'closed'])
+})
+
 test('a shutdown without time still aborts, waits for nothing and releases all', async (t) => {
   const { app, tracker } = setUp(t)
   await app.get(tracker.resource('pool', { lifetime: 'app' }))

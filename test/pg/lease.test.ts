@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import pg from 'pg'
 import { pgPool, pgResources } from 'unwind/pg'
 
+import { listen } from '../core/support/channels.ts'
 import { backendOf, newPool, newTable, Observer } from './support/database.ts'
 
 const disposed = { name: 'DisposedError', code: 'ERR_DISPOSED' }
@@ -260,6 +261,21 @@ test('whoever waits for a statement that the release ended finds the reason as i
     assert.rejects(waiting, disposed),
     lease[Symbol.asyncDispose](),
   ])
+})
+
+test('a BEGIN that waits for its turn when its lease is released is told to have been given back once', async (t) => {
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  const lease = await pool.acquire()
+  const running = lease.query('select pg_sleep(60)')
+  const begun = lease.begin()
+  const published = listen(t, 'unwind:resource:released')
+  await Promise.all([
+    assert.rejects(running, { code: '57014' }),
+    assert.rejects(begun, disposed),
+    lease[Symbol.asyncDispose](),
+  ])
+  const released = published.map(([, message]) => 'resource' in message && message.resource)
+  assert.deepEqual(released, ['pg.lease', 'pg.transaction'])
 })
 
 test('a statement on a connection that broke is refused with what broke it', async () => {

@@ -133,6 +133,13 @@ test('what keeps a connection from being opened is passed on', async () => {
   assert.equal(pool.stats().waiting, 0)
 })
 
+test('so is what is no error: who verifies a connection may refuse it with anything', async () => {
+  const refusal = 'not this one'
+  await using pool = pgPool(() => newPool({ verify: (_client, done) => done(refusal as never) }))
+  await assert.rejects(pool.acquire(), (error) => error === refusal)
+  assert.deepEqual(pool.stats(), { total: 0, idle: 0, leased: 0, waiting: 0 })
+})
+
 test('an error of a statement costs no connection, and a statement that is aborted gives it back', async () => {
   await using pool = pgPool(() => newPool(), { grace: 60_000 })
   const { rows } = await pool.query('select pg_backend_pid() as pid')

@@ -78,6 +78,10 @@ describe('the adapters of one copy', () => {
     await using site = await Site.open(() => http.handle(app, answer))
     assert.equal((await ask(site, '/a')).body, 'GET /a')
 
+    const deaf = http.handle(app, () => new Promise<string>(() => {}), { timeout: 1 })
+    await using silent = await Site.open(() => deaf)
+    assert.equal((await ask(silent, '/d')).status, 503)
+
     const hono = new Hono().get('/b', (context) => context.text(answer()))
     const response = await honoFetch(app, hono)(new Request('http://localhost/b'))
     assert.equal(await response.text(), 'GET /b')

@@ -18,5 +18,5 @@ test('a leak check warns once of further copies of the package, which it cannot 
   process.off('warning', listener)
   const [{ code, message } = assert.fail(), ...others] = warnings
   assert.deepEqual([code, others], ['UNWIND_COPIES', []])
-  assert.match(message, /^2 copies of unwind .* file:.*dist\/core\/place\.js, file:.*unwind-copy-/)
+  assert.match(message, /^2 copies of unwind .* file:.*core\/place\.[jt]s, file:.*unwind-copy-/)
 })
