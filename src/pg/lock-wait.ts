@@ -52,8 +52,6 @@ export interface Asking {
   readonly session: Session
   /** Of the transaction around it. */
   readonly outer?: AbortSignal | undefined
-  /** The lock is asked for in a transaction, which is to go on when it does not come. */
-  readonly inTransaction: boolean
   /** The functions that wait for it and that try. */
   readonly functions: readonly [wait: string, attempt: string]
   /** Called where it may have come although nobody wants it any more: the server keeps it also after an error. */
@@ -73,7 +71,7 @@ export async function transactionLock(
   outer: AbortSignal | undefined,
   want: Wanted,
 ): Promise<boolean> {
-  return await takeLock(want, { session, outer, inTransaction: true, functions })
+  return await takeLock(want, { session, outer, functions })
 }
 
 let savepoints = 0
@@ -84,14 +82,20 @@ let savepoints = 0
  */
 export async function takeLock(
   { key, signal, timeout, sql }: Wanted,
-  { session, outer, inTransaction, functions: [wait, attempt], onUnknown }: Asking,
+  { session, outer, functions: [wait, attempt], onUnknown }: Asking,
 ): Promise<boolean> {
   const lock = sql(timeout === 0 ? attempt : wait)
   const ms = timeout || undefined
   savepoints += 1
-  const savepoint = inTransaction && ms !== undefined ? `unwind_lock_${savepoints}` : undefined
-  // In one message: nothing else gets in between.
-  const text = savepoint ? `SAVEPOINT ${savepoint}; ${lock}; RELEASE ${savepoint}` : lock
+  const savepoint = `unwind_lock_${savepoints}`
+  const guarded = `SAVEPOINT ${savepoint}; ${lock}; RELEASE ${savepoint}`
+  const text = {
+    // Read when it is sent: a transaction that was open, or about to begin, may be over by then.
+    get text() {
+      // In one message: nothing else gets in between.
+      return ms !== undefined && session.status === 'T' ? guarded : lock
+    },
+  }
   const statement = new Statement(text, undefined, false)
   submit(session, statement, signal, outer)
   const stop =
@@ -112,7 +116,7 @@ export async function takeLock(
 async function giveUp(
   session: Session,
   statement: Statement,
-  savepoint: string | undefined,
+  savepoint: string,
   error: Error,
 ): Promise<void> {
   await session.exclusively(async () => {
@@ -120,10 +124,10 @@ async function giveUp(
       session.line.remove(statement)
     } else if (session.line.running === statement) {
       statement.aborted = true
-      // Where the transaction had failed before, no savepoint was made.
-      const undo = session.status === 'E' ? undefined : savepoint
+      // The status is that of before: a savepoint was made in a transaction that had not failed.
+      const guarded = session.status === 'T'
       await session.interrupt()
-      if (undo !== undefined && statement.result === undefined) await rollBackTo(session, undo)
+      if (guarded && statement.result === undefined) await rollBackTo(session, savepoint)
     }
     // It came at the last moment.
     if (statement.result !== undefined) statement.resolve(statement.result)

@@ -18,7 +18,6 @@ export interface LockHost {
   free(): Session
   /** All of them. */
   readonly locks: Set<Lock>
-  readonly transaction: { readonly ending: boolean } | undefined
 }
 
 const functions = ['pg_advisory_lock', 'pg_try_advisory_lock'] as const
@@ -28,7 +27,7 @@ const ofTransaction = 'Begin a transaction, and use its advisoryLock().'
 export async function advisoryLock(host: LockHost, parameters: LockArguments): Promise<Lock> {
   const want = lockWanted(parameters, 'advisoryLock()')
   const lock = new Lock(host, want)
-  if (!(await lock.take(isInTransaction(host)))) throw lockTimedOut(want.key, 0)
+  if (!(await lock.take())) throw lockTimedOut(want.key, 0)
   return lock
 }
 
@@ -37,21 +36,17 @@ export async function tryAdvisoryLock(
   parameters: LockArguments,
 ): Promise<Lock | undefined> {
   const lock = new Lock(host, lockWanted(parameters, 'tryAdvisoryLock()'))
-  return (await lock.take(isInTransaction(host))) ? lock : undefined
-}
-
-/** What is asked for now: where its end is on the way, what is asked for comes after that. */
-function isInTransaction({ transaction }: LockHost): boolean {
-  return transaction?.ending === false
+  return (await lock.take()) ? lock : undefined
 }
 
 /**
  * - `wanted`: it is asked for
  * - `unknown`: nobody wants it any more, and it may have come all the same
+ * - `shared`: the same, and another handle of the same lock must not lose its own: it waits for the end of that
  * - `deferred`: its transaction has failed, and takes no statement; it is given back after that
  * - `over`: not held by this any more
  */
-type State = 'wanted' | 'unknown' | 'held' | 'deferred' | 'over'
+type State = 'wanted' | 'unknown' | 'shared' | 'held' | 'deferred' | 'over'
 
 export class Lock implements PgLock, AsyncDisposable {
   readonly #locks: Set<Lock>
@@ -79,12 +74,11 @@ export class Lock implements PgLock, AsyncDisposable {
   }
 
   /** @returns false where it was tried, and somebody else holds it */
-  async take(inTransaction: boolean): Promise<boolean> {
+  async take(): Promise<boolean> {
     let taken = false
     try {
       taken = await takeLock(this.#want, {
         session: this.#session,
-        inTransaction,
         functions,
         onUnknown: () => {
           this.#state = 'unknown'
@@ -155,11 +149,15 @@ export class Lock implements PgLock, AsyncDisposable {
       .catch(ignore)
   }
 
-  /** Where another handle holds the same lock, it is one of two now, until the end of the lease. */
+  /** The server does not tell how often a session holds a lock. */
   async #giveBackIfHeld(): Promise<void> {
     const session = this.#session
     await session.whenRecovered()
-    if (this.#cut || session.lost || this.#isShared()) return
+    if (this.#cut || session.lost) return
+    if (this.#others('held', 'wanted').length > 0) {
+      this.#state = 'shared'
+      return
+    }
     const statement = control(session, this.#want.giveBackIfHeld)
     try {
       await statement.promise
@@ -170,11 +168,11 @@ export class Lock implements PgLock, AsyncDisposable {
     }
   }
 
-  /** One lock can be asked for by several keys: as a number, a bigint or a text. */
-  #isShared(): boolean {
+  /** Of the same lock, which can be asked for by several keys: as a number, a bigint or a text. */
+  #others(...states: State[]): Lock[] {
     const sql = this.#want.sql(release)
-    return [...this.#locks].some(
-      (lock) => lock.#state === 'held' && lock.#want.sql(release) === sql,
+    return [...this.#locks].filter(
+      (lock) => lock !== this && states.includes(lock.#state) && lock.#want.sql(release) === sql,
     )
   }
 
@@ -199,6 +197,7 @@ export class Lock implements PgLock, AsyncDisposable {
     this.#state = 'over'
     this.#unwatch?.()
     this.#locks.delete(this)
+    for (const lock of this.#others('shared')) void lock.#giveBackIfHeld()
   }
 }
 

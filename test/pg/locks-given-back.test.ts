@@ -25,6 +25,27 @@ test('a lock that did not come takes none away from another handle, however its 
   assert.equal(await isFree(pool, key), false)
 })
 
+test('the end of a wait does not take the lock from a handle that waits for the same behind it', async () => {
+  await using pool = newPools()
+  await using holder = await pool.acquire()
+  await using lease = await pool.acquire()
+  const key = newKey()
+  const theirs = await holder.advisoryLock(key)
+  const controller = new AbortController()
+  const ended = assert.rejects(lease.advisoryLock(key, { signal: controller.signal }), {
+    name: 'AbortError',
+  })
+  const behind = lease.advisoryLock(key)
+  controller.abort()
+  await ended
+  await theirs[Symbol.asyncDispose]()
+  const lock = await behind
+  await lease.query('select 1')
+  assert.equal(await isFree(pool, key), false)
+  await lock[Symbol.asyncDispose]()
+  assert.equal(await isFree(pool, key), true)
+})
+
 test('a lock that is given back between an error and its end is free after that', async () => {
   await using wire = await Wire.start()
   await using others = newPools()

@@ -127,6 +127,31 @@ test('in a transaction that has failed before, the timeout of a lock costs nobod
   assert.equal(await backendOf(lease), pid)
 })
 
+test('a lock that is asked for behind a BEGIN that is called off is taken without', async () => {
+  await using pool = newPools()
+  await using lease = await pool.acquire()
+  const controller = new AbortController()
+  const before = lease.query('select 1')
+  const begun = assert.rejects(lease.begin({ signal: controller.signal }), { name: 'AbortError' })
+  const lock = lease.advisoryLock(newKey(), { timeout: 60_000 })
+  controller.abort()
+  await Promise.all([before, begun, lock])
+  assert.equal(await locksOf(lease), 1)
+})
+
+test('the timeout of a lock that is asked for behind a BEGIN by text leaves that transaction as it was', async () => {
+  await using pool = newPools()
+  await using holder = await pool.acquire()
+  const key = newKey()
+  await holder.advisoryLock(key)
+  await using lease = await pool.acquire()
+  const begun = lease.query('begin')
+  await assert.rejects(lease.advisoryLock(key, { timeout: 50 }), notAvailable)
+  await begun
+  await lease.query('select 1')
+  assert.equal((await lease.query('commit')).command, 'COMMIT')
+})
+
 test('the time that earlier statements take counts', async () => {
   await using pool = newPools()
   await using lease = await pool.acquire()
