@@ -9,18 +9,25 @@ import { pgPool, type PgLease, type PgPoolOptions, type PgTransaction } from 'un
 
 import { Wire } from '../support/chaos-proxy.ts'
 import { newPool } from './support/database.ts'
+import { look } from './support/next-holder.ts'
+import {
+  moment,
+  newSeed,
+  notTooLong,
+  oneOf,
+  randomFrom,
+  soon,
+  type Random,
+} from './support/random.ts'
 
 const workers = 8
 const connections = 4
 const leases = 320
 /** Milliseconds after which a loop is long enough, on a machine that is busy with other things. */
 const longEnough = 3_000
-/** Milliseconds after which one lease hangs, on any machine. */
-const tooLong = 60_000
 /** All that the workers lock. Few, so that they meet. */
 const keys = [1, 2, 3].map((n) => process.pid * 10 + n)
 
-type Random = () => number
 type Act = (lease: PgLease, random: Random) => Promise<unknown>
 
 /** What nobody disturbs: it has to end well, whatever the holders before have left running. */
@@ -135,7 +142,7 @@ const pools: Record<string, PgPoolOptions> = {
 
 for (const [name, options] of Object.entries(pools)) {
   test(`with ${name}, nothing of ${workers} holders of ${connections} connections, who leave at any moment, reaches the next`, async () => {
-    const seed = Number(process.env['STRESS_SEED'] ?? Math.floor(Math.random() * 2 ** 32))
+    const seed = newSeed()
     const history: string[] = []
     try {
       await stress(seed, options, history)
@@ -206,22 +213,6 @@ function isExpected(error: unknown): void {
   throw error
 }
 
-/** The next holder's first statement. */
-async function look(lease: PgLease): Promise<number> {
-  const { rows } = await lease.query(`select pg_backend_pid() as pid,
-    (select xact_start = query_start from pg_stat_activity where pid = pg_backend_pid()) as alone,
-    (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks,
-    (select count(*)::int from pg_cursors) as cursors,
-    (select count(*)::int from pg_listening_channels()) as channels,
-    current_setting('statement_timeout') as timeout,
-    current_setting('application_name') <> 'changed' as named,
-    to_regclass('pg_temp.leftover') as temp`)
-  const { pid, ...found } = rows[0]
-  const clean = { alone: true, locks: 0, channels: 0, timeout: '0', named: true, temp: null }
-  assert.deepEqual(found, { ...clean, cursors: 0 })
-  return pid
-}
-
 /** Of a transaction that has one: another one has another. */
 async function idOf(tx: PgTransaction): Promise<string> {
   return (await tx.query<{ id: string }>('select txid_current()::text as id')).rows[0]?.id ?? ''
@@ -229,45 +220,4 @@ async function idOf(tx: PgTransaction): Promise<string> {
 
 async function close(cursor: AsyncDisposable): Promise<void> {
   await cursor[Symbol.asyncDispose]()
-}
-
-/** Some turns of the event loop, or some milliseconds. */
-async function moment(random: Random): Promise<void> {
-  if (random() < 0.3) await pause(random() * 5)
-  for (let turns = Math.floor(random() * 6); turns > 0; turns -= 1) {
-    await new Promise(setImmediate)
-  }
-}
-
-function soon(random: Random): AbortSignal {
-  const controller = new AbortController()
-  void moment(random).then(() => controller.abort())
-  return controller.signal
-}
-
-async function notTooLong<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('It hangs.')), tooLong)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-function oneOf<T>(all: readonly T[], random: Random): T {
-  // There is one.
-  return all[Math.floor(random() * all.length)] as T
-}
-
-/** Numbers from 0 to 1 that are the same for the same seed: a linear congruence, mixed. */
-function randomFrom(seed: number): Random {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    const mixed = Math.imul(state ^ (state >>> 15), 0x2c_1b_3c_6d)
-    return ((mixed ^ (mixed >>> 13)) >>> 0) / 2 ** 32
-  }
 }

@@ -38,3 +38,22 @@ export async function assertClean(lease: PgLease, pid: number): Promise<void> {
   assert.deepEqual(rows, [{ pid, ...clean }])
   await lease.query('vacuum pg_largeobject_metadata')
 }
+
+/**
+ * Its first statement, in a session that its holders may have changed as the stress tests do.
+ * @returns the backend
+ */
+export async function look(lease: PgLease): Promise<number> {
+  const { rows } = await lease.query(`select pg_backend_pid() as pid,
+    (select xact_start = query_start from pg_stat_activity where pid = pg_backend_pid()) as alone,
+    (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks,
+    (select count(*)::int from pg_cursors) as cursors,
+    (select count(*)::int from pg_listening_channels()) as channels,
+    current_setting('statement_timeout') as timeout,
+    current_setting('application_name') <> 'changed' as named,
+    to_regclass('pg_temp.leftover') as temp`)
+  const { pid, ...found } = rows[0]
+  const clean = { alone: true, locks: 0, channels: 0, timeout: '0', named: true, temp: null }
+  assert.deepEqual(found, { ...clean, cursors: 0 })
+  return pid
+}
