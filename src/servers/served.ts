@@ -144,7 +144,7 @@ export class Served {
       if (!heedsAbort(this, error)) this.#tell(error)
       return
     }
-    this.failure ??= { error, interrupted: this.scope.signal.aborted }
+    this.failure ??= { error, interrupted: isInterrupted(this.scope) }
     this.scope.fail(error)
     const { response } = this
     const begun = response.headersSent || this.#sources !== undefined

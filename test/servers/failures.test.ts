@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { currentScope, type Scope } from 'unwind'
 
 import { ask, Peer } from './support/client.ts'
-import { openScoped, turn } from './support/scoped-site.ts'
+import { openScoped, turn, untilAborted } from './support/scoped-site.ts'
 
 describe('a request with scoped()', () => {
   for (const [how, handler] of [
@@ -34,6 +34,21 @@ describe('a request with scoped()', () => {
       assert.deepEqual(site.reported.map(String), ['Error: the reason'])
     })
   }
+
+  test('whose task fails is answered with 500, and told of that, where its handler heeds the abort', async () => {
+    await using site = await openScoped(() => {
+      const scope = currentScope()
+      const failing = scope.fork(async () => {
+        await turn()
+        throw new Error('the task')
+      })
+      failing.catch(() => {})
+      return untilAborted(scope)
+    })
+    assert.equal((await ask(site, '/')).status, 500)
+    assert.deepEqual(await site.statuses(), ['failure'])
+    assert.deepEqual(site.reported.map(String), ['Error: the task'])
+  })
 
   for (const [how, failure, told] of [
     ['heeds its abort', undefined, []],
