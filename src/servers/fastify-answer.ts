@@ -7,7 +7,7 @@ import { isCompleted } from './adapter.ts'
 import { statusOf } from './failure.ts'
 import { isFetched, observed } from './fastify-handler.ts'
 import { servedOf } from './hearing.ts'
-import { closeForAnswer } from './for-answer.ts'
+import { closeForAnswer, visible } from './for-answer.ts'
 import type { Served } from './served.ts'
 import { bodyOf, open, piecesOf, sourceOf, type Opened } from './source.ts'
 
@@ -177,7 +177,7 @@ function refuse(served: Served, reply: FastifyReply, error: unknown, done: Done)
   served.answering = false
   // Fastify keeps the status that the handler has chosen for its success.
   if (reply.statusCode < 400) reply.code(statusOf(error) ?? 500)
-  done(error as Error)
+  done(visible(error) as Error)
 }
 
 /**

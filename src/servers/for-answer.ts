@@ -48,7 +48,7 @@ function plain(served: Served, error: unknown): unknown {
 }
 
 /** `error` for frameworks, which take some values for no error, or for a command: these are the cause of one. */
-function visible(error: unknown): unknown {
+export function visible(error: unknown): unknown {
   if (Boolean(error) && error !== 'route' && error !== 'router') return error
   return Object.assign(expected('what a request fails with', 'an error', error), { cause: error })
 }

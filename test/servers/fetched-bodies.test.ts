@@ -232,20 +232,22 @@ for (const [name, open] of Object.entries(servers)) {
 
       // A stream that Hono was given is not looked into: that would cost more than the request does.
       if (name === 'Hono' && what === 'a web stream') continue
-      test(`${what} that fails before its first piece is a 500`, async () => {
-        const { site } = await serving(open, () =>
-          wrap(
-            new ReadableStream({
-              pull() {
-                throw new Error('no piece')
-              },
-            }),
-          ),
-        )
-        await using _ = site
-        assert.equal((await ask(site, '/')).status, 500)
-        assert.deepEqual(await site.statuses(), ['failure'])
-      })
+      for (const value of [new Error('no piece'), undefined, null] as unknown[]) {
+        test(`${what} that fails before its first piece is a 500 (${String(value)})`, async () => {
+          const { site } = await serving(open, () =>
+            wrap(
+              new ReadableStream({
+                pull() {
+                  throw value
+                },
+              }),
+            ),
+          )
+          await using _ = site
+          assert.equal((await ask(site, '/')).status, 500)
+          assert.deepEqual(await site.statuses(), ['failure'])
+        })
+      }
     }
   })
 }
