@@ -37,6 +37,8 @@ export class Connections {
   readonly #links = new Map<Socket, Link>()
   readonly #upgraded = new Set<Socket>()
   readonly #sessions = new Set<ServerHttp2Session>()
+  /** Those of HTTP/2: a session ends with the last of its own. */
+  readonly #streamed = new Set<ServerResponse>()
   readonly #timers: NodeJS.Timeout[] = []
   readonly #undo: (() => void)[] = []
   /** Every answer says that it is the last of its connection. */
@@ -77,7 +79,7 @@ export class Connections {
   /** The answers that are not finished: their bytes are still to be produced. */
   unanswered(): ServerResponse[] {
     const all = Array.from(this.#links.values(), ({ answers }) => [...answers]).flat()
-    return all.filter((answer) => !answer.writableEnded)
+    return [...all, ...this.#streamed].filter((answer) => !answer.writableEnded)
   }
 
   /** Nobody waits any longer for those who still work. What was answered is delivered. */
@@ -196,8 +198,11 @@ export class Connections {
   }
 
   #requested({ socket, httpVersionMajor }: IncomingMessage, response: ServerResponse): void {
-    // A session of HTTP/2 ends with its last stream.
-    if (httpVersionMajor !== 1) return
+    if (httpVersionMajor !== 1) {
+      this.#streamed.add(response)
+      response.once('close', () => this.#streamed.delete(response))
+      return
+    }
     const link = this.#links.get(socket) ?? this.#link(socket)
     link.answers.add(response)
     response.once('close', () => this.#answered(response, link))

@@ -92,7 +92,7 @@ async function withoutBody(
 
 function hold(served: Served, reply: FastifyReply, streamed: boolean, done: Done): void {
   if (served.adapter.closeAt === 'ended' || streamed) release(served, reply, done)
-  else if (served.running) void holdUntilLastStep(served, reply, done)
+  else if (served.stage === 'running') void holdUntilLastStep(served, reply, done)
   else close(served, reply, done)
 }
 

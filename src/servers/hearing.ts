@@ -38,6 +38,8 @@ export function hear(served: Served): void {
     const { stream } = response
     stream.once('close', () => {
       if (stream.rstCode !== 0 || !response.headersSent) served.left()
+      // Node.js takes no more of what is piped, and would never say so.
+      else if (served.sourced) response.end()
     })
   }
   if (response.socket === null) watchQueued(request, response, () => served.left())
@@ -75,5 +77,8 @@ function onClose(this: Answer): void {
 }
 
 function onPipe(this: Answer, source: Readable): void {
-  this[key]?.sources.pipe(source)
+  const served = this[key]
+  served?.sources.pipe(source)
+  // Node.js does not tell what is piped into an answer of HTTP/2 whose client has left.
+  if (served?.gone === true) process.nextTick(() => source.destroy())
 }

@@ -90,8 +90,9 @@ export class Served {
     return this.stage === 'closed'
   }
 
-  get running(): boolean {
-    return this.stage === 'running'
+  /** Something that the answer is made from has not ended. */
+  get sourced(): boolean {
+    return this.#sources !== undefined && this.#sources.size > 0
   }
 
   /** Its deadline passed, or its app closed: the result of the handler is not wanted any more. */
@@ -120,11 +121,11 @@ export class Served {
   /** The answer is sent, and what is not over closes at its end. */
   release(): void {
     this.held = false
-    if (!this.running && !this.over) hearProduced(this.response)
+    if (this.stage !== 'running' && !this.over) hearProduced(this.response)
   }
 
   settle(stage: 'unseen' | 'settled'): void {
-    if (!this.running) return
+    if (this.stage !== 'running') return
     this.stage = stage
     this.onSettled?.()
     this.check()
@@ -149,7 +150,7 @@ export class Served {
     const { response } = this
     const begun = response.headersSent || this.#sources !== undefined
     if (begun && !response.writableEnded) cut(response)
-    if (this.running) this.settle('settled')
+    if (this.stage === 'running') this.settle('settled')
     else this.check()
   }
 
@@ -210,7 +211,7 @@ export class Served {
   /** Close the scope if everything that it waits for has happened. */
   check(): void {
     if (this.stage === 'running' || this.stage === 'closed') return
-    if (this.#sources !== undefined && this.#sources.size > 0) return
+    if (this.sourced) return
     if (this.#isAtItsEnd()) this.#conclude()
   }
 

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Server, ServerResponse } from 'node:http'
 import { connect, createServer, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { describe, test } from 'node:test'
 
 import { scoped } from 'unwind/http'
@@ -61,6 +63,18 @@ describe('a request of HTTP/2 for the head alone', () => {
       site.server.close()
       session.close()
       await ended
+    })
+  })
+
+  test('ends what is piped into its answer, of which nothing is sent', async () => {
+    const body = Readable.from(['a', 'b', 'c'])
+    const handler = async (response: ServerResponse): Promise<void> => {
+      await pipeline(body, response).catch(() => {})
+    }
+    await within(handler, async (site, stream) => {
+      await once(stream, 'close')
+      assert.deepEqual(await site.statuses(), ['success'])
+      assert.ok(body.destroyed)
     })
   })
 })
