@@ -22,30 +22,48 @@ import { open, type Source } from './source.ts'
 
 type Handler = (request: IncomingMessage, response: ServerResponse, scope: Scope) => unknown
 
-/**
- * Call `handler` and answer with what it returns. `undefined`: that is done, or `served` will be told. Fails with what
- * its client should be told instead.
- */
-export function answer(served: Served, handler: Handler): Promise<void> | undefined {
-  served.take()
+/** Call `handler` and answer with what it returns. Fails with what its client should be told instead, or tells `served`. */
+export function answer(served: Served, handler: Handler): void {
+  served.take(handler)
   const value = handler(served.request, served.response, served.scope)
   if (isThenable(value)) {
-    void answerLater(served, value)
-    return undefined
+    void answerLater(served, value, handler)
+    return
   }
+  if (isHandedOver(served, handler, value)) return
   const rest = answerWith(served, value)
   if (rest === undefined) served.settle('settled')
-  return rest
+  else void settleAfter(served, rest)
 }
 
-async function answerLater(served: Served, promised: PromiseLike<unknown>): Promise<void> {
+async function settleAfter(served: Served, rest: Promise<void>): Promise<void> {
   try {
-    const rest = answerWith(served, await promised)
+    await rest
+    served.settle('settled')
+  } catch (error) {
+    served.fail(error)
+  }
+}
+
+async function answerLater(
+  served: Served,
+  promised: PromiseLike<unknown>,
+  handler: Handler,
+): Promise<void> {
+  try {
+    const value = await promised
+    if (isHandedOver(served, handler, value)) return
+    const rest = answerWith(served, value)
     if (rest !== undefined) await rest
     served.settle('settled')
   } catch (error) {
     served.fail(error)
   }
+}
+
+/** `handler` has called another adapter, which answers, and says when that has ended. */
+export function isHandedOver(served: Served, handler: unknown, value: unknown): boolean {
+  return served.taken !== handler && isNoReply(value, served.response)
 }
 
 /** Answer with `value`. `undefined`: that is done. Fails with what the client should be told instead. */

@@ -10,8 +10,13 @@ import {
   ShutdownError,
 } from '../core/errors.ts'
 import type { Scope } from '../core/types.ts'
-import { isCompleted } from './adapter.ts'
+import { isCompleted, type Adapter } from './adapter.ts'
 import type { Served } from './served.ts'
+
+/** The end of what `adapter` has called is that of the handler: nobody inside of it sees that. */
+export function isSeenBy(adapter: Adapter, served: Served): boolean {
+  return served.adapter === adapter && served.taken === undefined
+}
 
 /** Nothing is known to have failed. */
 export function judge(served: Served): void {

@@ -6,7 +6,7 @@ import { NoScopeError } from '../core/errors.ts'
 import { checkFunction, expected } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, checkWithin, type AdapterOptions } from './adapter.ts'
-import { answerWith } from './answer.ts'
+import { answerWith, isHandedOver } from './answer.ts'
 import { isUntouched } from './failure.ts'
 import { servedOf } from './hearing.ts'
 import { checkCalled } from './listener.ts'
@@ -99,9 +99,11 @@ export function expressHandler<
       next(noScope())
       return
     }
-    served.take()
+    served.take(handler)
     try {
-      const rest = answerWith(served, await handler(request, response, served.scope))
+      const value = await handler(request, response, served.scope)
+      if (isHandedOver(served, handler, value)) return
+      const rest = answerWith(served, value)
       if (rest !== undefined) await rest
       served.settle('settled')
     } catch (error) {

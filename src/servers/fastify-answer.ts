@@ -67,7 +67,7 @@ function holdBack(
     done()
     return
   }
-  if (served.taken) served.answering = true
+  if (served.taken !== undefined) served.answering = true
   if (isFetched(payload)) void holdFetched(served, reply, payload, done)
   else hold(served, reply, isObject(payload) && 'pipe' in payload, done)
 }
@@ -130,7 +130,7 @@ export function holdBackUnrouted(
   done: Done,
 ): void {
   const served = servedOf(reply.raw)
-  if (served === undefined || served.taken || isObserved(request)) {
+  if (served === undefined || served.taken !== undefined || isObserved(request)) {
     done()
     return
   }

@@ -15,10 +15,10 @@ export function observed(handler: RouteHandlerMethod): RouteHandlerMethod {
   const observer: RouteHandlerMethod = function observer(request, reply) {
     const served = servedOf(reply.raw)
     if (served === undefined) return handler.call(this, request, reply)
-    served.take()
+    served.take(handler)
     try {
       const result: unknown = handler.call(this, request, reply)
-      follow(served, reply, result)
+      follow(served, reply, result, handler)
       return result
     } catch (error) {
       served.fail(error)
@@ -29,15 +29,19 @@ export function observed(handler: RouteHandlerMethod): RouteHandlerMethod {
   return observer
 }
 
-function follow(served: Served, reply: FastifyReply, result: unknown): void {
+function follow(served: Served, reply: FastifyReply, result: unknown, handler: unknown): void {
   const isReply = result === reply
   if (isThenable(result) && !isReply) {
     result.then(
-      (value) => settle(served, value, reply),
+      (value) => {
+        if (served.taken === handler) settle(served, value, reply)
+      },
       (error: unknown) => served.fail(error),
     )
     return
   }
+  // What another adapter was called with ends with that.
+  if (served.taken !== handler) return
   // It answers later, with reply.send().
   if (result === undefined || isReply) served.seen = false
   served.settle(served.seen ? 'settled' : 'unseen')

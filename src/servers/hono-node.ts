@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { enter, type Adapter } from './adapter.ts'
-import { throwIfOvertaken } from './ends.ts'
+import { isSeenBy, throwIfOvertaken } from './ends.ts'
 import { isEmpty, isWhole, look, refused, streaming, type Fetched } from './hono-response.ts'
 import { discard } from './reply.ts'
 import { hear } from './hearing.ts'
@@ -35,12 +35,13 @@ export function runOn(adapter: Adapter, bindings: Bindings, fetch: Fetch): Fetch
 }
 
 function run(served: Served, fetch: Fetch): Fetched {
+  const { adapter } = served
   try {
     const fetched = enter(served.scope, call, fetch, served)
-    if (!isThenable(fetched)) return answeredAtOnce(served, fetched)
+    if (!isThenable(fetched)) return answeredAtOnce(served, fetched, adapter)
     hear(served)
     return fetched.then(
-      (response) => answered(served, response),
+      (response) => answered(served, response, adapter),
       (error: unknown) => failed(served, error),
     )
   } catch (error) {
@@ -64,13 +65,15 @@ async function failed(served: Served, error: unknown): Promise<never> {
   throw await failForAnswer(served, error)
 }
 
-function answeredAtOnce(served: Served, response: Response): Fetched {
-  const answer = answered(served, response)
+function answeredAtOnce(served: Served, response: Response, adapter: Adapter): Fetched {
+  const answer = answered(served, response, adapter)
   if (!served.over) hear(served)
   return answer
 }
 
-function answered(served: Served, response: Response): Fetched {
+function answered(served: Served, response: Response, adapter: Adapter): Fetched {
+  // What another adapter was called with ends with that.
+  if (!isSeenBy(adapter, served) && isAlreadySent(served, response)) return response
   if (served.overtaken) return unwanted(served, response)
   served.status = response.status
   const whole = isWhole(response)

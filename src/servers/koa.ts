@@ -9,6 +9,7 @@ import { NoScopeError } from '../core/errors.ts'
 import { expected } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, type AdapterOptions } from './adapter.ts'
+import { isSeenBy } from './ends.ts'
 import { servedOf } from './hearing.ts'
 import { ofAllServers, type Listener } from './listener.ts'
 import { serve } from './serve.ts'
@@ -78,7 +79,8 @@ const holdBack: Middleware = async (ctx, next) => {
     return
   }
   served.delegated = true
-  const early = served.adapter.closeAt === 'answer'
+  const { adapter } = served
+  const early = adapter.closeAt === 'answer'
   let streamed = false
   try {
     await next()
@@ -88,7 +90,8 @@ const holdBack: Middleware = async (ctx, next) => {
     if (ctx.headerSent) served.fail(error)
     throw ctx.headerSent ? error : await failForAnswer(served, error)
   }
-  if (served.over || !early) return
+  // What another adapter was called with ends with that.
+  if (served.over || !early || !isSeenBy(adapter, served)) return
   if (ctx.respond === false || ctx.res.writableEnded) served.completes = false
   else if (!streamed) await closeForAnswer(served)
 }

@@ -27,8 +27,6 @@ export function serve<A>(
   if (around !== undefined) {
     handOver(around, adapter)
     around.start(body, a)
-    // The call around it, which is about to return, says nothing of its end.
-    around.taken = true
     return
   }
   let served: Served
@@ -55,9 +53,10 @@ export function handOver(around: Served, adapter: Adapter): void {
   if (!around.over) around.stage = 'running'
   around.adapter = adapter
   around.early = false
-  around.taken = false
+  around.taken = undefined
   around.seen = false
   around.delegated = false
+  around.refuse = undefined
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   heedsAbort,
   isClosedByApp,
   isInterruption,
+  isSeenBy,
   judge,
 } from './ends.ts'
 import { cut, endInTurn, tell } from './failure.ts'
@@ -53,8 +54,8 @@ export class Served {
   /** Of the answer, where others will write it. */
   status: number | undefined = undefined
   stage: Stage = 'running'
-  /** Somebody sees the handler, and will say when it has ended: that its call returns does not. */
-  taken = false
+  /** The handler whose end is seen by somebody, who will say so: that its call returns does not. */
+  taken: unknown = undefined
   /** The connection is closed, or the answer was handed to it in full. */
   gone = false
   /** Called when the handler has ended. */
@@ -76,10 +77,11 @@ export class Served {
   }
 
   start<A>(body: (served: Served, a: A) => unknown, a: A): void {
+    const { adapter } = this
     try {
       const result = enter<Served, A, unknown>(this.scope, body, this, a)
-      if (isThenable(result)) void this.#follow(result)
-      else if (!this.taken) this.settle('unseen')
+      if (isThenable(result)) void this.#follow(result, adapter)
+      else if (isSeenBy(adapter, this)) this.settle('unseen')
     } catch (error) {
       this.fail(error)
     }
@@ -104,8 +106,8 @@ export class Served {
    * From here on the handler is seen by somebody who calls `settle` or `fail`. The first byte of its answer is held back
    * until its scope closed, unless the adapter was told otherwise.
    */
-  take(): void {
-    this.taken = true
+  take(handler: unknown): void {
+    this.taken = handler
     this.seen = true
     this.early = false
     if (!this.over) this.stage = 'running'
@@ -222,10 +224,10 @@ export class Served {
     return this.gone || this.early
   }
 
-  async #follow(result: PromiseLike<unknown>): Promise<void> {
+  async #follow(result: PromiseLike<unknown>, adapter: Adapter): Promise<void> {
     try {
       await result
-      this.settle('settled')
+      if (isSeenBy(adapter, this)) this.settle('settled')
     } catch (error) {
       this.fail(error)
     }
