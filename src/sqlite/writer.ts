@@ -206,11 +206,11 @@ export class Writer implements Session, TransactionOwner {
   async #writeInTurn(wish: Wish): Promise<Transaction> {
     const { signal } = wish.by
     if (!this.#gate.tryEnter()) await this.#waitForTurn(signal)
-    this.#gate.holder = wish.lender
-    const { connection } = this
-    if (connection.busyTimeout === 0) return this.#begin(connection, wish)
     try {
-      // Between two attempts it may be disposed.
+      // Between the turn and this line, and between two attempts, it may be disposed.
+      const { connection } = this
+      this.#gate.holder = wish.lender
+      if (connection.busyTimeout === 0) return this.#open(connection, wish)
       return await this.#patience.retry(
         () => this.connection.withoutWaiting(() => this.#open(connection, wish)),
         signal,

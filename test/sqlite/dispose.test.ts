@@ -158,6 +158,25 @@ test('a database that is disposed inside a transaction body does not pretend to 
   assert.deepEqual(committedIn(t, path), [])
 })
 
+describe('a database whose turn at the writer comes', () => {
+  test('disposed at whichever moment of it, the turn passes on to another database of the file', async (t) => {
+    const disposed = (error: unknown) => (): boolean => withCode('ERR_DISPOSED')(error)
+    for (let ticks = 0; ticks < 6; ticks += 1) {
+      const { db, path } = openFile(t)
+      using other = openAt(t, path)
+      const first = await db.write()
+      const turns = [db.write(), other.write()] as const
+      const gone = turns[0].then((tx) => () => tx.state === 'rolled back', disposed)
+      first.commit()
+      for (let tick = 0; tick < ticks; tick += 1) await undefined
+      db[Symbol.dispose]()
+      await using next = await within(turns[1])
+      assert.equal(next.state, 'open')
+      assert.ok((await gone)())
+    }
+  })
+})
+
 describe('a Database of the caller', () => {
   test('it stays open and as it was; what was begun on it is ended', async (t) => {
     const path = temporaryPath(t)
