@@ -1,6 +1,6 @@
 /**
  * A transaction that is held across awaits keeps every other writer waiting. Held for too long, it is reported once, with
- * where it was acquired: to the `onError` of the scope that holds it, else as a process warning.
+ * where it was acquired: to the `onError` of the scope that holds it or in which it was acquired, else as a process warning.
  */
 import { title } from '../core/misuse.ts'
 import { ScopeNode } from '../core/scope.ts'
@@ -50,14 +50,17 @@ export class SlowWrite {
     else this.#report(this.#held, this.#origin)
   }
 
-  #report({ lender }: Transaction, origin: Origin | undefined): void {
-    const holder = lender === undefined ? '' : ` by the scope ${title(lender)}`
+  #report({ lender, ticket }: Transaction, origin: Origin | undefined): void {
+    // What somebody owns is theirs who acquired it, so far as leak detection knows that.
+    const scope = lender ?? ticket?.scope
+    const how = lender === undefined ? 'in' : 'by'
+    const holder = scope === undefined ? '' : ` ${how} the scope ${title(scope)}`
     const detail = linesOf(origin)
     const site = detail === '' ? '' : ` It was acquired ${detail.split('\n', 1)[0]}.`
     const message = `A write transaction on "${this.#file}" has been held${holder} for more than ${this.#limit} ms, and every other writer waits for it.${site} Do what is slow before it begins or after its commit; the option \`slowWrite\` sets the limit.`
     const warning = new SlowWriteWarning(message, detail)
-    if (lender instanceof ScopeNode && lender.settings.onError !== undefined) {
-      lender.report(warning, 'sqlite transaction', false)
+    if (scope instanceof ScopeNode && scope.settings.onError !== undefined) {
+      scope.report(warning, 'sqlite transaction', false)
     } else process.emitWarning(warning)
   }
 }

@@ -1,6 +1,7 @@
 /** A writer that is held for too long is reported. The last test uses up what the stack traces may cost in this process. */
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
+import { createApp, type Scope } from 'unwind'
 import { script } from '../core/support/script.ts'
 import { openFile } from './support/database.ts'
 import { driverOf, test, type Owned } from './support/drivers.ts'
@@ -20,6 +21,24 @@ describe('a transaction that is held for too long', () => {
       assert.match(detail ?? '', /^at acquireForReport .*write\.test/)
       tx.commit()
     }
+  })
+
+  test('one that a request owns is reported to the onError of that request', async (t) => {
+    const { db } = openFile(t, { slowWrite: 1 })
+    const reported = Promise.withResolvers<[unknown, Scope]>()
+    // What looks at slow writes keeps no process alive, and nothing else waits here.
+    const alive = setInterval(() => {}, 1_000)
+    t.after(() => clearInterval(alive))
+    const onError = (error: unknown, { scope }: { scope: Scope }): void =>
+      reported.resolve([error, scope])
+    await using app = createApp({ onError })
+    await app.run({ name: 'checkout' }, async (request) => {
+      await using tx = await db.write()
+      const [error, scope] = await reported.promise
+      assert.equal(scope, request)
+      assert.match(String(error), /has been held in the scope "checkout" \(request s\w+\) for/)
+      tx.commit()
+    })
   })
 
   test('a transaction can be begun where the program froze Error', async (t) => {
