@@ -35,6 +35,8 @@ export const acts: Record<string, Act> = {
   sleep: ({ lease, random }) => lease.query('select pg_sleep(60)', [], { signal: soon(random) }),
   failure: ({ lease }) => lease.query('select 1/0'),
   cancel: ({ lease }) => lease.cancel(),
+  'cancel of what runs': ({ lease }) =>
+    together([lease.query('select pg_sleep(60)'), lease.cancel(), lease.query('select 1')]),
   async dirty({ lease }) {
     lease.markDirty()
   },
@@ -42,6 +44,17 @@ export const acts: Record<string, Act> = {
   listen: ({ lease }) => lease.query('listen leftovers'),
   cursor: (world) => readSome(world, world.lease),
   cursors: (world) => together([1, 2, 3].map(() => readSome(world, world.lease))),
+  /** Each is on its way out when the next one comes. */
+  async 'cursors in turn'(world) {
+    const { lease, random } = world
+    for (let count = Math.floor(random() * 6); count > 0; count -= 1) {
+      const cursor = lease.cursor<Numbered>(numbers)
+      world.aside(readOne(cursor, { next: 1 }, 1))
+      if (random() < 0.7) await new Promise(setImmediate)
+      world.aside(dispose(cursor))
+    }
+    await readSome(world, lease)
+  },
   lock: (world) => lock(world),
   async 'tried lock'({ lease, keys, random }) {
     const held = await lease.tryAdvisoryLock(oneOf(keys, random))
@@ -119,17 +132,16 @@ async function ended(
   body: () => Promise<void>,
 ): Promise<void> {
   const { random } = world
-  const dispose = async (): Promise<void> => tx[Symbol.asyncDispose]()
   try {
     await body()
     const end = random()
     if (end < 0.5) await commit(tx, part)
     else if (end < 0.6) await tx.rollback()
-    else if (end < 0.7) await together([commit(tx, part), dispose()])
-    else if (end < 0.8) await together([commit(tx, part), moment(random).then(dispose)])
+    else if (end < 0.7) await together([commit(tx, part), dispose(tx)])
+    else if (end < 0.8) await together([commit(tx, part), moment(random).then(() => dispose(tx))])
     else if (end < 0.9 && world.leaves) return
   } finally {
-    if (!world.leaves || random() < 0.8) await dispose()
+    if (!world.leaves || random() < 0.8) await dispose(tx)
   }
 }
 
@@ -165,14 +177,18 @@ interface ClientPool {
 }
 
 const last = 40
+const numbers = `select n::int from generate_series(1, ${last}) as n`
+
+interface Numbered {
+  n: number
+}
 
 /** Pages of it, awaited or not, until it is disposed at any moment. */
 async function readSome(world: World, host: PgLease | PgTransaction): Promise<void> {
   const { random } = world
-  const slow = random() < 0.3 ? ', pg_sleep(0.0005)' : ''
-  const text = `select n::int${slow} from generate_series(1, ${last}) as n`
+  const text = random() < 0.3 ? `select *, pg_sleep(0.0005) from (${numbers}) as numbers` : numbers
   const options = random() < 0.3 ? { signal: soon(random) } : {}
-  const cursor = host.cursor<{ n: number }>(text, [], { batch: 7, ...options })
+  const cursor = host.cursor<Numbered>(text, [], { batch: 7, ...options })
   const place = { next: 1, over: false }
   try {
     for (let count = Math.floor(random() * 4); count > 0; count -= 1) {
@@ -182,13 +198,13 @@ async function readSome(world: World, host: PgLease | PgTransaction): Promise<vo
     }
     if (random() < 0.5) await moment(random)
   } finally {
-    if (!world.leaves || random() < 0.8) await cursor[Symbol.asyncDispose]()
+    if (!world.leaves || random() < 0.8) await dispose(cursor)
   }
 }
 
 /** The next rows, or an error; none only at the end. */
 async function readOne(
-  cursor: PgCursor<{ n: number }>,
+  cursor: PgCursor<Numbered>,
   place: { next: number },
   count: number,
 ): Promise<void> {
@@ -216,8 +232,12 @@ async function lock({ lease, keys, random, leaves }: World): Promise<void> {
     )
     assert.ok(Number(rowCount) > 0, 'a lock that is held')
   } finally {
-    if (!leaves || random() < 0.8) await held[Symbol.asyncDispose]()
+    if (!leaves || random() < 0.8) await dispose(held)
   }
+}
+
+async function dispose(what: AsyncDisposable): Promise<void> {
+  await what[Symbol.asyncDispose]()
 }
 
 /** All of them, and then the first error. */
