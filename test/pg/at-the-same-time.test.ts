@@ -138,7 +138,8 @@ async function oneProgram({ pool, wire, observer, random, ledger, trouble }: Sta
   }
   // Nothing that is asked of a network that fell silent ends by itself.
   const leaves = trouble === 'freeze' || random() < 0.7
-  const world: World = { lease, random, ledger, keys, leaves, aside }
+  const loses = trouble !== 'none'
+  const world: World = { lease, random, ledger, keys, leaves, loses, aside }
   for (let count = 2 + Math.floor(random() * 5); count > 0; count -= 1) {
     const [name, act] = oneOf(Object.entries(acts), random)
     ledger.log.push(name)
