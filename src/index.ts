@@ -1,7 +1,7 @@
 /** The public names of the core, by hand. */
 export { currentScope, inject, run, tryCurrentScope } from './core/ambient.ts'
 export { createApp } from './core/app.ts'
-export { detectLeaks, type LeakOptions } from './core/detection.ts'
+export { detectLeaks, type LeakOptions } from './core/watching/detection.ts'
 export { primaryError } from './core/dispose.ts'
 export {
   AbandonedError,
@@ -18,7 +18,7 @@ export {
   ScopeIncompleteError,
   ShutdownError,
   UnwindError,
-} from './core/errors.ts'
+} from './core/errors/errors.ts'
 export type {
   Channels,
   LeaseUsedAfterRelease,
@@ -30,11 +30,11 @@ export type {
   ScopeIdentity,
   ScopeOpened,
   ScopeUsedAfterClose,
-} from './core/events.ts'
-export { formatError } from './core/format.ts'
+} from './core/watching/events.ts'
+export { formatError } from './core/errors/format.ts'
 export { hold } from './core/lease.ts'
-export { override } from './core/overrides.ts'
-export { input, resource, value } from './core/resource.ts'
+export { override } from './core/resources/overrides.ts'
+export { input, resource, value } from './core/resources/resource.ts'
 export type {
   AcquireContext,
   Activity,

@@ -6,7 +6,7 @@ import { push, type Finalizer } from './finalizers.ts'
 import { scopeClosed } from './misuse.ts'
 import { releaseLate } from './release-alone.ts'
 import type { ScopeNode } from './scope.ts'
-import { tellUsedAfterClose } from './telling.ts'
+import { tellUsedAfterClose } from './watching/telling.ts'
 
 /** @throws `ERR_SCOPE_CLOSED` where no work can begin any more */
 export function admitWork(scope: ScopeNode, verb: string): void {

@@ -2,13 +2,13 @@
  * How a scope ends: success, failure, aborted or unknown, as changed by what fails on the way out. Errors combine as
  * nested `await using` combines them, and none is lost.
  */
-import { holds } from './attempt.ts'
+import { holds } from './errors/attempt.ts'
 import { isObject, suppress } from './dispose.ts'
-import { ScopeIncompleteError, UnwindError } from './errors.ts'
-import { isError } from './format.ts'
+import { ScopeIncompleteError, UnwindError } from './errors/errors.ts'
+import { isError } from './errors/format.ts'
 import { title, type Named } from './misuse.ts'
-import { rememberOrigin } from './origin.ts'
-import { isSuppressedError, suppressionChain } from './suppressed-error.ts'
+import { rememberOrigin } from './errors/origin.ts'
+import { isSuppressedError, suppressionChain } from './standard/suppressed-error.ts'
 import type { Exit, Outcome } from './types.ts'
 
 // Whatever was thrown is known again by this: NaN too, and `undefined` where it is there.

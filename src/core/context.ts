@@ -3,7 +3,7 @@
  * callback, so that nothing leaks into a caller. The storage is shared by every copy of this package in the process.
  */
 import { AsyncLocalStorage, AsyncResource, executionAsyncId } from 'node:async_hooks'
-import type { Instance } from './instance.ts'
+import type { Instance } from './resources/instance.ts'
 import { place } from './place.ts'
 import type { Resource, Scope } from './types.ts'
 

@@ -5,7 +5,7 @@
 // Not the global ones, which tests and DOMs replace: the clock must go on.
 import { performance } from 'node:perf_hooks'
 import { clearImmediate as callOff, setImmediate as atTurn } from 'node:timers'
-import { acquired, released, scopeClosed } from './events.ts'
+import { acquired, released, scopeClosed } from './watching/events.ts'
 
 /**
  * The last reading, and whether it is good: until the event loop turns. And an immediate whose shape stays

@@ -3,11 +3,15 @@
  * `await using`: the newest error outside, the body's innermost.
  */
 import { types } from 'node:util'
-import { holds } from './attempt.ts'
-import { recordOf } from './error-json.ts'
-import { formatError, isError } from './format.ts'
+import { holds } from './errors/attempt.ts'
+import { recordOf } from './errors/error-json.ts'
+import { formatError, isError } from './errors/format.ts'
 import { describe } from './options.ts'
-import { newSuppressedError, suppressionChain, type SuppressedError } from './suppressed-error.ts'
+import {
+  newSuppressedError,
+  suppressionChain,
+  type SuppressedError,
+} from './standard/suppressed-error.ts'
 
 export type Method = (this: unknown, ...parameters: never[]) => unknown
 

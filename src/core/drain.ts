@@ -4,13 +4,13 @@
  */
 import { abortSignalOf } from './abort.ts'
 import { enterFrame } from './context.ts'
-import { detection } from './detection.ts'
+import { detection } from './watching/detection.ts'
 import { aggregate, isEcho } from './dispose.ts'
 import { scopeClosed } from './misuse.ts'
 import type { ScopeNode } from './scope.ts'
-import { noteClosing } from './sites.ts'
+import { noteClosing } from './watching/sites.ts'
 import { runningIn, type Tasks } from './tasks.ts'
-import { tellIncomplete } from './telling.ts'
+import { tellIncomplete } from './watching/telling.ts'
 import { releaseAll, unwind, whenEnded } from './unwinding.ts'
 import { abandonable } from './waiting.ts'
 

@@ -2,9 +2,9 @@
  * What only some scopes have: made for the first of it, so that all others carry one field.
  */
 import type { Cancellation } from './cancellation.ts'
-import type { Inputs } from './inputs.ts'
-import type { Instance } from './instance.ts'
-import type { Overrides } from './overrides.ts'
+import type { Inputs } from './resources/inputs.ts'
+import type { Instance } from './resources/instance.ts'
+import type { Overrides } from './resources/overrides.ts'
 import type { ScopeNode } from './scope.ts'
 import type { Tasks } from './tasks.ts'
 

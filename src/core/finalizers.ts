@@ -3,12 +3,12 @@
  */
 import { ReleaseExit, type Completion } from './completion.ts'
 import { roughNow } from './deadline.ts'
-import { detection } from './detection.ts'
+import { detection } from './watching/detection.ts'
 import { asyncDisposer, isObject, isThenable, syncDisposer, type Method } from './dispose.ts'
-import type { DisposeTimeoutError } from './errors.ts'
-import { acquired, released } from './events.ts'
+import type { DisposeTimeoutError } from './errors/errors.ts'
+import { acquired, released } from './watching/events.ts'
 import { describe } from './options.ts'
-import { tellAcquired, tellReleased, type Entry } from './telling.ts'
+import { tellAcquired, tellReleased, type Entry } from './watching/telling.ts'
 import type { Exit, Lifetime, Scope } from './types.ts'
 
 /** What a release may say about itself. A resource definition is one. */

@@ -4,10 +4,10 @@
  */
 import { Completion } from './completion.ts'
 import { ambient, outermostFrame } from './context.ts'
-import { DisposedError } from './errors.ts'
-import { usedAfterRelease } from './events.ts'
+import { DisposedError } from './errors/errors.ts'
+import { usedAfterRelease } from './watching/events.ts'
 import { callWithValue, Finalizer, knowDisposer, push, type Traits } from './finalizers.ts'
-import { Kind, Ticket, ticketFor } from './held.ts'
+import { Kind, Ticket, ticketFor } from './watching/held.ts'
 import { scopeClosed, title, warnUnthrown } from './misuse.ts'
 import { checkOptions, expected, longestDelay, milliseconds, text } from './options.ts'
 import { defaults } from './settings.ts'

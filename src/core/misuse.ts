@@ -4,9 +4,9 @@
 import { inspect } from 'node:util'
 import { roughNow } from './deadline.ts'
 import { isThenable } from './dispose.ts'
-import { CaptiveDependencyError, NoScopeError, ScopeClosedError } from './errors.ts'
+import { CaptiveDependencyError, NoScopeError, ScopeClosedError } from './errors/errors.ts'
 import type { ScopeNode } from './scope.ts'
-import { closingOf } from './sites.ts'
+import { closingOf } from './watching/sites.ts'
 import type { Scope } from './types.ts'
 
 const advice =

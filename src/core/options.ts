@@ -3,7 +3,7 @@
  * expected, and what was received.
  */
 import { inspect, types } from 'node:util'
-import { attempt } from './attempt.ts'
+import { attempt } from './errors/attempt.ts'
 
 /** What an option accepts, in words and as a test. */
 export interface Rule {

@@ -3,17 +3,17 @@
  * it collects garbage and none of that shape is left, and with it all code that it has compiled for them: without these, a
  * service would be slow after each quiet moment (docs/decisions/shapes-that-stay.md).
  */
-import { Context, SpecAcquisition } from './acquisition.ts'
+import { Context, SpecAcquisition } from './resources/acquisition.ts'
 import { Cancellation } from './cancellation.ts'
 import { Completion, ReleaseExit } from './completion.ts'
 import { AwaitedContext, outermostFrame } from './context.ts'
 import { Extras } from './extras.ts'
 import { Finalizer } from './finalizers.ts'
-import { generatorAcquisition } from './generator.ts'
-import { Holdings } from './holdings.ts'
-import { Instance } from './instance.ts'
+import { generatorAcquisition } from './resources/generator.ts'
+import { Holdings } from './resources/holdings.ts'
+import { Instance } from './resources/instance.ts'
 import { Patience } from './patience.ts'
-import type { Definition } from './resource.ts'
+import type { Definition } from './resources/resource.ts'
 import { ScopeNode } from './scope.ts'
 import { defaults } from './settings.ts'
 import { Tasks } from './tasks.ts'

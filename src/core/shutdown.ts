@@ -4,7 +4,7 @@
 import { abortBelow, announceDrain } from './abort.ts'
 import { after, whenAborted } from './deadline.ts'
 import { conclude } from './drain.ts'
-import { ShutdownError } from './errors.ts'
+import { ShutdownError } from './errors/errors.ts'
 import { abortSignal, milliseconds, type Rule } from './options.ts'
 import type { ShutdownOptions } from './reports.ts'
 import type { ScopeNode } from './scope.ts'

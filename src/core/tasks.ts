@@ -5,7 +5,7 @@
 import { cancel } from './abort.ts'
 import { AwaitedContext, enterFrame, openFrame } from './context.ts'
 import { isEcho, isObject } from './dispose.ts'
-import type { Instance } from './instance.ts'
+import type { Instance } from './resources/instance.ts'
 import type { ScopeNode } from './scope.ts'
 import type { MaybePromise, Task } from './types.ts'
 

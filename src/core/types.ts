@@ -1,7 +1,7 @@
 /**
  * What a scope is to those who only use one: the public interfaces of the core, without a line that runs.
  */
-import type { DisposeTimeoutError } from './errors.ts'
+import type { DisposeTimeoutError } from './errors/errors.ts'
 import type {
   Lifetime,
   ScopeKind,

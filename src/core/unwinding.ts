@@ -4,13 +4,13 @@
  * async function cannot be called away from a release that never ends (docs/decisions/driven-by-callbacks.md).
  */
 import { plain, type Completion, type ReleaseExit } from './completion.ts'
-import { detection } from './detection.ts'
+import { detection } from './watching/detection.ts'
 import { isThenable } from './dispose.ts'
-import { DisposeTimeoutError } from './errors.ts'
-import { released } from './events.ts'
+import { DisposeTimeoutError } from './errors/errors.ts'
+import { released } from './watching/events.ts'
 import type { Ending, Finalizer, List } from './finalizers.ts'
 import { Patience, timersAreReplaced } from './patience.ts'
-import { tellReleased, tellReleasing, tellTimeout } from './telling.ts'
+import { tellReleased, tellReleasing, tellTimeout } from './watching/telling.ts'
 
 /** Whoever has a list: what it holds, and how things ended, as changed by the releases that already ran. */
 export interface Unwindable extends List {

@@ -2,7 +2,7 @@
  * Waiting with a way out: for one caller among several, for a body that ignores its abort, and for so long and no longer.
  */
 import { after, whenAborted } from './deadline.ts'
-import { AbandonedError } from './errors.ts'
+import { AbandonedError } from './errors/errors.ts'
 import type { MaybePromise } from './types.ts'
 
 interface Abortable {

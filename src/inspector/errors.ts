@@ -1,5 +1,5 @@
 /** The one way in which the inspector refuses to be there. */
-import { named, UnwindError } from '../core/errors.ts'
+import { named, UnwindError } from '../core/errors/errors.ts'
 
 /** `ERR_INSPECTOR_IN_PRODUCTION`: the live page was asked for where `NODE_ENV` is `production`. */
 export class InspectorInProductionError extends UnwindError {

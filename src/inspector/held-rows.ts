@@ -2,9 +2,9 @@
  * What is open and held, as rows: the tree of scopes laid flat, and below it everything that they hold and that somebody
  * owns without one. Oldest first, and of too many the oldest.
  */
-import { activityOf } from '../core/activity.ts'
+import { activityOf } from '../core/watching/activity.ts'
 import { elapsed, exactNow } from '../core/deadline.ts'
-import type { Ticket } from '../core/held.ts'
+import type { Ticket } from '../core/watching/held.ts'
 import { downFrom } from '../core/tree.ts'
 import type { Activity, ResourceSnapshot, ScopeSnapshot } from '../core/types.ts'
 import { cleanName, cleanSite } from './clean.ts'

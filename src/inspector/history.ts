@@ -3,7 +3,7 @@
  * subscriber of the channels could see.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { Channels, ResourceReleased, ScopeClosed } from '../core/events.ts'
+import type { Channels, ResourceReleased, ScopeClosed } from '../core/watching/events.ts'
 
 /** Scopes that are kept, and resources of one scope. */
 const kept = 50

@@ -1,9 +1,9 @@
 /**
  * What has been, as rows: the scopes that closed last, how long things were held, and what leaked where.
  */
-import type { LeakSite } from '../core/leaks.ts'
+import type { LeakSite } from '../core/watching/leaks.ts'
 import type { LeakReport } from '../core/types.ts'
-import type { Usage } from '../core/usage.ts'
+import type { Usage } from '../core/watching/usage.ts'
 import { cleanName, cleanSite } from './clean.ts'
 import { rounded } from './held-rows.ts'
 import type { PastResource, PastScope } from './history.ts'

@@ -2,12 +2,12 @@
  * The picture of an app that the page shows, as rows, each list with an end, whatever the program does.
  */
 import { performance } from 'node:perf_hooks'
-import { detection } from '../core/detection.ts'
-import { allHeld } from '../core/held.ts'
-import { latestLeaks, leakSites } from '../core/leaks.ts'
-import { openPools, type PoolSource } from '../core/pools.ts'
+import { detection } from '../core/watching/detection.ts'
+import { allHeld } from '../core/watching/held.ts'
+import { latestLeaks, leakSites } from '../core/watching/leaks.ts'
+import { openPools, type PoolSource } from '../core/watching/pools.ts'
 import type { App } from '../core/types.ts'
-import { allUsages } from '../core/usage.ts'
+import { allUsages } from '../core/watching/usage.ts'
 import { cleanName } from './clean.ts'
 import { heldIn, scopesIn } from './held-rows.ts'
 import { pastScopes } from './history.ts'

@@ -1,5 +1,5 @@
 /** What the page shows, for programs: a health check, a log line at shutdown, a test. */
-import { latestLeaks } from '../core/leaks.ts'
+import { latestLeaks } from '../core/watching/leaks.ts'
 import { checkApp } from '../core/options.ts'
 import type { App, LeakReport, ScopeSnapshot } from '../core/types.ts'
 

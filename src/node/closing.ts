@@ -4,7 +4,7 @@
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Socket, type Server } from 'node:net'
-import { DisposeTimeoutError } from '../core/errors.ts'
+import { DisposeTimeoutError } from '../core/errors/errors.ts'
 import { checkOptions, expected, longestDelay, milliseconds } from '../core/options.ts'
 
 /**

@@ -5,7 +5,7 @@
 import { once } from 'node:events'
 import type { Duplex, Transform, Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { DisposeTimeoutError } from '../core/errors.ts'
+import { DisposeTimeoutError } from '../core/errors/errors.ts'
 import { hold } from '../core/lease.ts'
 import { warnUnthrown } from '../core/misuse.ts'
 import { checkOptions, expected, longestDelay, milliseconds } from '../core/options.ts'

@@ -2,7 +2,7 @@
  * The pools of the process, by the semantic conventions of OpenTelemetry 1.45:
  * https://opentelemetry.io/docs/specs/semconv/database/database-metrics/#connection-pools
  */
-import { openPools } from '../core/pools.ts'
+import { openPools } from '../core/watching/pools.ts'
 import type { Instruments } from './instruments.ts'
 import type { Attributes } from './meter.ts'
 

@@ -1,5 +1,5 @@
 /** `unwind/otel`: what an app holds, on the meter of whoever collects. OpenTelemetry is not needed to load this. */
-import { allHeld } from '../core/held.ts'
+import { allHeld } from '../core/watching/held.ts'
 import { checkApp, checkOptions, flag } from '../core/options.ts'
 import { downFrom } from '../core/tree.ts'
 import type { App, ScopeSnapshot } from '../core/types.ts'

@@ -3,7 +3,7 @@
  * what to undo.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { Channels } from '../core/events.ts'
+import type { Channels } from '../core/watching/events.ts'
 import type { Attributes, Callback, Counter, Histogram, Meter } from './meter.ts'
 
 /** Seconds, as the conventions recommend them for operations of databases. */

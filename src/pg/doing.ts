@@ -1,5 +1,5 @@
 /** What a connection is doing, for whoever looks at its lease. */
-import type { Doing } from '../core/activity.ts'
+import type { Doing } from '../core/watching/activity.ts'
 import type { Session } from './session.ts'
 
 const idle = { I: 'idle', T: 'idle in transaction', E: 'failed transaction' } as const

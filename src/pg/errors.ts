@@ -4,8 +4,8 @@
  */
 import { inspect } from 'node:util'
 
-import { named, UnwindError } from '../core/errors.ts'
-import { isError } from '../core/format.ts'
+import { named, UnwindError } from '../core/errors/errors.ts'
+import { isError } from '../core/errors/format.ts'
 
 /** `ERR_PG_ROLLED_BACK`: COMMIT of a failed transaction; the server rolled back. `cause` is what had failed in it. */
 export class PgTransactionRolledBackError extends UnwindError {

@@ -5,7 +5,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { EventEmitter } from 'node:events'
 
-import { isError } from '../core/format.ts'
+import { isError } from '../core/errors/format.ts'
 import { disposedError } from '../core/lease.ts'
 import type { TransactionStatus } from './driver.ts'
 import { chained, notBegunHere, transactionOpen } from './errors.ts'

@@ -2,8 +2,8 @@
  * A connection that is one's own until it is released. The handle is dead from that moment on, although the pool may
  * have given the connection to somebody else; the connection goes back as the next holder must find it, or not at all.
  */
-import { tellsActivity } from '../core/activity.ts'
-import { Kind, ticketFor, type Ticket } from '../core/held.ts'
+import { tellsActivity } from '../core/watching/activity.ts'
+import { Kind, ticketFor, type Ticket } from '../core/watching/held.ts'
 import { closingScope, disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'

@@ -3,7 +3,7 @@
  * back. The driver is called outside of every request.
  */
 import { isObject, isThenable } from '../core/dispose.ts'
-import type { Ticket } from '../core/held.ts'
+import type { Ticket } from '../core/watching/held.ts'
 import type { Scope } from '../core/types.ts'
 import { within } from '../core/waiting.ts'
 import { Chain } from './chain.ts'

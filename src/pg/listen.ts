@@ -1,5 +1,5 @@
 /** The subscriptions of one pool: opened like its connections, beside them, and ended with it. */
-import { Kind, ticketFor } from '../core/held.ts'
+import { Kind, ticketFor } from '../core/watching/held.ts'
 import {
   abortSignal,
   checkOptions,

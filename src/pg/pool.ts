@@ -2,10 +2,10 @@
  * A pool of leases, as its users have it. From the beginning of its end nobody gets one any more; who holds one has the
  * time to give it back.
  */
-import { Kind, ticketFor } from '../core/held.ts'
+import { Kind, ticketFor } from '../core/watching/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
 import { abortSignal, bodyOf, checkOptions, count } from '../core/options.ts'
-import { poolClosed, poolOpened, type PoolSource } from '../core/pools.ts'
+import { poolClosed, poolOpened, type PoolSource } from '../core/watching/pools.ts'
 import type { Scope } from '../core/types.ts'
 import { within } from '../core/waiting.ts'
 import { guard, outside, type DriverPool } from './driver.ts'

@@ -3,7 +3,7 @@
  * left running cannot use them afterwards.
  */
 import { asyncDisposer } from '../core/dispose.ts'
-import { resource } from '../core/resource.ts'
+import { resource } from '../core/resources/resource.ts'
 import type { Resource, Scope } from '../core/types.ts'
 import { transactionFrame } from './frame.ts'
 import { wishedFor } from './joining.ts'

@@ -1,7 +1,7 @@
 /** A transaction around a function, all of it again where the server asks for that. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { primaryError } from '../core/dispose.ts'
-import { isError } from '../core/format.ts'
+import { isError } from '../core/errors/format.ts'
 import { inTransaction, type Body, type OwnLease } from './in-transaction.ts'
 import type { PgTransaction, PgTransactionOptions } from './types.ts'
 

@@ -3,7 +3,7 @@
  * none of them, and a full collection would take with their shapes all that was compiled for them
  * (docs/decisions/shapes-that-stay.md).
  */
-import { Kind, Ticket } from '../core/held.ts'
+import { Kind, Ticket } from '../core/watching/held.ts'
 import { Begin } from './begin.ts'
 import { Commit } from './commit.ts'
 import { outside } from './driver.ts'

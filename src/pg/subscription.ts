@@ -5,7 +5,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
 import { whenAborted } from '../core/deadline.ts'
-import type { Ticket } from '../core/held.ts'
+import type { Ticket } from '../core/watching/held.ts'
 import { disposedError } from '../core/lease.ts'
 import { outside } from './driver.ts'
 import { ListeningConnection, type OwnClient } from './listening-connection.ts'

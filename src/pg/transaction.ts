@@ -2,7 +2,7 @@
  * A transaction and, by the same rules, a savepoint. Dead from the moment its end begins, so that nothing meant for it
  * runs after it; and what is not committed is rolled back.
  */
-import type { Ticket } from '../core/held.ts'
+import type { Ticket } from '../core/watching/held.ts'
 import { committedError, disposedError, refuseLent } from '../core/lease.ts'
 import { scopeClosed } from '../core/misuse.ts'
 import { checkFunction } from '../core/options.ts'

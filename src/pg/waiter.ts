@@ -3,8 +3,8 @@
  * keeps whom it called back for as long as the connection lives: nothing of the call is left in here by then.
  */
 import { ambient } from '../core/context.ts'
-import { isError } from '../core/format.ts'
-import { isTimeout, type Ticket } from '../core/held.ts'
+import { isError } from '../core/errors/format.ts'
+import { isTimeout, type Ticket } from '../core/watching/held.ts'
 import type { Scope } from '../core/types.ts'
 import type { Link } from './chain.ts'
 import type { Lease } from './lease.ts'

@@ -1,14 +1,14 @@
 /**
  * How a request ended: what its answer says of the outcome, and in words why it ended early.
  */
-import { holds } from '../core/attempt.ts'
+import { holds } from '../core/errors/attempt.ts'
 import { isEcho, isObject, primaryError } from '../core/dispose.ts'
 import {
   AbandonedError,
   ClientDisconnectedError,
   ScopeIncompleteError,
   ShutdownError,
-} from '../core/errors.ts'
+} from '../core/errors/errors.ts'
 import type { Scope } from '../core/types.ts'
 import { isCompleted, type Adapter } from './adapter.ts'
 import type { Served } from './served.ts'

@@ -2,7 +2,7 @@
  * `unwind/express`: one scope for each request of an Express 5 app, and route handlers that return their answer.
  */
 import type { NextFunction, Request, RequestHandler, Response } from 'express'
-import { NoScopeError } from '../core/errors.ts'
+import { NoScopeError } from '../core/errors/errors.ts'
 import { checkFunction, expected } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, checkWithin, type AdapterOptions } from './adapter.ts'

@@ -7,7 +7,7 @@ import { STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { report } from '../core/app.ts'
 import { isObject, primaryError } from '../core/dispose.ts'
-import { isError } from '../core/format.ts'
+import { isError } from '../core/errors/format.ts'
 import type { Scope } from '../core/types.ts'
 import type { Adapter, OnRequestError } from './adapter.ts'
 

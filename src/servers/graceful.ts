@@ -2,9 +2,9 @@
  * A server that closes without cutting an answer and without waiting for silence, and that closes with its app.
  */
 import { whenAborted } from '../core/deadline.ts'
-import { ScopeClosedError } from '../core/errors.ts'
+import { ScopeClosedError } from '../core/errors/errors.ts'
 import { checkApp, checkOptions, expected, milliseconds } from '../core/options.ts'
-import { resource } from '../core/resource.ts'
+import { resource } from '../core/resources/resource.ts'
 import { whenDoorsClose } from '../core/shutdown.ts'
 import type { App } from '../core/types.ts'
 import { Connections, type AnyServer } from './connections.ts'

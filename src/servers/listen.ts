@@ -2,7 +2,7 @@
  * Listen, and be graceful: the server as a disposable.
  */
 import { once } from 'node:events'
-import { ShutdownError } from '../core/errors.ts'
+import { ShutdownError } from '../core/errors/errors.ts'
 import { checkApp, checkOptions, expected, milliseconds, text, type Rule } from '../core/options.ts'
 import type { App } from '../core/types.ts'
 import type { AnyServer, Connections } from './connections.ts'

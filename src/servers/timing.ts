@@ -11,7 +11,7 @@ import type {
   ResourceReleased,
   ScopeClosed,
   ScopeIdentity,
-} from '../core/events.ts'
+} from '../core/watching/events.ts'
 import type { Scope } from '../core/types.ts'
 
 /** Heads have their limits. */

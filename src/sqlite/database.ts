@@ -3,7 +3,7 @@
  * order that leaves nothing behind: backups, readers, the open transaction, and the writer's connection last, because
  * SQLite removes the WAL files when a connection that may write is the last to go.
  */
-import { isTimeout, Kind, ticketFor, type Ticket } from '../core/held.ts'
+import { isTimeout, Kind, ticketFor, type Ticket } from '../core/watching/held.ts'
 import { lentError } from '../core/lease.ts'
 import { abortSignal, callable, checkOptions, expected } from '../core/options.ts'
 import type { BackupOptions, Backups } from './backups.ts'

@@ -2,9 +2,9 @@
  * What this folder says when something goes wrong: what happened, to which file or statement, what to do. An error of
  * the driver is thrown as it is, except where it leaves out what somebody needs to know.
  */
-import { isError } from '../core/format.ts'
+import { isError } from '../core/errors/format.ts'
 import { committedError, disposedError } from '../core/lease.ts'
-import { DisposedError, UnwindError } from '../core/errors.ts'
+import { DisposedError, UnwindError } from '../core/errors/errors.ts'
 import { scopeClosed, title } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
 import type { DriverDatabase } from './driver.ts'

@@ -4,8 +4,8 @@
  */
 import { accessSync, constants, statSync, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
-import { UnwindError } from '../core/errors.ts'
-import { isError } from '../core/format.ts'
+import { UnwindError } from '../core/errors/errors.ts'
+import { isError } from '../core/errors/format.ts'
 import { busy, cannotOpen, isResult } from './errors.ts'
 
 export function openFailure(path: string, error: unknown): UnwindError {

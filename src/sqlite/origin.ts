@@ -3,7 +3,7 @@
  * as the transaction, so there is a budget: sustained, it costs less than 0.1 %, and a writer that is slow never meets it.
  */
 import { roughNow } from '../core/deadline.ts'
-import { framesOf } from '../core/sites.ts'
+import { framesOf } from '../core/watching/sites.ts'
 
 /** Formatted when it is read, which costs more than taking it. Dropped with the transaction, and what it refers to. */
 export interface Origin {

@@ -1,7 +1,7 @@
 /**
  * A connection on loan, for reading. Its release closes the iterators that were opened through it.
  */
-import type { Ticket } from '../core/held.ts'
+import type { Ticket } from '../core/watching/held.ts'
 import { lentError } from '../core/lease.ts'
 import type { Scope } from '../core/types.ts'
 import type { Connection, Prepared } from './connection.ts'

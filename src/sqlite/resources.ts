@@ -2,7 +2,7 @@
  * SQLite in a scope: the file for as long as the app, a transaction and a reader for as long as the request. The
  * transaction commits where the request succeeds, and is rolled back on every other outcome.
  */
-import { resource } from '../core/resource.ts'
+import { resource } from '../core/resources/resource.ts'
 import { Database } from './database.ts'
 import type { Driver } from './driver.ts'
 import { checkGiven, checkSqliteOptions, openDatabase } from './open.ts'

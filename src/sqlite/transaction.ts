@@ -3,7 +3,7 @@
  * the iterators and tells its owner, whoever ended it: its holder, SQLite after a failed statement, or its tick.
  */
 import { suppress } from '../core/dispose.ts'
-import type { Ticket } from '../core/held.ts'
+import type { Ticket } from '../core/watching/held.ts'
 import type { Scope } from '../core/types.ts'
 import { byBegin, controlRefused, type Connection, type Prepared } from './connection.ts'
 import { endedBehind, lapsed, misuse, released, stillOpen } from './errors.ts'

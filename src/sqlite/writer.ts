@@ -3,7 +3,7 @@
  * outside that transaction is refused: nobody's statement becomes part of somebody else's transaction.
  */
 import { ambient } from '../core/context.ts'
-import { isError } from '../core/format.ts'
+import { isError } from '../core/errors/format.ts'
 import type { Scope } from '../core/types.ts'
 import type { Connection, Prepared } from './connection.ts'
 import {

@@ -1,6 +1,6 @@
 /** What may stay although its test is over, and says why. */
 import { expected } from '../core/options.ts'
-import { definitionOf } from '../core/resource.ts'
+import { definitionOf } from '../core/resources/resource.ts'
 import { isObject } from '../core/dispose.ts'
 import type { Resource } from '../core/types.ts'
 

@@ -1,6 +1,6 @@
 /** A stand-in for a resource, which remembers what was done with it. */
 import { checkOptions, text, type Rule } from '../core/options.ts'
-import { resource } from '../core/resource.ts'
+import { resource } from '../core/resources/resource.ts'
 import type { Exit, Resource } from '../core/types.ts'
 
 const anything: Rule = { expected: 'anything', accepts: () => true }

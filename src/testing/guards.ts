@@ -1,5 +1,5 @@
 /** Leak checks for one piece of code, in any test framework or in none. */
-import { detectLeaks } from '../core/detection.ts'
+import { detectLeaks } from '../core/watching/detection.ts'
 import { checkFunction } from '../core/options.ts'
 import { currentTest, knowsTests } from './current-test.ts'
 import { latestNote, serialOf, testOf } from './noted.ts'

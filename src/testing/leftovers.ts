@@ -4,11 +4,11 @@
  */
 import { childrenOf, downFrom } from '../core/tree.ts'
 import { entriesOf } from '../core/finalizers.ts'
-import { allHeld } from '../core/held.ts'
-import { Instance } from '../core/instance.ts'
+import { allHeld } from '../core/watching/held.ts'
+import { Instance } from '../core/resources/instance.ts'
 import { title } from '../core/misuse.ts'
-import { noteOf, type Note } from '../core/notes.ts'
-import { openApps } from '../core/open-apps.ts'
+import { noteOf, type Note } from '../core/watching/notes.ts'
+import { openApps } from '../core/watching/open-apps.ts'
 import type { ScopeNode } from '../core/scope.ts'
 import { mayStay } from './allowed.ts'
 

@@ -3,7 +3,7 @@
  * what releases. What belongs to no test is looked at when the process ends.
  */
 import { afterEach, beforeEach } from 'node:test'
-import { detectLeaks } from '../core/detection.ts'
+import { detectLeaks } from '../core/watching/detection.ts'
 import { knowsTests, type TestLike } from './current-test.ts'
 import { leftovers } from './leftovers.ts'
 import { testOf } from './noted.ts'

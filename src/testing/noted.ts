@@ -2,7 +2,7 @@
  * Whose what is noted is: in which order it was acquired, and by which test. Known of what was acquired since this was
  * loaded; what is older is nobody's.
  */
-import { detection } from '../core/detection.ts'
+import { detection } from '../core/watching/detection.ts'
 import { currentTest } from './current-test.ts'
 
 interface Acquirer {

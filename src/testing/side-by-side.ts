@@ -2,7 +2,7 @@
  * Where nobody knows who acquires: the tests that run, with the number of the latest note when each began. What is noted
  * later was acquired since, and where several run it may be any one's: it is looked at when the last of them is over.
  */
-import type { Note } from '../core/notes.ts'
+import type { Note } from '../core/watching/notes.ts'
 import { latestNote, serialOf } from './noted.ts'
 
 export interface Named {

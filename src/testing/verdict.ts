@@ -4,8 +4,8 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import { copies } from '../core/context.ts'
-import { named, UnwindError } from '../core/errors.ts'
-import type { Note } from '../core/notes.ts'
+import { named, UnwindError } from '../core/errors/errors.ts'
+import type { Note } from '../core/watching/notes.ts'
 import { leftovers, tell, type Leftover } from './leftovers.ts'
 
 /** Milliseconds. */

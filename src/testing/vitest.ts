@@ -2,7 +2,7 @@
  * The same for Vitest, by `setupFiles: ['unwind/testing']`. Its hooks belong to the file that is being collected, so they
  * are registered while the setup file is loaded.
  */
-import { detectLeaks } from '../core/detection.ts'
+import { detectLeaks } from '../core/watching/detection.ts'
 import { began, by, leftBy, type Named } from './side-by-side.ts'
 import { giveBack, leakError, settledLeftovers } from './verdict.ts'
 

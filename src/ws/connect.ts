@@ -2,8 +2,8 @@
  * The client's side: a socket that is open when it is handed out, or an error that says why it is not.
  */
 import { outermostFrame } from '../core/context.ts'
-import { isAggregate, isError } from '../core/format.ts'
-import { isTimeout, Kind, ticketFor } from '../core/held.ts'
+import { isAggregate, isError } from '../core/errors/format.ts'
+import { isTimeout, Kind, ticketFor } from '../core/watching/held.ts'
 import { abortSignal, checkOptions, expected, type Rule } from '../core/options.ts'
 import { brokenError, Connection } from './connection.ts'
 import { SocketConnectError } from './errors.ts'

@@ -1,7 +1,7 @@
 /**
  * How a socket says that it is of no use any more: closed by somebody, broken off, overfull, or never there.
  */
-import { named, UnwindError } from '../core/errors.ts'
+import { named, UnwindError } from '../core/errors/errors.ts'
 
 /** `ERR_SOCKET_CLOSED`: something was sent on a socket that was closed. */
 export class SocketClosedError extends UnwindError {

@@ -3,7 +3,7 @@
  */
 import { isInterrupted, report } from '../core/app.ts'
 import { isEcho, primaryError } from '../core/dispose.ts'
-import { UnwindError } from '../core/errors.ts'
+import { UnwindError } from '../core/errors/errors.ts'
 import type { Scope } from '../core/types.ts'
 import { abandonable } from '../core/waiting.ts'
 import { SocketClosedError } from './errors.ts'

@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http'
 import { servingOpener } from '../core/app.ts'
 import { whenAborted } from '../core/deadline.ts'
-import { ClientDisconnectedError, ShutdownError } from '../core/errors.ts'
+import { ClientDisconnectedError, ShutdownError } from '../core/errors/errors.ts'
 import { checkApp, checkFunction, checkOptions, expected } from '../core/options.ts'
 import { whenDoorsClose } from '../core/shutdown.ts'
 import type { App, Scope } from '../core/types.ts'

@@ -11,7 +11,14 @@ import { fileURLToPath } from 'node:url'
 /** Of Node.js 24 and later; of 22. */
 const flags = ['--no-async-context-frame', '--experimental-async-context-frame']
 
-const files = ['acquire-failure', 'caching', 'context', 'dependencies', 'order', 'tasks']
+const files = [
+  'context',
+  'order',
+  'resources/acquire-failure',
+  'resources/caching',
+  'resources/dependencies',
+  'tasks',
+]
 
 test('what depends on contexts holds, too, where Node.js keeps them the other way', () => {
   const flag = flags.find((one) => process.allowedNodeEnvironmentFlags.has(one))

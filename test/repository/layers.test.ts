@@ -9,30 +9,66 @@ import { importsOf, list, read } from '../support/repository.ts'
  * types count like values.
  */
 const core = [
-  ['attempt', 'suppressed-error', 'origin', 'format', 'error-json', 'url-path', 'place'],
-  ['errors', 'reports', 'types', 'options', 'dispose', 'events', 'deadline', 'tree', 'context'],
-  ['activity', 'sweeping', 'detection', 'sites', 'misuse', 'usage', 'leaks', 'pools'],
-  ['cancellation', 'completion', 'settings', 'waiting', 'notes', 'telling', 'held', 'abort'],
+  [
+    'errors/attempt',
+    'standard/suppressed-error',
+    'errors/origin',
+    'errors/format',
+    'errors/error-json',
+    'url-path',
+    'place',
+  ],
+  [
+    'errors/errors',
+    'reports',
+    'types',
+    'options',
+    'dispose',
+    'watching/events',
+    'deadline',
+    'tree',
+    'context',
+  ],
+  [
+    'watching/activity',
+    'watching/sweeping',
+    'watching/detection',
+    'watching/sites',
+    'misuse',
+    'watching/usage',
+    'watching/leaks',
+    'watching/pools',
+  ],
+  [
+    'cancellation',
+    'completion',
+    'settings',
+    'waiting',
+    'watching/notes',
+    'watching/telling',
+    'watching/held',
+    'abort',
+  ],
   [
     'finalizers',
     'patience',
     'unwinding',
     'release-alone',
     'admission',
-    'dispose-resources',
-    'stack',
+    'standard/dispose-resources',
+    'standard/stack',
     'tasks',
     'lease',
   ],
   [
-    'acquisition',
-    'generator',
-    'resource',
-    'inputs',
-    'overrides',
-    'chains',
-    'instance',
-    'holdings',
+    'resources/acquisition',
+    'resources/generator',
+    'resources/resource',
+    'resources/inputs',
+    'resources/overrides',
+    'resources/chains',
+    'resources/instance',
+    'resources/holdings',
     'extras',
   ],
   [
@@ -40,12 +76,12 @@ const core = [
     'life',
     'parked',
     'stream',
-    'snapshot',
+    'watching/snapshot',
     'verbs',
     'scope',
     'shapes',
     'shutdown',
-    'open-apps',
+    'watching/open-apps',
     'app',
     'ambient',
   ],
@@ -55,7 +91,7 @@ const core = [
  * The types that files below speak of: what is done with a scope is done with its class, and an acquisition with the
  * instance that it is for.
  */
-const typesAbove = new Set(['scope', 'instance'])
+const typesAbove = new Set(['scope', 'resources/instance'])
 
 /** What stands on the core. No folder knows another. */
 const folders = ['inspector', 'node', 'otel', 'pg', 'servers', 'sqlite', 'testing', 'ws']
@@ -72,6 +108,11 @@ function within(folder: string): typeof sources {
   return sources.filter(({ path }) => path.startsWith(`src/${folder}/`))
 }
 
+/** As the table has it: its path below `src/core`, without the ending. */
+function nameOf(path: string): string {
+  return path.replace(/^src\/core\//, '').replace(/\.ts$/, '')
+}
+
 function isRelative(from: string): boolean {
   return from.startsWith('.')
 }
@@ -85,18 +126,16 @@ function loadedBy(path: string, imports: ReturnType<typeof importsOf>): string[]
 
 describe('layers', () => {
   test('every file of the core has its place in the table of layers', () => {
-    const files = within('core')
-      .map(({ path }) => posix.basename(path, '.ts'))
-      .toSorted()
-    assert.deepEqual(files, core.toSorted())
+    const files = within('core').map(({ path }) => nameOf(path))
+    assert.deepEqual(files.toSorted(), core.toSorted())
   })
 
   test('a file of the core imports only from the layers below it', () => {
     for (const { path, imports } of within('core')) {
-      const name = posix.basename(path, '.ts')
+      const name = nameOf(path)
       for (const { from, typeOnly } of imports.filter((found) => isRelative(found.from))) {
-        const target = posix.basename(from, '.ts')
-        const below = from === `./${target}.ts` && core.indexOf(target) < core.indexOf(name)
+        const target = nameOf(posix.join(posix.dirname(path), from))
+        const below = core.includes(target) && core.indexOf(target) < core.indexOf(name)
         assert.ok(below || (typeOnly && typesAbove.has(target)), `${path} imports ${from}`)
       }
     }

@@ -14,7 +14,7 @@ import { list, pathOf, read } from './repository.ts'
 
 /** Beside those of the core, some of whom the core does something for that no program can ask it for. */
 const asWritten = [
-  'test/core/*.test.ts',
+  'test/core/**/*.test.ts',
   'test/{otel,testing}/*.test.ts',
   'test/inspector/{picture,stream}.test.ts',
   'test/{pg,sqlite}/lent.test.ts',
@@ -23,7 +23,10 @@ const asWritten = [
   'test/ws/serve.test.ts',
 ]
 /** Node.js 22 has no SuppressedError and no context frames. It cannot read `await using`, so its tests are compiled. */
-const on22 = ['build/test/core/{context,suppressed-error}.test.js']
+const on22 = [
+  'build/test/core/context.test.js',
+  'build/test/core/standard/suppressed-error.test.js',
+]
 
 /** Types and comments alone, the end of a block that is always left before, a function that does nothing. */
 const nothing = /^[\s})\];,]*$|^\s*(?:function )?\w*\(\)\s*(?:=>)?\s*\{\s*\}$/

@@ -1,0 +1,105 @@
+/**
+ * One try at acquiring, in whichever form the resource was written: what to wait for, the value that comes of it, and
+ * what is owed for it.
+ */
+import type { Completion } from '../completion.ts'
+import type { Ambient } from '../context.ts'
+import { asyncDisposer, isObject, isThenable, syncDisposer, type Method } from '../dispose.ts'
+import { describe } from '../options.ts'
+import type { Instance } from './instance.ts'
+import type { ScopeNode } from '../scope.ts'
+import type { AcquireContext, Exit, Resource, ResourceSpec } from '../types.ts'
+
+/** What an acquire function is given, and what is ambient inside it: through it is known what it depends on. */
+export class Context implements AcquireContext, Ambient {
+  readonly scope: ScopeNode
+  readonly instance: Instance
+
+  constructor(instance: Instance) {
+    this.scope = instance.owner
+    this.instance = instance
+  }
+
+  /** A function of its own, because it is often taken out of the context; made only for those who look. */
+  get get(): <T>(resource: Resource<T>) => Promise<T> {
+    const { scope, instance } = this
+    return (resource) => scope.resolve(resource, instance)
+  }
+
+  /** A closing owner waits for what is on its way. */
+  get awaited(): boolean {
+    return this.instance.state === 'acquiring'
+  }
+
+  get neededBy(): Instance | undefined {
+    return this.awaited ? this.instance : undefined
+  }
+
+  get signal(): AbortSignal {
+    return this.scope.signal
+  }
+}
+
+export interface Acquisition<T> {
+  /** What to wait for, if it is a promise. */
+  readonly pending: unknown
+  /** The value, from what the waiting gave. From here on it is to be released. */
+  settle(awaited: unknown, borrower: Instance): T
+  /** Whether there is something to release; known once it is settled. */
+  readonly owes: boolean
+  release(value: T, exit: Exit, completion: Completion): unknown
+}
+
+/** `acquire` and `release`, or the value's own disposer. */
+export class SpecAcquisition<T> implements Acquisition<T> {
+  readonly pending: unknown
+  owes = true
+  readonly #name: string
+  readonly #spec: ResourceSpec<T>
+  /** The value's own. Looked up once: replacing the method later changes nothing. */
+  #disposer: Method | undefined = undefined
+  #awaitsDisposer = false
+
+  constructor(name: string, spec: ResourceSpec<T>, context: AcquireContext) {
+    this.#name = name
+    this.#spec = spec
+    this.pending = spec.acquire(context)
+  }
+
+  settle(awaited: unknown, borrower: Instance): T {
+    refuseThenable(this.#name, awaited)
+    if (this.#spec.release === undefined) this.#findDisposer(awaited, borrower)
+    // What `acquire` resolves to is a T by its signature.
+    return awaited as T
+  }
+
+  release(value: T, exit: Exit): unknown {
+    if (this.#spec.release !== undefined) return this.#spec.release(value, exit)
+    const disposed = this.#disposer?.call(value)
+    return this.#awaitsDisposer ? disposed : undefined
+  }
+
+  /** What a dependency lent is released by that dependency. */
+  #findDisposer(value: unknown, borrower: Instance): void {
+    const found = isObject(value) ? value : {}
+    const method = asyncDisposer(found)
+    this.#awaitsDisposer = method !== undefined
+    this.#disposer = method ?? syncDisposer(found)
+    this.owes = this.#disposer !== undefined && !borrower.borrowed(value)
+  }
+}
+
+/**
+ * `await` and `yield` would unwrap it, and the resource would be something else.
+ * @throws {TypeError}
+ */
+export function refuseThenable(
+  name: string,
+  value: unknown,
+  what = 'The value of the resource',
+): void {
+  if (!isThenable(value)) return
+  throw new TypeError(
+    `${what} "${name}" has a then() method (${describe(value)}), so await would run it. Wrap it in an object: { query: value }; if it is the promise of a library, await it first.`,
+  )
+}

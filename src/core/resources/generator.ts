@@ -1,0 +1,114 @@
+/**
+ * The protocol of a generator resource: one `yield`. What stands before it acquires; what stands after it releases and
+ * sees how things ended: success comes out of the `yield`, everything else is thrown there.
+ */
+import { refuseThenable, type Acquisition } from './acquisition.ts'
+import { Answer, type Completion } from '../completion.ts'
+import { isThenable, suppress } from '../dispose.ts'
+import { ResourceProtocolError } from '../errors/errors.ts'
+import type { AcquireContext, Exit, GeneratorResource, Scope } from '../types.ts'
+
+type Step<T> = IteratorResult<T, void>
+
+export function generatorAcquisition<T>(
+  name: string,
+  generator: GeneratorResource<T>,
+  context: AcquireContext,
+): Acquisition<T> {
+  return new GeneratorAcquisition(name, generator(context), context.scope)
+}
+
+class GeneratorAcquisition<T> implements Acquisition<T> {
+  readonly pending: unknown
+  readonly owes = true
+  readonly #name: string
+  readonly #scope: Scope
+  readonly #generator: ReturnType<GeneratorResource<T>>
+
+  constructor(name: string, generator: ReturnType<GeneratorResource<T>>, scope: Scope) {
+    if (typeof generator?.next !== 'function') throw notAGenerator(name)
+    this.#name = name
+    this.#scope = scope
+    this.#generator = generator
+    this.pending = generator.next()
+  }
+
+  settle(awaited: unknown): T {
+    // Both kinds of generators give steps.
+    const step = awaited as Step<T>
+    if (step.done === true) throw noYield(this.#name)
+    this.#refuseThenable(step.value)
+    return step.value
+  }
+
+  release(_value: T, exit: Exit, completion: Completion): unknown {
+    // Only success is ever seen by the code after the yield.
+    if (exit.status === 'success') return this.#end(this.#generator.next(exit))
+    const thrown = completion.thrownIn(this.#scope)
+    try {
+      const ended = this.#end(this.#generator.throw(thrown))
+      if (!isThenable(ended)) return ended
+      return ended.then(undefined, (error: unknown) => answer(error, thrown))
+    } catch (error) {
+      return answer(error, thrown)
+    }
+  }
+
+  /** Its `finally` blocks run all the same. */
+  #refuseThenable(value: unknown): void {
+    try {
+      refuseThenable(this.#name, value)
+    } catch (error) {
+      void this.#generator.return(undefined)
+      throw error
+    }
+  }
+
+  #end(step: Step<T> | PromiseLike<Step<T>>): unknown {
+    // Only success is ever seen by the code after the yield.
+    if (isThenable(step)) return step.then((settled) => this.#finish(settled))
+    return this.#finish(step)
+  }
+
+  /** A second yield: its `finally` blocks run, and the mistake is a failing release. */
+  #finish(step: Step<T>): unknown {
+    if (step.done === true) return undefined
+    const mistake = yieldedTwice(this.#name)
+    const fail = (): never => {
+      throw mistake
+    }
+    const failTwice = (error: unknown): never => {
+      throw suppress(error, mistake)
+    }
+    let returned: unknown
+    try {
+      returned = this.#generator.return(undefined)
+    } catch (error) {
+      failTwice(error)
+    }
+    return isThenable(returned) ? returned.then(fail, failTwice) : fail()
+  }
+}
+
+/** Thrown again, it is nothing new. */
+function answer(error: unknown, thrown: unknown): void {
+  if (!Object.is(error, thrown)) throw new Answer(error, thrown)
+}
+
+function yieldedTwice(name: string): ResourceProtocolError {
+  return new ResourceProtocolError(
+    `The resource "${name}" yielded twice. A resource yields its value once; release it after that yield.`,
+  )
+}
+
+function noYield(name: string): ResourceProtocolError {
+  return new ResourceProtocolError(
+    `The resource "${name}" finished without a yield. Yield the value once, and release it after that yield.`,
+  )
+}
+
+function notAGenerator(name: string): ResourceProtocolError {
+  return new ResourceProtocolError(
+    `The function of the resource "${name}" returned no generator. Write function* or async function*, or give { acquire, release }.`,
+  )
+}

@@ -1,0 +1,298 @@
+/**
+ * One acquisition of one resource in one owner: shared by everybody who asks for it (single flight), entered into the
+ * owner's list when it completes, and never lost: a value that comes too late is released at once.
+ */
+import { Context, type Acquisition } from './acquisition.ts'
+import { releaseAfter } from './chains.ts'
+import { Completion } from '../completion.ts'
+import { enterFrame, underway } from '../context.ts'
+import { after, roughNow } from '../deadline.ts'
+import { detection } from '../watching/detection.ts'
+import { isEcho, isPromise } from '../dispose.ts'
+import { AcquireTimeoutError, DisposeTimeoutError } from '../errors/errors.ts'
+import { exitOf, Finalizer, push, pushBelow, type Ending, type Traits } from '../finalizers.ts'
+import { forgetNote } from '../watching/notes.ts'
+import { releaseLate } from '../release-alone.ts'
+import { beginAcquisition, type Definition } from './resource.ts'
+import type { ScopeNode } from '../scope.ts'
+import { tellTimeout } from '../watching/telling.ts'
+import type { Lifetime } from '../types.ts'
+
+/** What an acquire function was given. */
+interface Lender {
+  readonly value: unknown
+}
+
+export class Instance implements Traits {
+  state: 'unstarted' | 'acquiring' | 'open' | 'released' = 'unstarted'
+  /** Whether somebody is told what its acquisition throws. */
+  heard = false
+  readonly promise: Promise<unknown>
+  readonly definition: Definition<unknown>
+  readonly owner: ScopeNode
+  /** The one before it among those that its owner shares. */
+  older: Instance | undefined = undefined
+  /** What became of its acquisition, once it has arrived. */
+  acquisition: Acquisition<unknown> | undefined = undefined
+  /** What came of it. */
+  value: unknown = undefined
+  /** What it was given while it was being acquired. */
+  #lenders: Lender[] | undefined = undefined
+  #registered: Finalizer[] | undefined = undefined
+  /** Who asked for it while being acquired itself. */
+  dependent: Instance | undefined
+  /** When its acquisition began, on the clock of `roughNow`. */
+  readonly since: number = roughNow()
+  /** What is needed before it can complete, and whether that is sure. */
+  waitsFor: Map<Instance, boolean> | undefined = undefined
+  /** The entries of those that asked for it, or for what needs it, and did not wait. */
+  releasedAfter: Set<Finalizer> | undefined = undefined
+  #resolve: (value: unknown) => void = ignore
+  #reject: (error: unknown) => void = ignore
+  #stopTimer: () => void = ignore
+  /** Where its callers were told that they will not get it: how a late value is to be released. */
+  #givenUp: Completion | undefined = undefined
+  /** What its callers were told instead of its value, where they were. */
+  #refusal: { readonly error: unknown } | undefined = undefined
+
+  constructor(definition: Definition<unknown>, owner: ScopeNode, dependent: Instance | undefined) {
+    this.definition = definition
+    this.owner = owner
+    this.dependent = dependent
+    // On Node.js 22 a promise keeps the context in which it was made: an app must not keep its first request's.
+    const isApps = definition.lifetime === 'app'
+    this.promise = isApps ? owner.frame.runInAsyncScope(() => this.#promise()) : this.#promise()
+  }
+
+  #promise(): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  get name(): string {
+    return this.definition.name
+  }
+
+  get lifetime(): Lifetime {
+    return this.definition.lifetime
+  }
+
+  get disposeTimeout(): number | undefined {
+    return this.definition.disposeTimeout
+  }
+
+  get critical(): boolean {
+    return this.definition.critical
+  }
+
+  get destroy(): Traits['destroy'] {
+    return this.definition.destroy
+  }
+
+  start(): void {
+    this.state = 'acquiring'
+    underway.count += 1
+    const { owner, definition } = this
+    const { acquireTimeout: limit } = definition
+    if (limit !== undefined) this.#stopTimer = after(limit, () => this.expire(limit))
+    try {
+      const context = new Context(this)
+      const acquisition = enterFrame(owner.frame, context, beginAcquisition, definition, context)
+      const { pending } = acquisition
+      // Only a real promise is waited for: any other thenable is a value that `await` would run.
+      if (isPromise(pending)) this.#await(pending, acquisition)
+      else this.#arrive(pending, acquisition)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** Its callers get `error` now; a value that comes later is released at once, with `completion`. */
+  giveUp(error: unknown, completion: Completion): void {
+    this.#givenUp = completion
+    this.refuse(error)
+  }
+
+  /** Its callers get `error` now; a value that comes while the owner waits is released with all others. */
+  refuse(error: unknown): void {
+    // It says nothing of the acquisition: nobody misses it.
+    this.heard = true
+    this.#refuse(error)
+  }
+
+  /**
+   * A caller waits for it who may be told something else. What it throws after that, when all are gone, is not lost.
+   * @returns how to tell
+   */
+  join(tell: (reason: unknown) => void): (reason: unknown) => void {
+    let stays = true
+    this.promise.catch(() => {
+      if (stays) this.heard = true
+    })
+    return (reason) => {
+      tell(reason)
+      stays = false
+      // A turn later than those who stay.
+      this.promise.then(ignore).catch((error: unknown) => this.#missed(error, reason))
+    }
+  }
+
+  /**
+   * It had its time, `limit` milliseconds: from here on nobody waits, neither its callers nor an owner that is closing.
+   * @returns what its callers are told
+   */
+  expire(limit: number): Error {
+    const error = new AcquireTimeoutError(this.name, limit)
+    tellTimeout(this.owner, this.name, 'acquire', limit)
+    this.#givenUp ??= failure(error)
+    this.#refuse(error)
+    this.owner.holdings?.arrived(this)
+    return error
+  }
+
+  /** Its acquire function was given the value of `lender`. */
+  borrowFrom(lender: Lender): void {
+    if (this.state === 'acquiring') (this.#lenders ??= []).push(lender)
+  }
+
+  /** Whether `value` is somebody else's to release. */
+  borrowed(value: unknown): boolean {
+    return this.#lenders?.some((lender) => lender.value === value) === true
+  }
+
+  #await(pending: Promise<unknown>, acquisition: Acquisition<unknown>): void {
+    pending.then(
+      (awaited) => this.#arrive(awaited, acquisition),
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  #arrive(awaited: unknown, acquisition: Acquisition<unknown>): void {
+    let value: unknown
+    try {
+      value = acquisition.settle(awaited, this)
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    this.acquisition = acquisition
+    this.value = value
+    const finalizer = acquisition.owes
+      ? new Finalizer(releaseInstance, value, ignore, this)
+      : undefined
+    if (finalizer !== undefined && this.#pilesUp()) this.#refusePile()
+    if (this.#givenUp !== undefined) {
+      void this.#arriveLate(finalizer, this.#givenUp)
+      return
+    }
+    this.state = 'open'
+    if (finalizer !== undefined) this.#enter(finalizer)
+    else if (detection.followed > 0) forgetNote(this)
+    releaseAfter(finalizer === undefined ? this.releasedAfter : [finalizer], this)
+    this.#settle()
+    this.owner.holdings?.arrived(this)
+    this.#resolve(value)
+  }
+
+  /** What its acquire function hands to its owner is released after it. */
+  register(finalizer: Finalizer): void {
+    this.#enter(finalizer)
+    ;(this.#registered ??= []).push(finalizer)
+  }
+
+  #enter(finalizer: Finalizer): void {
+    const { owner, releasedAfter } = this
+    if (releasedAfter === undefined) push(owner, finalizer)
+    else pushBelow(owner, finalizer, releasedAfter, (entry) => this.#needs(entry))
+  }
+
+  #needs(entry: Finalizer): boolean {
+    const needed: (Lender | Traits | undefined)[] = this.#lenders ?? []
+    return this.#registered?.includes(entry) === true || needed.includes(entry.traits)
+  }
+
+  async #arriveLate(finalizer: Finalizer | undefined, completion: Completion): Promise<void> {
+    this.#settle()
+    this.state = 'released'
+    if (finalizer !== undefined) await releaseLate(finalizer, this.owner, completion)
+    this.owner.holdings?.arrived(this)
+  }
+
+  #fail(error: unknown): void {
+    if (this.#refusal === undefined) this.#turnAway(error)
+    else this.#reportLate(error, this.#refusal.error)
+    this.state = 'released'
+    this.#settle()
+    if (detection.followed > 0) forgetNote(this)
+    this.owner.holdings?.arrived(this)
+  }
+
+  #refuse(error: unknown): void {
+    this.#refusal ??= { error }
+    this.#turnAway(error)
+  }
+
+  #turnAway(error: unknown): void {
+    this.owner.holdings?.forget(this)
+    // Nobody may be waiting: that is no reason for an unhandled rejection.
+    this.promise.catch(ignore)
+    this.#reject(error)
+  }
+
+  #missed(error: unknown, reason: unknown): void {
+    if (this.heard) return
+    this.heard = true
+    this.#reportLate(error, reason)
+  }
+
+  /** @param told what its callers were told instead */
+  #reportLate(error: unknown, told: unknown): void {
+    if (!isEcho(error, told)) this.owner.report(error, this.name, true)
+  }
+
+  /** Each `get` would add one that is released only when the app ends. */
+  #pilesUp(): boolean {
+    const { lifetime } = this.definition
+    return lifetime === 'transient' && this.owner.kind === 'app' && this.dependent === undefined
+  }
+
+  #refusePile(): void {
+    const error = new TypeError(
+      `The transient resource "${this.name}" has a release and was asked of the app itself, where each one would stay until the app closes. Ask a scope under the app, or give it the lifetime "app".`,
+    )
+    this.giveUp(error, failure(error))
+  }
+
+  /** Nothing leads from here to those who asked, so that a long-lived resource keeps no request. */
+  #settle(): void {
+    underway.count -= 1
+    this.#stopTimer()
+    this.waitsFor = undefined
+    this.releasedAfter = undefined
+    this.dependent = undefined
+    this.#lenders = undefined
+    this.#registered = undefined
+  }
+}
+
+/** Where the body was abandoned it may still be using the value: that is destroyed, not given back. */
+function releaseInstance({ traits, value, since }: Finalizer, ending: Ending): unknown {
+  // Made with it in `#arrive`.
+  const instance = traits as Instance
+  instance.state = 'released'
+  instance.owner.holdings?.forget(instance)
+  if (detection.counting) instance.definition.usage.count(since, roughNow())
+  if (ending.completion.abandoned && instance.destroy !== undefined) {
+    // Its type follows from where it comes from, which the compiler does not see.
+    return instance.destroy(value as never, new DisposeTimeoutError(instance.name, 0))
+  }
+  return instance.acquisition?.release(value, exitOf(ending), ending.completion)
+}
+
+function failure(error: unknown): Completion {
+  return Completion.unknown.fail(error, true)
+}
+
+function ignore(): void {}

@@ -1,0 +1,105 @@
+/** A scope that closes while something is acquired in it: whoever acquires may stop, and nobody waits for ever. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  AcquireTimeoutError,
+  resource,
+  ScopeClosedError,
+  ShutdownError,
+  type Resource,
+} from 'unwind'
+import { setUp } from '../support/app.ts'
+import { quiet, rejection, within } from '../support/promises.ts'
+
+/** Rejects with the reason of its signal, as `fetch` does. */
+function heeding(lifetime: 'app' | 'request'): Resource<never> {
+  return resource({
+    name: 'slow',
+    lifetime,
+    acquire: ({ signal }) =>
+      new Promise<never>((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason))
+      }),
+  })
+}
+
+function never(lifetime: 'app' | 'request'): Resource<never> {
+  return resource({ name: 'stuck', lifetime, acquire: () => new Promise<never>(() => {}) })
+}
+
+test('the signal of what acquires aborts when its scope closes, because nobody will get the value', async (t) => {
+  const { app } = setUp(t)
+  const scope = app.child()
+  const getting = rejection(scope.get(heeding('request')))
+  await within(scope.close())
+  assert.ok((await getting) instanceof ScopeClosedError)
+})
+
+test('so it does when the body of its scope ends without waiting for it', async (t) => {
+  const { app } = setUp(t)
+  let getting: Promise<unknown> | undefined
+  const result = await within(
+    app.run((scope) => {
+      getting = rejection(scope.get(heeding('request')))
+      return 'done'
+    }),
+  )
+  assert.equal(result, 'done')
+  assert.ok((await getting) instanceof ScopeClosedError)
+})
+
+for (const how of ['close', 'shutdown'] as const) {
+  test(`an app that is warming up ends with ${how}() where the acquisition heeds its signal`, async (t) => {
+    const { app } = setUp(t)
+    const warming = rejection(app.warmUp(heeding('app')))
+    await within<unknown>(app[how]())
+    assert.ok((await warming) instanceof ScopeClosedError)
+  })
+}
+
+test('shutdown leaves behind an acquisition of the app that heeds nothing, and names it', async (t) => {
+  const { app, tracker } = setUp(t)
+  await app.get(tracker.resource('pool', { lifetime: 'app' }))
+  const warming = rejection(app.warmUp(never('app')))
+  const asking = rejection(app.run((scope) => scope.get(never('app'))))
+  await quiet()
+  const { stuck, errors } = await within(app.shutdown({ grace: 1, abortGrace: 1 }))
+  assert.deepEqual(stuck, [])
+  assert.equal(errors.length, 2)
+  for (const error of errors) {
+    assert.ok(error instanceof AcquireTimeoutError)
+    assert.match(error.message, /"stuck"/)
+  }
+  assert.ok((await warming) instanceof ScopeClosedError)
+  assert.ok((await asking) instanceof ShutdownError)
+  assert.deepEqual(tracker.events, ['+pool', '-pool'])
+})
+
+test('what such an acquisition brings in the end is released', async (t) => {
+  const { app, tracker } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const pool = tracker.resource('pool', { lifetime: 'app', onAcquire: () => gate.promise })
+  const getting = rejection(app.get(pool))
+  await within(app.shutdown({ grace: 0, abortGrace: 0 }))
+  await getting
+  gate.resolve()
+  await quiet()
+  assert.deepEqual(tracker.events, ['+pool', '-pool'])
+})
+
+test('close() tells the tasks of the app itself to stop', async (t) => {
+  const { app } = setUp(t)
+  const heard: unknown[] = []
+  const task = app.fork(
+    (signal) =>
+      new Promise<void>((resolve) => {
+        signal.addEventListener('abort', () => {
+          heard.push(signal.reason)
+          resolve()
+        })
+      }),
+  )
+  await within(app.close())
+  await task
+  assert.ok(heard[0] instanceof ShutdownError)
+})
