@@ -46,7 +46,7 @@ export function checkSourceMaps(project: Project): void {
   const code = `import { currentScope } from 'unwind'; currentScope()`
   const { out } = project.evaluate(code, 'module', '--enable-source-maps')
   const [, file = '', line = ''] =
-    /node_modules\/unwind\/(src\/core\/[\w-]+\.ts):(\d+)/.exec(out) ?? []
+    /node_modules\/unwind\/(src\/core\/[\w/-]+\.ts):(\d+)/.exec(out) ?? []
   assert.notEqual(file, '', out)
   const lines = project.read(`node_modules/unwind/${file}`).split('\n')
   assert.match(lines[Number(line) - 1] ?? '', /Error\(/, `${file}:${line}`)

@@ -23,5 +23,5 @@ export function watchTimers(): Disposable & { readonly alive: number } {
  * dates of its answers.
  */
 function isShared(): boolean {
-  return /core\/sweeping\.[jt]s|utcDate/.test(new Error('where it is made').stack ?? '')
+  return /watching\/sweeping\.[jt]s|utcDate/.test(new Error('where it is made').stack ?? '')
 }
