@@ -11,7 +11,7 @@ import { within } from './support/promises.ts'
 import { plan } from './support/scope-plans.ts'
 import { runPlan } from './support/scope-runner.ts'
 
-const programs = Number(process.env['SCOPE_PROGRAMS'] ?? 800)
+const programs = Number(process.env['SCOPE_PROGRAMS'] ?? 2_000)
 
 test(`whatever scopes do at the same time, nothing is lost (${programs} programs)`, async (t) => {
   const unhandled: unknown[] = []

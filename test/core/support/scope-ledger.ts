@@ -1,7 +1,9 @@
 /** What must hold for whatever scopes do. Every breach is written down, with what it is about. */
 import { tryCurrentScope, type Exit, type Outcome, type Scope } from 'unwind'
 import { chain, ending } from './chain.ts'
+import type { Ending } from './scope-plans.ts'
 import { isSuppressed } from './suppressed.ts'
+import { turns } from './turns.ts'
 
 /** Something that a scope is to release. */
 export interface Entry {
@@ -56,6 +58,27 @@ export class Ledger {
     if (isSuppressed(error)) for (const part of [error.error, error.suppressed]) this.hear(part)
     if (error instanceof AggregateError) for (const part of error.errors) this.hear(part)
     this.hear(error.cause)
+  }
+
+  async heard(promise: Promise<unknown>): Promise<void> {
+    try {
+      await promise
+    } catch (error) {
+      this.hear(error)
+    }
+  }
+
+  /** All of them, or the first failure once they have settled; the others are heard here. */
+  async both(parts: readonly Promise<void>[]): Promise<void> {
+    const results = await Promise.allSettled(parts)
+    const failed = results.filter((result) => result.status === 'rejected')
+    for (const { reason } of failed.slice(1)) this.hear(reason)
+    if (failed[0] !== undefined) throw failed[0].reason
+  }
+
+  async ends(name: string, ending: Ending): Promise<void> {
+    if (ending.startsWith('slow')) await turns(7)
+    if (ending.endsWith('throws')) throw this.error(name)
   }
 
   of(scope: Scope): Record {

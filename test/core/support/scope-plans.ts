@@ -1,20 +1,23 @@
 /** Programs of scopes at random: small plans, which fast-check makes and makes smaller. */
 import fc from 'fast-check'
-import type { Lifetime } from 'unwind'
+import type { Lifetime, Scope } from 'unwind'
 
 /** How something ends: at once or a few turns later, well or with an error. */
 export type Ending = 'ok' | 'throws' | 'slow' | 'slow, throws'
 /** What a release does beside that: it uses its scope, which is closing. */
 export type Meddling = 'gets' | 'defers' | 'closes' | 'aborts' | 'runs'
 
-export interface ResourcePlan {
+export interface Release {
+  readonly release: Ending
+  readonly meddles?: Meddling | undefined
+}
+
+export interface ResourcePlan extends Release {
   readonly lifetime: Lifetime
   readonly form: 'functions' | 'generator'
   /** What it asks for first: some of the resources before it. */
   readonly needs: readonly number[]
   readonly acquire: Ending | 'never'
-  readonly release: Ending
-  readonly meddles?: Meddling | undefined
 }
 
 export interface RunOptions {
@@ -28,13 +31,12 @@ export interface RunOptions {
 /** What is done with the scope itself. */
 export type Act = 'abort' | 'fail' | 'complete' | 'throw' | 'close' | 'close the app'
 
+/** What a listener does that hears of an abort, or of the shutdown. */
+export type Closing = 'its scope' | 'the one around it' | 'the app' | 'the app in order'
+
 export type Step = { readonly caught: boolean } & (
   | { readonly does: 'get'; readonly resource: number; readonly giveUpAt?: number | undefined }
-  | {
-      readonly does: 'use' | 'adopt' | 'defer'
-      readonly release: Ending
-      readonly meddles?: Meddling | undefined
-    }
+  | (Release & { readonly does: 'use' | 'adopt' | 'defer' })
   | { readonly does: 'run'; readonly options: RunOptions; readonly steps: readonly Step[] }
   | { readonly does: 'child'; readonly leaves: 'open' | 'closed'; readonly steps: readonly Step[] }
   | { readonly does: 'fork'; readonly waits: boolean; readonly steps: readonly Step[] }
@@ -45,9 +47,13 @@ export type Step = { readonly caught: boolean } & (
       readonly reads: 'all' | 'one' | 'none' | 'later'
       readonly source: Ending
     }
+  | { readonly does: 'listen'; readonly to: 'signal' | 'draining'; readonly closes: Closing }
   | { readonly does: 'end'; readonly how: Act }
   | { readonly does: 'wait'; readonly turns: number }
 )
+
+export type Steps = readonly Step[]
+export type Does<D extends Step['does']> = Extract<Step, { readonly does: D }>
 
 export interface Plan {
   readonly resources: readonly ResourcePlan[]
@@ -124,6 +130,15 @@ const { steps } = fc.letrec<{ step: Step; steps: Step[] }>((tie) => {
           caught,
         }),
       },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          does: is('listen'),
+          to: is('signal', 'draining'),
+          closes: is<Closing>('its scope', 'the one around it', 'the app', 'the app in order'),
+          caught,
+        }),
+      },
       { weight: 5, arbitrary: fc.record({ does: is('run'), options, steps: inner, caught }) },
       {
         weight: 2,
@@ -152,4 +167,10 @@ export const plan: fc.Arbitrary<Plan> = fc.record({
 
 function maybe<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
   return fc.option(arbitrary, { nil: undefined, freq: 3 })
+}
+
+/** The scope that a listener in `scope` closes. */
+export function targetOf(scope: Scope, app: Scope, closes: Closing): Scope {
+  if (closes === 'its scope') return scope
+  return closes === 'the one around it' ? (scope.parent ?? scope) : app
 }

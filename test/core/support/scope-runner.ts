@@ -10,18 +10,21 @@ import {
   type Resource,
   type Scope,
 } from 'unwind'
-import { abortingAt, turns } from './turns.ts'
+import { abortingAt, readAll, turns } from './turns.ts'
 import { Ledger, type Entry, type Told } from './scope-ledger.ts'
-import type { Act, Ending, Meddling, Plan, ResourcePlan, RunOptions, Step } from './scope-plans.ts'
-
-type Steps = readonly Step[]
-type Does<D extends Step['does']> = Extract<Step, { readonly does: D }>
-
-/** What a release does. */
-interface Release {
-  readonly release: Ending
-  readonly meddles?: Meddling | undefined
-}
+import {
+  targetOf,
+  type Act,
+  type Does,
+  type Ending,
+  type Meddling,
+  type Plan,
+  type Release,
+  type ResourcePlan,
+  type RunOptions,
+  type Step,
+  type Steps,
+} from './scope-plans.ts'
 
 /** @returns every promise that was broken */
 export async function runPlan(plan: Plan): Promise<readonly string[]> {
@@ -49,24 +52,27 @@ class Runner {
 
   async run({ requests, shutdownAt }: Plan): Promise<void> {
     const app = this.#app
-    const running = requests.map((steps) => this.#heard(this.#run(app, {}, steps)))
+    const running = requests.map((steps) => this.ledger.heard(this.#run(app, {}, steps)))
     if (shutdownAt !== undefined) {
       await turns(shutdownAt)
-      const { errors, stuck } = await app.shutdown({ grace: 1, abortGrace: 30_000 })
-      for (const error of errors) this.ledger.hear(error)
-      this.ledger.expect(stuck.length === 0, 'something is stuck')
+      await this.#shutDown()
     }
     await Promise.all(running)
-    for (const each of this.#aside) await each
+    await this.#settled()
     // Tasks may be reading still; nothing else keeps a scope whose body is over.
     for (let left = 2_000; left > 0 && this.#isWaiting(); left -= 1) {
       const stream = this.#streams.shift()
-      await (stream === undefined ? turn() : this.#heard(readAll(stream)))
+      await (stream === undefined ? turn() : this.ledger.heard(readAll(stream)))
     }
     this.ledger.expect(this.ledger.parked.length === 0, 'a scope is open for nobody')
-    await this.#heard(app.close())
+    await this.ledger.heard(app.close())
+    await this.#settled()
     await turn()
     this.ledger.verify()
+  }
+
+  async #settled(): Promise<void> {
+    for (const each of this.#aside) await each
   }
 
   #isWaiting(): boolean {
@@ -101,19 +107,38 @@ class Runner {
       case 'enter':
         return scope.enter(() => this.#steps(scope, step.steps))
       case 'detach':
-        this.#aside.push(this.#heard(this.#app.detach((job) => this.#steps(job, step.steps))))
+        this.#aside.push(this.ledger.heard(this.#app.detach((job) => this.#steps(job, step.steps))))
         return undefined
       case 'all':
         return scope.all(step.parts.map((part) => () => this.#task(scope, part)))
       case 'both':
-        return this.#both(step.parts.map((part) => this.#steps(scope, part)))
+        return this.ledger.both(step.parts.map((part) => this.#steps(scope, part)))
       case 'stream':
         return this.#stream(scope, step)
+      case 'listen':
+        return this.#listen(scope, step)
       case 'wait':
         return turns(step.turns)
       case 'end':
         return this.#end(scope, step.how)
     }
+  }
+
+  #listen(scope: Scope, { to, closes }: Does<'listen'>): void {
+    const target = targetOf(scope, this.#app, closes)
+    const listener = (): void => {
+      // Before their bodies are over, perhaps: whoever closes first is told how it ends.
+      for (const each of [scope, target]) this.ledger.of(each).meddled = true
+      const closing = closes === 'the app in order' ? this.#shutDown() : target.close()
+      this.#aside.push(this.ledger.heard(closing))
+    }
+    scope[to].addEventListener('abort', listener, { once: true })
+  }
+
+  async #shutDown(): Promise<void> {
+    const { errors, stuck } = await this.#app.shutdown({ grace: 1, abortGrace: 30_000 })
+    for (const error of errors) this.ledger.hear(error)
+    this.ledger.expect(stuck.length === 0, 'something is stuck')
   }
 
   #end(scope: Scope, how: Act): Promise<void> | void {
@@ -175,13 +200,6 @@ class Runner {
     }
   }
 
-  async #both(parts: readonly Promise<void>[]): Promise<void> {
-    const results = await Promise.allSettled(parts)
-    const failed = results.filter((result) => result.status === 'rejected')
-    for (const { reason } of failed.slice(1)) this.ledger.hear(reason)
-    if (failed[0] !== undefined) throw failed[0].reason
-  }
-
   async #stream(scope: Scope, { reads, source }: Does<'stream'>): Promise<void> {
     const stream = scope.stream(this.#source(source))
     // Whose body is over then has told its outcome.
@@ -198,7 +216,7 @@ class Runner {
 
   async *#source(ending: Ending): AsyncGenerator<number> {
     yield 1
-    await this.#ends('source', ending)
+    await this.ledger.ends('source', ending)
     yield 2
   }
 
@@ -246,7 +264,7 @@ class Runner {
       if (needed !== undefined) this.ledger.see(await context.get(needed))
     }
     if (acquire === 'never') await new Promise(() => {})
-    else await this.#ends(name, acquire)
+    else await this.ledger.ends(name, acquire)
     this.ledger.expect(currentScope() === context.scope, `${name} is acquired elsewhere`)
     return this.ledger.enter(name, context.scope, plan.lifetime !== 'transient')
   }
@@ -272,27 +290,10 @@ class Runner {
     const [wanted] = this.#resources
     // The release of what came too late: whoever closes first is told how it ends.
     if (how === 'closes' && scope.state === 'open') this.ledger.of(scope).meddled = true
-    if (how === 'gets' && wanted) await this.#heard(scope.get(wanted))
-    else if (how === 'closes') await this.#heard(scope.close())
+    if (how === 'gets' && wanted) await this.ledger.heard(scope.get(wanted))
+    else if (how === 'closes') await this.ledger.heard(scope.close())
     else if (how === 'aborts') scope.abort(new Error('too late'))
-    else if (how === 'runs') await this.#heard(scope.run(() => {}))
+    else if (how === 'runs') await this.ledger.heard(scope.run(() => {}))
     else if (scope.state !== 'closed') this.#register(scope, 'defer', { release: 'throws' })
   }
-
-  async #ends(name: string, ending: Ending): Promise<void> {
-    if (ending.startsWith('slow')) await turns(7)
-    if (ending.endsWith('throws')) throw this.ledger.error(name)
-  }
-
-  async #heard(promise: Promise<unknown>): Promise<void> {
-    try {
-      await promise
-    } catch (error) {
-      this.ledger.hear(error)
-    }
-  }
-}
-
-async function readAll(stream: AsyncIterable<unknown>): Promise<void> {
-  for await (const _each of stream);
 }

@@ -11,3 +11,7 @@ export function abortingAt(count: number): AbortSignal {
 export async function turns(count: number): Promise<void> {
   for (let left = count; left > 0; left -= 1) await (left % 5 === 0 ? turn() : undefined)
 }
+
+export async function readAll(stream: AsyncIterable<unknown>): Promise<void> {
+  for await (const _each of stream);
+}
