@@ -102,6 +102,15 @@ function anything(socket: Socket): Promise<void> {
   })
 }
 
+/** Where a connection was made from, and the how manieth from there: the system gives out a port again. */
+export interface Origin {
+  readonly port: number
+  readonly nth: number
+}
+
+/** How many connections were made from each port. */
+export type Made = Map<number, number>
+
 /** What became of quick requests, one after the other in several lanes. */
 export interface Answers {
   answered: number
@@ -109,8 +118,8 @@ export interface Answers {
   refused: number
   /** An open connection ended without the answer that it waited for. */
   reset: number
-  /** From which port such a connection was made; 0 where it was not made. */
-  readonly resetPorts: number[]
+  /** From where; nothing where the connection was not made. */
+  readonly resets: (Origin | undefined)[]
   /** An answer other than 200, such as a 503 from a service that closes. */
   turnedAway: number
 }
@@ -122,15 +131,16 @@ export interface Answers {
 export async function keepAsking(
   port: number,
   lanes: number,
+  made: Made,
   signal: AbortSignal,
 ): Promise<Answers> {
   const agent = new Agent({ keepAlive: true })
-  const answers: Answers = { answered: 0, refused: 0, reset: 0, resetPorts: [], turnedAway: 0 }
+  const answers: Answers = { answered: 0, refused: 0, reset: 0, resets: [], turnedAway: 0 }
   const lane = async (kept: boolean): Promise<void> => {
     while (!signal.aborted) {
-      const { outcome, from } = await ask(port, kept ? agent : false)
+      const { outcome, from } = await ask(port, made, kept ? agent : false)
       answers[outcome] += 1
-      if (outcome === 'reset') answers.resetPorts.push(from)
+      if (outcome === 'reset') answers.resets.push(from)
       // As a client that tries again later would.
       if (outcome === 'refused' || outcome === 'reset') await delay(50)
     }
@@ -140,22 +150,34 @@ export async function keepAsking(
   return answers
 }
 
-interface Asked {
-  readonly outcome: Exclude<keyof Answers, 'resetPorts'>
-  readonly from: number
+/** Those that the service had accepted, by the ports that it saw. The others were connected by the system alone. */
+export function cutAmong(resets: Answers['resets'], accepted: readonly number[]): Origin[] {
+  const seen: Made = new Map()
+  for (const port of accepted) seen.set(port, (seen.get(port) ?? 0) + 1)
+  return resets.filter(
+    (from): from is Origin => from !== undefined && (seen.get(from.port) ?? 0) >= from.nth,
+  )
 }
 
-function ask(port: number, agent: Agent | false): Promise<Asked> {
+interface Asked {
+  readonly outcome: Exclude<keyof Answers, 'resets'>
+  readonly from: Origin | undefined
+}
+
+function ask(port: number, made: Made, agent: Agent | false): Promise<Asked> {
   return new Promise((resolve) => {
-    let from = 0
+    let from: Origin | undefined
     const end = (outcome: Asked['outcome']): void => resolve({ outcome, from })
     const asked = request({ host: '127.0.0.1', port, path: '/quick', agent })
     asked.on('socket', (socket) => {
-      const made = (): void => {
-        from = socket.localPort ?? 0
+      const connected = (count: 0 | 1): void => {
+        const local = socket.localPort ?? 0
+        const nth = (made.get(local) ?? 0) + count
+        made.set(local, nth)
+        from = { port: local, nth }
       }
-      if (socket.connecting) socket.once('connect', made)
-      else made()
+      if (socket.connecting) socket.once('connect', () => connected(1))
+      else connected(0)
     })
     asked.on('response', (response) => {
       response.on('error', () => end('reset'))

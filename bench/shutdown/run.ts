@@ -12,7 +12,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 
 import { describeMachine, machine } from '../report.ts'
-import { get, keepAsking, RawClient, SlowDownload, type Answers } from './clients.ts'
+import { cutAmong, get, keepAsking, RawClient, SlowDownload } from './clients.ts'
+import type { Answers, Made } from './clients.ts'
 import { strategies } from './strategies.ts'
 
 interface Outcome extends Answers {
@@ -92,9 +93,9 @@ async function end(name: string): Promise<Outcome> {
   ])
   const slow = await RawClient.open(port, get('/slow'))
   const asking = new AbortController()
-  const before = keepAsking(port, 8, AbortSignal.timeout(500))
-  await before
-  const answers = keepAsking(port, 8, asking.signal)
+  const made: Made = new Map()
+  await keepAsking(port, 8, made, AbortSignal.timeout(500))
+  const answers = keepAsking(port, 8, made, asking.signal)
   await delay(50)
   service.kill('SIGTERM')
   const start = performance.now()
@@ -110,15 +111,14 @@ async function end(name: string): Promise<Outcome> {
     code: code ?? signal ?? '',
     truncated: downloads.filter(({ whole }) => !whole).length,
     slow: slow.head.endsWith('done'),
-    cut: countOf((await answers).resetPorts, await accepted),
+    cut: cutAmong((await answers).resets, portsIn(await accepted)).length,
     ...(await answers),
   }
 }
 
-/** How many of `ports` are in what the service has written; one that was killed has written nothing. */
-function countOf(ports: readonly number[], written: string): number {
-  const accepted = new Set(written === '' ? [] : (JSON.parse(written) as number[]))
-  return ports.filter((port) => accepted.has(port)).length
+/** What the service has written; one that was killed has written nothing. */
+function portsIn(written: string): number[] {
+  return written === '' ? [] : (JSON.parse(written) as number[])
 }
 
 /** The exit of `service`; undefined where it had to be killed. */

@@ -8,7 +8,15 @@ import { fileURLToPath } from 'node:url'
 import { connect } from 'unwind/ws'
 import { WebSocket } from 'ws'
 
-import { get, keepAsking, RawClient, SlowDownload } from '../../bench/shutdown/clients.ts'
+import {
+  cutAmong,
+  get,
+  keepAsking,
+  RawClient,
+  SlowDownload,
+  type Made,
+  type Origin,
+} from '../../bench/shutdown/clients.ts'
 import { within } from '../core/support/promises.ts'
 import { startService } from './support/running.ts'
 
@@ -56,7 +64,7 @@ test(
   options,
   async (t) => {
     // On a machine that is busy enough, a client may be kept from asking for longer than idle connections may stay.
-    let cut: number[] = []
+    let cut: Origin[] = []
     for (let time = 0; time < 3; time += 1) {
       cut = await cutAtSigterm(t)
       if (cut.length === 0) break
@@ -66,21 +74,22 @@ test(
 )
 
 /**
- * The ports of those who were reset under load, while everything else that is asked of the service holds each time.
+ * From where those came who were reset under load, while everything else that is asked of the service holds each time.
  * Without those at the door: the kernel may complete a handshake after the last look at it and before it is closed.
  */
-async function cutAtSigterm(t: TestContext): Promise<number[]> {
+async function cutAtSigterm(t: TestContext): Promise<Origin[]> {
   const service = await startService(t)
   const downloads = await Promise.all([1, 2].map(() => SlowDownload.begin(service.port)))
   const end = new AbortController()
-  const asking = keepAsking(service.port, 16, end.signal)
+  const made: Made = new Map()
+  const asking = keepAsking(service.port, 16, made, end.signal)
   // Half a second of it before.
-  await keepAsking(service.port, 4, AbortSignal.timeout(500))
+  await keepAsking(service.port, 4, made, AbortSignal.timeout(500))
   service.kill('SIGTERM')
   await Promise.all(downloads.map((download) => download.readOn(20 * 1024 * 1024)))
   assert.equal(await service.ended, 0)
   end.abort()
-  const { answered, resetPorts, turnedAway } = await asking
+  const { answered, resets, turnedAway } = await asking
   assert.ok(answered > 0)
   assert.equal(turnedAway, 0)
   assert.deepEqual(
@@ -88,8 +97,7 @@ async function cutAtSigterm(t: TestContext): Promise<number[]> {
     [true, true],
   )
   const [, ports = ''] = service.lines.find((line) => line.startsWith('accepted'))?.split(' ') ?? []
-  const accepted = JSON.parse(ports) as number[]
-  return resetPorts.filter((port) => accepted.includes(port))
+  return cutAmong(resets, JSON.parse(ports) as number[])
 }
 
 test(
