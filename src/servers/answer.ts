@@ -26,10 +26,24 @@ type Handler = (request: IncomingMessage, response: ServerResponse, scope: Scope
 export function answer(served: Served, handler: Handler): void {
   served.take(handler)
   const value = handler(served.request, served.response, served.scope)
-  if (isThenable(value)) {
-    void answerLater(served, value, handler)
-    return
+  if (isThenable(value)) void answerLater(served, handler, value)
+  else settleWith(served, handler, value)
+}
+
+async function answerLater(
+  served: Served,
+  handler: Handler,
+  promised: PromiseLike<unknown>,
+): Promise<void> {
+  try {
+    settleWith(served, handler, await promised)
+  } catch (error) {
+    served.fail(error)
   }
+}
+
+/** Answer with `value`, and tell `served` when that is done. */
+function settleWith(served: Served, handler: Handler, value: unknown): void {
   if (isHandedOver(served, handler, value)) return
   const rest = answerWith(served, value)
   if (rest === undefined) served.settle('settled')
@@ -39,22 +53,6 @@ export function answer(served: Served, handler: Handler): void {
 async function settleAfter(served: Served, rest: Promise<void>): Promise<void> {
   try {
     await rest
-    served.settle('settled')
-  } catch (error) {
-    served.fail(error)
-  }
-}
-
-async function answerLater(
-  served: Served,
-  promised: PromiseLike<unknown>,
-  handler: Handler,
-): Promise<void> {
-  try {
-    const value = await promised
-    if (isHandedOver(served, handler, value)) return
-    const rest = answerWith(served, value)
-    if (rest !== undefined) await rest
     served.settle('settled')
   } catch (error) {
     served.fail(error)
