@@ -14,7 +14,16 @@ import { acts, type World } from './support/acts.ts'
 import { newPool, newTable, Observer } from './support/database.ts'
 import { Ledger } from './support/ledger.ts'
 import { look } from './support/next-holder.ts'
-import { moment, newSeed, notTooLong, oneOf, randomFrom, type Random } from './support/random.ts'
+import {
+  befalls,
+  isAmong,
+  moment,
+  newSeed,
+  notTooLong,
+  oneOf,
+  randomFrom,
+  type Random,
+} from './support/random.ts'
 
 const workers = 3
 const connections = 2
@@ -191,19 +200,8 @@ async function assertIdle(lease: PgLease): Promise<void> {
   assert.deepEqual(rows, [{ alone: true, locks: 0, cursors: 0 }], 'after all acts')
 }
 
-const expected = new Set([
-  'ERR_DISPOSED',
-  'ERR_PG_CURSOR_OPEN',
-  'ERR_PG_LOCK_NOT_AVAILABLE',
-  'ERR_PG_ROLLED_BACK',
-  'ERR_PG_TRANSACTION_OPEN',
-  'ERR_PG_TRANSACTION_ENDED',
-  // Cancelled; a statement in a transaction that has failed; a division by zero; a deadlock.
-  '57014',
-  '25P02',
-  '22012',
-  '40P01',
-])
+/** A deadlock, too. */
+const expected = new Set([...befalls, 'ERR_PG_TRANSACTION_ENDED', '40P01'])
 
 const losses = new Set([
   'ERR_PG_CONNECTION_LOST',
@@ -230,10 +228,9 @@ function onlyLost(trouble: Trouble): OnError {
 /** What befalls those who share a connection and leave in the middle; anything else is a fault. */
 function isExpected(trouble: Trouble, { commits }: Ledger): OnError {
   return (error) => {
-    const { code, name } = error as { code?: unknown; name?: unknown }
-    if (name === 'AbortError' || expected.has(String(code))) return undefined
+    if (isAmong(expected, error)) return undefined
     // What was to be a savepoint, behind somebody's COMMIT by text.
-    if (commits && code === '25P01') return undefined
+    if (commits && (error as { code?: unknown }).code === '25P01') return undefined
     return onlyLost(trouble)(error)
   }
 }

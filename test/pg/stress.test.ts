@@ -11,6 +11,8 @@ import { Wire } from '../support/chaos-proxy.ts'
 import { newPool } from './support/database.ts'
 import { look } from './support/next-holder.ts'
 import {
+  befalls,
+  isAmong,
   moment,
   newSeed,
   notTooLong,
@@ -194,23 +196,9 @@ async function hold(
   await Promise.all(over)
 }
 
-/** What befalls those who are left in the middle; anything else is a fault. */
-const expected = new Set([
-  'ERR_DISPOSED',
-  'ERR_PG_CURSOR_OPEN',
-  'ERR_PG_LOCK_NOT_AVAILABLE',
-  'ERR_PG_ROLLED_BACK',
-  'ERR_PG_TRANSACTION_OPEN',
-  // Cancelled; a statement in a transaction that has failed; a division by zero.
-  '57014',
-  '25P02',
-  '22012',
-])
-
+/** Anything else is a fault. */
 function isExpected(error: unknown): void {
-  const { code, name } = error as { code?: unknown; name?: unknown }
-  if (name === 'AbortError' || expected.has(String(code))) return
-  throw error
+  if (!isAmong(befalls, error)) throw error
 }
 
 /** Of a transaction that has one: another one has another. */

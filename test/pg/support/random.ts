@@ -1,4 +1,4 @@
-/** What the random programs are made of: choices that follow from a seed, moments, and a bound for all that waits. */
+/** What the random programs are made of: choices that follow from a seed, moments, a bound for all that waits, and what may fail. */
 import { setTimeout as pause } from 'node:timers/promises'
 
 /** Milliseconds after which something hangs, on any machine. */
@@ -51,4 +51,23 @@ export async function notTooLong<T>(work: Promise<T>, what = 'It'): Promise<T> {
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** What befalls those who leave in the middle of something. */
+export const befalls: ReadonlySet<string> = new Set([
+  'ERR_DISPOSED',
+  'ERR_PG_CURSOR_OPEN',
+  'ERR_PG_LOCK_NOT_AVAILABLE',
+  'ERR_PG_ROLLED_BACK',
+  'ERR_PG_TRANSACTION_OPEN',
+  // Cancelled; a statement in a transaction that has failed; a division by zero.
+  '57014',
+  '25P02',
+  '22012',
+])
+
+/** It was aborted, or has one of these codes. */
+export function isAmong(codes: ReadonlySet<string>, error: unknown): boolean {
+  const { code, name } = error as { code?: unknown; name?: unknown }
+  return name === 'AbortError' || codes.has(String(code))
 }
