@@ -50,7 +50,9 @@ export class Tasks {
     const stopper = new AbortController()
     const work = { stopper, onClose }
     if (onClose === 'abort' && this.#scope.state !== 'open') stopper.abort()
-    const promise = this.#start(job, work, (error) => this.#failed(error, work))
+    // Whoever waits for the scope waits for the task.
+    const { neededBy } = this.#scope
+    const promise = this.#start(job, work, (error) => this.#failed(error, work), neededBy)
     // The scope ends with its error: a caller who does not wait for the task misses nothing.
     promise.catch(ignore)
     return Object.assign(promise, { abort: (reason?: unknown): void => stopper.abort(reason) })
@@ -108,7 +110,7 @@ export class Tasks {
     job: Job<R>,
     work: Work,
     onFailure: (error: unknown) => void,
-    neededBy?: Instance,
+    neededBy: Instance | undefined,
   ): Promise<R> {
     const { stopper } = work
     if (this.#scope.aborted) stopper.abort(this.#scope.signal.reason)

@@ -74,6 +74,8 @@ for (const [name, through] of Object.entries({
   'all()': (scope: Scope, ask: () => Promise<unknown>) => scope.all([ask]),
   'all() in a nested run': (scope: Scope, ask: () => Promise<unknown>) =>
     scope.run((inner) => inner.all([ask])),
+  'a fork in a nested run': (scope: Scope, ask: () => Promise<unknown>) =>
+    scope.run((inner) => inner.fork(ask)),
 })) {
   test(`a circle through ${name} inside an acquire function is reported with its path`, async (t) => {
     const { app } = setUp(t)
