@@ -54,7 +54,7 @@ export interface ResourceSnapshot {
   /** `value` for what was given to `use`, `adopt` or `defer`. */
   readonly lifetime: Lifetime | 'value'
   readonly state: 'acquiring' | 'open' | 'releasing'
-  /** Milliseconds since it was acquired, or since its acquisition began. */
+  /** Milliseconds since it was acquired; since its acquisition began, of what is acquiring or needs no release. */
   readonly heldMs: number
   /** Where it was acquired, if that was recorded. */
   readonly stack?: string
@@ -81,7 +81,7 @@ export interface ScopeSnapshot {
   readonly aborted: boolean
   /** How many tasks are running. */
   readonly tasks: number
-  /** Newest first: the order of release. */
+  /** Newest first, which is the order of release; then those that need none. */
   readonly resources: readonly ResourceSnapshot[]
   /** Newest first. */
   readonly children: readonly ScopeSnapshot[]

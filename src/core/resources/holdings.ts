@@ -210,6 +210,13 @@ export class Holdings {
     return this.#arriving === undefined ? [] : [...setOf(this.#arriving)]
   }
 
+  /** What is there and owes no release, newest first. */
+  unowed(): Instance[] {
+    const shared = [...(this.#index?.values() ?? [])].toReversed()
+    for (let at = this.#newest; at !== undefined; at = at.older) shared.push(at)
+    return shared.filter(({ acquisition }) => acquisition?.owes === false)
+  }
+
   get acquiring(): boolean {
     return this.#arriving !== undefined
   }

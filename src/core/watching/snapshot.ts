@@ -36,6 +36,9 @@ function shallow(scope: ScopeNode, now: number): Shallow {
   const held = entriesOf(scope).map(({ finalizer, releasing }) =>
     picture(finalizer, finalizer.traits, releasing ? 'releasing' : 'open', now),
   )
+  const unowed = (scope.holdings?.unowed() ?? []).map((instance) =>
+    picture(instance, instance, 'open', now),
+  )
   return {
     id: scope.id,
     name: scope.name,
@@ -44,7 +47,7 @@ function shallow(scope: ScopeNode, now: number): Shallow {
     ageMs: elapsed(scope.openedAt, now),
     aborted: scope.aborted,
     tasks: scope.tasks?.size ?? 0,
-    resources: [...arriving, ...held],
+    resources: [...arriving, ...held, ...unowed],
     children: [],
   }
 }

@@ -102,6 +102,28 @@ test('what is on its way is acquiring, what is being given back releasing', asyn
   assert.equal(scope.inspect().state, 'closed')
 })
 
+test('what needs no release is shown after what is released, newest first', async (t) => {
+  const { app, tracker } = setUp(t)
+  const scope = app.child()
+  const user = resource({ name: 'user', acquire: () => ({ id: 1 }) })
+  const lease = tracker.resource('lease')
+  const alias = resource({ name: 'alias', acquire: ({ get }) => get(lease) })
+  const many = Array.from({ length: 8 }, (_, i) =>
+    resource({ name: `part ${i}`, acquire: () => i }),
+  )
+  const names = (): string[] => scope.inspect().resources.map(({ name }) => name)
+  await scope.get(user)
+  await scope.get(alias)
+  assert.deepEqual(names(), ['lease', 'alias', 'user'])
+  for (const part of many) await scope.get(part)
+  const parts = many.map((_, i) => `part ${i}`).toReversed()
+  assert.deepEqual(names(), ['lease', ...parts, 'alias', 'user'])
+  const [, part] = scope.inspect().resources
+  assert.deepEqual([part?.lifetime, part?.state], ['request', 'open'])
+  await scope.close()
+  assert.deepEqual(names(), [])
+})
+
 test('ages and hold times are milliseconds, and never less than has passed', async (t) => {
   const { app, tracker } = setUp(t)
   // Until then an earlier reading of the clock may be used: what forgets it comes in the same turn, and before this.
