@@ -212,8 +212,8 @@ export class Holdings {
 
   /** What is there and owes no release, newest first. */
   unowed(): Instance[] {
-    const shared = [...(this.#index?.values() ?? [])].toReversed()
-    for (let at = this.#newest; at !== undefined; at = at.older) shared.push(at)
+    const shared =
+      this.#index === undefined ? this.#listed() : [...this.#index.values()].toReversed()
     return shared.filter(({ acquisition }) => acquisition?.owes === false)
   }
 
@@ -276,16 +276,20 @@ export class Holdings {
   }
 
   #indexAll(): void {
-    this.#index = new Map()
-    for (let at = this.#newest; at !== undefined; at = at.older) {
-      this.#index.set(at.definition, at)
-    }
+    const oldestFirst = this.#listed().toReversed()
+    this.#index = new Map(oldestFirst.map((instance) => [instance.definition, instance]))
     this.#newest = undefined
   }
 
+  /** Those in the list, newest first. */
+  #listed(): Instance[] {
+    const list: Instance[] = []
+    for (let at = this.#newest; at !== undefined; at = at.older) list.push(at)
+    return list
+  }
+
   #takeOut(instance: Instance): void {
-    let newer = this.#newest
-    while (newer !== undefined && newer.older !== instance) newer = newer.older
+    const newer = this.#listed().find(({ older }) => older === instance)
     if (newer !== undefined) newer.older = instance.older
   }
 }
