@@ -13,7 +13,7 @@ import { isSubmittable, redirect, settle } from './facade-cursor.ts'
 import { checkJoined } from './joining.ts'
 import type { Lease } from './lease.ts'
 import type { Transaction } from './transaction.ts'
-import type { PgQueryConfig, PgQueryResult } from './types.ts'
+import type { PgQueryConfig, PgQueryResult, PgTransactionOptions } from './types.ts'
 import { beginOptions, orderOf, type Order } from './words.ts'
 
 export type Result = PgQueryResult<unknown>
@@ -158,11 +158,13 @@ export class FacadeClient {
   /** A savepoint, where a transaction is open around it. */
   async #begin(text: string): Promise<Transaction> {
     const host = this.#current()
-    if (host === this.#begun) throw transactionOpen('A transaction was begun')
-    const options = beginOptions(text)
     const around = transactionOf(host)
+    if (host === this.#begun || (around !== undefined && begunByClients.has(around))) {
+      throw transactionOpen('A transaction was begun')
+    }
+    const options = beginOptions(text)
     // Without a transaction it is a lease.
-    if (around === undefined) return await (host as Lease).begin(options)
+    if (around === undefined) return await beginOn(host as Lease, options)
     await checkJoined(around, options, 'BEGIN')
     return await around.savepoint()
   }
@@ -185,6 +187,16 @@ export class FacadeClient {
     this.#listeners.push({ event, listener, stop })
     return this
   }
+}
+
+/** What another client begins in one of these could be undone by the first, after its COMMIT. */
+const begunByClients = new WeakSet<Transaction>()
+
+function beginOn(lease: Lease, options: PgTransactionOptions): Promise<Transaction> {
+  const beginning = lease.begin(options)
+  // Before the first wait: another client may begin in the same tick.
+  if (lease.transaction !== undefined) begunByClients.add(lease.transaction)
+  return beginning
 }
 
 function transactionOf(host: Lease | Transaction): Transaction | undefined {

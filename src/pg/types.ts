@@ -157,8 +157,8 @@ export interface PgLease extends PgQueryable {
     options?: { shared?: boolean },
   ): Promise<(PgLock & AsyncDisposable) | undefined>
   /**
-   * A pool of this one connection, for query builders: `release` and `end` do nothing. Where a transaction is open, a BEGIN
-   * by text is a savepoint of it.
+   * A pool of this one connection, for query builders: `release` and `end` do nothing. Where a transaction of `begin()` is
+   * open, a BEGIN by text is a savepoint of it; of two that are begun by text at a time, the second is refused.
    *
    * @example
    * ```ts

@@ -286,3 +286,15 @@ test('over asPool() a transaction that was left open is over before the next one
   await next.query('commit')
   next.release()
 })
+
+test('over asPool() of a lease the second of two transactions is refused, which the first could undo after its commit', async () => {
+  await using pool = pgPool(() => newPool())
+  await using lease = await pool.acquire()
+  const ofLease = lease.asPool<pg.Pool>()
+  const [first, second] = await Promise.all([ofLease.connect(), ofLease.connect()])
+  const begun = first.query('begin') // has no answer yet
+  await assert.rejects(second.query('begin'), { code: 'ERR_PG_TRANSACTION_OPEN' })
+  await begun
+  await first.query('rollback')
+  await second.query('begin')
+})
