@@ -153,14 +153,11 @@ export class AppNode extends ScopeNode implements App {
   shutdown(options: ShutdownOptions = {}): Promise<ShutdownReport> {
     checkOptions('shutdown()', options, shutdownRules)
     if (this.#shutdown !== undefined) return this.#shutdown
-    let settle: (report: Promise<ShutdownReport>) => void = ignore
+    const { promise, resolve } = Promise.withResolvers<ShutdownReport>()
     // There before it begins: whoever hears of that may ask for it again.
-    const shutdown = new Promise<ShutdownReport>((resolve) => {
-      settle = resolve
-    })
-    this.#shutdown = shutdown
-    settle(shutDown(this, options))
-    return shutdown
+    this.#shutdown = promise
+    resolve(shutDown(this, options))
+    return promise
   }
 
   /** What a start that failed had acquired, unless somebody uses it already. */
@@ -171,8 +168,6 @@ export class AppNode extends ScopeNode implements App {
     await callInFrame(this.frame, this, () => releaseList(newer, this, completion))
   }
 }
-
-function ignore(): void {}
 
 function notOfTheApp(name: string, lifetime: Lifetime): TypeError {
   return new TypeError(

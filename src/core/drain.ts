@@ -78,7 +78,7 @@ async function settleTasks(scope: ScopeNode, tasks: Tasks): Promise<void> {
   }
   try {
     // Whether a task failed is asked later: the wait itself cannot fail late.
-    await abandonable(scope, () => tasks.settle(), abandonAfter)
+    await abandonable(tasks.settle(), scope, abandonAfter)
   } catch (error) {
     tasks.abandon()
     const { completion } = scope

@@ -121,7 +121,7 @@ function abandoning<R>(scope: ScopeNode, body: Body<R>, ms: number): Body<R> {
   const onLate = (error: unknown): void => {
     if (!isEcho(error, scope.signal.reason)) scope.report(error, undefined, true)
   }
-  return () => abandonable<Scope, R>(scope, body, ms, onLate)
+  return () => abandonable(call(scope, body), scope, ms, onLate)
 }
 
 export function finish(scope: ScopeNode): void {

@@ -98,9 +98,9 @@ export async function shutDown(
 
 /** Resolves when somebody closes it. */
 function closingOf(app: ScopeNode): Promise<void> {
-  return new Promise((resolve) => {
-    app.extended.whenClosing = resolve
-  })
+  const { promise, resolve } = Promise.withResolvers<void>()
+  app.extended.whenClosing = resolve
+  return promise
 }
 
 /** `close()` has aborted what runs, and waits for that as long as it takes: a shutdown does not. */

@@ -3,7 +3,6 @@
  */
 import { after, whenAborted } from './deadline.ts'
 import { AbandonedError } from './errors/errors.ts'
-import type { MaybePromise } from './types.ts'
 
 interface Abortable {
   readonly name: string
@@ -18,27 +17,24 @@ export function escapable<T>(
   promise: Promise<T>,
   watch: (giveUp: (error: unknown) => void) => () => void,
 ): Promise<T> {
-  let stop = (): void => {}
-  const waiting = new Promise<T>((resolve, reject) => {
-    stop = watch(reject)
-    promise.then(resolve, reject)
-  })
+  const { promise: waiting, resolve, reject } = Promise.withResolvers<T>()
+  const stop = watch(reject)
+  promise.then(resolve, reject)
   // Not with `promise`, which may never settle. Nobody may be waiting any more: that is no reason for an unhandled rejection.
   waiting.then(stop, stop)
   return waiting
 }
 
 /**
- * The result of `body`, or an AbandonedError `ms` milliseconds after the scope was aborted.
- * @param onLate takes the error of a body that fails after all
+ * The result of what is running in `scope`, or an AbandonedError `ms` milliseconds after that was aborted.
+ * @param onLate takes the error of what fails after all
  */
-export function abandonable<S extends Abortable, R>(
-  scope: S,
-  body: (scope: S) => MaybePromise<R>,
+export function abandonable<R>(
+  running: Promise<R>,
+  scope: Abortable,
   ms: number,
   onLate?: (error: unknown) => void,
 ): Promise<R> {
-  const running = callBody(scope, body)
   return escapable(running, (giveUp) => {
     let stopTimer = (): void => {}
     const stopListening = whenAborted(scope.signal, () => {
@@ -63,29 +59,16 @@ export async function within(
   promise: Promise<unknown>,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  let stop = (): void => {}
-  const late = new Promise<boolean>((resolve) => {
-    const giveUp = (): void => resolve(false)
-    const stopTimer = after(ms, giveUp)
-    const stopListening = signal && whenAborted(signal, giveUp)
-    stop = (): void => {
-      stopTimer()
-      stopListening?.()
-    }
-  })
+  const { promise: late, resolve } = Promise.withResolvers<boolean>()
+  const giveUp = (): void => resolve(false)
+  const stopTimer = after(ms, giveUp)
+  const stopListening = signal && whenAborted(signal, giveUp)
   try {
-    return await Promise.race([late, promise.then(inTime)])
+    return await Promise.race([late, promise.then(() => true)])
   } finally {
-    stop()
+    stopTimer()
+    stopListening?.()
   }
-}
-
-function inTime(): true {
-  return true
-}
-
-async function callBody<S, R>(scope: S, body: (scope: S) => MaybePromise<R>): Promise<R> {
-  return await body(scope)
 }
 
 function abandonedError(scope: Abortable, ms: number): AbandonedError {

@@ -42,8 +42,9 @@ async function failureOf(
   handler: () => unknown,
 ): Promise<Failure | undefined> {
   const late = (error: unknown): void => report(scope, error)
+  const handle = async (): Promise<unknown> => await scope.enter(handler)
   try {
-    await abandonable(scope, () => scope.enter(handler), abandonAfter, late)
+    await abandonable(handle(), scope, abandonAfter, late)
     scope.complete()
     return undefined
   } catch (error) {

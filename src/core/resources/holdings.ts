@@ -255,9 +255,8 @@ export class Holdings {
   async settle(error: unknown): Promise<void> {
     this.#turnAway(error)
     if (this.#arriving === undefined) return
-    const allArrived = new Promise<void>((resolve) => {
-      this.#whenAllArrived = resolve
-    })
+    const { promise: allArrived, resolve } = Promise.withResolvers<void>()
+    this.#whenAllArrived = resolve
     for (const instance of this.onTheirWay()) instance.refuse(error)
     await allArrived
   }
