@@ -4,6 +4,7 @@
 import { ReleaseExit, type Completion } from './completion.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './watching/detection.ts'
+import { attempt } from './errors/attempt.ts'
 import { asyncDisposer, isObject, isThenable, syncDisposer, type Method } from './dispose.ts'
 import type { DisposeTimeoutError } from './errors/errors.ts'
 import { acquired, released } from './watching/events.ts'
@@ -57,10 +58,10 @@ export class Finalizer implements Entry {
   }
 
   get name(): string {
-    const { traits, value, method } = this
-    if (traits !== undefined) return traits.name
-    if (isObject(value) && value.constructor?.name) return value.constructor.name
-    return method.name || (nameless.get(this.invoke) ?? 'a disposable')
+    const { traits, value, method, invoke } = this
+    // What is released may refuse to be looked at by now.
+    const own = (): string => (isObject(value) && value.constructor?.name) || method.name
+    return traits?.name ?? (attempt(own) || (nameless.get(invoke) ?? 'a disposable'))
   }
 }
 

@@ -1,10 +1,10 @@
 /**
  * What a scope says when it is used in a way that cannot work: what happened, to which scope, what to do.
  */
-import { inspect } from 'node:util'
 import { roughNow } from './deadline.ts'
 import { isThenable } from './dispose.ts'
 import { CaptiveDependencyError, NoScopeError, ScopeClosedError } from './errors/errors.ts'
+import { formatError } from './errors/format.ts'
 import type { ScopeNode } from './scope.ts'
 import { closingOf } from './watching/sites.ts'
 import type { Scope } from './types.ts'
@@ -84,10 +84,10 @@ export function reportUnthrown(
 export function warnUnthrown(error: unknown, resource: string | undefined, scope?: Scope): void {
   const what = resource === undefined ? 'Something' : `"${resource}"`
   const where = scope === undefined ? '' : ` in the scope ${title(scope)}`
-  process.emitWarning(
-    `${what}${where} failed when nobody could be told: ${inspect(error, { depth: 0 })}`,
-    { type: 'UnwindWarning', code: 'UNWIND_UNTHROWN' },
-  )
+  process.emitWarning(`${what}${where} failed when nobody could be told: ${formatError(error)}`, {
+    type: 'UnwindWarning',
+    code: 'UNWIND_UNTHROWN',
+  })
 }
 
 /** What a scope is called by. */

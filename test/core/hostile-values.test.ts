@@ -1,7 +1,9 @@
 /** What is thrown or given may refuse to be looked at: a revoked proxy, a getter that throws. It is an error like any other. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { suite, test } from 'node:test'
-import { formatError, hold, primaryError, resource, type Scope } from 'unwind'
+import { inspect } from 'node:util'
+import { createApp, formatError, hold, primaryError, resource, type Scope } from 'unwind'
 import { setUp } from './support/app.ts'
 import { within } from './support/promises.ts'
 
@@ -10,6 +12,8 @@ const refusing = new Error('refused to be looked at')
 function refuse(): never {
   throw refusing
 }
+
+const showing = { [inspect.custom]: refuse }
 
 const hostile: [string, () => unknown][] = [
   [
@@ -140,6 +144,61 @@ for (const [what, make] of hostile) {
         primaryError(error)
       })
     }
+  })
+}
+
+for (const [what, make] of [
+  ...hostile,
+  ['an error that fails at showing itself', () => Object.assign(new Error('E'), showing)],
+] satisfies typeof hostile) {
+  test(`${what}, of which nobody can be told, is a warning, and stops no release`, async () => {
+    const app = createApp()
+    const warned = once(process, 'warning')
+    const release = (): never => fail(make())
+    const lease = resource({ name: 'lease', critical: false, acquire: () => 1, release })
+    let released = false
+    const running = app.run(async (scope) => {
+      scope.defer(() => {
+        released = true
+      })
+      return await scope.get(lease)
+    })
+    assert.equal(await within(running), 1)
+    assert.ok(released)
+    assert.match(
+      String(await within(warned)),
+      /"lease" in the scope .* failed when nobody could be/,
+    )
+    await app.close()
+  })
+}
+
+test('what cannot be looked at once it is released, fails by its own error and stops no release', async (t) => {
+  const { app } = setUp(t)
+  const failure = new Error('D')
+  const { proxy, revoke } = Proxy.revocable<Disposable>({ [Symbol.dispose]: fall }, {})
+  function fall(): never {
+    revoke()
+    throw failure
+  }
+  let released = false
+  const running = app.run((scope) => {
+    scope.defer(() => {
+      released = true
+    })
+    scope.use(proxy)
+  })
+  await assert.rejects(within(running), failure)
+  assert.ok(released)
+})
+
+for (const [what, make] of hostile) {
+  test(`${what}, adopted, does not keep inspect() from telling what is held`, async (t) => {
+    const { app } = setUp(t)
+    await app.run((scope) => {
+      scope.adopt(make(), () => {})
+      assert.equal(scope.inspect().resources.length, 1)
+    })
   })
 }
 

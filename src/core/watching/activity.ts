@@ -2,7 +2,7 @@
  * What something held is doing: `running`, `idle in transaction`. Classes of handles that can tell say how, once; whatever
  * else is held is not touched.
  */
-import { isObject } from '../dispose.ts'
+import { attempt } from '../errors/attempt.ts'
 import type { Activity } from '../reports.ts'
 
 /** On the clock of `roughNow`. */
@@ -20,8 +20,8 @@ export function tellsActivity<T extends object>(
 }
 
 export function activityOf(value: unknown, now: number): Activity | undefined {
-  if (!isObject(value)) return undefined
-  const doing = tellers.get(Object.getPrototypeOf(value))
+  // Some refuse to be looked at.
+  const doing = tellers.get(attempt((): unknown => Object.getPrototypeOf(value)))
   // It is an instance of the class that the teller was registered for.
   const found = doing?.(value as never)
   return found && { state: found.state, sinceMs: Math.max(0, now - found.since) }
