@@ -8,6 +8,7 @@ import { recordOf } from './errors/error-json.ts'
 import { formatError, isError } from './errors/format.ts'
 import { describe } from './options.ts'
 import {
+  hide,
   newSuppressedError,
   suppressionChain,
   type SuppressedError,
@@ -66,9 +67,7 @@ export function suppress(error: unknown, suppressed: unknown): SuppressedError {
   const made = newSuppressedError(error, suppressed)
   Object.defineProperty(made, 'stack', {
     get: () => formatError(made),
-    set: (value: unknown) => {
-      Object.defineProperty(made, 'stack', { value, writable: true, configurable: true })
-    },
+    set: (value: unknown) => void hide(made, 'stack', value),
     configurable: true,
   })
   return recorded(made)
@@ -81,12 +80,7 @@ export function aggregate(errors: readonly unknown[], message: string): Aggregat
 
 /** What is not ours gets the form for logs as a property of its own. */
 function recorded<E extends Error>(error: E): E {
-  const toJSON = (): object => recordOf(error)
-  return Object.defineProperty(error, 'toJSON', {
-    value: toJSON,
-    writable: true,
-    configurable: true,
-  })
+  return hide(error, 'toJSON', () => recordOf(error))
 }
 
 /**

@@ -11,8 +11,6 @@ export class InspectorInProductionError extends UnwindError {
       'inspector() was called where NODE_ENV is production: its page shows what the program does to whoever can open it. Leave it out there, or pass { allowProduction: true }.',
     )
   }
-
-  static {
-    named(this, 'InspectorInProductionError')
-  }
 }
+
+named({ InspectorInProductionError })

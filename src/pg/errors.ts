@@ -14,10 +14,6 @@ export class PgTransactionRolledBackError extends UnwindError {
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_ROLLED_BACK', message, options)
   }
-
-  static {
-    named(this, 'PgTransactionRolledBackError')
-  }
 }
 
 /** `ERR_PG_COMMIT_UNKNOWN`: the connection was lost during COMMIT; it may have succeeded. `cause` is the loss. */
@@ -26,10 +22,6 @@ export class PgCommitUnknownError extends UnwindError {
 
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_COMMIT_UNKNOWN', message, options)
-  }
-
-  static {
-    named(this, 'PgCommitUnknownError')
   }
 }
 
@@ -40,10 +32,6 @@ export class PgTransactionOpenError extends UnwindError {
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_TRANSACTION_OPEN', message, options)
   }
-
-  static {
-    named(this, 'PgTransactionOpenError')
-  }
 }
 
 /** `ERR_PG_TRANSACTION_ENDED`: a statement ended a transaction behind the back of its handle. */
@@ -52,10 +40,6 @@ export class PgTransactionEndedError extends UnwindError {
 
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_TRANSACTION_ENDED', message, options)
-  }
-
-  static {
-    named(this, 'PgTransactionEndedError')
   }
 }
 
@@ -66,10 +50,6 @@ export class PgUnexpectedRollbackError extends UnwindError {
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_UNEXPECTED_ROLLBACK', message, options)
   }
-
-  static {
-    named(this, 'PgUnexpectedRollbackError')
-  }
 }
 
 /** `ERR_PG_TRANSACTION_POOLING`: behind a pooler of transactions, something needs its session for longer than one. */
@@ -78,10 +58,6 @@ export class PgTransactionPoolingError extends UnwindError {
 
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_TRANSACTION_POOLING', message, options)
-  }
-
-  static {
-    named(this, 'PgTransactionPoolingError')
   }
 }
 
@@ -92,10 +68,6 @@ export class PgPoolExhaustedError extends UnwindError {
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_POOL_EXHAUSTED', message, options)
   }
-
-  static {
-    named(this, 'PgPoolExhaustedError')
-  }
 }
 
 /** `ERR_PG_LOCK_NOT_AVAILABLE`: an advisory lock did not come in time, or was gone before it was given back. */
@@ -104,10 +76,6 @@ export class PgLockNotAvailableError extends UnwindError {
 
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_LOCK_NOT_AVAILABLE', message, options)
-  }
-
-  static {
-    named(this, 'PgLockNotAvailableError')
   }
 }
 
@@ -118,10 +86,6 @@ export class PgCursorOpenError extends UnwindError {
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_CURSOR_OPEN', message, options)
   }
-
-  static {
-    named(this, 'PgCursorOpenError')
-  }
 }
 
 /** `ERR_PG_CONNECTION_LOST`: a statement was given to a connection that is closed. `cause` is what closed it. */
@@ -131,11 +95,20 @@ export class PgConnectionLostError extends UnwindError {
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_PG_CONNECTION_LOST', message, options)
   }
-
-  static {
-    named(this, 'PgConnectionLostError')
-  }
 }
+
+named({
+  PgTransactionRolledBackError,
+  PgCommitUnknownError,
+  PgTransactionOpenError,
+  PgTransactionEndedError,
+  PgUnexpectedRollbackError,
+  PgTransactionPoolingError,
+  PgPoolExhaustedError,
+  PgLockNotAvailableError,
+  PgCursorOpenError,
+  PgConnectionLostError,
+})
 
 export function rolledBack(what: string, cause: unknown): PgTransactionRolledBackError {
   return new PgTransactionRolledBackError(

@@ -59,11 +59,9 @@ class LeakError extends UnwindError {
     super('ERR_LEAKED', message)
     this.stack = `${this.name}: ${message}`
   }
-
-  static {
-    named(this, 'LeakError')
-  }
 }
+
+named({ LeakError })
 
 /** The next test starts clean. What fails on the way is of no interest any more: the test has failed. */
 export async function giveBack(left: readonly Leftover[]): Promise<void> {

@@ -10,10 +10,6 @@ export class SocketClosedError extends UnwindError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_SOCKET_CLOSED', message, options)
   }
-
-  static {
-    named(this, 'SocketClosedError')
-  }
 }
 
 /** `ERR_SOCKET_BROKEN`: the peer broke off: no close frame, a missed heartbeat, a frame that is not valid. */
@@ -22,10 +18,6 @@ export class SocketBrokenError extends UnwindError {
 
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_SOCKET_BROKEN', message, options)
-  }
-
-  static {
-    named(this, 'SocketBrokenError')
   }
 }
 
@@ -36,10 +28,6 @@ export class SocketOverflowError extends UnwindError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_SOCKET_OVERFLOW', message, options)
   }
-
-  static {
-    named(this, 'SocketOverflowError')
-  }
 }
 
 /** `ERR_SOCKET_CONNECT`: the connection could not be made; `cause` says why. */
@@ -49,8 +37,6 @@ export class SocketConnectError extends UnwindError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_SOCKET_CONNECT', message, options)
   }
-
-  static {
-    named(this, 'SocketConnectError')
-  }
 }
+
+named({ SocketClosedError, SocketBrokenError, SocketOverflowError, SocketConnectError })

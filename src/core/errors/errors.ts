@@ -3,6 +3,7 @@
  * resource, and what to do. `docs/errors.md` has a heading for each code.
  */
 import { recordOf, type ErrorRecord } from './error-json.ts'
+import { hide } from '../standard/suppressed-error.ts'
 
 /** What all errors of this package have in common. Recognise one by its `code`. */
 export class UnwindError extends Error {
@@ -17,10 +18,6 @@ export class UnwindError extends Error {
   toJSON(): ErrorRecord {
     return recordOf(this)
   }
-
-  static {
-    named(this, 'UnwindError')
-  }
 }
 
 /** `ERR_SCOPE_CLOSED`: something was asked of a scope that is closing or closed. */
@@ -29,10 +26,6 @@ export class ScopeClosedError extends UnwindError {
 
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_SCOPE_CLOSED', message, options)
-  }
-
-  static {
-    named(this, 'ScopeClosedError')
   }
 }
 
@@ -43,10 +36,6 @@ export class NoScopeError extends UnwindError {
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_NO_SCOPE', message, options)
   }
-
-  static {
-    named(this, 'NoScopeError')
-  }
 }
 
 /** `ERR_SCOPE_INCOMPLETE`: what a transaction rolls back with when `complete()` was never called. */
@@ -55,10 +44,6 @@ export class ScopeIncompleteError extends UnwindError {
 
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_SCOPE_INCOMPLETE', message, options)
-  }
-
-  static {
-    named(this, 'ScopeIncompleteError')
   }
 }
 
@@ -69,10 +54,6 @@ export class ShutdownError extends UnwindError {
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_SHUTDOWN', message, options)
   }
-
-  static {
-    named(this, 'ShutdownError')
-  }
 }
 
 /** `ERR_CLIENT_DISCONNECTED`: the client left before its answer was finished. */
@@ -81,10 +62,6 @@ export class ClientDisconnectedError extends UnwindError {
 
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_CLIENT_DISCONNECTED', message, options)
-  }
-
-  static {
-    named(this, 'ClientDisconnectedError')
   }
 }
 
@@ -95,10 +72,6 @@ export class AbandonedError extends UnwindError {
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_ABANDONED', message, options)
   }
-
-  static {
-    named(this, 'AbandonedError')
-  }
 }
 
 /** `ERR_DISPOSED`: a handle was used after its release; where a scope released it, `cause` is a ScopeClosedError. */
@@ -107,10 +80,6 @@ export class DisposedError extends UnwindError {
 
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_DISPOSED', message, options)
-  }
-
-  static {
-    named(this, 'DisposedError')
   }
 }
 
@@ -127,10 +96,6 @@ export class AcquireTimeoutError extends UnwindError {
     )
     this.resource = resource
     this.timeoutMs = timeoutMs
-  }
-
-  static {
-    named(this, 'AcquireTimeoutError')
   }
 }
 
@@ -149,10 +114,6 @@ export class DisposeTimeoutError extends UnwindError {
     this.resource = resource
     this.timeoutMs = timeoutMs
   }
-
-  static {
-    named(this, 'DisposeTimeoutError')
-  }
 }
 
 /** `ERR_NOT_PROVIDED`: an input was read that nobody provided. */
@@ -165,10 +126,6 @@ export class NotProvidedError extends UnwindError {
       `Nobody provided the input "${input}". Call scope.provide(${input}, value) in the scope of the request, before it is read.`,
     )
   }
-
-  static {
-    named(this, 'NotProvidedError')
-  }
 }
 
 /** `ERR_RESOURCE_PROTOCOL`: a generator resource yielded no value, or two; or its function is no generator function. */
@@ -177,10 +134,6 @@ export class ResourceProtocolError extends UnwindError {
 
   constructor(message?: string, options?: ErrorOptions) {
     super('ERR_RESOURCE_PROTOCOL', message, options)
-  }
-
-  static {
-    named(this, 'ResourceProtocolError')
   }
 }
 
@@ -192,10 +145,6 @@ export class CaptiveDependencyError extends UnwindError {
   constructor(message: string, path: readonly string[]) {
     super('ERR_CAPTIVE_DEPENDENCY', message)
     this.path = path
-  }
-
-  static {
-    named(this, 'CaptiveDependencyError')
   }
 }
 
@@ -211,17 +160,29 @@ export class CircularDependencyError extends UnwindError {
     )
     this.path = path
   }
-
-  static {
-    named(this, 'CircularDependencyError')
-  }
 }
 
-/** On the prototype, as the built-in errors have it: an own `name` would be printed and serialised with every error. */
-export function named(errorClass: { prototype: Error }, name: string): void {
-  Object.defineProperty(errorClass.prototype, 'name', {
-    value: name,
-    writable: true,
-    configurable: true,
-  })
+named({
+  UnwindError,
+  ScopeClosedError,
+  NoScopeError,
+  ScopeIncompleteError,
+  ShutdownError,
+  ClientDisconnectedError,
+  AbandonedError,
+  DisposedError,
+  AcquireTimeoutError,
+  DisposeTimeoutError,
+  NotProvidedError,
+  ResourceProtocolError,
+  CaptiveDependencyError,
+  CircularDependencyError,
+})
+
+/**
+ * As they are called here, whatever a bundler makes of that. On the prototype, as the built-in errors have it: an own
+ * `name` would be printed and serialised with every error.
+ */
+export function named(classes: Readonly<Record<string, { readonly prototype: Error }>>): void {
+  for (const [name, { prototype }] of Object.entries(classes)) hide(prototype, 'name', name)
 }

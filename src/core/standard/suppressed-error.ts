@@ -103,6 +103,7 @@ function newError(prototype: object, message: unknown): object {
   return Reflect.construct(Error, message === undefined ? [] : [message], target) as object
 }
 
-function hide(target: object, key: string, value: unknown): void {
-  Object.defineProperty(target, key, { value, writable: true, configurable: true })
+/** A property as the language has its own: not enumerable. */
+export function hide<T extends object>(target: T, key: string, value: unknown): T {
+  return Object.defineProperty(target, key, { value, writable: true, configurable: true })
 }
