@@ -145,7 +145,6 @@ export class ReleaseExit {
   declare readonly error?: unknown
   declare readonly reason?: unknown
   #controller: AbortController | undefined = undefined
-  #expired: { readonly reason: unknown } | undefined = undefined
 
   constructor({ status, error, failed, reason }: Completion) {
     this.status = status
@@ -154,9 +153,7 @@ export class ReleaseExit {
   }
 
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController()
-    if (this.#expired !== undefined) this.#controller.abort(this.#expired.reason)
-    return this.#controller.signal
+    return this.#ending.signal
   }
 
   /** The constructor sets exactly the fields of its status, which the compiler cannot see. */
@@ -165,7 +162,10 @@ export class ReleaseExit {
   }
 
   expire(reason: unknown): void {
-    this.#expired = { reason }
-    this.#controller?.abort(reason)
+    this.#ending.abort(reason)
+  }
+
+  get #ending(): AbortController {
+    return (this.#controller ??= new AbortController())
   }
 }
