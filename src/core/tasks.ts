@@ -3,7 +3,7 @@
  * nothing is released before the last one has settled.
  */
 import { cancel } from './abort.ts'
-import { AwaitedContext, enterFrame, openFrame } from './context.ts'
+import { AwaitedContext, callInFrame, openFrame } from './context.ts'
 import { isEcho, isObject } from './dispose.ts'
 import type { Instance } from './resources/instance.ts'
 import type { ScopeNode } from './scope.ts'
@@ -117,7 +117,7 @@ export class Tasks {
     this.#running.add(work)
     const context = new AwaitedContext(this.#scope, neededBy)
     try {
-      return await enterFrame(openFrame(), context, callJob<R>, job, stopper.signal)
+      return await callInFrame(openFrame(), context, () => job(stopper.signal))
     } catch (error) {
       onFailure(error)
       throw error
@@ -144,10 +144,6 @@ export class Tasks {
     const isNews = isObject(error) && expected.has(error)
     return aborted && !isNews && isEcho(error, reason)
   }
-}
-
-function callJob<R>(job: Job<R>, signal: AbortSignal): MaybePromise<R> {
-  return job(signal)
 }
 
 function ignore(): void {}
