@@ -26,13 +26,31 @@ export function ownFolders(): string[] {
 }
 
 function scriptHere(): string {
-  const { stackTraceLimit } = Error
   // Not as the program may want stacks to be said.
-  const hook: unknown = Reflect.get(Error, 'prepareStackTrace')
-  Reflect.set(Error, 'stackTraceLimit', 1)
-  Reflect.set(Error, 'prepareStackTrace', undefined)
-  const { stack = '' } = new Error()
-  Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
-  Reflect.set(Error, 'prepareStackTrace', hook)
-  return /(?:\(|\bat )((?:\w+:)?[\\/].*?)(?::\d+)+\)?$/m.exec(stack)?.[1] ?? 'unknown'
+  const frame = stackBelow(stackBelow, 1, undefined)
+  return /(?:\(|\bat )((?:\w+:)?[\\/].*?)(?::\d+)+\)?$/m.exec(frame)?.[1] ?? 'unknown'
+}
+
+/** What the program has set for its own stacks. */
+export function hookOfProgram(): unknown {
+  return Reflect.get(Error, 'prepareStackTrace')
+}
+
+/**
+ * The stack from the caller of `below` on, as `hook` says it. What the program has set is restored as it was found: a
+ * property, called by Node.js on what it belongs to.
+ */
+export function stackBelow(below: Function, limit: number, hook: unknown): string {
+  const [limitBefore, hookBefore] = [Error.stackTraceLimit, hookOfProgram()]
+  const holder: { stack?: unknown } = {}
+  try {
+    Reflect.set(Error, 'stackTraceLimit', limit)
+    Reflect.set(Error, 'prepareStackTrace', hook)
+    Error.captureStackTrace(holder, below)
+    // A hook of somebody else's may have made something else of it.
+    return String(holder.stack)
+  } finally {
+    Reflect.set(Error, 'stackTraceLimit', limitBefore)
+    Reflect.set(Error, 'prepareStackTrace', hookBefore)
+  }
 }

@@ -4,7 +4,7 @@
  * here, so it is done once for each place.
  */
 import { detection } from './detection.ts'
-import { ownFolders } from '../place.ts'
+import { hookOfProgram, ownFolders, stackBelow } from '../place.ts'
 
 /** Frames that are kept. */
 const depth = 6
@@ -45,28 +45,11 @@ export function closingOf(scope: object): Error | undefined {
  * @param below the function of ours that is called by those that may be of the program
  */
 export function siteHere(below: Function): string {
-  const { stackTraceLimit } = Error
-  // Restored as it was found: a property, called by Node.js on what it belongs to.
-  const hook: unknown = Reflect.get(Error, 'prepareStackTrace')
-  try {
-    Reflect.set(Error, 'stackTraceLimit', depth + ownDepth)
-    Reflect.set(Error, 'prepareStackTrace', positionsOf)
-    const positions = stackBelow(below)
-    const known = sites.get(positions)
-    if (known !== undefined) return known
-    Reflect.set(Error, 'prepareStackTrace', hook)
-    return remember(positions, framesOf(stackBelow(below)))
-  } finally {
-    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
-    Reflect.set(Error, 'prepareStackTrace', hook)
-  }
-}
-
-function stackBelow(below: Function): string {
-  const holder: { stack?: unknown } = {}
-  Error.captureStackTrace(holder, below)
-  // A hook of somebody else's may have made something else of it.
-  return String(holder.stack)
+  const limit = depth + ownDepth
+  const positions = stackBelow(below, limit, positionsOf)
+  return (
+    sites.get(positions) ?? remember(positions, framesOf(stackBelow(below, limit, hookOfProgram())))
+  )
 }
 
 /** Bun knows lines and columns only, whatever the types say. */
