@@ -20,7 +20,7 @@ export function poolOfLeases(driver: DriverPool, pool: Leases): FacadePool {
     async checkOut() {
       const lease = await pool.acquire()
       return new FacadeClient(lease, (error) => {
-        if (error === undefined) void lease.release()
+        if (error === undefined) void lease[Symbol.asyncDispose]()
         else lease.destroy(error)
       })
     },

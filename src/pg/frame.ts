@@ -29,9 +29,12 @@ export const transactionRules: Readonly<Record<string, Rule>> = {
 const plain: Frame = { what: 'The transaction', begin: 'BEGIN', commit: 'COMMIT', rollBack }
 
 /** @throws {TypeError} for unknown or wrong options */
-export function transactionFrame(options: PgTransactionOptions | undefined): Frame {
+export function transactionFrame(
+  options: PgTransactionOptions | undefined,
+  where: string = 'begin()',
+): Frame {
   if (options === undefined) return plain
-  checkOptions('begin()', options, transactionRules)
+  checkOptions(where, options, transactionRules)
   return { ...plain, begin: ['BEGIN', ...modes(options)].join(' ') }
 }
 

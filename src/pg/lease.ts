@@ -144,7 +144,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
 
   [Symbol.asyncDispose](): Promise<void> {
     if (this.lender !== undefined) return refuseLent(what, this.lender)
-    return this.release()
+    return this.releaseBy(undefined)
   }
 
   /** `scope` releases it from now on. */
@@ -154,11 +154,11 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
   }
 
   /**
-   * The same as disposing.
+   * The same as disposing. Not under the name that the driver has for it: who calls that ends what a scope lends.
    * @param scope the one that lent it, and closes
    * @param inFlight instead of the pool's
    */
-  release(scope?: Scope, inFlight?: Policy['inFlight']): Promise<void> {
+  releaseBy(scope: Scope | undefined, inFlight?: Policy['inFlight']): Promise<void> {
     const session = this.#session
     if (session === undefined) return this.#releasing ?? done
     this.#cut(session, scope ?? closingScope())
@@ -200,7 +200,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
   /** What a use after its release throws. */
   dead(): Error {
     const scope = this.#closedBy
-    return disposedError(what, scope && scopeClosed(scope, 'query()', undefined))
+    return disposedError(what, scope && scopeClosed(scope, 'A statement', undefined))
   }
 
   /** As `usable`, and no cursor has it to itself. */

@@ -82,7 +82,7 @@ export class Lessor {
       })
       await within(this.#policy.grace, returned)
     }
-    await Promise.all(this.#leases.toArray().map((lease) => lease.release(undefined, 'cancel')))
+    await Promise.all(this.#leases.toArray().map((lease) => lease.releaseBy(undefined, 'cancel')))
   }
 
   /** Close the connections of all leases now. */

@@ -29,17 +29,18 @@ export function pgPool<P extends PgPoolLike<unknown>>(
 ): PgPool<P> & AsyncDisposable {
   checkPoolOptions('pgPool()', options)
   checkSource('pgPool()', pool)
-  return openPool(pool, options)
+  return openPool('pgPool()', pool, options)
 }
 
 /** The same, where what is given is checked already. */
 export function openPool<P extends PgPoolLike<unknown>>(
+  where: string,
   pool: P | (() => P),
   options?: PgPoolOptions,
 ): LeasePool<P> {
   const made = typeof pool === 'function'
   const { own = made, ...rest } = options ?? {}
-  return new LeasePool<P>(checkPool(made ? outside(pool) : pool), own, policyOf(rest))
+  return new LeasePool<P>(checkPool(where, made ? outside(pool) : pool), own, policyOf(rest))
 }
 
 /**
@@ -55,9 +56,9 @@ export function checkSource(where: string, pool: unknown): void {
   )
 }
 
-function checkPool(pool: unknown): DriverPool {
+function checkPool(where: string, pool: unknown): DriverPool {
   if (isPool(pool)) return pool
-  throw noPool('what the function given to pgPool() made', '', pool)
+  throw noPool(`what the function given to ${where} made`, '', pool)
 }
 
 function noPool(what: string, orElse: string, pool: unknown): TypeError {
@@ -65,7 +66,14 @@ function noPool(what: string, orElse: string, pool: unknown): TypeError {
   const wanted = ours
     ? 'the pool of node-postgres itself, and not `driver` or `asPool()`'
     : `a pool of node-postgres, with its methods ${methods.join(', ')}`
-  return expected(what, `${wanted}${orElse}`, pool)
+  return expected(what, `${wanted}${orElse}`, withoutSecrets(pool))
+}
+
+/** Of a connection string its protocol, of the options of a pool their names: messages go into logs. */
+function withoutSecrets(given: unknown): unknown {
+  if (typeof given === 'string') return given.replace(/\W.*/s, '…')
+  if (!isObject(given) || Object.getPrototypeOf(given) !== Object.prototype) return given
+  return Object.fromEntries(Object.keys(given).map((key) => [key, '…']))
 }
 
 const methods = ['connect', 'end', 'on'] as const

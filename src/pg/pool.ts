@@ -111,7 +111,7 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
     try {
       return await lease.query<Row>(first, second, third)
     } finally {
-      await lease.release()
+      await lease[Symbol.asyncDispose]()
     }
   }
 
@@ -151,11 +151,11 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
 
   [Symbol.asyncDispose](): Promise<void> {
     if (this.lender !== undefined) return refuseLent(what, this.lender)
-    return this.release()
+    return this.endWithApp()
   }
 
   /** The same as disposing, for the app that lends it. */
-  release(): Promise<void> {
+  endWithApp(): Promise<void> {
     this.#disposing ??= this.#dispose()
     return this.#disposing
   }

@@ -66,7 +66,7 @@ export function pgResources<P extends PgPoolLike<unknown>>(
   checkPoolOptions('pgResources()', options, resourcesRules)
   checkSource('pgResources()', pool)
   const { transaction: transactionOptions, ...poolOptions } = options ?? {}
-  transactionFrame(transactionOptions)
+  transactionFrame(transactionOptions, 'the `transaction` given to pgResources()')
 
   const poolResource = poolOf(pool, poolOptions)
   const connection = connectionOf(poolResource)
@@ -84,8 +84,8 @@ function poolOf<P extends PgPoolLike<unknown>>(
   return resource<LeasePool<P>>({
     name: 'pg.pool',
     lifetime: 'app',
-    acquire: ({ scope }) => lent(openPool(pool, options), scope),
-    release: (open) => open.release(),
+    acquire: ({ scope }) => lent(openPool('pgResources()', pool, options), scope),
+    release: (open) => open.endWithApp(),
     destroy: (open, why) => open.destroy(why),
   })
 }
@@ -99,7 +99,7 @@ function connectionOf(pool: Resource<PgPool>): Resource<PgLease> {
         open instanceof LeasePool ? open.acquire({ signal }, true) : open.acquire({ signal })
       return lent(await lease, scope)
     },
-    release: (lease) => (lease instanceof Lease ? lease.release(lease.lender) : dispose(lease)),
+    release: (lease) => (lease instanceof Lease ? lease.releaseBy(lease.lender) : dispose(lease)),
     destroy: (lease, why) => {
       if (lease instanceof Lease) lease.destroy(why)
     },

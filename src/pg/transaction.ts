@@ -192,7 +192,8 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     if (this.#lapse !== undefined) return this.#lapse.tell()
     const { what } = this.frame
     const scope = this.#closedBy
-    if (scope !== undefined) return disposedError(what, scopeClosed(scope, 'query()', undefined))
+    if (scope !== undefined)
+      return disposedError(what, scopeClosed(scope, 'A statement', undefined))
     const isCommitted = this.#phase === 'committing' || this.#phase === 'committed'
     return isCommitted ? committedError(what) : disposedError(what)
   }

@@ -35,12 +35,12 @@ export function checkSqliteOptions(call: string, options: unknown): void {
  * A path, or the connection of a caller.
  * @throws {TypeError} for anything that is neither
  */
-export function checkGiven(driver: Driver, call: string, given: unknown): string | DriverDatabase {
+export function checkGiven(driver: Driver, what: string, given: unknown): string | DriverDatabase {
   if (isPath(given)) return given
   const adopted = typeof given === 'object' && given !== null ? driver.adopt(given) : undefined
   if (adopted !== undefined) return adopted
   const wanted = `a path, ":memory:" or ${driver.databaseClass}`
-  throw expected(`the first argument of ${call}`, wanted, given)
+  throw expected(what, wanted, given)
 }
 
 /** @throws what `sqlite()` of an entry point throws */
@@ -49,7 +49,7 @@ export function openDatabase(
   database: string | object,
   options: SqliteOptions = {},
 ): Database {
-  const given = checkGiven(driver, 'sqlite()', database)
+  const given = checkGiven(driver, 'the first argument of sqlite()', database)
   checkSqliteOptions('sqlite()', options)
   if (typeof given === 'string')
     return assemble(driver, connect(driver, given, options), true, options)

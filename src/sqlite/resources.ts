@@ -24,11 +24,18 @@ export function resourcesOf(
   given: string | object | (() => string | object),
   options: SqliteOptions | undefined,
 ): SqliteResources {
-  if (typeof given !== 'function') checkGiven(driver, 'sqliteResources()', given)
   checkSqliteOptions('sqliteResources()', options)
+  if (typeof given !== 'function') {
+    checkGiven(driver, 'the first argument of sqliteResources()', given)
+    return makeResources(() => openDatabase(driver, given, options))
+  }
   // To the compiler any function is an object, and may be one that gives nothing.
-  const give = typeof given === 'function' ? (given as () => string | object) : () => given
-  return makeResources(() => openDatabase(driver, give(), options))
+  const make = given as () => string | object
+  return makeResources(() => {
+    const made = make()
+    checkGiven(driver, 'what the function given to sqliteResources() made', made)
+    return openDatabase(driver, made, options)
+  })
 }
 
 function makeResources(open: () => SqliteDatabase & AsyncDisposable): SqliteResources {

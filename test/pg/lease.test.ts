@@ -180,6 +180,11 @@ test('what is no statement, and an unknown option, is a TypeError that names it'
   for (const given of [undefined, 'postgres://localhost', {}, pg.Pool]) {
     assert.throws(() => pgResources(given as never), /the pool given to pgResources\(\)/)
   }
+  const wrong = { transaction: { isolationLevel: 'serializable' } }
+  assert.throws(
+    () => pgResources(newPool, wrong as never),
+    /`isolationLevel` of the `transaction` given to pgResources\(\)/,
+  )
   assert.throws(() => pgPool(new pg.Client()), { name: 'TypeError', message: /a pool of node-pos/ })
 })
 

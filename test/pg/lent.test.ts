@@ -53,6 +53,13 @@ describe('what a scope lends', () => {
     })
   }
 
+  test('has no release() and no end(), by which a program without types would take it from all others', async (t) => {
+    const { scope, db } = setUp(t)
+    for (const lent of [await scope.get(db.connection), await scope.get(db.pool)]) {
+      for (const verb of ['release', 'end']) assert.ok(!(verb in lent), verb)
+    }
+  })
+
   test('is no leak, whether it was used or not', async (t) => {
     const { scope, db, leaks } = setUp(t)
     await scope.get(db.transaction)

@@ -95,6 +95,19 @@ test('what lacks a method of a pool, or is a pool of leases, is refused at the d
   await untilIdle(pool)
 })
 
+test('what is refused is told without the secrets in it, and by the name of the call', async () => {
+  const config = { connectionString: 'postgres://ada:lovelace@localhost', password: 'lovelace' }
+  for (const given of [config.connectionString, config, new pg.Client(config)]) {
+    const complaint = (error: Error): boolean =>
+      error.name === 'TypeError' && !error.message.includes('lovelace')
+    assert.throws(() => pgPool(given as never), complaint)
+    assert.throws(() => pgResources(given as never), complaint)
+  }
+  await using app = createApp()
+  const nothing = pgResources(() => undefined as never)
+  await assert.rejects(app.get(nothing.pool), /what the function given to pgResources\(\) made/)
+})
+
 test('a stand-in that has events, and no connection that tells its status, breaks nobody who hears of it', () => {
   const pool = Object.assign(new EventEmitter(), { connect: query, end: query })
   pgPool(pool as unknown as PgPoolLike<unknown>)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe } from 'node:test'
+import { createApp } from 'unwind'
 import { insert, openAt, openRaw, resourcesOf, temporaryPath } from './support/database.ts'
 import { driverOf, drivers, test } from './support/drivers.ts'
 import { withCode } from './support/promises.ts'
@@ -108,6 +109,17 @@ describe('anything else', () => {
       assert.throws(() => resourcesOf(t, given as never), {
         name: 'TypeError',
         message: /first argument of sqliteResources\(\) to be a path/,
+      })
+    }
+  })
+
+  test('what a function made that was given to sqliteResources() is refused as that', async (t) => {
+    await using app = createApp()
+    for (const made of [undefined, Promise.resolve('x.db')]) {
+      const { database } = resourcesOf(t, () => made as never)
+      await assert.rejects(app.get(database), {
+        name: 'TypeError',
+        message: /Expected what the function given to sqliteResources\(\) made to be a path/,
       })
     }
   })
