@@ -4,6 +4,7 @@
  */
 import BetterSqlite3 from 'better-sqlite3'
 import type { Driver, DriverDatabase } from './driver.ts'
+import { cannotOpen } from './errors.ts'
 import { openDatabase } from './open.ts'
 import { resourcesOf } from './resources.ts'
 import type { SqliteDatabase, SqliteOptions, SqliteResources } from './types.ts'
@@ -23,8 +24,14 @@ const driver: Driver = {
   databaseClass: 'a Database of better-sqlite3',
   // Any copy of the driver will do, so its class is no criterion.
   adopt: (given) => (isDatabase(given) ? given : undefined),
-  // Its types say less than it can do: `iterate` gives an iterator with `return`.
-  open: (path, options) => new BetterSqlite3(path, options) as unknown as DriverDatabase,
+  open(path, options) {
+    try {
+      // Its types say less than it can do: `iterate` gives an iterator with `return`.
+      return new BetterSqlite3(path, options) as unknown as DriverDatabase
+    } catch (error) {
+      throw isOfDriver(error) ? error : notLoaded(path, error)
+    }
+  },
 }
 
 /**
@@ -80,4 +87,16 @@ function isDatabase(given: object): given is DriverDatabase {
 function isMethod(value: object, name: string): boolean {
   // Reading an unknown property is what this is for.
   return typeof (value as Record<string, unknown>)[name] === 'function'
+}
+
+/** It loads its binary when the first database is opened; what goes wrong then has no code of SQLite. */
+function isOfDriver(error: unknown): boolean {
+  return error instanceof TypeError || /^SQLITE_/.test(String((error as { code?: unknown }).code))
+}
+
+function notLoaded(path: string, cause: unknown): Error {
+  return cannotOpen(
+    `Cannot open the database "${path}": the binary of better-sqlite3 was not loaded, for the reason that is the cause. Run npm rebuild better-sqlite3 with this Node.js, ${process.versions.node}.`,
+    cause,
+  )
 }

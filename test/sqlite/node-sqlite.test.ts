@@ -1,11 +1,11 @@
 /** What is special about node:sqlite, and what of that is not to be noticed. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
 import { describe, test, type TestContext } from 'node:test'
 import type * as NodeSqlite from 'node:sqlite'
 import { sqlite } from 'unwind/node-sqlite'
 import { insert, temporaryPath } from './support/database.ts'
 import { drivers, type Owned } from './support/drivers.ts'
+import { printed } from './support/printed.ts'
 import { withCode } from './support/promises.ts'
 
 /** Node.js 22.12 has none. */
@@ -20,16 +20,6 @@ function openMemory(t: TestContext): { db: Owned; raw: NodeSqlite.DatabaseSync }
   const db = sqlite(raw)
   t.after(() => db[Symbol.dispose]())
   return { db, raw }
-}
-
-/** What `script` prints in a process of its own. */
-function printed(script: string, ...flags: string[]): unknown {
-  const { stdout } = spawnSync(
-    process.execPath,
-    [...flags, '--disable-warning=ExperimentalWarning', '--input-type=module', '--eval', script],
-    { cwd: new URL('.', import.meta.resolve('unwind/package.json')), encoding: 'utf8' },
-  )
-  return JSON.parse(stdout)
 }
 
 describe('loading', options, () => {
