@@ -260,14 +260,14 @@ export interface PgPool<out P = unknown> extends PgQueryable {
   /** A connection of one's own, until it is disposed. Rejects with the signal's reason, or with `ERR_DISPOSED`. */
   acquire(options?: { signal?: AbortSignal }): Promise<PgLease & AsyncDisposable>
   /**
-   * Begin, run, commit; roll back on failure. With `retry`, the whole function runs again up to that many
+   * Begin, run, commit; roll back on failure. With `retry` (default 0), the whole function runs again up to that many
    * times where the server asks for it (40001, 40P01), each time in a new transaction. It is that of `body` alone: what asks
    * for the resource `transaction` inside of it gets the request's, unlike with `transactional`. Rejects with what `body`
    * throws, and as `acquire()`, `begin()` and `commit()` do.
    */
   transaction<R>(body: (tx: PgTransaction) => R | PromiseLike<R>): Promise<R>
   transaction<R>(
-    options: PgTransactionOptions & { /** Default 0. */ retry?: number },
+    options: PgTransactionOptions & { retry?: number },
     body: (tx: PgTransaction) => R | PromiseLike<R>,
   ): Promise<R>
   /**

@@ -96,7 +96,7 @@ function isOfDriver(error: unknown): boolean {
 
 function notLoaded(path: string, cause: unknown): Error {
   return cannotOpen(
-    `Cannot open the database "${path}": the binary of better-sqlite3 was not loaded, for the reason that is the cause. Run npm rebuild better-sqlite3 with this Node.js, ${process.versions.node}.`,
+    `Cannot open the database "${path}": better-sqlite3 did not load its binary, and the cause says why. Run npm rebuild better-sqlite3 with this Node.js, ${process.versions.node}.`,
     cause,
   )
 }

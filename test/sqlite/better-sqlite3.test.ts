@@ -19,7 +19,7 @@ test('a binary that cannot be loaded is told from a file that cannot be opened',
   assert.equal(code, 'ERR_SQLITE_OPEN')
   assert.match(
     message ?? '',
-    /"shop\.db": the binary of better-sqlite3 was not loaded.* npm rebuild/,
+    /"shop\.db": better-sqlite3 did not load its binary, .* npm rebuild/,
   )
   assert.equal(cause, 'for another Node.js')
 })
