@@ -4,7 +4,7 @@
  */
 import { disposedError } from '../core/lease.ts'
 import type { DriverResult } from './driver.ts'
-import { tell, withinGrace } from './ending.ts'
+import { quietOrLost, tell, withinGrace } from './ending.ts'
 import { lockLost, lockNotHeld, lockTimedOut, refusesAll, transactionPooling } from './errors.ts'
 import { lockWanted, saysYes, takeLock, type LockArguments, type Wanted } from './lock-wait.ts'
 import type { Session } from './session.ts'
@@ -177,6 +177,8 @@ export class Lock implements PgLock, AsyncDisposable {
   }
 
   async #notGivenBack({ sent }: Statement, error: unknown): Promise<void> {
+    // The last word of a server that closes the connection is an error too.
+    if (sent) await quietOrLost(this.#session)
     if (this.#cut || this.#session.lost) return
     if (refusesAll(error)) this.#defer()
     else if (sent) throw error

@@ -21,6 +21,26 @@ test('a lock is held by one session at a time, and given back by its dispose', a
   assert.equal(await locksOf(lease), 0)
 })
 
+test('the dispose of a lock does not mind whether its connection breaks before or meanwhile', async () => {
+  await using wire = await Wire.start()
+  await using observer = await Observer.start()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }))
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  const lock = await lease.advisoryLock(newKey())
+  const { signal } = lock
+  const given = new Promise<void>((resolve) => {
+    // The last word of the server is the answer to what gives it back.
+    wire.holds = () => {
+      resolve(lock[Symbol.asyncDispose]())
+      return false
+    }
+  })
+  await observer.terminate(pid)
+  await given
+  assert.equal(signal.aborted, true)
+})
+
 test('a lock is taken or not, however the driver was told to read a boolean', async () => {
   const types = { getTypeParser: () => String }
   await using pool = pgPool(() => newPool({ max: 2, types }), { grace: 60_000 })
