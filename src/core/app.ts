@@ -9,6 +9,7 @@ import { callInFrame, openFrame } from './context.ts'
 import { takeAfter, type Finalizer } from './finalizers.ts'
 import { awaitsCaller, runIn } from './life.ts'
 import { checkFunction, checkOptions } from './options.ts'
+import type { Instance } from './resources/instance.ts'
 import { Overrides } from './resources/overrides.ts'
 import { releaseList } from './release-alone.ts'
 import type { ShutdownOptions } from './reports.ts'
@@ -17,7 +18,7 @@ import { ScopeNode, type Name } from './scope.ts'
 import { appRules, defaults, inherit, insideOf, servingWith } from './settings.ts'
 import { keepShapes } from './shapes.ts'
 import { shutDown, shutdownRules } from './shutdown.ts'
-import { openIn } from './verbs.ts'
+import { forkIn, openIn } from './verbs.ts'
 import type {
   App,
   AppOptions,
@@ -140,10 +141,11 @@ export class AppNode extends ScopeNode implements App {
       if (lifetime !== 'app') throw notOfTheApp(name, lifetime)
     }
     const before = this.newest
+    const known = new Set(this.holdings?.shared())
     try {
       for (const resource of resources) await this.get(resource)
     } catch (error) {
-      if (this.state === 'open') await this.#giveBack(before, error)
+      if (this.state === 'open') await this.#giveBack(before, known, error)
       // It gives everything back, and a program often ends with the error of its start.
       else if (!awaitsCaller(this, true)) await whenEnded(this)
       throw error
@@ -160,12 +162,21 @@ export class AppNode extends ScopeNode implements App {
     return promise
   }
 
-  /** What a start that failed had acquired, unless somebody uses it already. */
-  async #giveBack(before: Finalizer | undefined, error: unknown): Promise<void> {
+  /** What a start that failed had acquired, unless somebody uses it already. Closing waits for it, as for a task. */
+  async #giveBack(
+    before: Finalizer | undefined,
+    known: ReadonlySet<Instance>,
+    error: unknown,
+  ): Promise<void> {
     const newer = this.newestChild === undefined ? takeAfter(this, before) : undefined
     if (newer === undefined) return
+    // Now, because requests may come meanwhile; and what has no release, because it may know what is given back.
+    for (const instance of this.holdings?.shared() ?? []) {
+      if (instance.state === 'open' && !known.has(instance)) this.holdings?.forget(instance)
+    }
     const completion = Completion.unknown.fail(error, true)
-    await callInFrame(this.frame, this, () => releaseList(newer, this, completion))
+    const release = (): Promise<void> => releaseList(newer, this, completion)
+    await callInFrame(this.frame, this, () => forkIn(this, release, undefined))
   }
 }
 

@@ -91,8 +91,9 @@ function end(list: Unwindable, unwinding: Unwinding | undefined): true {
 function releaseNext(unwinding: Unwinding): boolean {
   const { list } = unwinding
   for (;;) {
-    const finalizer = list.newest
     if (released.hasSubscribers || detection.followed > 0) tellNext(unwinding)
+    // Not before: who was told may have registered another.
+    const finalizer = list.newest
     unwinding.current = finalizer
     unwinding.shown = undefined
     if (finalizer === undefined) break
@@ -128,10 +129,10 @@ export function outcome<V>({ completion, late }: Unwindable, value: V): V {
 
 /** The current one is released, and the next one begins. */
 function tellNext({ list, current }: Unwinding): void {
-  const { scope, newest } = list
+  const { scope } = list
   if (scope === undefined) return
   if (current !== undefined) tellReleased(scope, current)
-  if (newest !== undefined) tellReleasing(newest)
+  if (list.newest !== undefined) tellReleasing(list.newest)
 }
 
 /** A failing release that is not critical is reported; any other becomes part of the completion. */

@@ -56,8 +56,8 @@ function find(
     return there.promise
   }
   const instance = there ?? acquire(owner, definition, dependent)
-  dependent?.borrowFrom(instance)
   const circle = needing && waitFor(needing, instance, needing === dependent)
+  dependent?.borrowFrom(instance)
   if (instance.state === 'unstarted') instance.start()
   const waiting = waitHere(place, instance, signal)
   return circle === undefined ? waiting : unlessEndless(waiting, circle)
@@ -210,11 +210,9 @@ export class Holdings {
     return this.#arriving === undefined ? [] : [...setOf(this.#arriving)]
   }
 
-  /** What is there and owes no release, newest first. */
-  unowed(): Instance[] {
-    const shared =
-      this.#index === undefined ? this.#listed() : [...this.#index.values()].toReversed()
-    return shared.filter(({ acquisition }) => acquisition?.owes === false)
+  /** All but the transient ones, newest first. */
+  shared(): Instance[] {
+    return this.#index === undefined ? this.#listed() : [...this.#index.values()].toReversed()
   }
 
   get acquiring(): boolean {

@@ -36,9 +36,10 @@ function shallow(scope: ScopeNode, now: number): Shallow {
   const held = entriesOf(scope).map(({ finalizer, releasing }) =>
     picture(finalizer, finalizer.traits, releasing ? 'releasing' : 'open', now),
   )
-  const unowed = (scope.holdings?.unowed() ?? []).map((instance) =>
-    picture(instance, instance, 'open', now),
-  )
+  // What is there and owes no release.
+  const unowed = (scope.holdings?.shared() ?? [])
+    .filter(({ acquisition }) => acquisition?.owes === false)
+    .map((instance) => picture(instance, instance, 'open', now))
   return {
     id: scope.id,
     name: scope.name,

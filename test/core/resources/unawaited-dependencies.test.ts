@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { resource, type AcquireContext, type Resource } from 'unwind'
 import { setUp } from '../support/app.ts'
-import { quiet } from '../support/promises.ts'
+import { quiet, rejection } from '../support/promises.ts'
 import type { Tracked } from '../support/tracker.ts'
 
 /**
@@ -128,6 +128,26 @@ test('what it had begun to acquire before its dependent was there is released af
     ...['+dependent', '+below', '+slow'],
     ...['-dependent', '-slow', '-below'],
   ])
+})
+
+test('it is released last also where it asked for its dependent, and was told of the circle', async (t) => {
+  const { app, tracker } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const slow = tracker.resource('slow', {
+    async onAcquire({ scope }) {
+      await rejection(scope.get(dependent))
+      await gate.promise
+    },
+  })
+  const dependent: Resource<Tracked> = tracker.resource('dependent', {
+    onAcquire: ({ get }) => void get(slow),
+  })
+  await app.run(async (scope) => {
+    await scope.get(dependent)
+    gate.resolve()
+    await scope.get(slow)
+  })
+  assert.deepEqual(tracker.events.slice(-2), ['-dependent', '-slow'])
 })
 
 test('what it registers in its scope meanwhile is released after it', async (t) => {

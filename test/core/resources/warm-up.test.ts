@@ -12,7 +12,7 @@ import {
   value,
   type Resource,
 } from 'unwind'
-import { setUp, taken } from '../support/app.ts'
+import { setUp } from '../support/app.ts'
 import { isPending, quiet, rejection, within } from '../support/promises.ts'
 
 test('warmUp acquires in the order of its arguments, each with what it needs, once', async (t) => {
@@ -55,63 +55,6 @@ test('warmUp rejects with the first failure, and goes no further', async (t) => 
   const later = tracker.resource('later', { lifetime: 'app' })
   assert.equal(await rejection(app.warmUp(broken, later)), failure)
   assert.deepEqual(tracker.events, [])
-})
-
-test('a failed start gives back what it had acquired, newest first, with the failure', async (t) => {
-  const { app, tracker } = setUp(t)
-  const failure = new Error('A')
-  const first = tracker.resource('first', { lifetime: 'app' })
-  const second = tracker.resource('second', { lifetime: 'app' })
-  const broken = resource({ lifetime: 'app', acquire: () => Promise.reject(failure) })
-  await app.warmUp(first)
-  assert.equal(await rejection(app.warmUp(first, second, broken)), failure)
-  assert.deepEqual(tracker.events, ['+first', '+second', '-second'])
-  assert.deepEqual(tracker.exits, ['second: failure(A)'])
-  assert.equal(app.state, 'open')
-})
-
-test('after a failed start one can try again', async (t) => {
-  const { app, tracker } = setUp(t)
-  const pool = tracker.resource('pool', { lifetime: 'app' })
-  let down = true
-  const redis = resource({
-    name: 'redis',
-    lifetime: 'app',
-    acquire: async () => {
-      if (down) throw new Error('down')
-      return {}
-    },
-  })
-  await rejection(app.warmUp(pool, redis))
-  assert.deepEqual(tracker.held, [])
-  down = false
-  await app.warmUp(pool, redis)
-  assert.deepEqual(tracker.events, ['+pool', '-pool', '+pool'])
-})
-
-test('a release that fails after a failed start is reported, and the start rejects with its own error', async (t) => {
-  const { app, unthrown } = setUp(t)
-  const pool = resource({
-    name: 'pool',
-    lifetime: 'app',
-    acquire: () => 1,
-    release: () => Promise.reject(new Error('D')),
-  })
-  const failure = new Error('A')
-  const broken = resource({ lifetime: 'app', acquire: () => Promise.reject(failure) })
-  assert.equal(await rejection(app.warmUp(pool, broken)), failure)
-  assert.deepEqual(taken(unthrown), ['D'])
-})
-
-test('a failing warmUp takes nothing from requests that are served already', async (t) => {
-  const { app, tracker } = setUp(t)
-  const pool = tracker.resource('pool', { lifetime: 'app' })
-  const broken = resource({ lifetime: 'app', acquire: () => Promise.reject(new Error('A')) })
-  await app.run(async (scope) => {
-    await rejection(app.warmUp(pool, broken))
-    tracker.use(await scope.get(pool))
-  })
-  assert.deepEqual(tracker.held, ['pool'])
 })
 
 test('warmUp refuses what does not live as long as the app, and what is no resource', async (t) => {

@@ -1,7 +1,8 @@
 /** What happens is published, for whoever listens: names, ids and times, and never a value. */
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { tracingChannel } from 'node:diagnostics_channel'
+import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
+import { getEventListeners } from 'node:events'
 import { describe, test, type TestContext } from 'node:test'
 import { resource, type ResourceAcquiring } from 'unwind'
 import { quiet, rejection } from '../support/promises.ts'
@@ -39,6 +40,19 @@ describe('a scope', () => {
     await failed.close()
     await app.run(() => {})
     assert.deepEqual(published, [['unwind:scope:incomplete', identity(left)]])
+  })
+
+  test('may be closed by whoever is told that it opened, and follows no signal then', async (t) => {
+    const app = open(t)
+    const { signal } = new AbortController()
+    // The first thing that is told of it: nobody else has it yet.
+    const listener = (): void => void app.close()
+    subscribe('unwind:scope:opened', listener)
+    t.after(() => unsubscribe('unwind:scope:opened', listener))
+    const scope = app.child({ signal, timeout: 60_000 })
+    await app.close()
+    assert.equal(scope.state, 'closed')
+    assert.deepEqual(getEventListeners(signal, 'abort'), [])
   })
 
   test('used after it closed is published, with what was called', async (t) => {

@@ -1,5 +1,6 @@
 /** What is acquired and released is published, for whoever listens: once each, in order, and never a value. */
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, test } from 'node:test'
 import { createApp, hold, resource, run, type ResourceReleased } from 'unwind'
 import { rejection } from '../support/promises.ts'
@@ -96,6 +97,20 @@ describe('a resource', () => {
     assert.deepEqual(more, [])
     assert.deepEqual([message?.resource, message?.scope], ['lease', identity(scope)])
     assert.deepEqual([message?.releaseMs, Number(message?.heldMs) >= 0], [0, true])
+  })
+
+  test('may be registered by whoever is told of the last release, and is released like any other', async (t) => {
+    const app = open(t)
+    const log: string[] = []
+    const scope = app.child()
+    const listener = (): void => {
+      if (log.length === 1) scope.defer(() => void log.push('late'))
+    }
+    subscribe('unwind:resource:released', listener)
+    t.after(() => unsubscribe('unwind:resource:released', listener))
+    scope.defer(() => void log.push('last'))
+    await scope.close()
+    assert.deepEqual(log, ['last', 'late'])
   })
 
   test('that takes too long is published, with the phase', async (t) => {
