@@ -19,6 +19,8 @@ interface Link {
   readonly answers: Set<ServerResponse>
   /** Bytes read when it was last known to be between two requests. */
   mark: number
+  /** Ends it where it stays so. */
+  timer: NodeJS.Timeout | undefined
 }
 
 /** A connection after its handshake, and the socket that it was accepted as, if it was one. */
@@ -39,7 +41,7 @@ export class Connections {
   readonly #sessions = new Set<ServerHttp2Session>()
   /** Those of HTTP/2: a session ends with the last of its own. */
   readonly #streamed = new Set<ServerResponse>()
-  readonly #timers: NodeJS.Timeout[] = []
+  #timer: NodeJS.Timeout | undefined = undefined
   readonly #undo: (() => void)[] = []
   /** Every answer says that it is the last of its connection. */
   #leaving = false
@@ -101,7 +103,7 @@ export class Connections {
       if (!isSecure || socket instanceof Socket) this.#connected(socket)
     })
     this.#on('secureConnection', (socket: Encrypted) => {
-      this.#links.delete(socket._parent)
+      this.#unlink(socket._parent)
       this.#connected(socket)
     })
     this.#on('session', (session: ServerHttp2Session) => this.#opened(session))
@@ -144,7 +146,7 @@ export class Connections {
   #closeIdle(): void {
     // Called by `close()` before it stops listening, and by whoever wants the idle ones gone while the server goes on.
     process.nextTick(() => {
-      if (this.#server.listening) this.#endIdle(false)
+      if (this.#server.listening) this.#endIdle()
       else this.#drain()
     })
   }
@@ -155,25 +157,20 @@ export class Connections {
     this.#draining = true
     for (const session of this.#sessions) session.close()
     this.announceEnd()
-    this.#after(this.linger, () => this.#endIdle(false))
-    this.#after(this.linger + partialHead, () => this.#endIdle(true))
-    this.#after(this.linger + upgradedGrace, () => this.#endUpgraded())
+    for (const link of this.#links.values()) endAfter(this.linger, link)
+    const ms = this.linger + upgradedGrace
+    this.#timer = setTimeout(() => this.#endUpgraded(), ms).unref()
   }
 
   #reset(): void {
     this.#draining = false
     this.#leaving = false
-    for (const timer of this.#timers.splice(0)) clearTimeout(timer)
+    clearTimeout(this.#timer)
+    for (const { timer } of this.#links.values()) clearTimeout(timer)
   }
 
-  #after(ms: number, act: () => void): void {
-    this.#timers.push(setTimeout(act, ms).unref())
-  }
-
-  #endIdle(partial: boolean): void {
-    for (const { socket, answers, mark } of this.#links.values()) {
-      if (answers.size === 0 && (partial || socket.bytesRead === mark)) socket.destroy()
-    }
+  #endIdle(): void {
+    for (const link of this.#links.values()) if (isSilent(link)) link.socket.destroy()
   }
 
   #endUpgraded(): void {
@@ -185,10 +182,17 @@ export class Connections {
   }
 
   #link(socket: Socket): Link {
-    const link: Link = { socket, answers: new Set(), mark: socket.bytesRead }
+    const link: Link = { socket, answers: new Set(), mark: socket.bytesRead, timer: undefined }
     this.#links.set(socket, link)
-    socket.once('close', () => this.#links.delete(socket))
+    socket.once('close', () => this.#unlink(socket))
+    // Its handshake is over.
+    if (this.#draining) endAfter(this.linger, link)
     return link
+  }
+
+  #unlink(socket: Socket): void {
+    clearTimeout(this.#links.get(socket)?.timer)
+    this.#links.delete(socket)
   }
 
   #opened(session: ServerHttp2Session): void {
@@ -212,16 +216,33 @@ export class Connections {
   #answered(response: ServerResponse, link: Link): void {
     link.answers.delete(response)
     link.mark = link.socket.bytesRead
-    if (this.#draining && link.answers.size === 0) link.socket.destroySoon()
+    const isIdle = link.answers.size === 0 && !link.socket.destroyed
+    // Where the answer said that it was the last one, Node.js ends the connection. Where its head had been sent before the
+    // server began to leave, the client may ask again.
+    if (this.#draining && isIdle) endAfter(this.linger, link)
   }
 
   #upgrade(socket: Socket): void {
-    this.#links.delete(socket)
+    this.#unlink(socket)
     this.#upgraded.add(socket)
     socket.once('close', () => this.#upgraded.delete(socket))
     // Node.js has taken its own off. Who has to ask before it upgrades has none yet, and a reset would end the process.
     socket.on('error', ignore)
   }
+}
+
+/** Nothing is to be answered on it, and nothing of a request has come. */
+function isSilent({ socket, answers, mark }: Link): boolean {
+  return answers.size === 0 && socket.bytesRead === mark
+}
+
+/** End it in `ms`, unless it has a request by then, or the first part of one, which has a while more. */
+function endAfter(ms: number, link: Link, partial = false): void {
+  clearTimeout(link.timer)
+  link.timer = setTimeout(() => {
+    if (isSilent(link) || (partial && link.answers.size === 0)) link.socket.destroy()
+    else if (!partial) endAfter(partialHead, link, true)
+  }, ms).unref()
 }
 
 /** The last answer of a connection says so; on an earlier one, those behind it would be dropped. */
