@@ -88,27 +88,15 @@ async function settleTasks(scope: ScopeNode, tasks: Tasks): Promise<void> {
   }
 }
 
-/** Closes of children that are being called, each within that of its parent: a chain may be longer than the stack is deep. */
-let nested = 0
-const mostNested = 100
-
 /** A child that runs a body ends with it, and its error goes to whoever runs it; so with one that somebody closes. */
 async function closeChild(scope: ScopeNode, child: ScopeNode): Promise<void> {
-  if (nested >= mostNested) await Promise.resolve()
-  try {
-    await (child.running || child.state !== 'open' ? whenEnded(child) : closeNested(child))
-  } catch (error) {
-    scope.completion = scope.completion.add(error)
-  }
-}
-
-function closeNested(child: ScopeNode): Promise<void> {
-  nested += 1
+  // From here on nobody calls: a chain of scopes, each closed within its parent, may be longer than the stack is deep.
+  await Promise.resolve()
   try {
     // Not `close()`: it would look for its caller in all scopes around it, and this one is the nearest.
-    return conclude(child)
-  } finally {
-    nested -= 1
+    await (child.running || child.state !== 'open' ? whenEnded(child) : conclude(child))
+  } catch (error) {
+    scope.completion = scope.completion.add(error)
   }
 }
 
