@@ -9,7 +9,7 @@ import { isError } from './errors/format.ts'
 import { title, type Named } from './misuse.ts'
 import { rememberOrigin } from './errors/origin.ts'
 import { isSuppressedError, suppressionChain } from './standard/suppressed-error.ts'
-import type { Exit, Outcome } from './types.ts'
+import type { Outcome } from './types.ts'
 
 // Whatever was thrown is known again by this: NaN too, and `undefined` where it is there.
 const { is } = Object
@@ -154,11 +154,6 @@ export class ReleaseExit {
 
   get signal(): AbortSignal {
     return this.#ending.signal
-  }
-
-  /** The constructor sets exactly the fields of its status, which the compiler cannot see. */
-  get shown(): Exit {
-    return this as unknown as Exit
   }
 
   expire(reason: unknown): void {
