@@ -77,8 +77,7 @@ export async function shutDown(
   const closed = app.state !== 'open'
   if (!closed) app.state = 'draining'
   const open = takeDoors(app)
-  const left =
-    open.length > 0 ? Promise.allSettled(open.map(async (door) => door.close())) : undefined
+  const left = Promise.allSettled(open.map(async (door) => door.close()))
   if (closed) {
     const { stuck, errors } = await endClosed(app, abortGrace)
     return { drained, aborted: aborted + stuck.length, stuck, errors }
