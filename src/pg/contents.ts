@@ -7,6 +7,8 @@ import type { Final } from './owner.ts'
 import type { Transaction } from './transaction.ts'
 
 export class Contents {
+  /** That of a part which has joined it, from its abort to the end of that part: nothing is sent meanwhile. */
+  stopped: AbortSignal | undefined = undefined
   /** One at a time. */
   savepoint: Transaction | undefined = undefined
   /** They end with it, on the server by themselves. */

@@ -13,11 +13,9 @@ import {
 } from './cursor-query.ts'
 import { CursorRows } from './cursor-rows.ts'
 import { idle, quietOrLost, quieten, rollBack, withinGrace } from './ending.ts'
-import { checkEnds } from './lapse.ts'
-import { checkPooling } from './transaction-pooling.ts'
 import type { Session } from './session.ts'
 import { Statement } from './statement.ts'
-import { control, submit } from './submit.ts'
+import { checkText, control, submit } from './submit.ts'
 import { Turns } from './turns.ts'
 import type { PgCursor } from './held-types.ts'
 import type { PgQueryConfig, PgQueryResult } from './types.ts'
@@ -37,8 +35,8 @@ export interface CursorHost {
 
 export interface Admission {
   readonly session: Session
-  /** Of the transaction around it. */
-  readonly signal: AbortSignal | undefined
+  /** The transaction, whose signal may come to be another one. */
+  readonly around: { readonly signal: AbortSignal | undefined } | undefined
   /** No transaction is open, and nothing else runs on the connection until the cursor is over. */
   readonly alone: boolean
 }
@@ -151,9 +149,9 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
   async #open(): Promise<void> {
     const { text, values, format } = this.#query
     const { session, alone } = (this.#admission = this.host.admit(this))
+    const { calledOff } = session.line
     this.#state = 'open'
-    checkPooling(session, text)
-    checkEnds(session, text)
+    checkText(session, text)
     if (!declarable(text)) return this.#runWhole({ ...format, text, ...(values && { values }) })
     if (alone) await idle(session)
     if (alone && !session.inTransaction) {
@@ -164,6 +162,9 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
     const extended = { queryMode: 'extended', ...(values && { values }) }
     await this.#send({ ...extended, text: `DECLARE ${this.#name} NO SCROLL CURSOR FOR ${text}` })
     this.#declared = true
+    // It came before there were rows to wait for, and was meant for them.
+    const { calledOff: last } = session.line
+    if (last !== calledOff) throw last?.why()
   }
 
   async #runWhole(config: PgQueryConfig): Promise<void> {
@@ -192,7 +193,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
     if (this.#state !== 'open' || admission === undefined) throw this.#dead()
     const statement = new Statement(text, undefined, false)
     this.#statement = statement
-    submit(admission.session, statement, this.#query.signal, admission.signal)
+    submit(admission.session, statement, this.#query.signal, admission.around?.signal)
     try {
       // One statement, one result.
       return (await statement.promise) as Result

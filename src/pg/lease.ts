@@ -194,7 +194,7 @@ export class Lease implements PgLease, AsyncDisposable, Owner, CursorHost, LockH
     const session = this.free()
     if (this.#transaction !== undefined) return this.#transaction.admit(child)
     child.join((this.#cursors ??= new Set()))
-    return { session, signal: undefined, alone: true }
+    return { session, around: undefined, alone: true }
   }
 
   /** What a use after its release throws. */

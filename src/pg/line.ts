@@ -13,6 +13,8 @@ import { Gate } from './gate.ts'
 export class Line {
   /** The one that was sent. */
   running: Statement | undefined = undefined
+  /** The last time when somebody asked for the end of all that was there. */
+  calledOff: { readonly why: () => unknown } | undefined = undefined
   #waiting: Statement[] = []
   /** While above zero, nothing is taken from those who wait. */
   #holds = 0
@@ -96,6 +98,7 @@ export class Line {
    * @param asked somebody asked for just that: its end needs no reason
    */
   refuse(why: () => unknown, asked = false): void {
+    if (asked) this.calledOff = { why }
     this.running?.disown(asked ? undefined : why)
     for (const statement of this.#waiting) statement.disown(why)
     this.#rejectAll(why)

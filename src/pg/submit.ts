@@ -4,7 +4,7 @@ import { checkPooling } from './transaction-pooling.ts'
 import type { Session } from './session.ts'
 import { parseQuery } from './query-arguments.ts'
 import { Statement } from './statement.ts'
-import type { PgQueryResult } from './types.ts'
+import type { PgQueryConfig, PgQueryResult } from './types.ts'
 
 /**
  * A statement of the user's, in its turn.
@@ -19,8 +19,7 @@ export function query<Row>(
 ): Promise<PgQueryResult<Row>> {
   try {
     const { text, values, signal } = parseQuery(first, second, third)
-    checkPooling(session, text)
-    checkEnds(session, text)
+    checkText(session, text)
     const statement = new Statement(text, values, false)
     submit(session, statement, signal, outer)
     // What a row is, only the caller knows.
@@ -28,6 +27,12 @@ export function query<Row>(
   } catch (error) {
     return Promise.reject(error)
   }
+}
+
+/** @throws where it asks for more of the session than there is to have, or ends a transaction behind its handle */
+export function checkText(session: Session, text: string | PgQueryConfig): void {
+  checkPooling(session, text)
+  checkEnds(session, text)
 }
 
 /** As a part of a transaction's frame, which is not cancelled: in its turn. */

@@ -29,12 +29,11 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   lender: Scope | undefined = undefined
   /** A part of it failed that cannot be undone alone: it must not commit. */
   doomed: { readonly cause: unknown } | undefined = undefined
-  /** Its abort ends what runs in it, by whichever handle that was sent. */
-  readonly signal: AbortSignal | undefined
   readonly frame: Frame
   /** The one around a savepoint. */
   readonly parent: Transaction | undefined
   readonly #owner: Owner
+  readonly #signal: AbortSignal | undefined
   /** `undefined` for a savepoint, and for what a scope begins and lends. */
   readonly #ticket: Ticket | undefined
   #session: Session | undefined
@@ -55,7 +54,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     this.frame = frame
     this.#owner = owner
     this.parent = owner instanceof Transaction ? owner : undefined
-    this.signal = signal
+    this.#signal = signal
     this.#ticket = ticket
     ticket?.held(this)
   }
@@ -63,6 +62,12 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   get state(): PgTransaction['state'] {
     if (this.#phase === 'committed' || this.#phase === 'rolled back') return this.#phase
     return this.#phase === 'unknown' || this.#session?.failed === true ? 'failed' : 'open'
+  }
+
+  /** Its abort ends what runs in it, by whichever handle that was sent. */
+  get signal(): AbortSignal | undefined {
+    const stopped = this.#contents?.stopped ?? this.parent?.signal
+    return stopped?.aborted === true ? stopped : this.#signal
   }
 
   get ending(): boolean {
@@ -114,11 +119,10 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     refuseName(signal)
     const session = this.usable()
     this.signal?.throwIfAborted()
-    const { contents } = this
-    if (contents.savepoint !== undefined) throw transactionOpen('A savepoint was begun')
+    if (this.contents.savepoint !== undefined) throw transactionOpen('A savepoint was begun')
     const savepoint = new Transaction(session, savepointFrame(), this, either(this.signal, signal))
     // Before the first wait: from here on there is something to roll back to.
-    contents.savepoint = savepoint
+    this.contents.savepoint = savepoint
     return await begin(savepoint, session)
   }
 
@@ -184,7 +188,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     const { cursors, savepoint } = this.contents
     if (savepoint !== undefined) return savepoint.admit(child)
     child.join(cursors)
-    return { session, signal: this.signal, alone: false }
+    return { session, around: this, alone: false }
   }
 
   /** What a use after its end throws. */

@@ -116,13 +116,14 @@ async function required<R>({ scope, resources, options }: Call, body: Body<R>): 
 }
 
 /**
- * When `signal` aborts, cancel what runs on the connection and refuse what waits.
+ * When `signal` aborts, cancel what runs on the connection, and refuse what waits and what comes.
  * @returns what stops that
  */
 function cancelOnAbort(tx: Transaction, signal: AbortSignal): () => void {
-  return whenAborted(signal, () => {
+  const unfollow = whenAborted(signal, () => {
     try {
       const session = tx.usable()
+      tx.contents.stopped = signal
       // Whatever it is.
       session.line.refuse(() => signal.reason as unknown)
       void session.exclusively(() => interrupt(session))
@@ -130,6 +131,10 @@ function cancelOnAbort(tx: Transaction, signal: AbortSignal): () => void {
       // It is over, and the connection may be somebody else's.
     }
   })
+  return () => {
+    unfollow()
+    if (tx.contents.stopped === signal) tx.contents.stopped = undefined
+  }
 }
 
 async function nested<R>(call: Call, body: Body<R>): Promise<R> {

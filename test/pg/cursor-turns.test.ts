@@ -1,10 +1,11 @@
-/** A cursor that is disposed while its answer comes, in each turn of that. */
+/** A cursor that is disposed or called off while its answer comes, in each turn of that. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type pg from 'pg'
 import { pgPool } from 'unwind/pg'
 
-import { newPool } from './support/database.ts'
+import { newPool, until } from './support/database.ts'
+import { Wire } from './support/proxy.ts'
 
 const numbers = 'select generate_series(1, 3) as n'
 
@@ -25,6 +26,24 @@ test('a cursor that is disposed between the answer and its rows gives these or a
     const page = await cursor.read(1).catch((error: unknown) => error)
     await closed
     assert.notDeepEqual(page, [], `after ${turns} turns`)
+  }
+})
+
+test('cancel() of the lease ends a read also while its cursor is being opened', async () => {
+  await using wire = await Wire.start()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 60_000 })
+  await using lease = await pool.acquire()
+  await lease.query('select 1')
+  // In the answer to BEGIN, and in that to DECLARE.
+  for (const held of [1, 2]) {
+    let answers = 0
+    wire.holds = ({ type }) => type === 'Z' && ++answers === held
+    const read = assert.rejects(lease.cursor(numbers).read(1), { name: 'AbortError' })
+    await until(() => answers === held, 'the answer is held')
+    const cancelled = lease.cancel()
+    wire.letGo()
+    await Promise.all([cancelled, read])
+    await lease.query('select 1')
   }
 })
 

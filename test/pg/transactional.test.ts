@@ -80,6 +80,41 @@ test('a signal ends the statement of a part and the part with its reason, whiche
   }
 })
 
+test('what is sent in a part after the abort of its signal is refused with the reason, whichever way it runs', async () => {
+  await using fixture = await setUp()
+  const { app, db } = fixture
+  for (const propagation of ['required', 'nested', 'requiresNew'] as const) {
+    const reason = new Error(propagation)
+    const controller = new AbortController()
+    const { signal } = controller
+    // Told outside: of what fails in the part, only the reason is.
+    const late: unknown[] = []
+    const part = async (tx: PgTransaction): Promise<void> => {
+      const begun = tx.cursor('select generate_series(1, 3)')
+      await begun.read(1)
+      await using savepoint = await tx.savepoint()
+      controller.abort(reason)
+      const uses = [tx, savepoint].flatMap((at) => [
+        () => at.query('select 1'),
+        () => at.cursor('select 1').read(1),
+        () => at.tryAdvisoryLock(1),
+      ])
+      for (const use of [() => begun.read(1), ...uses, () => savepoint.commit()]) {
+        late.push(await use().catch((error: unknown) => error))
+      }
+    }
+    const run = app.run(() =>
+      transactional(db, async (tx) => {
+        await assert.rejects(transactional(db, { propagation, signal }, part), reason)
+        await tx.query('select 1')
+      }),
+    )
+    if (propagation !== 'required') await run
+    else await assert.rejects(run, { code: 'ERR_PG_UNEXPECTED_ROLLBACK', cause: reason })
+    assert.deepEqual(new Set(late), new Set([reason]))
+  }
+})
+
 test('afterCommit of a part runs when the transaction that it is in has committed', async () => {
   await using fixture = await setUp()
   const { app, db } = fixture
