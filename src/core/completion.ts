@@ -153,14 +153,12 @@ export class ReleaseExit {
   }
 
   get signal(): AbortSignal {
-    return this.#ending.signal
+    this.#controller ??= new AbortController()
+    return this.#controller.signal
   }
 
   expire(reason: unknown): void {
-    this.#ending.abort(reason)
-  }
-
-  get #ending(): AbortController {
-    return (this.#controller ??= new AbortController())
+    this.#controller ??= new AbortController()
+    this.#controller.abort(reason)
   }
 }
