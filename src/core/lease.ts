@@ -9,7 +9,7 @@ import { usedAfterRelease } from './watching/events.ts'
 import { callWithValue, Finalizer, knowDisposer, push, type Traits } from './finalizers.ts'
 import { Kind, Ticket, ticketFor } from './watching/held.ts'
 import { scopeClosed, title, warnUnthrown } from './misuse.ts'
-import { checkOptions, expected, longestDelay, milliseconds, text } from './options.ts'
+import { checkFunction, checkOptions, longestDelay, milliseconds, text } from './options.ts'
 import { defaults } from './settings.ts'
 import type { Held, Scope } from './types.ts'
 import { unwind, Unwinding, whenEnded, type Unwindable } from './unwinding.ts'
@@ -35,10 +35,8 @@ const rules = { name: text, disposeTimeout: milliseconds }
  * @throws {TypeError} for unknown or wrong options
  */
 export function hold<T>(value: T, release: (value: T) => unknown, options?: Options): Held<T> {
-  if (typeof release !== 'function') {
-    throw expected('the second argument of hold()', 'a release function', release)
-  }
-  if (options !== undefined) checkOptions('hold()', options, rules)
+  checkFunction('the second argument of hold()', release)
+  checkOptions('hold()', options, rules)
   prepared ??= Hold.prepare()
   const name = options?.name ?? 'value'
   const list = new Holding(name, options?.disposeTimeout)
