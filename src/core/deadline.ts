@@ -1,6 +1,6 @@
 /**
- * Time, as cheaply as it can be had: a clock that is read once in a turn of the event loop, unless somebody looks at the
- * times; timers; and listening to a signal.
+ * Time, as cheaply as it can be had: a clock that is read once in a turn of the event loop where many ask, unless somebody
+ * looks at the times; timers; and listening to a signal.
  */
 // Not the global ones, which tests and DOMs replace: the clock must go on.
 import { performance } from 'node:perf_hooks'
@@ -8,18 +8,21 @@ import { clearImmediate as callOff, setImmediate as atTurn } from 'node:timers'
 import { acquired, released, scopeClosed } from './watching/events.ts'
 
 /**
- * The last reading, and whether it is good: until the event loop turns. And an immediate whose shape stays
- * (docs/decisions/shapes-that-stay.md); the last one would keep the context of a request.
+ * The last reading, and whether it is good: until the event loop turns. How many there were since one was good. And an
+ * immediate whose shape stays (docs/decisions/shapes-that-stay.md); the last one would keep the context of a request.
  */
-const clock = { reading: 0, fresh: false, shape: atTurn(() => {}) }
+const clock = { reading: 0, fresh: false, readings: 0, shape: atTurn(() => {}) }
 // In its queue it would lead to the next one, which may be that of a request.
 callOff(clock.shape)
 let exact = false
 
+/** An immediate costs as much as some readings: it is for turns in which many ask. */
+const readingsAlone = 16
+
 /**
- * Milliseconds of the monotonic clock when this turn of the event loop first asked; exact while somebody looks at times.
- * Reading the real one costs more than a scope, and a timer would give each wait for a socket a bound, which the kernel
- * charges for (docs/decisions/one-reading-a-turn.md).
+ * Milliseconds of the monotonic clock, at the earliest when this turn of the event loop first asked; exact while somebody
+ * looks at times. Reading the real one each time would cost a loop more than a scope, and a timer would give each wait for a
+ * socket a bound, which the kernel charges for (docs/decisions/one-reading-a-turn.md).
  */
 export function roughNow(): number {
   return clock.fresh ? clock.reading : readClock()
@@ -28,10 +31,15 @@ export function roughNow(): number {
 function readClock(): number {
   const now = performance.now()
   if (exact || timesArePublished()) return now
-  clock.fresh = true
-  atTurn(forget)
   // Whole milliseconds: a fraction would be allocated wherever it is stored.
-  return (clock.reading = Math.floor(now))
+  clock.reading = Math.floor(now)
+  clock.readings += 1
+  if (clock.readings > readingsAlone) {
+    clock.readings = 0
+    clock.fresh = true
+    atTurn(forget)
+  }
+  return clock.reading
 }
 
 /** The same clock, for those who compare with it: what began is never younger than it was. */
