@@ -12,6 +12,8 @@ export interface CursorQuery {
   /** Rows that an iteration fetches at a time. */
   readonly batch: number
   readonly signal: AbortSignal | undefined
+  /** What its end does about a read that runs, in a transaction of somebody else's. Default: the pool's. */
+  readonly inFlight?: 'wait'
 }
 
 /** As many rows as FETCH can be asked for. */

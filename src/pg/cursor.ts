@@ -163,8 +163,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
     await this.#send({ ...extended, text: `DECLARE ${this.#name} NO SCROLL CURSOR FOR ${text}` })
     this.#declared = true
     // It came before there were rows to wait for, and was meant for them.
-    const { calledOff: last } = session.line
-    if (last !== calledOff) throw last?.why()
+    if (session.line.calledOff !== calledOff) throw session.line.calledOff?.why()
   }
 
   async #runWhole(config: PgQueryConfig): Promise<void> {
@@ -251,10 +250,11 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
 
   /** Whoever reads is told why. */
   async #withdraw(statement: Statement, session: Session): Promise<void> {
+    const inFlight = (!this.#began && this.#query.inFlight) || session.policy.inFlight
     this.#disown(statement, session)
     if (statement.sent) {
       await session.afterInterrupt()
-      if (session.line.running === statement) await quieten(session, session.policy.inFlight)
+      if (session.line.running === statement) await quieten(session, inFlight)
     }
     await this.#reads.done
   }

@@ -61,7 +61,9 @@ function isCursor(value: unknown): value is DriverCursor {
 function queryOf({ text, values, _conf: { rowMode, types } = {} }: DriverCursor): CursorQuery {
   // The driver knows more of its options than the declarations here.
   const format = { ...(rowMode && { rowMode }), ...(types && withTypes(types)) }
-  return { text, values: values ?? undefined, format, batch: 100, signal: undefined }
+  const query = { text, values: values ?? undefined, format, batch: 100, signal: undefined }
+  // A stream reads ahead of whoever leaves it: a cancel of that would fail the transaction.
+  return { ...query, inFlight: 'wait' }
 }
 
 /** As the driver has it: a callback, or else a promise. */

@@ -2,11 +2,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type pg from 'pg'
+import QueryStream from 'pg-query-stream'
 import { pgPool } from 'unwind/pg'
 
-import { newPool, until } from './support/database.ts'
+import { backendOf, newPool, Observer, until } from './support/database.ts'
+import { newKey } from './support/locks.ts'
 import { Wire } from './support/proxy.ts'
 
+const one = { batchSize: 1 }
 const numbers = 'select generate_series(1, 3) as n'
 
 test('a cursor that is disposed between the answer and its rows gives these or an error, and no empty page', async () => {
@@ -45,6 +48,28 @@ test('cancel() of the lease ends a read also while its cursor is being opened', 
     await Promise.all([cancelled, read])
     await lease.query('select 1')
   }
+})
+
+test('a stream of the driver that is left while it reads ahead does not fail its transaction', async () => {
+  await using wire = await Wire.start()
+  await using observer = await Observer.start()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 60_000 })
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  await using tx = await lease.begin()
+  const client = await tx.asPool<pg.Pool>().connect()
+  const key = newKey()
+  await observer.query('select pg_advisory_lock($1)', [key])
+  const text = `select n, pg_advisory_xact_lock(${key}) from generate_series(2, 3) as n`
+  const stream = client.query(new QueryStream(`select 1 as n, null union all ${text}`, [], one))
+  const rows = stream[Symbol.asyncIterator]()
+  assert.equal((await rows.next()).value.n, 1)
+  await observer.untilRunning(pid, 'FETCH')
+  const left = rows.return?.()
+  await observer.query('select pg_advisory_unlock($1)', [key])
+  await left
+  await tx.query('select 1')
+  assert.equal(wire.cancels, 0)
 })
 
 test('cursors that are disposed while they wait for a cancel and a statement before them keep nobody from the next one', async () => {
