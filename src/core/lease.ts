@@ -65,6 +65,12 @@ export function committedError(what: string): DisposedError {
   return deadHandle(what, `was used after its commit. ${advice}`, undefined)
 }
 
+/** The same, of a transaction that was open when what it ran on ended. */
+export function endedWithin(what: string, cause: unknown): DisposedError {
+  const said = 'was rolled back because its connection, or the transaction around it, ended first.'
+  return deadHandle(what, `${said} End transactions before what they run on.`, cause)
+}
+
 function deadHandle(what: string, said: string, cause: unknown): DisposedError {
   if (usedAfterRelease.hasSubscribers) usedAfterRelease.publish({ lease: what })
   return new DisposedError(`${what} ${said}`, cause === undefined ? undefined : { cause })

@@ -2,9 +2,12 @@
  * A transaction that is ended by a statement instead of by its handle: what follows would run outside of it, each
  * statement for itself. The text is refused; what it did not show, the server's answer does.
  */
+import { committedError, disposedError, endedWithin } from '../core/lease.ts'
+import { scopeClosed } from '../core/misuse.ts'
+import type { Scope } from '../core/types.ts'
 import { hasCommand, type DriverResult, type TransactionStatus } from './driver.ts'
 import { endedBehind, endsBehind } from './errors.ts'
-import type { Final } from './owner.ts'
+import type { Final, Phase } from './owner.ts'
 import type { Session } from './session.ts'
 import { sqlOf } from './query-arguments.ts'
 import type { Statement } from './statement.ts'
@@ -47,4 +50,14 @@ export class Lapse {
     this.untold = false
     return this.#error
   }
+}
+
+/** What a use after any other end throws. */
+export function ended(what: string, phase: Phase, by: Scope | undefined): Error {
+  const cause = by && scopeClosed(by, 'A statement', undefined)
+  if (phase === 'cut') return endedWithin(what, cause)
+  if (cause !== undefined) return disposedError(what, cause)
+  return phase === 'committing' || phase === 'committed'
+    ? committedError(what)
+    : disposedError(what)
 }

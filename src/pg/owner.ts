@@ -18,6 +18,9 @@ export interface Held {
   lapse(end: Final): void
 }
 
-/** `unknown`: the connection was lost during COMMIT, or a statement ended it and nobody saw which. */
-export type Phase = 'open' | 'committing' | 'rolling back' | Final
+/**
+ * - `cut`: rolled back with what it ran on, before its own end
+ * - `unknown`: the connection was lost during COMMIT, or a statement ended it and nobody saw which
+ */
+export type Phase = 'open' | 'committing' | 'rolling back' | 'cut' | Final
 export type Final = 'committed' | 'rolled back' | 'unknown'

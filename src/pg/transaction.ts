@@ -3,8 +3,7 @@
  * runs after it; and what is not committed is rolled back.
  */
 import type { Ticket } from '../core/watching/held.ts'
-import { committedError, disposedError, refuseLent } from '../core/lease.ts'
-import { scopeClosed } from '../core/misuse.ts'
+import { refuseLent } from '../core/lease.ts'
 import { checkFunction } from '../core/options.ts'
 import type { Scope } from '../core/types.ts'
 import { begin } from './begin.ts'
@@ -12,7 +11,7 @@ import { commit, whenEnded, type Callback } from './commit.ts'
 import { Contents } from './contents.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
-import { Lapse } from './lapse.ts'
+import { ended, Lapse } from './lapse.ts'
 import { lockTimedOut, transactionOpen, unexpectedRollback } from './errors.ts'
 import { poolOfOne } from './facades.ts'
 import { refuseName, savepointFrame, undo, type Frame } from './frame.ts'
@@ -61,6 +60,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
 
   get state(): PgTransaction['state'] {
     if (this.#phase === 'committed' || this.#phase === 'rolled back') return this.#phase
+    if (this.#phase === 'cut') return 'rolled back'
     return this.#phase === 'unknown' || this.#session?.failed === true ? 'failed' : 'open'
   }
 
@@ -74,8 +74,9 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     return this.#phase !== 'open'
   }
 
+  /** It ended without its handle: nobody who commits has been told. */
   get lapsed(): boolean {
-    return this.#lapse !== undefined
+    return this.#lapse !== undefined || this.#phase === 'cut'
   }
 
   // oxlint-disable-next-line typescript/no-explicit-any -- what a row is, only the statement knows
@@ -193,19 +194,13 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
 
   /** What a use after its end throws. */
   dead(): Error {
-    if (this.#lapse !== undefined) return this.#lapse.tell()
-    const { what } = this.frame
-    const scope = this.#closedBy
-    if (scope !== undefined)
-      return disposedError(what, scopeClosed(scope, 'A statement', undefined))
-    const isCommitted = this.#phase === 'committing' || this.#phase === 'committed'
-    return isCommitted ? committedError(what) : disposedError(what)
+    return this.#lapse?.tell() ?? ended(this.frame.what, this.#phase, this.#closedBy)
   }
 
   /** For the scope that lent it: until this is over, the connection takes no statement that was meant for it. */
   async end(outcome: 'commit' | 'rollback'): Promise<void> {
+    if (this.lapsed && outcome === 'commit') throw this.dead()
     this.#closedBy = this.lender
-    if (this.#lapse !== undefined && outcome === 'commit') throw this.dead()
     if (this.#phase !== 'open') return this.#dispose()
     this.#owner.suspend(this.lender)
     try {
@@ -236,7 +231,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     this.#contents?.cut(scope)
     this.#closedBy = scope
     this.#session = undefined
-    if (this.#phase === 'open') this.#phase = 'rolled back'
+    if (this.#phase === 'open') this.#phase = 'cut'
   }
 
   /** Whether its connection is still its own. */

@@ -245,3 +245,30 @@ test('a savepoint whose end did not come before that of its transaction is told 
     await lease[Symbol.asyncDispose]()
   }
 })
+
+test('a request that is left behind by a shutdown, and succeeds when its connection was taken, fails: it was rolled back', async () => {
+  const db = pgResources(() => newPool(), { grace: 1 })
+  await using app = createApp()
+  const begun = Promise.withResolvers<void>()
+  const over = Promise.withResolvers<void>()
+  const request = app.run(async (scope) => {
+    await (await scope.get(db.transaction)).query('select 1')
+    begun.resolve()
+    await over.promise
+  })
+  await begun.promise
+  const { stuck } = await app.shutdown({ grace: 1, abortGrace: 1 })
+  assert.equal(stuck.length, 1)
+  over.resolve()
+  await assert.rejects(request, { code: 'ERR_DISPOSED', message: /rolled back because its connec/ })
+})
+
+test('a body that succeeds, and whose pool was disposed meanwhile, rejects: nothing of it was kept', async () => {
+  const pool = pgPool(() => newPool(), { grace: 1 })
+  const outcome = pool.transaction(async (tx) => {
+    await tx.query('select 1')
+    await pool[Symbol.asyncDispose]()
+    assert.equal(tx.state, 'rolled back')
+  })
+  await assert.rejects(outcome, { code: 'ERR_DISPOSED', message: /rolled back because its connec/ })
+})
