@@ -67,7 +67,9 @@ export function suppress(error: unknown, suppressed: unknown): SuppressedError {
   const made = newSuppressedError(error, suppressed)
   Object.defineProperty(made, 'stack', {
     get: () => formatError(made),
-    set: (value: unknown) => void hide(made, 'stack', value),
+    set(value: unknown) {
+      hide(made, 'stack', value)
+    },
     configurable: true,
   })
   return recorded(made)

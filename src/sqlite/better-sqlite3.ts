@@ -91,7 +91,8 @@ function isMethod(value: object, name: string): boolean {
 
 /** It loads its binary when the first database is opened; what goes wrong then has no code of SQLite. */
 function isOfDriver(error: unknown): boolean {
-  return error instanceof TypeError || /^SQLITE_/.test(String((error as { code?: unknown }).code))
+  const { code } = error as { code?: unknown }
+  return error instanceof TypeError || String(code).startsWith('SQLITE_')
 }
 
 function notLoaded(path: string, cause: unknown): Error {

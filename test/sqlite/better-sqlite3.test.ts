@@ -17,9 +17,6 @@ test('a binary that cannot be loaded is told from a file that cannot be opened',
   `
   const { code, message, cause } = printed(script) as Record<string, string>
   assert.equal(code, 'ERR_SQLITE_OPEN')
-  assert.match(
-    message ?? '',
-    /"shop\.db": better-sqlite3 did not load its binary, .* npm rebuild/,
-  )
+  assert.match(message ?? '', /"shop\.db": better-sqlite3 did not load its binary, .* npm rebuild/)
   assert.equal(cause, 'for another Node.js')
 })
