@@ -36,17 +36,7 @@ import type {
   Task,
 } from './types.ts'
 import type { Unwindable, Unwinding } from './unwinding.ts'
-import {
-  allIn,
-  bindTo,
-  closeNow,
-  forkIn,
-  getIn,
-  openIn,
-  resolveIn,
-  runWith,
-  type Results,
-} from './verbs.ts'
+import { allIn, bindTo, closeNow, forkIn, getIn, openIn, runWith, type Results } from './verbs.ts'
 
 let opened = 0
 
@@ -191,13 +181,11 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   get<T>(resource: Resource<T>, options?: { signal?: AbortSignal }): Promise<T> {
-    return options === undefined
-      ? resolveIn(this, resource, undefined, undefined)
-      : getIn(this, resource, options)
+    return getIn(this, resource, undefined, options)
   }
 
   resolve<T>(resource: Resource<T>, dependent: Instance | undefined): Promise<T> {
-    return resolveIn(this, resource, dependent, undefined)
+    return getIn(this, resource, dependent, undefined)
   }
 
   provide<T>(input: Input<T>, value: NoInfer<T>): void {

@@ -25,33 +25,17 @@ export type Results<F extends readonly Job<unknown>[]> = {
 const forkRules = { onClose: oneOf('await', 'abort') }
 const getRules = { signal: abortSignal }
 
+/** @param dependent what is being acquired in this scope and asks for it */
 export function getIn<T>(
   scope: ScopeNode,
   resource: Resource<T>,
-  options: { signal?: AbortSignal },
-): Promise<T> {
-  try {
-    checkOptions('get()', options, getRules)
-  } catch (error) {
-    // Whatever was thrown is passed on.
-    return Promise.reject(error)
-  }
-  const { signal } = options
-  if (signal?.aborted === true) return aborted(signal.reason)
-  return resolveIn(scope, resource, undefined, signal)
-}
-
-/**
- * @param dependent what is being acquired in this scope and asks for it
- * @param signal how long the caller waits
- */
-export function resolveIn<T>(
-  scope: ScopeNode,
-  resource: Resource<T>,
   dependent: Instance | undefined,
-  signal: AbortSignal | undefined,
+  options: { signal?: AbortSignal } | undefined,
 ): Promise<T> {
   try {
+    if (options !== undefined) checkOptions('get()', options, getRules)
+    const signal = options?.signal
+    if (signal?.aborted === true) return aborted(signal.reason)
     if (scope.state === 'closed') throw closedError(scope, 'get()')
     return obtain(scope, definitionOf(resource), dependent, signal)
   } catch (error) {
