@@ -183,11 +183,11 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     return this.#phase === 'open' ? this.#session : undefined
   }
 
-  /** Into the innermost savepoint: a rollback to that is the end of the cursor. */
+  /** Into the innermost savepoint, whose rollback is the end of the cursor; an abort of its signal is not. */
   admit(child: Cursor<unknown>): Admission {
     const session = this.usable()
     const { cursors, savepoint } = this.contents
-    if (savepoint !== undefined) return savepoint.admit(child)
+    if (savepoint !== undefined) return { ...savepoint.admit(child), around: this }
     child.join(cursors)
     return { session, around: this, alone: false }
   }

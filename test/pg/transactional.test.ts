@@ -115,6 +115,21 @@ test('what is sent in a part after the abort of its signal is refused with the r
   }
 })
 
+test('a cursor of the whole that is read in a nested part goes on after that, whatever becomes of its signal', async () => {
+  await using fixture = await setUp()
+  const { app, db } = fixture
+  const controller = new AbortController()
+  const { signal } = controller
+  await app.run(() =>
+    transactional(db, async (tx) => {
+      const cursor = tx.cursor('select generate_series(1, 2) as n')
+      await transactional(db, { propagation: 'nested', signal }, () => cursor.read(1))
+      controller.abort()
+      assert.deepEqual(await cursor.read(1), [{ n: 2 }])
+    }),
+  )
+})
+
 test('afterCommit of a part runs when the transaction that it is in has committed', async () => {
   await using fixture = await setUp()
   const { app, db } = fixture
