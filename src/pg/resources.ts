@@ -138,7 +138,7 @@ function lent<T extends object>(handle: T, scope: Scope): T {
 }
 
 function end(tx: PgTransaction, succeeded: boolean): Promise<void> {
-  if (tx instanceof Transaction) return tx.end(succeeded ? 'commit' : 'rollback')
+  if (tx instanceof Transaction) return tx.endWith(succeeded ? 'commit' : 'rollback')
   return tx.state === 'open' && succeeded ? tx.commit() : tx.rollback()
 }
 

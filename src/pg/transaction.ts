@@ -197,8 +197,11 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     return this.#lapse?.tell() ?? ended(this.frame.what, this.#phase, this.#closedBy)
   }
 
-  /** For the scope that lent it: until this is over, the connection takes no statement that was meant for it. */
-  async end(outcome: 'commit' | 'rollback'): Promise<void> {
+  /**
+   * For the scope that lent it: until this is over, the connection takes no statement that was meant for it. Not under the
+   * name that the driver has for the end of a client.
+   */
+  async endWith(outcome: 'commit' | 'rollback'): Promise<void> {
     if (this.lapsed && outcome === 'commit') throw this.dead()
     this.#closedBy = this.lender
     if (this.#phase !== 'open') return this.#dispose()

@@ -55,8 +55,9 @@ describe('what a scope lends', () => {
 
   test('has no release() and no end(), by which a program without types would take it from all others', async (t) => {
     const { scope, db } = setUp(t)
-    for (const lent of [await scope.get(db.connection), await scope.get(db.pool)]) {
-      for (const verb of ['release', 'end']) assert.ok(!(verb in lent), verb)
+    for (const name of ['pool', 'connection', 'transaction'] as const) {
+      const lent = await scope.get<object>(db[name])
+      for (const verb of ['release', 'end']) assert.ok(!(verb in lent), `${name}.${verb}()`)
     }
   })
 
