@@ -52,7 +52,8 @@ const abortGrace = 1_000
  * console.log(`Listening on ${server.url}`)
  * ```
  * @throws {TypeError} for unknown or wrong options
- * @throws `ERR_SCOPE_CLOSED` once the app has closed, also where that was before the server listens
+ * @throws `ERR_SCOPE_CLOSED` once the app has closed, also where that was before the server listens, and not before it has
+ * given everything back
  */
 export async function listen(
   app: App,
@@ -64,7 +65,20 @@ export async function listen(
   // Node.js would take any port that is free.
   if (options?.port === undefined)
     throw expected('the options of listen()', 'there, with a `port`', options)
-  const { port, host, linger = 500 } = options
+  try {
+    return await begin(app, server, options)
+  } catch (error) {
+    // It gives everything back, and a program often ends with the error of its start.
+    if (isClosed(error)) await app.close()
+    throw error
+  }
+}
+
+async function begin(
+  app: App,
+  server: AnyServer,
+  { port, host, linger = 500 }: ListenOptions,
+): Promise<Listening> {
   const attachment = attach('listen()', app, server, linger)
   try {
     server.listen(host === undefined ? { port } : { port, host })

@@ -76,17 +76,6 @@ test('a port that is taken rejects with the error of the system, and nothing els
   assert.equal(Object.hasOwn(server, 'closeIdleConnections'), false)
 })
 
-test('a server whose app closes while its host is looked up does not listen', async (t) => {
-  const app = createApp()
-  const server = createServer(done)
-  t.after(() => server.close())
-  const listening = rejection(listen(app, server, { port: 0, host: 'localhost' }))
-  await app.shutdown()
-  const error = (await listening) as NodeJS.ErrnoException
-  assert.equal(error.code, 'ERR_SCOPE_CLOSED')
-  assert.equal(server.listening, false)
-})
-
 test('the app closes with a server that never listened, without an error', async () => {
   for (const end of ['close', 'shutdown'] as const) {
     const app = createApp()
