@@ -105,7 +105,7 @@ async function required<R>({ scope, resources, options }: Call, body: Body<R>): 
     result = await body(tx)
     signal?.throwIfAborted()
   } catch (error) {
-    const cause: unknown = signal?.aborted === true ? signal.reason : error
+    const cause: unknown = isCancelled(error, signal) ? signal?.reason : error
     if (whole !== undefined) whole.doomed ??= { cause }
     throw cause
   } finally {
@@ -113,6 +113,13 @@ async function required<R>({ scope, resources, options }: Call, body: Body<R>): 
   }
   if (whole?.doomed !== undefined) throw unexpectedRollback(whole.doomed.cause)
   return result
+}
+
+/** The server ended the statement because of the abort of `signal`. */
+function isCancelled(error: unknown, signal: AbortSignal | undefined): boolean {
+  if (signal?.aborted !== true || !isObject(error)) return false
+  const { code, cause } = error as { readonly code?: unknown; readonly cause?: unknown }
+  return code === '57014' && cause === signal.reason
 }
 
 /**

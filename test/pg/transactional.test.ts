@@ -80,6 +80,23 @@ test('a signal ends the statement of a part and the part with its reason, whiche
   }
 })
 
+test('what a part fails with by itself after the abort of its signal is not lost, whichever way it runs', async () => {
+  await using fixture = await setUp()
+  const { app, db } = fixture
+  for (const propagation of ['required', 'nested', 'requiresNew'] as const) {
+    const controller = new AbortController()
+    const { signal } = controller
+    const failure = new Error(propagation)
+    const run = app.run(() =>
+      transactional(db, { propagation, signal }, async () => {
+        controller.abort()
+        await Promise.reject(failure)
+      }),
+    )
+    await assert.rejects(run, (error) => error === failure)
+  }
+})
+
 test('what is sent in a part after the abort of its signal is refused with the reason, whichever way it runs', async () => {
   await using fixture = await setUp()
   const { app, db } = fixture
@@ -87,7 +104,7 @@ test('what is sent in a part after the abort of its signal is refused with the r
     const reason = new Error(propagation)
     const controller = new AbortController()
     const { signal } = controller
-    // Told outside: of what fails in the part, only the reason is.
+    // Asserted outside, where a failing assertion is told as one.
     const late: unknown[] = []
     const part = async (tx: PgTransaction): Promise<void> => {
       const begun = tx.cursor('select generate_series(1, 3)')
