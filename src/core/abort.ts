@@ -80,8 +80,6 @@ function isAbortable({ state, aborted }: ScopeNode): boolean {
 
 /** The earlier of its own and its parent's deadline counts; only the earlier needs a timer. */
 export function limit(scope: ScopeNode, { signal, timeout }: ScopeOptions): void {
-  // By who was told that it opened: nothing would be called off any more.
-  if (scope.disposed) return
   const inherited = scope.parent?.deadline ?? Infinity
   if (timeout !== undefined && Date.now() + timeout < inherited) {
     cancellationOf(scope).expireIn(timeout, scope)

@@ -171,9 +171,10 @@ export class AppNode extends ScopeNode implements App {
     const newer = this.newestChild === undefined ? takeAfter(this, before) : undefined
     if (newer === undefined) return
     // Now, because requests may come meanwhile; and what has no release, because it may know what is given back.
-    for (const instance of this.holdings?.shared() ?? []) {
-      if (instance.state === 'open' && !known.has(instance)) this.holdings?.forget(instance)
-    }
+    const { holdings } = this
+    holdings?.shared().forEach((instance) => {
+      if (instance.state === 'open' && !known.has(instance)) holdings.forget(instance)
+    })
     const completion = Completion.unknown.fail(error, true)
     const release = (): Promise<void> => releaseList(newer, this, completion)
     await callInFrame(this.frame, this, () => forkIn(this, release, undefined))
