@@ -135,8 +135,8 @@ export class FacadeClient {
     if (order !== undefined) return await this.#obey(order)
     // Checked by the callee.
     if (typeof first === 'string') return await this.#current().query(first, values as unknown[])
-    // Checked by the callee, too.
-    const config = { ...(first as PgQueryConfig), ...(values !== undefined && { values }) }
+    // Checked by the callee, too. What a class defines is not copied by itself.
+    const config = values === undefined ? first : { ...(first as PgQueryConfig), text, values }
     return await this.#current().query(config as PgQueryConfig)
   }
 
