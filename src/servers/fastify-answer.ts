@@ -91,7 +91,9 @@ async function withoutBody(
 }
 
 function hold(served: Served, reply: FastifyReply, streamed: boolean, done: Done): void {
-  if (served.adapter.closeAt === 'ended' || streamed) release(served, reply, done)
+  const early = served.adapter.closeAt === 'answer'
+  served.streams = streamed && early
+  if (streamed || !early) release(served, reply, done)
   else if (served.stage === 'running') void holdUntilLastStep(served, reply, done)
   else close(served, reply, done)
 }

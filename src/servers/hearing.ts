@@ -68,6 +68,27 @@ export function hearEnd(response: ServerResponse, served: Served): void {
   }
 }
 
+/**
+ * The same where a framework writes the answer: of its end alone nothing is sent before the scope closed, so that a commit
+ * that fails leaves it visibly unfinished.
+ */
+export function holdEnd(served: Served): void {
+  const { response } = served
+  // All its overloads at once.
+  const end = response.end.bind(response) as (...given: unknown[]) => ServerResponse
+  response.end = (...given: unknown[]): ServerResponse => {
+    response.end = end
+    if (served.over || served.answeredFor || served.failure !== undefined || response.destroyed) {
+      return end(...given)
+    }
+    served.last = () => {
+      if (!response.destroyed) end(...given)
+    }
+    served.produced()
+    return response
+  }
+}
+
 function onProduced(this: Answer): void {
   this[key]?.produced()
 }

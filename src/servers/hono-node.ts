@@ -107,6 +107,7 @@ function streamed(served: Served, response: Response, source = bodyOf(response))
   if (source === undefined) return released(served, response)
   // Hono drops the body of an answer to HEAD, and would not end it.
   if (served.request.method === 'HEAD') return withoutBody(served, response, source)
+  served.streams = served.adapter.closeAt === 'answer'
   return released(served, streaming(response, piecesOf(source, served.sources.begin())))
 }
 

@@ -93,7 +93,8 @@ const holdBack: Middleware = async (ctx, next) => {
   // What another adapter was called with ends with that.
   if (served.over || !early || !isSeenBy(adapter, served)) return
   if (ctx.respond === false || ctx.res.writableEnded) served.completes = false
-  else if (!streamed) await closeForAnswer(served)
+  else if (streamed) served.streams = true
+  else await closeForAnswer(served)
 }
 
 function scopeOf(this: { readonly res: Parameters<typeof servedOf>[0] }): Scope {
@@ -110,7 +111,10 @@ async function isStreamed(ctx: ParameterizedContext, gone: boolean): Promise<boo
   const unread = gone || ctx.method === 'HEAD'
   if (body instanceof Response) return isFetchedStreamed(ctx, bodyOf(body), unread)
   if (body instanceof ReadableStream) return isFetchedStreamed(ctx, sourceOf(body), unread)
-  return isObject(body) && 'pipe' in body
+  if (!isObject(body) || !('pipe' in body)) return false
+  if (ctx.method !== 'HEAD') return true
+  await sourceOf(body)?.cancel(undefined)
+  return false
 }
 
 async function isFetchedStreamed(

@@ -17,7 +17,7 @@ import {
   judge,
 } from './ends.ts'
 import { cut, endInTurn, tell } from './failure.ts'
-import { hearEnd, hearProduced } from './hearing.ts'
+import { hearEnd, hearProduced, holdEnd } from './hearing.ts'
 import { Sources } from './sources.ts'
 
 /**
@@ -49,6 +49,10 @@ export class Served {
   answering = false
   /** Failures of the handler are answered by its framework. */
   delegated = false
+  /** Its framework writes what is still being made: the end of that is held back until the scope closed. */
+  streams = false
+  /** What ends the answer, of which all else was written. */
+  last: (() => void) | undefined = undefined
   /** How its framework answers in the place of the handler. */
   refuse: ((status: number, text: string) => void) | undefined = undefined
   /** Of the answer, where others will write it. */
@@ -123,7 +127,7 @@ export class Served {
   /** The answer is sent, and what is not over closes at its end. */
   release(): void {
     this.held = false
-    if (this.stage !== 'running' && !this.over) hearProduced(this.response)
+    if (this.stage !== 'running') this.#hear()
   }
 
   settle(stage: 'unseen' | 'settled'): void {
@@ -131,7 +135,7 @@ export class Served {
     this.stage = stage
     this.onSettled?.()
     this.check()
-    if (!this.over && !this.held) hearProduced(this.response)
+    if (!this.held) this.#hear()
   }
 
   /** Close the scope with what is known of its outcome. `undefined`: that is done. */
@@ -159,7 +163,7 @@ export class Served {
   /** All bytes of the answer were produced. */
   produced(): void {
     // A handler that returned no promise may be in the middle of its last step.
-    if (this.stage === 'unseen') process.nextTick(check, this)
+    if (this.stage === 'unseen') process.nextTick(() => this.check())
     else this.check()
   }
 
@@ -174,8 +178,9 @@ export class Served {
       this.#interrupt()
       if (this.stage === 'unseen') hearEnd(this.response, this)
     }
-    if (this.#sources !== undefined) process.nextTick(destroyUnread, this.#sources)
-    if (early || this.#sources !== undefined) this.#expectEnd()
+    const sources = this.#sources
+    if (sources !== undefined) process.nextTick(() => sources.destroyUnread())
+    if (early || sources !== undefined) this.#expectEnd()
     this.check()
   }
 
@@ -197,7 +202,7 @@ export class Served {
     }
     this.answeredFor = true
     // The handler does not know that its answer was given, and may still write one.
-    response.on('error', ignore)
+    response.on('error', () => {})
     this.#tell(this.scope.signal.reason)
   }
 
@@ -217,8 +222,15 @@ export class Served {
     if (this.#isAtItsEnd()) this.#conclude()
   }
 
+  /** Of the end of an answer that is still to come. */
+  #hear(): void {
+    if (this.over) return
+    if (this.streams) holdEnd(this)
+    else hearProduced(this.response)
+  }
+
   #isAtItsEnd(): boolean {
-    if (this.response.writableEnded) return true
+    if (this.response.writableEnded || this.last !== undefined) return true
     if (this.failure !== undefined && !this.delegated) return true
     if (this.stage === 'unseen') return this.gone && this.#sources !== undefined
     return this.gone || this.early
@@ -256,6 +268,7 @@ export class Served {
     if (this.over) return
     const closing = this.end()
     if (this.failure !== undefined || closing !== undefined) void this.#finish(closing)
+    else this.last?.()
   }
 
   async #finish(closing: Promise<void> | undefined): Promise<void> {
@@ -263,6 +276,7 @@ export class Served {
     try {
       await closing
       if (failure !== undefined) throw failure.error
+      this.last?.()
     } catch (error) {
       if (!this.delegated || error !== failure?.error) this.#tell(error)
     }
@@ -277,24 +291,10 @@ export class Served {
 
   /** From here on the handler is on borrowed time. */
   #expectEnd(): void {
-    this.#abandonment ??= setTimeout(abandon, this.adapter.scope.abandonAfter, this)
+    this.#abandonment ??= setTimeout(() => this.abandon(), this.adapter.scope.abandonAfter)
   }
 
   #tell(error: unknown): void {
     void tell(this, error, isInterruption(this, error))
   }
 }
-
-function check(served: Served): void {
-  served.check()
-}
-
-function abandon(served: Served): void {
-  served.abandon()
-}
-
-function destroyUnread(sources: Sources): void {
-  sources.destroyUnread()
-}
-
-function ignore(): void {}

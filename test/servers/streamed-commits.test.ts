@@ -1,0 +1,93 @@
+/** A commit that fails at the end of a stream: its client must see that the answer is not whole, on every server. */
+import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { describe, test } from 'node:test'
+import { createGzip } from 'node:zlib'
+import Koa from 'koa'
+import { koaListener } from 'unwind/koa'
+
+import { ask, Peer } from './support/client.ts'
+import { kinds, plainKinds } from './support/kinds.ts'
+import { turn } from './support/scoped-site.ts'
+import { Site } from './support/site.ts'
+
+const notCommitted = new Error('not committed')
+
+function fail(): never {
+  throw notCommitted
+}
+
+async function* pieces(): AsyncGenerator<string> {
+  yield 'one,'
+  for (let turns = 0; turns < 5; turns += 1) await turn()
+  yield 'two'
+}
+
+for (const kind of plainKinds.filter(({ seesResult }) => seesResult)) {
+  describe(`a stream of ${kind.name}`, () => {
+    test('whose commit fails is cut off, and never complete', async () => {
+      await using site = await Site.serve(kind, async ({ scope }) => {
+        scope.defer(fail)
+        return { body: pieces() }
+      })
+      using peer = await Peer.connect(site)
+      peer.get('/')
+      await peer.closed
+      assert.match(peer.received, /^HTTP\/1\.1 200 /)
+      assert.match(peer.received, /one,/)
+      assert.doesNotMatch(peer.received, /\r\n0\r\n/)
+      await site.outcomes()
+      assert.deepEqual(site.reported, [notCommitted])
+    })
+
+    test('ends once everything is released, and not before', async () => {
+      const released = Promise.withResolvers<void>()
+      await using site = await Site.serve(kind, async ({ scope }) => {
+        scope.defer(() => released.promise)
+        return { body: pieces() }
+      })
+      using peer = await Peer.connect(site)
+      peer.get('/')
+      await peer.until('two')
+      for (let turns = 0; turns < 10; turns += 1) await turn()
+      assert.doesNotMatch(peer.received, /\r\n0\r\n/)
+      released.resolve()
+      await peer.until('\r\n0\r\n\r\n')
+      assert.deepEqual(await site.statuses(), ['success'])
+    })
+  })
+}
+
+for (const kind of kinds.filter(({ seesResult }) => seesResult)) {
+  test(`a stream of ${kind.name} whose commit fails is no success for HEAD either`, async () => {
+    await using site = await Site.serve(kind, async ({ scope }) => {
+      scope.defer(fail)
+      return { body: Readable.from(pieces()) }
+    })
+    const answer = kind.ask(site, '/', { method: 'HEAD' })
+    // Fastify reads it all the same, and is cut off.
+    if (kind.name.startsWith('Fastify')) await assert.rejects(answer, { code: 'ECONNRESET' })
+    else assert.equal((await answer).status, 500)
+  })
+}
+
+test('in Koa, what a middleware makes of a text, as one that compresses does, is cut off with it', async () => {
+  await using site = await Site.open(({ app }) => {
+    const koa = new Koa()
+    koa.silent = true
+    koa.use(async (ctx, next) => {
+      await next()
+      const gzip = createGzip()
+      gzip.end(ctx.body)
+      ctx.body = gzip
+      ctx.set('Content-Encoding', 'gzip')
+    })
+    koa.use((ctx) => {
+      ctx.scope.defer(fail)
+      ctx.body = 'a text'
+    })
+    return koaListener(app, koa)
+  })
+  await assert.rejects(ask(site, '/'))
+  assert.deepEqual(site.reported, [notCommitted])
+})
