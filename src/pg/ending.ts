@@ -68,22 +68,32 @@ export async function interrupt(session: Session): Promise<void> {
 }
 
 /**
- * After an error that is not the server's: where the driver gave up what runs, as by its `query_timeout`, it is cancelled.
- * Whoever waited was told that it failed; so it has failed its transaction, also where it was done before the cancel came.
+ * After an error that is not the server's: where the driver gave up what runs, as by its `query_timeout`, it is given up
+ * here too.
  */
 export async function endGivenUp(session: Session, error: Error): Promise<void> {
   // An error that the driver found in the answer, as in a value of a row, comes with the end of the statement.
   await Promise.resolve()
   if (session.activity !== 'running' || session.line.running !== undefined) return
-  session.noteFailure(error)
+  await giveUp(session, error)
+}
+
+/**
+ * Cancel what runs. Whoever waits for it is told that it failed; so it has failed its transaction, also where it was done
+ * before the cancel came. Resolves when it has ended.
+ * @param why what they are told
+ */
+export function giveUp(session: Session, why: unknown): Promise<void> {
+  session.noteFailure(why)
   // Not in its turn: whoever has the connection may be waiting for the end of just this.
   const interrupted = session.interrupt()
-  await session.exclusively(async () => {
+  void session.exclusively(async () => {
     await interrupted
     // Whoever had it may have undone the statement, with a rollback to a savepoint.
     const undone = session.failure === undefined
     if (!session.lost && session.status === 'T' && !undone) await fail(session)
   })
+  return interrupted
 }
 
 /** With what the server can only refuse: then it keeps account of what that ends, and of which savepoint undoes it. */

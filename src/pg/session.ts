@@ -225,7 +225,7 @@ export class Session {
   }
 
   /** A statement failed what it ran in; the status that follows it is still to come. */
-  noteFailure(error: Error): void {
+  noteFailure(error: unknown): void {
     this.failure ??= error
     if (this.activity === 'running') this.activity = 'settling'
   }

@@ -1,4 +1,5 @@
 /** How a statement gets in line, and what its signals do to it: one that waits is removed, one that runs is cancelled. */
+import { giveUp } from './ending.ts'
 import { checkEnds } from './lapse.ts'
 import { checkPooling } from './transaction-pooling.ts'
 import type { Session } from './session.ts'
@@ -74,7 +75,8 @@ function follow(session: Session, statement: Statement, signal: AbortSignal): vo
 function abort(session: Session, statement: Statement, signal: AbortSignal): void {
   if (session.line.running === statement) {
     statement.aborted = true
-    void session.interrupt().then(() => statement.reject(signal.reason))
+    const ended = statement.control ? session.interrupt() : giveUp(session, signal.reason)
+    void ended.then(() => statement.reject(signal.reason))
   } else if (!statement.sent) {
     session.line.remove(statement)
     statement.reject(signal.reason)

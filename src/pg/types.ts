@@ -41,8 +41,8 @@ export interface PgQueryResult<Row> {
 /** What may end a statement early. */
 export interface PgQueryOptions {
   /**
-   * Aborting cancels the statement on the server; the promise rejects with the signal's reason once the connection
-   * can be used again. A statement that had already finished on the server stays done.
+   * Aborting cancels the statement on the server; the promise rejects with the signal's reason once the connection can be
+   * used again. A transaction in which it ran has failed. Outside of one, what had finished on the server stays done.
    */
   signal?: AbortSignal
 }
@@ -205,7 +205,7 @@ export interface PgTransaction extends PgQueryable {
   rollback(): Promise<void>
   /**
    * A nested transaction: released by `commit`, rolled back to on dispose. One at a time: rejects with
-   * `ERR_PG_TRANSACTION_OPEN` while another one is open.
+   * `ERR_PG_TRANSACTION_OPEN` while another one is open. What the transaction itself is told meanwhile is in it, too.
    */
   savepoint(): Promise<PgTransaction & AsyncDisposable>
   /**

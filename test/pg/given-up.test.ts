@@ -1,6 +1,6 @@
 /**
- * A statement that the driver gives up, by its `query_timeout`, goes on at the server. Whoever waited was told that it
- * failed: nothing may come of it later.
+ * A statement that the driver gives up, by its `query_timeout`, goes on at the server; so may one whose signal aborts.
+ * Whoever waited was told that it failed: nothing may come of it later.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -69,6 +69,43 @@ test('so has one that was done before its cancel came, unless a savepoint undoes
   await lateAnswer(savepoint, `insert into ${table.name} values (3)`)
   await assertFailed(savepoint)
   assert.equal(tx.state, 'open')
+  await tx.commit()
+  assert.equal(await backendOf(lease), pid)
+  assert.deepEqual(await table.values(), [2])
+})
+
+test('so has one that was done before the cancel of its signal came', async () => {
+  await using table = await newTable()
+  await using wire = await Wire.start()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 60_000 })
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  const reason = new Error('no longer wanted')
+  const lateAnswer = async (on: PgQueryable, v: number): Promise<void> => {
+    const controller = new AbortController()
+    const { signal } = controller
+    const cancels = wire.cancels
+    wire.holds = ({ type }) => {
+      if (type === 'C') controller.abort(reason)
+      return type === 'C'
+    }
+    const writing = on.query(`insert into ${table.name} values (${v})`, [], { signal })
+    while (wire.cancels === cancels) await new Promise(setImmediate)
+    wire.letGo()
+    await assert.rejects(writing, reason)
+  }
+  {
+    await using tx = await lease.begin()
+    await lateAnswer(tx, 1)
+    await assert.rejects(tx.commit(), { code: 'ERR_PG_ROLLED_BACK', cause: reason })
+  }
+  await using tx = await lease.begin()
+  await tx.query(`insert into ${table.name} values (2)`)
+  {
+    await using savepoint = await tx.savepoint()
+    await lateAnswer(savepoint, 3)
+    await assert.rejects(savepoint.commit(), { code: 'ERR_PG_ROLLED_BACK', cause: reason })
+  }
   await tx.commit()
   assert.equal(await backendOf(lease), pid)
   assert.deepEqual(await table.values(), [2])
