@@ -1,6 +1,7 @@
 /**
  * How a request ended: what its answer says of the outcome, and in words why it ended early.
  */
+import type { IncomingMessage } from 'node:http'
 import { holds } from '../core/errors/attempt.ts'
 import { isEcho, isObject, primaryError } from '../core/dispose.ts'
 import {
@@ -43,6 +44,12 @@ export function throwIfOvertaken({ scope, over, overtaken }: Served): void {
   if (over || !overtaken) return
   scope.signal.throwIfAborted()
   throw new ShutdownError(`The app closed while "${scope.name}" ran.`)
+}
+
+/** Whether its connection was taken over, as for a WebSocket: it is over when that closes, and no answer comes of it. */
+export function isUpgraded(request: IncomingMessage): boolean {
+  // Node.js says so, and its types do not.
+  return (request as { readonly upgrade?: unknown }).upgrade === true
 }
 
 export function disconnected(scope: Scope): ClientDisconnectedError {

@@ -7,9 +7,10 @@ import { isObject } from '../core/dispose.ts'
 import { expected, type Rule } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, enter, type Adapter, type AdapterOptions } from './adapter.ts'
+import { isUpgraded } from './ends.ts'
 import { isClosed, refuse } from './failure.ts'
 import { failWith, holdBackUnrouted, observe } from './fastify-answer.ts'
-import { servedOf } from './hearing.ts'
+import { answers, servedOf } from './hearing.ts'
 import { handOver, open, start } from './serve.ts'
 import type { Served } from './served.ts'
 
@@ -40,7 +41,7 @@ type Done = (error?: Error) => void
  * The scope closes once the handler has settled and its value went through the hooks, before the first byte is sent; so a
  * failed commit goes to the error handler of Fastify, and is a 500. A stream keeps the scope open until it ends; Fastify
  * takes no async iterable: return `Readable.from(request.scope.stream(rows))`. What is sent with `reply.raw` is committed
- * before.
+ * before. The scope of a route of `@fastify/websocket` lives as long as its socket, whose end aborts it.
  *
  * @example
  * ```ts
@@ -108,6 +109,8 @@ function begin(adapter: Adapter, request: FastifyRequest, reply: FastifyReply, d
     return
   }
   request.scope = served.scope
+  // For a route of @fastify/websocket, which is called with a socket and this.
+  if (isUpgraded(request.raw)) answers(request.raw, served)
   served.delegated = true
   served.held = true
   if (adapter.scope.timeout !== undefined) {

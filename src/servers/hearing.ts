@@ -2,7 +2,7 @@
  * Hearing of the end of an answer. The listeners are the same few functions for all responses, which find there what
  * they answer: closures for each request would triple the cost. Each is added when there is something to hear.
  */
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { isHttp2 } from './failure.ts'
 import { watchQueued } from './pipelined.ts'
@@ -10,18 +10,17 @@ import type { Served } from './served.ts'
 
 const key: unique symbol = Symbol('unwind.served')
 
-/** A response on which the listeners find what it answers. */
-type Answer = ServerResponse & { [key]?: Served }
+/** A response on which the listeners find what it answers; or a request without one, of an upgrade. */
+type Answer = (ServerResponse | IncomingMessage) & { [key]?: Served }
 
 /** What `response` answers, where an adapter of this package opened it. */
-export function servedOf(response: ServerResponse): Served | undefined {
+export function servedOf(response: Answer): Served | undefined {
   // Others may have answered it.
-  return (response as Answer)[key]
+  return response[key]
 }
 
-export function answers(response: ServerResponse, served: Served): void {
-  // It is one from here on.
-  ;(response as Answer)[key] = served
+export function answers(response: Answer, served: Served): void {
+  response[key] = served
 }
 
 /** Before the handler runs, which may pipe at once. */

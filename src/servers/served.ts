@@ -14,6 +14,7 @@ import {
   isClosedByApp,
   isInterruption,
   isSeenBy,
+  isUpgraded,
   judge,
 } from './ends.ts'
 import { cut, endInTurn, tell } from './failure.ts'
@@ -142,8 +143,10 @@ export class Served {
   end(): Promise<void> | undefined {
     this.stage = 'closed'
     if (this.#abandonment !== undefined) clearTimeout(this.#abandonment)
-    this.#judge()
-    return close(this.scope)
+    const { scope } = this
+    if (this.answeredFor) scope.fail(scope.signal.reason)
+    else if (this.failure === undefined && this.completes) judge(this)
+    return close(scope)
   }
 
   fail(error: unknown): void {
@@ -195,9 +198,10 @@ export class Served {
     if (this.gone || this.failure !== undefined || this.over) return
     this.#expectEnd()
     const { response } = this
-    if (response.headersSent || response.writableEnded || !isInterrupted(this.scope)) {
-      // What is piped does not heed an abort.
-      if (this.#sources !== undefined && !response.writableEnded) cut(response)
+    const upgraded = isUpgraded(this.request)
+    if (upgraded || response.headersSent || response.writableEnded || !isInterrupted(this.scope)) {
+      // What is piped does not heed an abort, nor does what came of an upgrade.
+      if ((upgraded || this.#sources !== undefined) && !response.writableEnded) cut(response)
       return
     }
     this.answeredFor = true
@@ -232,8 +236,8 @@ export class Served {
   #isAtItsEnd(): boolean {
     if (this.response.writableEnded || this.last !== undefined) return true
     if (this.failure !== undefined && !this.delegated) return true
-    if (this.stage === 'unseen') return this.gone && this.#sources !== undefined
-    return this.gone || this.early
+    if (this.stage !== 'unseen') return this.gone || this.early
+    return this.gone && (this.#sources !== undefined || isUpgraded(this.request))
   }
 
   async #follow(result: PromiseLike<unknown>, adapter: Adapter): Promise<void> {
@@ -254,8 +258,9 @@ export class Served {
   /** The connection was closed while there was something to answer: by the client, or because that broke. */
   #interrupt(): void {
     const { scope } = this
+    const heard = this.stage !== 'settled' && this.#sources === undefined
     // What nobody listened to until its end was not completed.
-    if (this.stage === 'settled' || this.#sources !== undefined) this.completes = false
+    if (!heard || isUpgraded(this.request)) this.completes = false
     const broken = this.#sources?.failure
     if (broken === undefined) scope.abort(disconnected(scope))
     else if (this.failure === undefined) {
@@ -280,13 +285,6 @@ export class Served {
     } catch (error) {
       if (!this.delegated || error !== failure?.error) this.#tell(error)
     }
-  }
-
-  /** What is known of the outcome. */
-  #judge(): void {
-    const { scope } = this
-    if (this.answeredFor) scope.fail(scope.signal.reason)
-    else if (this.failure === undefined && this.completes) judge(this)
   }
 
   /** From here on the handler is on borrowed time. */
