@@ -7,7 +7,7 @@ export interface Owner {
   ended(): void
   /** Refuse statements from now on, because `scope` closes what it had lent; `undefined`: no longer. */
   suspend(scope: Scope | undefined): void
-  destroy(error: Error): void
+  destroy(error: Error): unknown
 }
 
 /** The transaction of a handle, as its connection knows it. */

@@ -122,9 +122,7 @@ function transactionOf(
       )
     },
     release: (tx, { status }) => end(tx, status === 'success'),
-    destroy: (tx, why) => {
-      if (tx instanceof Transaction) tx.destroy(why)
-    },
+    destroy: (tx, why) => (tx instanceof Transaction ? tx.destroy(why) : undefined),
   })
   return transaction
 }

@@ -214,9 +214,11 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     }
   }
 
-  /** Close its connection now: the server rolls back. */
-  destroy(error: Error): void {
+  /** Close its connection now: the server rolls back, or nobody knows, and that is how its COMMIT ends. */
+  destroy(error: Error): Promise<void> | undefined {
+    const committing = this.#phase === 'committing' ? this.#ending : undefined
     this.#owner.destroy(error)
+    return committing
   }
 
   lapse(end: Final, lapse: Lapse = new Lapse(this.frame.what, end)): void {

@@ -1,7 +1,8 @@
 /** Transactions that a lost connection, a signal or a deadlock ends: told as that, and tried again where that is safe. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { pgPool, type PgTransaction } from 'unwind/pg'
+import { createApp } from 'unwind'
+import { pgPool, pgResources, type PgTransaction } from 'unwind/pg'
 
 import { Wire } from '../support/chaos-proxy.ts'
 import { deferred, newPool, newTable } from './support/database.ts'
@@ -65,6 +66,24 @@ test('nobody waits for a COMMIT longer than the grace after an abort, or when it
     await commit
     assert.equal(tx.state, 'failed')
   }
+})
+
+test('a request whose COMMIT is not answered within its disposeTimeout is told that nobody knows', async () => {
+  await using table = await newTable()
+  await using wire = await Wire.start()
+  const db = pgResources(() => newPool({ connectionString: wire.url }))
+  await using app = createApp({ onError: () => {} })
+  const request = app.run({ disposeTimeout: 100 }, async (scope) => {
+    const tx = await scope.get(db.transaction)
+    await tx.query(`insert into ${table.name} values (1)`)
+    wire.holds = () => true
+  })
+  await assert.rejects(request, (failed: Error & { error?: unknown; suppressed?: unknown }) => {
+    assert.equal((failed.error as { code?: string }).code, 'ERR_PG_COMMIT_UNKNOWN')
+    assert.equal((failed.suppressed as { code?: string }).code, 'ERR_DISPOSE_TIMEOUT')
+    return true
+  })
+  assert.deepEqual(await table.values(), [1])
 })
 
 test('the signal of a transaction ends what runs in it, and nothing more is sent, COMMIT included', async () => {
