@@ -8,8 +8,8 @@ import { ScopeIncompleteError, UnwindError } from './errors/errors.ts'
 import { isError } from './errors/format.ts'
 import { title, type Named } from './misuse.ts'
 import { rememberOrigin } from './errors/origin.ts'
+import type { Outcome } from './outcome.ts'
 import { isSuppressedError, suppressionChain } from './standard/suppressed-error.ts'
-import type { Outcome } from './types.ts'
 
 // Whatever was thrown is known again by this: NaN too, and `undefined` where it is there.
 const { is } = Object

@@ -50,9 +50,11 @@ export interface ShutdownReport {
 
 /** One thing that a scope holds, or is acquiring or releasing, at the moment of `inspect()`. */
 export interface ResourceSnapshot {
+  /** That of the resource; for what was given to `use`, `adopt` or `defer`, that of its class or function. */
   readonly name: string
   /** `value` for what was given to `use`, `adopt` or `defer`. */
   readonly lifetime: Lifetime | 'value'
+  /** How far it is on its way. */
   readonly state: 'acquiring' | 'open' | 'releasing'
   /** Milliseconds since it was acquired; since its acquisition began, of what is acquiring or needs no release. */
   readonly heldMs: number
@@ -72,12 +74,17 @@ export interface Activity {
 
 /** A scope at the moment of `inspect()`, with what it holds and what is open below it. Plain data. */
 export interface ScopeSnapshot {
+  /** Unique in its process. */
   readonly id: string
+  /** As the options gave it, else its kind. */
   readonly name: string
+  /** Whether it is the app, a request, or a block within one. */
   readonly kind: ScopeKind
+  /** How far it is on its way from `open` to `closed`. */
   readonly state: ScopeState
   /** Milliseconds since it was opened. */
   readonly ageMs: number
+  /** Whether its signal has aborted. */
   readonly aborted: boolean
   /** How many tasks are running. */
   readonly tasks: number
@@ -109,6 +116,7 @@ export interface LeakReport {
   readonly resource: string
   /** The name of the scope in which it was acquired. */
   readonly scope: string | undefined
+  /** Milliseconds since it was acquired. */
   readonly heldMs: number
   /** Where it was acquired, as the lines of a stack; how to see it, where no stack was taken. */
   readonly site: string

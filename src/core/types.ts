@@ -2,6 +2,7 @@
  * What a scope is to those who only use one: the public interfaces of the core, without a line that runs.
  */
 import type { DisposeTimeoutError } from './errors/errors.ts'
+import type { Exit, Success } from './outcome.ts'
 import type {
   Lifetime,
   ScopeKind,
@@ -11,6 +12,7 @@ import type {
   ShutdownReport,
 } from './reports.ts'
 
+export type { Exit, Outcome, Success } from './outcome.ts'
 export type {
   Activity,
   LeakLevel,
@@ -25,31 +27,13 @@ export type {
 
 export type MaybePromise<T> = T | PromiseLike<T>
 
-/**
- * How a scope came to its end.
- *
- * - `success`: its body fulfilled, or `complete()` was called
- * - `failure`: its body, a task or an inner release failed
- * - `aborted`: it was aborted before its body settled, and the body did not fulfil
- * - `unknown`: an `await using` scope was left without `complete()`
- */
-export type Outcome =
-  | { readonly status: 'success' }
-  | { readonly status: 'failure'; readonly error: unknown }
-  | { readonly status: 'aborted'; readonly reason: unknown; readonly error?: unknown }
-  | { readonly status: 'unknown' }
-
-/** What every release function is given: the completion so far, and a signal of its own. */
-export type Exit = Outcome & {
-  /** Aborts only when this release exceeds its dispose timeout; never because the request was aborted. Made on first read. */
-  readonly signal: AbortSignal
-}
-
 declare const type: unique symbol
 
 /** A typed key with its recipe. Made by `resource`, `value` and `input` alone; acquired by `scope.get`. */
 export interface Resource<out T> {
+  /** For errors, events and the inspector. */
   readonly name: string
+  /** Which scope owns an instance: the app, the request, the nearest scope, or the one that asked. */
   readonly lifetime: Lifetime
   /** Type only. */
   readonly [type]: () => T
@@ -57,6 +41,7 @@ export interface Resource<out T> {
 
 /** What a request brings with it (a tenant, a user): provided by whoever opens the scope, read with `get`. */
 export interface Input<T> extends Resource<T> {
+  /** Tells an input from a resource that is acquired. */
   readonly input: true
 }
 
@@ -92,6 +77,7 @@ export interface ResourceOptions {
 
 /** How a resource is acquired and released, as two functions. */
 export interface ResourceSpec<T> extends ResourceOptions {
+  /** Runs when the value is first asked for. Where it throws or rejects, nothing is held, and the next `get` tries again. */
   acquire(context: AcquireContext): MaybePromise<T>
   /**
    * Default: the value's own `Symbol.asyncDispose` or `Symbol.dispose`, if it has one. What `context.get` gave is lent, and
@@ -101,12 +87,6 @@ export interface ResourceSpec<T> extends ResourceOptions {
   /** The forceful way, after `release` exceeded its timeout. */
   destroy?(value: T, why: DisposeTimeoutError): unknown
 }
-
-/**
- * What a `yield` evaluates to: only ever success. A failure, an abort and an unknown outcome are thrown there, so
- * cleanup belongs into `finally`.
- */
-export type Success = Exit & { readonly status: 'success' }
 
 /** One `yield`: what stands before it acquires, what stands after it releases. */
 export type GeneratorResource<T> = (
@@ -158,11 +138,17 @@ export interface Task<R> extends Promise<R> {
 
 /** What is acquired in a scope is released when it closes: in reverse order, one at a time, once, whatever happened. */
 export interface Scope extends AsyncDisposable {
+  /** Unique in its process. */
   readonly id: string
+  /** As the options gave it, else its kind. */
   readonly name: string
+  /** Whether it is the app, a request with resources of its own, or a block within one. */
   readonly kind: ScopeKind
+  /** `undefined` for an app alone. */
   readonly parent: Scope | undefined
+  /** How far it is on its way from `open` to `closed`. It never goes back. */
   readonly state: ScopeState
+  /** Whether it has closed: it holds nothing any more, and refuses whatever is asked of it. */
   readonly disposed: boolean
   /** Aborts when the scope is aborted, fails, or passes its deadline. Made on first read. */
   readonly signal: AbortSignal
@@ -266,6 +252,7 @@ export interface AppOptions extends Pick<
 
 /** The root of a tree of scopes: owns the `app` resources. */
 export interface App extends Scope {
+  /** What tells an app from the scopes below it. */
   readonly kind: 'app'
   /**
    * Replace a resource wherever it is used, until the returned value is disposed.
@@ -295,6 +282,9 @@ export interface App extends Scope {
 
 /** Anything with a close, for `await using`. */
 export interface Held<T> extends AsyncDisposable {
-  /** @throws `ERR_DISPOSED` after its release. */
+  /**
+   * What is held.
+   * @throws `ERR_DISPOSED` after its release
+   */
   readonly value: T
 }

@@ -48,7 +48,16 @@ export interface PgListenOptions {
 
 /** A gap: notifications were missed here; `dropped` is how many, where that is known. */
 export type PgNotification =
-  { readonly payload: string } | { readonly gap: true; readonly dropped: number | undefined }
+  | {
+      /** The text that NOTIFY was given; empty where it was given none. */
+      readonly payload: string
+    }
+  | {
+      /** Something may have been missed here. */
+      readonly gap: true
+      /** How many were dropped from a full queue; `undefined` where that is not known, as after a lost connection. */
+      readonly dropped: number | undefined
+    }
 
 /**
  * What is sent to a channel. Leaving a loop does not end it: another one goes on where that stopped. It ends with its

@@ -20,11 +20,20 @@ import type { PgResources } from './resources.ts'
 import { Transaction } from './transaction.ts'
 import type { PgLease, PgTransaction, PgTransactionOptions } from './types.ts'
 
-/** Default `required`. */
+/**
+ * How a transaction stands to the one around it.
+ *
+ * - `required` (default): joins it, or begins the request's
+ * - `requiresNew`: a transaction of its own, on a connection of its own
+ * - `nested`: a savepoint of it, or the request's where there is none
+ */
 export type PgPropagation = 'required' | 'requiresNew' | 'nested'
 
 /** The options of a transaction, and how it stands to the one around it. */
-export type PgTransactionalOptions = PgTransactionOptions & { propagation?: PgPropagation }
+export type PgTransactionalOptions = PgTransactionOptions & {
+  /** Default `required`. */
+  propagation?: PgPropagation
+}
 
 const rules = { ...transactionRules, propagation: oneOf('required', 'requiresNew', 'nested') }
 const where = 'transactional()'

@@ -11,11 +11,17 @@ import type {
   PgLockOptions,
   PgSubscription,
 } from './held-types.ts'
+import type { PgQueryable } from './query-types.ts'
+
+export type { PgQueryable, PgQueryConfig, PgQueryOptions, PgQueryResult } from './query-types.ts'
 
 /** The part of `pg.Pool` that is used. Both overloads of `connect` are needed for inference. */
 export interface PgPoolLike<Client> {
+  /** Read for its `max` and its `types`. */
   readonly options?: object
+  /** The class of its connections. */
   readonly Client?: unknown
+  /** Gives a connection. */
   connect(): Promise<Client>
   connect(
     callback: (
@@ -25,58 +31,24 @@ export interface PgPoolLike<Client> {
       release: (error?: any) => void,
     ) => void,
   ): void
+  /** Closes its connections. */
   end(): Promise<void>
+  /** Listened to for `connect` and `error`. */
   // oxlint-disable-next-line typescript/no-explicit-any -- the driver's own signature
   on(event: string, listener: (...args: any[]) => void): unknown
 }
 
-/** The result of a statement, in the shape of the driver. */
-export interface PgQueryResult<Row> {
-  readonly rows: Row[]
-  readonly rowCount: number | null
-  readonly command: string
-  readonly fields: readonly { readonly name: string; readonly dataTypeID: number }[]
-}
-
-/** What may end a statement early. */
-export interface PgQueryOptions {
-  /**
-   * Aborting cancels the statement on the server; the promise rejects with the signal's reason once the connection can be
-   * used again. A transaction in which it ran has failed. Outside of one, what had finished on the server stays done.
-   */
-  signal?: AbortSignal
-}
-
-/** A statement as an object, as the driver takes it. */
-export interface PgQueryConfig {
-  text: string
-  values?: readonly unknown[]
-  /** Prepared once for each connection under this name. */
-  name?: string
-  /** Rows as arrays. */
-  rowMode?: 'array'
-}
-
-/** What leases, transactions, savepoints and pools have in common. */
-export interface PgQueryable {
-  /**
-   * Statements on one connection run one after another, in the order of the calls. Rejects with the driver's error, with
-   * the signal's reason, and, where nothing was sent, with `ERR_DISPOSED` (the handle was released),
-   * `ERR_PG_CONNECTION_LOST`, `ERR_PG_CURSOR_OPEN` (a cursor has the lease to itself), `ERR_PG_TRANSACTION_OPEN` (it would
-   * end a transaction behind its handle), `ERR_PG_TRANSACTION_ENDED` or `ERR_PG_TRANSACTION_POOLING`.
-   */
-  // oxlint-disable-next-line typescript/no-explicit-any -- what a row is, only the statement knows
-  query<Row = any>(
-    text: string,
-    values?: readonly unknown[],
-    options?: PgQueryOptions,
-  ): Promise<PgQueryResult<Row>>
-  // oxlint-disable-next-line typescript/no-explicit-any -- what a row is, only the statement knows
-  query<Row = any>(config: PgQueryConfig, options?: PgQueryOptions): Promise<PgQueryResult<Row>>
-}
-
 /** What a lease does about session state on release. `{ sql }` replaces the statements that reset it. */
-export type PgReset = 'auto' | 'always' | 'never' | { sql: string; when?: 'auto' | 'always' }
+export type PgReset =
+  | 'auto'
+  | 'always'
+  | 'never'
+  | {
+      /** One statement or more, in the place of those that reset everything. */
+      sql: string
+      /** Default `auto`. */
+      when?: 'auto' | 'always'
+    }
 
 /** Who ends the pool, and what a lease does at its release. */
 export interface PgPoolOptions {
@@ -120,6 +92,7 @@ export interface PgTransactionOptions {
 
 /** A lease that somebody owns is `PgLease & AsyncDisposable`; what a scope lends has no disposal. */
 export interface PgLease extends PgQueryable {
+  /** Whether it was given back. Every use rejects or throws `ERR_DISPOSED` then. */
   readonly disposed: boolean
   /**
    * Begin a transaction. While it is open, the lease's statements run in it. Disposing it without `commit()` rolls back.
@@ -287,9 +260,11 @@ export interface PgPool<out P = unknown> extends PgQueryable {
    * ```
    */
   listen(channel: string, options?: PgListenOptions): Promise<PgSubscription & AsyncDisposable>
+  /** How many connections there are now, and how many calls wait for one. */
   stats(): {
     /** Connections that are open or being opened. */
     readonly total: number
+    /** Open, and with nobody. */
     readonly idle: number
     /** Until the connection is back in the pool, or lost: its clean-up counts. */
     readonly leased: number

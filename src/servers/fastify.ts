@@ -25,6 +25,7 @@ declare module 'fastify' {
 
 /** The options of all adapters, and the app whose scopes are opened. */
 export interface FastifyScopeOptions extends AdapterOptions {
+  /** The root of the scopes. */
   app: App
 }
 

@@ -29,6 +29,7 @@ type Fetch = (own: Own) => Fetched
 
 /** What `new Hono()` has. */
 export interface HonoLike {
+  /** Answers a request. */
   fetch(request: Request, env?: object, context?: unknown): Response | Promise<Response>
 }
 

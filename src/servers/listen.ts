@@ -22,6 +22,7 @@ export interface ListenOptions {
 
 /** A server that listens. Disposing closes it. */
 export interface Listening extends AsyncDisposable {
+  /** The one that was given, or the one that was free. */
   readonly port: number
   /** Without a trailing slash. */
   readonly url: string
@@ -45,6 +46,7 @@ const abortGrace = 1_000
  * where it cannot. Disposing stops accepting, waits 10 s for requests in progress before it aborts their scopes with
  * `ERR_SHUTDOWN`, and delivers what was answered, for another 10 s. The app's shutdown does it by itself:
  * in the module that starts a service, declare no server with `await using`, which ends with the module's last line.
+ * Give it the app that the handlers were given, or one that closes that: the server closes with this one alone.
  *
  * @example
  * ```ts

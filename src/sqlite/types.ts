@@ -30,7 +30,9 @@ export interface SqliteOptions {
 
 /** Pages of a running backup. */
 export interface SqliteBackupProgress {
+  /** Of the whole database. */
   readonly total: number
+  /** Still to be copied. */
   readonly remaining: number
 }
 
@@ -100,7 +102,9 @@ export interface SqliteDatabase {
 
 /** What a statement changed. */
 export interface SqliteChanges {
+  /** Rows that it inserted, changed or deleted. */
   readonly changes: number | bigint
+  /** The rowid of the last insert on this connection, be it by this statement or by an earlier one. */
   readonly lastInsertRowid: number | bigint
 }
 
@@ -108,7 +112,9 @@ export interface SqliteChanges {
 export interface SqliteStatement<Row> {
   /** The first row. */
   get(...parameters: unknown[]): Row | undefined
+  /** All rows. */
   all(...parameters: unknown[]): Row[]
+  /** Run it for what it changes; its rows, if it has any, are not read. */
   run(...parameters: unknown[]): SqliteChanges
   /**
    * Closed with the transaction, the reader or the database at the latest, and by the next write on its connection,
@@ -119,10 +125,18 @@ export interface SqliteStatement<Row> {
 
 /** Rolled back when it is disposed without `commit()`. */
 export interface SqliteTransaction {
+  /** It never goes back to `open`. */
   readonly state: 'open' | 'committed' | 'rolled back'
+  /**
+   * A statement of this transaction, dead with it. Rows are plain objects.
+   * @throws `ERR_DISPOSED` after its end; what SQLite says about a mistake in the SQL
+   */
   // oxlint-disable-next-line typescript/no-explicit-any -- see SqliteDatabase
   prepare<Row = any>(sql: string): SqliteStatement<Row>
-  /** @throws `ERR_SQLITE_MISUSE` for a script with BEGIN, COMMIT and the like, before any of it runs */
+  /**
+   * Run a script as a part of this transaction.
+   * @throws `ERR_SQLITE_MISUSE` for one with BEGIN, COMMIT and the like, before any of it runs
+   */
   exec(sql: string): void
   /**
    * A commit that throws leaves the transaction open: repair it and commit again, or let it be rolled back.
@@ -144,7 +158,10 @@ export interface SqliteTransaction {
 
 /** A read-only connection. Given back when it is disposed, and its statements with it. */
 export interface SqliteReader {
-  /** @throws `ERR_SQLITE_MISUSE` for a statement that writes */
+  /**
+   * A statement that reads, dead with the reader. Rows are plain objects.
+   * @throws `ERR_SQLITE_MISUSE` for one that writes
+   */
   // oxlint-disable-next-line typescript/no-explicit-any -- see SqliteDatabase
   prepare<Row = any>(sql: string): SqliteStatement<Row>
 }

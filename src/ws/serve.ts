@@ -18,10 +18,13 @@ import { failed, goingAway, normal, webSocketOf, type WebSocketLike } from './we
 
 /** The part of a `WebSocketServer` of the `ws` package that is used. */
 export interface WebSocketServerLike {
+  /** Each connection is served. */
   // Each implementation has its own class of sockets, and a listener for `any` accepts all of them.
   // oxlint-disable-next-line typescript/no-explicit-any
   on(event: 'connection', listener: (socket: any, request: any) => void): unknown
+  /** The sockets that are open. */
   readonly clients: Iterable<unknown>
+  /** Stops accepting. */
   close(callback?: (error?: Error) => void): void
 }
 

@@ -19,6 +19,7 @@ export interface SocketOptions {
 
 /** One connection: iterate its messages, send with backpressure, dispose to close. */
 export interface Socket extends AsyncIterable<string | Uint8Array> {
+  /** `open` while it is still connecting, too; `closing` from the first close frame on, `closed` once the connection has ended. */
   readonly state: 'open' | 'closing' | 'closed'
   /** Aborts when the peer is gone. Made on first read. */
   readonly signal: AbortSignal
@@ -39,7 +40,9 @@ export interface Socket extends AsyncIterable<string | Uint8Array> {
 
 /** How a connection ended. */
 export interface SocketClose {
+  /** That of the close frame; 1005 where it had none, 1006 where none came. */
   readonly code: number
+  /** That of the close frame, often empty. */
   readonly reason: string
   /** Both sides sent a close frame, and neither a bad one. */
   readonly clean: boolean

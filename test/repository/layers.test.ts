@@ -21,6 +21,7 @@ const core = [
   [
     'errors/errors',
     'reports',
+    'outcome',
     'types',
     'options',
     'dispose',

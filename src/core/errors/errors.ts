@@ -7,6 +7,7 @@ import { hide } from '../standard/suppressed-error.ts'
 
 /** What all errors of this package have in common. Recognise one by its `code`. */
 export class UnwindError extends Error {
+  /** What to recognise it by: stable, with a heading in `docs/errors.md`. */
   readonly code: string
 
   constructor(code: string, message?: string, options?: ErrorOptions) {
@@ -86,7 +87,9 @@ export class DisposedError extends UnwindError {
 /** `ERR_ACQUIRE_TIMEOUT`: acquiring a resource took longer than its `acquireTimeout`. */
 export class AcquireTimeoutError extends UnwindError {
   declare readonly code: 'ERR_ACQUIRE_TIMEOUT'
+  /** The name of the resource. */
   readonly resource: string
+  /** How long it was given, in milliseconds. */
   readonly timeoutMs: number
 
   constructor(resource: string, timeoutMs: number) {
@@ -102,7 +105,9 @@ export class AcquireTimeoutError extends UnwindError {
 /** `ERR_DISPOSE_TIMEOUT`: a release took longer than its `disposeTimeout`; the next one began meanwhile. */
 export class DisposeTimeoutError extends UnwindError {
   declare readonly code: 'ERR_DISPOSE_TIMEOUT'
+  /** The name of the resource. */
   readonly resource: string
+  /** How long it was given, in milliseconds. */
   readonly timeoutMs: number
 
   /** @param bound the option that says how long it may take */
@@ -140,6 +145,7 @@ export class ResourceProtocolError extends UnwindError {
 /** `ERR_CAPTIVE_DEPENDENCY`: a longer-lived resource would hold a shorter-lived one. */
 export class CaptiveDependencyError extends UnwindError {
   declare readonly code: 'ERR_CAPTIVE_DEPENDENCY'
+  /** The names, from the longer-lived resource to the shorter-lived one. */
   readonly path: readonly string[]
 
   constructor(message: string, path: readonly string[]) {
@@ -151,6 +157,7 @@ export class CaptiveDependencyError extends UnwindError {
 /** `ERR_CIRCULAR_DEPENDENCY`: resources wait for each other. */
 export class CircularDependencyError extends UnwindError {
   declare readonly code: 'ERR_CIRCULAR_DEPENDENCY'
+  /** The names, from one resource back to itself. */
   readonly path: readonly string[]
 
   constructor(path: readonly string[]) {

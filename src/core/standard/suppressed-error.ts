@@ -7,8 +7,10 @@ import { holds } from '../errors/attempt.ts'
 
 /** What the global type says, which a program has only with the library `esnext.disposable`. */
 export interface SuppressedError extends Error {
+  /** What was thrown last. */
   // oxlint-disable-next-line typescript/no-explicit-any -- as it is there
   error: any
+  /** What was on its way before, and would be lost without this. */
   // oxlint-disable-next-line typescript/no-explicit-any -- as it is there
   suppressed: any
 }

@@ -8,6 +8,7 @@ import { sweepFor } from './sweeping.ts'
 
 /** How closely acquisitions are watched, and who is told of leaks. */
 export interface LeakOptions {
+  /** How closely: `off`, `simple`, `sampled` or `full`. There is no default. */
   level: LeakLevel
   /** Milliseconds after which something held is suspected. Default 30_000. */
   threshold?: number

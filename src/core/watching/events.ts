@@ -9,8 +9,11 @@ import type { Outcome } from '../types.ts'
 
 /** Which scope an event is about. */
 export interface ScopeIdentity {
+  /** Unique in its process. */
   readonly id: string
+  /** As the options gave it, else its kind. */
   readonly name: string
+  /** Whether it is the app, a request, or a block within one. */
   readonly kind: ScopeKind
 }
 
@@ -60,10 +63,15 @@ export interface ResourceReleased extends ResourceAcquired {
 
 /** `unwind:resource:timeout`: an acquisition or a release took too long. */
 export interface ResourceTimeout {
+  /** The name of the resource, or what kind of lease it is. */
   readonly resource: string
+  /** The scope that acquires or releases it; for what is owned, the one in which it was asked for. */
   readonly scope: ScopeIdentity | undefined
+  /** The pool that it was to come from. */
   readonly pool?: string
+  /** Which of the two took too long. */
   readonly phase: 'acquire' | 'release'
+  /** How long it was given, in milliseconds. */
   readonly timeoutMs: number
 }
 
@@ -81,9 +89,13 @@ export interface LeaseUsedAfterRelease {
 
 /** The message that goes through the tracing channel: one object for the whole acquisition. */
 export interface ResourceAcquiring {
+  /** The name of the resource, or what kind of lease it is. */
   readonly resource: string
+  /** `owned`: acquired by somebody who disposes it. */
   readonly lifetime: Lifetime | 'owned'
+  /** The scope that will release it; for what is owned, the one in which it was asked for. */
   readonly scope: ScopeIdentity | undefined
+  /** The pool that it is to come from. */
   readonly pool?: string
   /** What the acquisition failed with. */
   error?: unknown
@@ -91,14 +103,23 @@ export interface ResourceAcquiring {
 
 /** Every plain channel with its message: `subscribe('unwind:scope:closed', (message: Channels['unwind:scope:closed']) => …)`. */
 export interface Channels {
+  /** A scope was opened. */
   'unwind:scope:opened': ScopeOpened
+  /** Everything in a scope is released. */
   'unwind:scope:closed': ScopeClosed
+  /** A scope was left without `complete()`, so nobody knows whether its work is whole. */
   'unwind:scope:incomplete': ScopeIdentity
+  /** Something was asked of a scope after its end. */
   'unwind:scope:used-after-close': ScopeUsedAfterClose
+  /** Something is held from now on. */
   'unwind:resource:acquired': ResourceAcquired
+  /** It is held no more. */
   'unwind:resource:released': ResourceReleased
+  /** Something was not given back, or is held for suspiciously long. */
   'unwind:resource:leaked': LeakReport
+  /** An acquisition or a release took too long. */
   'unwind:resource:timeout': ResourceTimeout
+  /** A handle was used after its release. */
   'unwind:lease:used-after-release': LeaseUsedAfterRelease
 }
 
