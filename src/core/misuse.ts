@@ -11,6 +11,8 @@ import type { Scope } from './types.ts'
 
 const advice =
   'Await what the scope started before its body ends, or give work that outlives it a scope of its own.'
+const closingAdvice =
+  'While it releases what it holds, it takes no new work: await in the body what it starts, and get there what a release needs.'
 const appAdvice = 'It takes no new work: ask before it closes.'
 const drainAdvice = 'It takes no new work: what still runs does it itself, in its own scope.run(…).'
 
@@ -25,7 +27,7 @@ export function scopeClosed(
   const said =
     scope.kind === 'app'
       ? `the app "${scope.name}" (${scope.id}) ${when}. ${scope.state === 'draining' ? drainAdvice : appAdvice}`
-      : `the scope ${title(scope)} ${when}. ${advice}`
+      : `the scope ${title(scope)} ${when}. ${scope.state === 'closing' ? closingAdvice : advice}`
   return new ScopeClosedError(`${call}: ${said}`, closing && { cause: closing })
 }
 

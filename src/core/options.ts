@@ -93,6 +93,11 @@ export function checkFunction(what: string, value: unknown): asserts value is Fu
   if (typeof value !== 'function') throw expected(what, 'a function', value)
 }
 
+/** By its text, because a function that was frozen looks like a class otherwise. */
+export function isClass(value: unknown): boolean {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
+}
+
 /** @throws {TypeError} naming `what`; default: the first argument of `where` */
 export function checkApp(
   where: string,

@@ -25,6 +25,26 @@ for (const [name, call] of entries) {
   })
 }
 
+test('a release that asks for work is told that it came too late, and what to do', async (t) => {
+  const { app, tracker } = setUp(t)
+  const lease = tracker.resource('lease')
+  const messages: string[] = []
+  await app.run({ name: 'upload' }, (scope) => {
+    const asked = entries.concat([['get', (closing) => closing.get(lease)]])
+    scope.defer(async () => {
+      for (const [, call] of asked) {
+        const error = await rejection(Promise.resolve().then(() => call(scope)))
+        messages.push(String(error))
+      }
+    })
+  })
+  assert.equal(messages.length, 4)
+  for (const message of messages) {
+    assert.match(message, /"upload" .* is closing\..*await in the body .* get there what a release/)
+    assert.doesNotMatch(message, /scope of its own/)
+  }
+})
+
 test('get on a closed scope is a ScopeClosedError, and nothing is acquired', async (t) => {
   const { app, tracker } = setUp(t)
   const lease = tracker.resource('lease')

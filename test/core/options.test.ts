@@ -272,18 +272,3 @@ test('a body that is none is named as it was given', async (t) => {
     assert.match(String(error), /body given to run\(\) to be a function, received (1|\{ timeout)/)
   }
 })
-
-test('resource refuses options beside a specification, and a generator inside one', () => {
-  const acquire = (): number => 1
-  async function* generator() {
-    yield 1
-  }
-  assert.match(
-    String(thrown(() => resource({ acquire } as never, { name: 'x' }))),
-    /second argument of resource\(\) to be absent/,
-  )
-  assert.match(
-    String(thrown(() => resource({ acquire: generator }))),
-    /to be no generator function.*resource\(generator, options\)/,
-  )
-})

@@ -5,7 +5,17 @@ import { types } from 'node:util'
 import { refuseThenable, SpecAcquisition, type Acquisition } from './acquisition.ts'
 import { acquiring, identityOf, traced } from '../watching/events.ts'
 import { generatorAcquisition } from './generator.ts'
-import { callable, checkOptions, expected, flag, milliseconds, oneOf, text } from '../options.ts'
+import {
+  callable,
+  checkOptions,
+  expected,
+  flag,
+  isClass,
+  milliseconds,
+  oneOf,
+  text,
+  type Rule,
+} from '../options.ts'
 import type {
   AcquireContext,
   GeneratorResource,
@@ -48,7 +58,11 @@ const optionRules = {
   disposeTimeout: milliseconds,
   critical: flag,
 }
-const specRules = { ...optionRules, acquire: callable, release: callable, destroy: callable }
+const called: Rule = {
+  expected: 'a function that is called without `new`; for a class, write () => new Example()',
+  accepts: (value) => callable.accepts(value) && !isClass(value),
+}
+const specRules = { ...optionRules, acquire: called, release: called, destroy: called }
 
 /**
  * Define what can be acquired, and how it is released. Nothing runs until the first `scope.get`.
@@ -72,6 +86,7 @@ export function resource<T>(
   recipeOrSpec: GeneratorResource<T> | ResourceSpec<T>,
   options?: ResourceOptions,
 ): Resource<T> {
+  if (isClass(recipeOrSpec)) throw expected('the argument of resource()', ofClass, recipeOrSpec)
   if (typeof recipeOrSpec === 'function') return fromGenerator(recipeOrSpec, options)
   if (options !== undefined) throw expected('the second argument of resource()', inOne, options)
   return fromSpec(recipeOrSpec)
@@ -79,6 +94,8 @@ export function resource<T>(
 
 const asGenerator =
   'no generator function, which is the first argument itself: resource(generator, options)'
+const ofClass =
+  'a generator function or { acquire, … }; for a class, write { acquire: () => new Example() }'
 const inOne = 'absent, where the first says how to acquire: its options stand there'
 
 /**
