@@ -13,6 +13,27 @@ const declarations = list('dist', '.d.ts').map((path) => ({
   text: read(path).replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, ''),
 }))
 
+/** Where the entry points are declared. */
+function entryFiles(): string[] {
+  const found = read('package.json').matchAll(/"types": "\.\/(dist\/[^"]+)"/g)
+  return [...found].map(([, path = '']) => path)
+}
+
+/** The members of an interface that have no comment before them; of overloads the first has it. */
+function uncommented(body: string): string[] {
+  const found: string[] = []
+  const known = new Set<string>()
+  for (const [, comment, name = ''] of body.matchAll(member)) {
+    if (comment === undefined && !known.has(name)) found.push(name)
+    known.add(name)
+  }
+  return found
+}
+
+/** At the first level of an interface: what `tsc` indents by four. */
+const member = /(\*\/\n)?^ {4}(?:readonly )?(\w+|'[\w:-]+')\??[<(:]/gm
+const interfaces = /^export interface (\w+)[^{]*\{\n([^]*?)^\}/gm
+
 describe('the declarations', () => {
   test('are there', () => {
     assert.ok(declarations.length > 100)
@@ -36,5 +57,18 @@ describe('the declarations', () => {
         assert.equal(first, second, path)
       }
     }
+  })
+
+  test('say of each member of a public interface what it is: an editor shows nothing else', () => {
+    const shown = entryFiles().flatMap(
+      (path) => read(path).match(/^export (?:(?:type )?\{[^}]*|interface \w+)/gm) ?? [],
+    )
+    const names = new Set(shown.flatMap((text) => text.match(/\b[A-Z]\w+/g) ?? []))
+    const missing = declarations.flatMap(({ path }) =>
+      [...read(path).matchAll(interfaces)]
+        .filter(([, name = '']) => names.has(name))
+        .flatMap(([, name, body = '']) => uncommented(body).map((of) => `${path}: ${name}.${of}`)),
+    )
+    assert.deepEqual(missing, [])
   })
 })

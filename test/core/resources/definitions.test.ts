@@ -20,7 +20,9 @@ test('resource refuses options beside a specification, and a generator inside on
 })
 
 test('resource refuses a class, which cannot be called without new, and says what to write', () => {
-  class Client {}
+  class Client {
+    readonly open: boolean = true
+  }
   assert.match(
     String(thrown(() => resource(Client as never))),
     /^TypeError: .* write \{ acquire: \(\) => new Example\(\) \}, received \[class Client\]\.$/,
