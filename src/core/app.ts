@@ -3,7 +3,7 @@
  */
 import { limit } from './abort.ts'
 import { admitWork } from './admission.ts'
-import { appClosed, appOpened } from './watching/open-apps.ts'
+import { appOpened } from './watching/open-apps.ts'
 import { Completion } from './completion.ts'
 import { callInFrame, openFrame } from './context.ts'
 import { takeAfter, type Finalizer } from './finalizers.ts'
@@ -111,11 +111,6 @@ export class AppNode extends ScopeNode implements App {
 
   override get kind(): 'app' {
     return 'app'
-  }
-
-  override finish(): void {
-    super.finish()
-    appClosed(this)
   }
 
   override<T>(original: Resource<T>, replacement: Resource<NoInfer<T>>): Disposable {

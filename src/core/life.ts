@@ -13,6 +13,7 @@ import { scopeClosed } from './watching/events.ts'
 import type { Extras } from './extras.ts'
 import { reportOutliving } from './watching/held.ts'
 import { noteOf } from './watching/notes.ts'
+import { appClosed } from './watching/open-apps.ts'
 import type { ScopeNode } from './scope.ts'
 import { noteClosing } from './watching/sites.ts'
 import { tellClosed } from './watching/telling.ts'
@@ -134,7 +135,8 @@ export function finish(scope: ScopeNode): void {
   if (parent !== undefined) removeChild(parent, scope)
   if (scope.outside > 0) reportOutliving(scope)
   if (scopeClosed.hasSubscribers || detection.followed > 0) tellClosed(scope)
-  parent?.extras?.whenChildCloses?.(scope)
+  if (parent === undefined) appClosed(scope)
+  else parent.extras?.whenChildCloses?.(scope)
   if (extras !== undefined) finishExtras(extras)
 }
 

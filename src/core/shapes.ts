@@ -9,7 +9,7 @@ import { Completion, ReleaseExit } from './completion.ts'
 import { AwaitedContext, outermostFrame } from './context.ts'
 import { Extras } from './extras.ts'
 import { Finalizer } from './finalizers.ts'
-import { generatorAcquisition } from './resources/generator.ts'
+import { GeneratorAcquisition } from './resources/generator.ts'
 import { Holdings } from './resources/holdings.ts'
 import { Instance } from './resources/instance.ts'
 import { Patience } from './patience.ts'
@@ -41,7 +41,7 @@ function examples(): object[] {
     instance,
     context,
     new SpecAcquisition('example', { acquire: ignore }, context),
-    generatorAcquisition('example', example, context),
+    new GeneratorAcquisition('example', example, context),
     new Holdings(),
     new ReleaseExit(Completion.success),
     new Patience(ignore),

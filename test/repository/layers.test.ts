@@ -73,6 +73,7 @@ const core = [
     'extras',
   ],
   [
+    'watching/open-apps',
     'drain',
     'life',
     'parked',
@@ -82,7 +83,6 @@ const core = [
     'scope',
     'shapes',
     'shutdown',
-    'watching/open-apps',
     'app',
     'ambient',
   ],

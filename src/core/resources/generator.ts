@@ -10,25 +10,18 @@ import type { AcquireContext, Exit, GeneratorResource, Scope } from '../types.ts
 
 type Step<T> = IteratorResult<T, void>
 
-export function generatorAcquisition<T>(
-  name: string,
-  generator: GeneratorResource<T>,
-  context: AcquireContext,
-): Acquisition<T> {
-  return new GeneratorAcquisition(name, generator(context), context.scope)
-}
-
-class GeneratorAcquisition<T> implements Acquisition<T> {
+export class GeneratorAcquisition<T> implements Acquisition<T> {
   readonly pending: unknown
   readonly owes = true
   readonly #name: string
   readonly #scope: Scope
   readonly #generator: ReturnType<GeneratorResource<T>>
 
-  constructor(name: string, generator: ReturnType<GeneratorResource<T>>, scope: Scope) {
+  constructor(name: string, recipe: GeneratorResource<T>, context: AcquireContext) {
+    const generator = recipe(context)
     if (typeof generator?.next !== 'function') throw notAGenerator(name)
     this.#name = name
-    this.#scope = scope
+    this.#scope = context.scope
     this.#generator = generator
     this.pending = generator.next()
   }

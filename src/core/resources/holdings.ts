@@ -16,7 +16,7 @@ import { captive, noRequest } from '../misuse.ts'
 import { note } from '../watching/notes.ts'
 import type { Definition } from './resource.ts'
 import type { ScopeNode } from '../scope.ts'
-import { requestOf, rootOf } from '../tree.ts'
+import { addChild, childrenOf, removeChild, requestOf, rootOf, type Parent } from '../tree.ts'
 import { escapable } from '../waiting.ts'
 
 /**
@@ -162,10 +162,10 @@ function ownerOf(
 /** From this many on, instances are looked up in a map. */
 const many = 8
 
-export class Holdings {
-  /** What is shared, newest first, in a list through the instances themselves, until there are many. */
-  #newest: Instance | undefined = undefined
-  #size = 0
+export class Holdings implements Parent<Instance> {
+  /** What is shared, newest first, in a list through the instances themselves; once there are many, with an index. */
+  newestChild: Instance | undefined = undefined
+  #kept = 0
   #index: Map<Definition<unknown>, Instance> | undefined = undefined
   /** What is on its way: one, or several. */
   #arriving: Instance | Set<Instance> | undefined = undefined
@@ -176,7 +176,7 @@ export class Holdings {
   /** By identity: two resources of one name are two resources. */
   find(definition: Definition<unknown>): Instance | undefined {
     if (this.#index !== undefined) return this.#index.get(definition)
-    let at = this.#newest
+    let at = this.newestChild
     while (at !== undefined && at.definition !== definition) at = at.older
     return at
   }
@@ -190,10 +190,8 @@ export class Holdings {
   /** The next `get` tries again. */
   forget(instance: Instance): void {
     if (this.find(instance.definition) !== instance) return
-    this.#size -= 1
-    if (this.#index !== undefined) this.#index.delete(instance.definition)
-    else if (this.#newest === instance) this.#newest = instance.older
-    else this.#takeOut(instance)
+    removeChild(this, instance)
+    this.#index?.delete(instance.definition)
   }
 
   /** It is no longer on its way. */
@@ -212,7 +210,7 @@ export class Holdings {
 
   /** All but the transient ones, newest first. */
   shared(): Instance[] {
-    return this.#index === undefined ? this.#listed() : [...this.#index.values()].toReversed()
+    return childrenOf(this)
   }
 
   get acquiring(): boolean {
@@ -264,31 +262,15 @@ export class Holdings {
   }
 
   #share(instance: Instance): void {
-    this.#size += 1
-    if (this.#index === undefined) {
-      instance.older = this.#newest
-      this.#newest = instance
-      if (this.#size >= many) this.#indexAll()
-    } else this.#index.set(instance.definition, instance)
+    addChild(this, instance)
+    this.#kept += 1
+    this.#index?.set(instance.definition, instance)
+    if (this.#kept === many) this.#index = indexOf(this.shared())
   }
+}
 
-  #indexAll(): void {
-    const oldestFirst = this.#listed().toReversed()
-    this.#index = new Map(oldestFirst.map((instance) => [instance.definition, instance]))
-    this.#newest = undefined
-  }
-
-  /** Those in the list, newest first. */
-  #listed(): Instance[] {
-    const list: Instance[] = []
-    for (let at = this.#newest; at !== undefined; at = at.older) list.push(at)
-    return list
-  }
-
-  #takeOut(instance: Instance): void {
-    const newer = this.#listed().find(({ older }) => older === instance)
-    if (newer !== undefined) newer.older = instance.older
-  }
+function indexOf(instances: readonly Instance[]): Map<Definition<unknown>, Instance> {
+  return new Map(instances.map((instance) => [instance.definition, instance]))
 }
 
 function setOf(arriving: Instance | Set<Instance>): Set<Instance> {

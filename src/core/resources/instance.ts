@@ -30,8 +30,9 @@ export class Instance implements Traits {
   readonly promise: Promise<unknown>
   readonly definition: Definition<unknown>
   readonly owner: ScopeNode
-  /** The one before it among those that its owner shares. */
+  /** Those beside it among what its owner shares. */
   older: Instance | undefined = undefined
+  newer: Instance | undefined = undefined
   /** What became of its acquisition, once it has arrived. */
   acquisition: Acquisition<unknown> | undefined = undefined
   /** What came of it. */

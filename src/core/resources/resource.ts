@@ -4,7 +4,7 @@
 import { types } from 'node:util'
 import { refuseThenable, SpecAcquisition, type Acquisition } from './acquisition.ts'
 import { acquiring, identityOf, traced } from '../watching/events.ts'
-import { generatorAcquisition } from './generator.ts'
+import { GeneratorAcquisition } from './generator.ts'
 import {
   callable,
   checkOptions,
@@ -129,7 +129,7 @@ function fromGenerator<T>(
   const name = options?.name ?? (generator.name || 'anonymous')
   return define(
     { ...options, name },
-    { begin: (context) => generatorAcquisition(name, generator, context) },
+    { begin: (context) => new GeneratorAcquisition(name, generator, context) },
   )
 }
 
