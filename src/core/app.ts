@@ -6,14 +6,13 @@ import { admitWork } from './admission.ts'
 import { appOpened } from './watching/open-apps.ts'
 import { Completion } from './completion.ts'
 import { callInFrame, openFrame } from './context.ts'
-import { takeAfter, type Finalizer } from './finalizers.ts'
 import { awaitsCaller, runIn } from './life.ts'
 import { checkFunction, checkOptions } from './options.ts'
-import type { Instance } from './resources/instance.ts'
 import { Overrides } from './resources/overrides.ts'
-import { releaseList } from './release-alone.ts'
+import { Alone } from './release-alone.ts'
 import type { ShutdownOptions } from './reports.ts'
 import { definitionOf } from './resources/resource.ts'
+import { Start } from './resources/start.ts'
 import { ScopeNode, type Name } from './scope.ts'
 import { appRules, defaults, inherit, insideOf, servingWith } from './settings.ts'
 import { keepShapes } from './shapes.ts'
@@ -30,7 +29,7 @@ import type {
   ShutdownReport,
   Task,
 } from './types.ts'
-import { whenEnded } from './unwinding.ts'
+import { unwind, whenEnded } from './unwinding.ts'
 
 /**
  * The root of a tree of scopes: owns the `app` resources. A server has one, which `shutdownOnSignals` closes; parallel
@@ -135,12 +134,12 @@ export class AppNode extends ScopeNode implements App {
       const { lifetime, name } = definitionOf(resource, 'each argument of warmUp()')
       if (lifetime !== 'app') throw notOfTheApp(name, lifetime)
     }
-    const before = this.newest
-    const known = new Set(this.holdings?.shared())
+    const start = new Start()
     try {
-      for (const resource of resources) await this.get(resource)
+      for (const resource of resources) await this.resolve(resource, start)
+      start.keep()
     } catch (error) {
-      if (this.state === 'open') await this.#giveBack(before, known, error)
+      if (this.state === 'open') await this.#giveBack(start, error)
       // It gives everything back, and a program often ends with the error of its start.
       else if (!awaitsCaller(this, true)) await whenEnded(this)
       throw error
@@ -157,22 +156,12 @@ export class AppNode extends ScopeNode implements App {
     return promise
   }
 
-  /** What a start that failed had acquired, unless somebody uses it already. Closing waits for it, as for a task. */
-  async #giveBack(
-    before: Finalizer | undefined,
-    known: ReadonlySet<Instance>,
-    error: unknown,
-  ): Promise<void> {
-    const newer = this.newestChild === undefined ? takeAfter(this, before) : undefined
-    if (newer === undefined) return
-    // Now, because requests may come meanwhile; and what has no release, because it may know what is given back.
-    const { holdings } = this
-    holdings?.shared().forEach((instance) => {
-      if (instance.state === 'open' && !known.has(instance)) holdings.forget(instance)
-    })
-    const completion = Completion.unknown.fail(error, true)
-    const release = (): Promise<void> => releaseList(newer, this, completion)
-    await callInFrame(this.frame, this, () => forkIn(this, release, undefined))
+  /** Closing waits for it, as for a task. Requests may come meanwhile. */
+  async #giveBack(start: Start, error: unknown): Promise<void> {
+    const list = new Alone(this, Completion.unknown.fail(error, true))
+    start.takeBack(this, list)
+    if (list.newest === undefined) return
+    await callInFrame(this.frame, this, () => forkIn(this, () => unwind(list), undefined))
   }
 }
 

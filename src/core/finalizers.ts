@@ -135,9 +135,13 @@ const nameless = new Map<Invoke, string>([
 ])
 
 export function push(list: List, finalizer: Finalizer): void {
+  link(list, finalizer)
+  tellPushed(list, finalizer)
+}
+
+function link(list: List, finalizer: Finalizer): void {
   finalizer.next = list.newest
   list.newest = finalizer
-  tellPushed(list, finalizer)
 }
 
 /**
@@ -169,17 +173,12 @@ function tellPushed({ scope }: List, finalizer: Finalizer): void {
   }
 }
 
-/** Takes out what was entered after `mark`: the newest, which leads to the others. */
-export function takeAfter(list: List, mark: Finalizer | undefined): Finalizer | undefined {
-  const { newest } = list
-  let last: Finalizer | undefined
-  let at = newest
-  for (; at !== undefined && at !== mark; at = at.next) last = at
-  // Unless the mark was taken out itself.
-  if (last === undefined || at !== mark) return undefined
-  last.next = undefined
-  list.newest = mark
-  return newest
+/** Those of `entries` that are still to be released in one list are to be in the other, in the same order. */
+export function move(entries: ReadonlySet<Finalizer>, from: List, to: List): void {
+  const all: Finalizer[] = []
+  for (let at = from.newest; at !== undefined; at = at.next) all.push(at)
+  from.newest = undefined
+  for (const at of all.toReversed()) link(entries.has(at) ? to : from, at)
 }
 
 /** Takes out one that needs no release any more, if it is still there. */

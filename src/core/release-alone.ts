@@ -19,19 +19,8 @@ export function releaseLate(
   return callInFrame(scope.frame, new AwaitedContext(scope), () => unwind(alone))
 }
 
-/** A list that was taken out of its scope's. What fails is reported; never rejects. */
-export function releaseList(
-  newest: Finalizer,
-  scope: ScopeNode,
-  completion: Completion,
-): Promise<void> {
-  const alone = new Alone(scope, completion)
-  alone.newest = newest
-  return unwind(alone)
-}
-
-/** A list that has no other life. */
-class Alone implements Unwindable {
+/** A list that has no other life. What fails in it is reported. */
+export class Alone implements Unwindable {
   completion: Completion
   newest: Finalizer | undefined = undefined
   unwinding: Unwinding | undefined = undefined

@@ -11,7 +11,7 @@ import { detection } from './watching/detection.ts'
 import { scopeOpened } from './watching/events.ts'
 import { Extras } from './extras.ts'
 import { callDeferred, callRelease, disposalOf, Finalizer } from './finalizers.ts'
-import type { Holdings } from './resources/holdings.ts'
+import type { Asker, Holdings } from './resources/holdings.ts'
 import { provideInput } from './resources/inputs.ts'
 import type { Instance } from './resources/instance.ts'
 import { finish, runIn, type Body } from './life.ts'
@@ -184,8 +184,8 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
     return getIn(this, resource, undefined, options)
   }
 
-  resolve<T>(resource: Resource<T>, dependent: Instance | undefined): Promise<T> {
-    return getIn(this, resource, dependent, undefined)
+  resolve<T>(resource: Resource<T>, asker: Asker): Promise<T> {
+    return getIn(this, resource, asker, undefined)
   }
 
   provide<T>(input: Input<T>, value: NoInfer<T>): void {

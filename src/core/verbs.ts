@@ -6,8 +6,7 @@ import { admitWork, closedError } from './admission.ts'
 import { ambientIn, aroundCaller, callInFrame } from './context.ts'
 import { conclude } from './drain.ts'
 import { ShutdownError } from './errors/errors.ts'
-import { obtain } from './resources/holdings.ts'
-import type { Instance } from './resources/instance.ts'
+import { obtain, type Asker } from './resources/holdings.ts'
 import { awaitsCaller, runIn, type Body } from './life.ts'
 import { abortSignal, bodyOf, checkFunction, checkOptions, expected, oneOf } from './options.ts'
 import { Overrides } from './resources/overrides.ts'
@@ -25,11 +24,11 @@ export type Results<F extends readonly Job<unknown>[]> = {
 const forkRules = { onClose: oneOf('await', 'abort') }
 const getRules = { signal: abortSignal }
 
-/** @param dependent what is being acquired in this scope and asks for it */
+/** @param asker what it is for, if anything */
 export function getIn<T>(
   scope: ScopeNode,
   resource: Resource<T>,
-  dependent: Instance | undefined,
+  asker: Asker | undefined,
   options: { signal?: AbortSignal } | undefined,
 ): Promise<T> {
   try {
@@ -37,7 +36,8 @@ export function getIn<T>(
     const signal = options?.signal
     if (signal?.aborted === true) return aborted(signal.reason)
     if (scope.state === 'closed') throw closedError(scope, 'get()')
-    return obtain(scope, definitionOf(resource), dependent, signal)
+    // Everything that a definition can give is a T by the signatures of `resource`, `provide` and `override`.
+    return obtain(scope, definitionOf(resource), asker, signal) as Promise<T>
   } catch (error) {
     // Whatever was thrown is passed on.
     return scope.aborted ? aborted(error) : Promise.reject(error)

@@ -68,6 +68,7 @@ const core = [
     'resources/inputs',
     'resources/overrides',
     'resources/chains',
+    'resources/start',
     'resources/instance',
     'resources/holdings',
     'extras',

@@ -15,47 +15,43 @@ import { readInput } from './inputs.ts'
 import { captive, noRequest } from '../misuse.ts'
 import { note } from '../watching/notes.ts'
 import type { Definition } from './resource.ts'
+import { Start } from './start.ts'
 import type { ScopeNode } from '../scope.ts'
 import { addChild, childrenOf, removeChild, requestOf, rootOf, type Parent } from '../tree.ts'
 import { escapable } from '../waiting.ts'
 
+/** What a value is acquired for: something that is being acquired itself, or a start. */
+export type Asker = Instance | Start
+
 /**
- * The instance of `definition` that `place` sees, acquired if it is not there.
- * @param dependent what is being acquired and asks for it
+ * The instance of `original` that `place` sees, acquired if it is not there.
+ * @param asker what it is for, if anything
  * @param signal how long the caller waits
  */
-export function obtain<T>(
-  place: ScopeNode,
-  definition: Definition<T>,
-  dependent: Instance | undefined,
-  signal: AbortSignal | undefined,
-): Promise<T> {
-  // Whoever asks a scope inside an acquire function depends on what it gets, as with `context.get`.
-  const caller = underway.count === 0 ? undefined : ambient()
-  const asking = dependent ?? (caller instanceof Context ? caller.neededBy : undefined)
-  const needing = asking ?? caller?.neededBy
-  // Everything that this definition can give is a T by the signatures of `resource`, `provide` and `override`.
-  return find(place, definition, asking, needing, signal) as Promise<T>
-}
-
-/** @param needing what is being acquired and waits for whoever asks, be it as a dependent or by a `run` inside of it */
-function find(
+export function obtain(
   place: ScopeNode,
   original: Definition<unknown>,
-  dependent: Instance | undefined,
-  needing: Instance | undefined,
+  asker: Asker | undefined,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
+  const caller = underway.count === 0 ? undefined : ambient()
+  // Whoever asks a scope inside an acquire function depends on what it gets, as with `context.get`.
+  const around = caller instanceof Context ? caller.neededBy : undefined
+  const dependent = asker instanceof Instance ? asker : around
+  // What is being acquired and waits for whoever asks, be it as a dependent or by a `run` inside of it.
+  const needing = dependent ?? caller?.neededBy
+  const start = asker instanceof Start ? asker : needing?.goesWith
   const { definition, declaredIn } = replacedIn(place, original, dependent)
   if (definition.fixed !== undefined) return given(definition.fixed.value, dependent)
   if (definition.isInput) return given(provided(place, definition, dependent), dependent)
   const owner = innerOf(ownerOf(place, definition, dependent), declaredIn)
   const there = owner.holdings?.find(definition)
+  if (there !== undefined && there.goesWith !== start) there.goesWith?.keep()
   if (there !== undefined && there.state === 'open') {
     dependent?.borrowFrom(there)
     return there.promise
   }
-  const instance = there ?? acquire(owner, definition, dependent)
+  const instance = there ?? acquire(owner, definition, dependent, start)
   const circle = needing && waitFor(needing, instance, needing === dependent)
   dependent?.borrowFrom(instance)
   if (instance.state === 'unstarted') instance.start()
@@ -134,6 +130,7 @@ function acquire(
   owner: ScopeNode,
   definition: Definition<unknown>,
   dependent: Instance | undefined,
+  start: Start | undefined,
 ): Instance {
   admitWork(owner, 'get()')
   if (owner.aborted) throw owner.cancellation?.cause?.reason
@@ -141,6 +138,8 @@ function acquire(
     refuseCircle(dependent, definition)
   }
   const instance = new Instance(definition, owner, dependent)
+  instance.goesWith = start
+  start?.add(instance)
   if (detection.watching) note(instance, definition.name, owner)
   owner.holdings ??= new Holdings()
   owner.holdings.keep(instance)

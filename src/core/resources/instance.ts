@@ -14,6 +14,7 @@ import { exitOf, Finalizer, push, pushBelow, type Ending, type Traits } from '..
 import { forgetNote } from '../watching/notes.ts'
 import { releaseLate } from '../release-alone.ts'
 import { beginAcquisition, type Definition } from './resource.ts'
+import type { Start } from './start.ts'
 import type { ScopeNode } from '../scope.ts'
 import { tellTimeout } from '../watching/telling.ts'
 import type { Lifetime } from '../types.ts'
@@ -42,6 +43,8 @@ export class Instance implements Traits {
   #registered: Finalizer[] | undefined = undefined
   /** Who asked for it while being acquired itself. */
   dependent: Instance | undefined
+  /** The start that takes it back where that fails. */
+  goesWith: Start | undefined = undefined
   /** When its acquisition began, on the clock of `roughNow`. */
   readonly since: number = roughNow()
   /** What is needed before it can complete, and whether that is sure. */
@@ -183,7 +186,7 @@ export class Instance implements Traits {
     const finalizer = acquisition.owes
       ? new Finalizer(releaseInstance, value, ignore, this)
       : undefined
-    if (finalizer !== undefined && this.#pilesUp()) this.#refusePile()
+    if (finalizer !== undefined) this.#refusePile()
     if (this.#givenUp !== undefined) {
       void this.#arriveLate(finalizer, this.#givenUp)
       return
@@ -207,6 +210,7 @@ export class Instance implements Traits {
     const { owner, releasedAfter } = this
     if (releasedAfter === undefined) push(owner, finalizer)
     else pushBelow(owner, finalizer, releasedAfter, (entry) => this.#needs(entry))
+    this.goesWith?.enter(finalizer)
   }
 
   #needs(entry: Finalizer): boolean {
@@ -254,12 +258,9 @@ export class Instance implements Traits {
   }
 
   /** Each `get` would add one that is released only when the app ends. */
-  #pilesUp(): boolean {
-    const { lifetime } = this.definition
-    return lifetime === 'transient' && this.owner.kind === 'app' && this.dependent === undefined
-  }
-
   #refusePile(): void {
+    const { lifetime, owner, dependent } = this
+    if (lifetime !== 'transient' || owner.kind !== 'app' || dependent !== undefined) return
     const error = new TypeError(
       `The transient resource "${this.name}" has a release and was asked of the app itself, where each one would stay until the app closes. Ask a scope under the app, or give it the lifetime "app".`,
     )

@@ -121,3 +121,72 @@ test('a failing warmUp takes nothing from requests that are served already', asy
   })
   assert.deepEqual(tracker.held, ['pool'])
 })
+
+test('a failed start leaves what somebody else acquired or handed over beside it', async (t) => {
+  const fixture = setUp(t)
+  const { app, tracker } = fixture
+  const { pool, broken } = poolAndRepository(fixture, () => {})
+  const other = tracker.resource('other', { lifetime: 'app' })
+  const gate = Promise.withResolvers<void>()
+  const slow = tracker.resource('slow', { lifetime: 'app', onAcquire: () => gate.promise })
+  const warming = rejection(app.warmUp(pool, slow, broken))
+  const mine = await app.get(other)
+  app.use(tracker.disposable('handed over'))
+  gate.resolve()
+  await warming
+  assert.deepEqual(tracker.held, ['other', 'handed over'])
+  tracker.use(mine)
+})
+
+test('a failed start leaves what somebody else has asked for, with what that needs', async (t) => {
+  const { app, tracker } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const config = tracker.resource('config', { lifetime: 'app' })
+  const pool = tracker.resource('pool', { lifetime: 'app', onAcquire: ({ get }) => get(config) })
+  const late = tracker.resource('late', { lifetime: 'app', onAcquire: ({ get }) => get(pool) })
+  const broken = resource({
+    lifetime: 'app',
+    acquire: () => gate.promise.then(() => Promise.reject(new Error('A'))),
+  })
+  const warming = rejection(app.warmUp(pool, late, broken))
+  await quiet()
+  const mine = await app.get(pool)
+  gate.resolve()
+  await warming
+  tracker.use(mine)
+  assert.deepEqual(tracker.held.slice(0, 2), ['config', 'pool'])
+})
+
+test('a failed start gives back what an open request has not asked for', async (t) => {
+  const fixture = setUp(t)
+  const { app, tracker } = fixture
+  const { pool, broken } = poolAndRepository(fixture, () => {})
+  await app.run(async () => {
+    await rejection(app.warmUp(pool, broken))
+    assert.deepEqual(tracker.held, [])
+  })
+})
+
+test('what was still on its way when a start failed is given to nobody', async (t) => {
+  const fixture = setUp(t)
+  const { app, tracker } = fixture
+  const { pool } = poolAndRepository(fixture, () => {})
+  const gate = Promise.withResolvers<void>()
+  const slow = tracker.resource('slow', {
+    lifetime: 'app',
+    onAcquire: async ({ get }) => {
+      await get(pool)
+      await gate.promise
+    },
+  })
+  const both = resource({
+    lifetime: 'app',
+    acquire: ({ get }) =>
+      Promise.all([get(slow), quiet().then(() => Promise.reject(new Error('A')))]),
+  })
+  await rejection(app.warmUp(pool, both))
+  assert.deepEqual(tracker.held, [])
+  gate.resolve()
+  await quiet()
+  assert.deepEqual(tracker.held, [])
+})

@@ -1,0 +1,38 @@
+/**
+ * A start of an app: what is acquired for it goes back if it fails. What somebody else has asked for is nobody's to take, and
+ * neither is what that needs.
+ */
+import type { Completion } from '../completion.ts'
+import { move, type Finalizer, type List } from '../finalizers.ts'
+import type { Instance } from './instance.ts'
+
+export class Start {
+  readonly #instances = new Set<Instance>()
+  readonly #entries = new Set<Finalizer>()
+
+  add(instance: Instance): void {
+    this.#instances.add(instance)
+  }
+
+  enter(finalizer: Finalizer): void {
+    this.#entries.add(finalizer)
+  }
+
+  /** What there is of it stays: it has succeeded, or somebody else asked for something. */
+  keep(): void {
+    for (const instance of this.#instances) instance.goesWith = undefined
+    this.#instances.clear()
+    this.#entries.clear()
+  }
+
+  /** It failed: nobody is given anything of it any more. What is to be released goes from one list to the other. */
+  takeBack(from: List, to: List & { readonly completion: Completion }): void {
+    const { completion } = to
+    for (const instance of this.#instances) {
+      // What is still on its way is released when it comes.
+      if (instance.state === 'acquiring') instance.giveUp(completion.error, completion)
+      else instance.owner.holdings?.forget(instance)
+    }
+    move(this.#entries, from, to)
+  }
+}
