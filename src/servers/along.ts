@@ -15,7 +15,7 @@ export function listenAlong(server: EventEmitter, event: string, listener: Liste
     server.prependListener(event, listener)
   }
   const removed = (name: string | symbol): void => {
-    if (name !== event || !listening || server.listenerCount(event) !== 1) return
+    if (name !== event || !listening || server.listeners(event).length !== 1) return
     listening = false
     server.off(event, listener)
   }

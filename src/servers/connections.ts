@@ -43,6 +43,7 @@ export class Connections {
   readonly #streamed = new Set<ServerResponse>()
   #timer: NodeJS.Timeout | undefined = undefined
   readonly #undo: (() => void)[] = []
+  readonly #listeningAlong = new Map<string | symbol, Listener>()
   /** Every answer says that it is the last of its connection. */
   #leaving = false
   #draining = false
@@ -115,10 +116,23 @@ export class Connections {
     for (const event of ['checkContinue', 'checkExpectation']) this.#along(event, requested)
     const upgraded = ({ socket }: IncomingMessage): void => this.#upgrade(socket)
     for (const event of ['upgrade', 'connect']) this.#along(event, upgraded)
+    this.#hideListeningAlong()
   }
 
   #along(event: string, listener: Listener): void {
     this.#undo.push(listenAlong(emitterOf(this.#server), event, listener))
+    this.#listeningAlong.set(event, listener)
+  }
+
+  /** Whoever counts them means others: `@hono/node-server` answers an upgrade only where nobody else may. */
+  #hideListeningAlong(): void {
+    const server = emitterOf(this.#server)
+    const count = (event: string | symbol, wanted?: Listener): number => {
+      const hidden = this.#listeningAlong.get(event)
+      const all = server.listeners(event)
+      return all.filter((one) => (wanted === undefined ? one !== hidden : one === wanted)).length
+    }
+    this.override('listenerCount', count)
   }
 
   #on(event: string, listener: Listener): void {

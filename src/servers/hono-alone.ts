@@ -1,12 +1,14 @@
 /**
  * A request of Hono without a Node.js response: in other runtimes, and in `app.request()` of a test. Its end is that of
- * the response, or of the body of that.
+ * the response, or of the body of that; of an upgrade, that of its socket.
  */
+import type { IncomingMessage } from 'node:http'
+import { finished } from 'node:stream'
 import { isInterrupted, report, runServing } from '../core/app.ts'
 import { whenAborted } from '../core/deadline.ts'
 import { primaryError } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
-import type { Adapter } from './adapter.ts'
+import { enter, type Adapter } from './adapter.ts'
 import { answeredWith, disconnected, isDoubted } from './ends.ts'
 import { look, refused, streaming, type Fetched } from './hono-response.ts'
 import { piecesOf } from './source.ts'
@@ -74,6 +76,33 @@ export function runAlone(
     })
     answered.then(resolve, failed)
   })
+}
+
+/**
+ * An upgrade: what comes of it has the scope until its socket closes. Where Hono answers it or fails, whoever asked closes
+ * the socket.
+ */
+export function runUpgraded(
+  adapter: Adapter,
+  incoming: IncomingMessage,
+  request: Request,
+  fetch: (alone: Alone) => Fetched,
+): Fetched {
+  const scope = adapter.open(adapter.name(incoming))
+  const alone = new Alone(adapter, scope)
+  running.set(request, alone)
+  const { socket } = incoming
+  // Its deadline passed, or the app shuts down.
+  const ignoreAbort = whenAborted(scope.signal, () => {
+    if (isInterrupted(scope)) socket.destroy()
+  })
+  // Of one that is ended and not read, `close` does not tell.
+  finished(socket, { readable: false }, () => {
+    ignoreAbort()
+    scope.abort(disconnected(scope))
+    scope.close().catch((error: unknown) => report(scope, error))
+  })
+  return enter(scope, fetch, alone, undefined)
 }
 
 /** At the deadline Hono's answer is not waited for any more. */

@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { enter, type Adapter } from './adapter.ts'
-import { isSeenBy, throwIfOvertaken } from './ends.ts'
+import { isSeenBy, isUpgraded, throwIfOvertaken } from './ends.ts'
 import { isEmpty, isWhole, look, refused, streaming, type Fetched } from './hono-response.ts'
 import { discard } from './reply.ts'
 import { hear } from './hearing.ts'
@@ -22,9 +22,17 @@ interface Bindings {
 
 /** What `@hono/node-server` passes as the environment. */
 export function bindingsOf(env: unknown): Bindings | undefined {
-  if (!isObject(env) || !('outgoing' in env) || !('incoming' in env)) return undefined
-  // Both together are theirs.
-  return env as Bindings
+  if (!isObject(env) || !('incoming' in env)) return undefined
+  // Both together are theirs. Of an upgrade there is no response.
+  return 'outgoing' in env && isObject(env.outgoing) ? (env as Bindings) : undefined
+}
+
+/** The same of an upgrade. */
+export function upgradeOf(env: unknown): IncomingMessage | undefined {
+  if (!isObject(env) || !('incoming' in env) || !isObject(env.incoming)) return undefined
+  // It is one of Node.js where it says so.
+  const incoming = env.incoming as IncomingMessage
+  return isUpgraded(incoming) ? incoming : undefined
 }
 
 /** Fails with what should be answered instead. */

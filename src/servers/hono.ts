@@ -7,8 +7,8 @@ import { isObject, isThenable } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, checkWithin, type Adapter, type AdapterOptions } from './adapter.ts'
-import { aloneOf, runAlone, type Alone } from './hono-alone.ts'
-import { bindingsOf, runOn } from './hono-node.ts'
+import { aloneOf, runAlone, runUpgraded, type Alone } from './hono-alone.ts'
+import { bindingsOf, runOn, upgradeOf } from './hono-node.ts'
 import { refusal, refused, type Fetched } from './hono-response.ts'
 import { servedOf } from './hearing.ts'
 import type { Served } from './served.ts'
@@ -73,7 +73,7 @@ export function honoFetch(
 /**
  * `hono.use(honoScope(app))`, before everything else, adds `c.var.scope`, and opens the scope where `honoFetch` did not.
  * Where it did, its options count, and those that are given here do not. A failed commit goes to `hono.onError`, where the
- * scope was opened here.
+ * scope was opened here. The scope of a route of `upgradeWebSocket` lives as long as its socket, whose end aborts it.
  *
  * @example
  * ```ts
@@ -108,7 +108,11 @@ export function honoScope(app: App, options?: AdapterOptions): MiddlewareHandler
 
 function runAround(adapter: Adapter, env: unknown, request: Request, fetch: Fetch): Fetched {
   const bindings = bindingsOf(env)
-  if (bindings === undefined) return runAlone(adapter, request, fetch)
+  if (bindings === undefined) {
+    const upgrade = upgradeOf(env)
+    if (upgrade === undefined) return runAlone(adapter, request, fetch)
+    return runUpgraded(adapter, upgrade, request, fetch)
+  }
   const around = servedOf(bindings.outgoing)
   if (around === undefined) return runOn(adapter, bindings, fetch)
   // What another adapter has opened is closed by that.

@@ -278,3 +278,19 @@ test('what is no app, no port, no option is refused by name', async () => {
   assert.equal(late.code, 'ERR_SCOPE_CLOSED')
   assert.equal(server.listening, false)
 })
+
+test('who counts the listeners of a server finds none that only listens beside others', async () => {
+  await using app = createApp()
+  const server = createServer()
+  const own = (): void => {}
+  server.on('upgrade', own)
+  await using _ = await listen(app, server, { port: 0 })
+  assert.deepEqual(
+    ['upgrade', 'connect', 'checkContinue'].map((event) => server.listenerCount(event)),
+    [1, 0, 0],
+  )
+  assert.deepEqual(
+    [server.listenerCount('upgrade', own), server.listenerCount('close', own)],
+    [1, 0],
+  )
+})
