@@ -82,7 +82,10 @@ function partsOf(error: unknown, shown: Set<unknown>): (readonly [label: string,
 function stackOf(error: object): string {
   const stack = textIn(error, 'stack')
   if (stack === '') return headline(error)
-  return stack.includes(textIn(error, 'message')) ? stack : `${headline(error)}\n${stack}`
+  // Before its frames: the name of a file says as little as any other word there.
+  const [at, frames] = [stack.indexOf(textIn(error, 'message')), stack.search(/^ {4}at /m)]
+  const isSaid = at !== -1 && (frames === -1 || at < frames)
+  return isSaid ? stack : `${headline(error)}\n${stack}`
 }
 
 function headline(error: object): string {
