@@ -16,27 +16,36 @@ export async function printSizes(project: Project): Promise<void> {
   }
 }
 
+const program = `
+  import { createApp, resource } from 'unwind'
+  const one = resource({ name: 'one', acquire: () => 1, release: () => console.log('released') })
+  void createApp().run(async (scope) => console.log(await scope.get(one)))`
+
 /** Code that was bundled and minified does what it did before, and what nobody imports is left out. */
 export async function checkBundle(project: Project): Promise<void> {
-  const text = await bundle(
-    project,
-    `import { createApp, resource } from 'unwind'
-    const one = resource({ name: 'one', acquire: () => 1, release: () => console.log('released') })
-    await createApp().run(async (scope) => console.log(await scope.get(one)))`,
-  )
-  assert.ok(!text.includes('The held "'), 'nothing is held, and hold() is there')
-  project.write('bundled.mjs', text)
-  const { out } = project.run(process.execPath, ['bundled.mjs'])
-  assert.equal(out, '1\nreleased\n')
+  for (const [format, file] of [
+    ['esm', 'bundled.mjs'],
+    ['cjs', 'bundled.cjs'],
+  ] as const) {
+    const text = await bundle(project, program, format)
+    assert.ok(!text.includes('The held "'), 'nothing is held, and hold() is there')
+    project.write(file, text)
+    const { out } = project.run(process.execPath, [file])
+    assert.equal(out, '1\nreleased\n')
+  }
 }
 
-async function bundle(project: Project, contents: string): Promise<string> {
+async function bundle(
+  project: Project,
+  contents: string,
+  format: 'esm' | 'cjs' = 'esm',
+): Promise<string> {
   const { outputFiles } = await build({
     stdin: { contents, resolveDir: project.folder },
     bundle: true,
     minify: true,
     write: false,
-    format: 'esm',
+    format,
     platform: 'node',
     target: 'node22',
     external: ['better-sqlite3', 'ws'],

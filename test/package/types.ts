@@ -1,4 +1,7 @@
-/** The declarations under three compilers, checked to the last line, with and without the types of the peers. */
+/**
+ * The declarations under three compilers, checked to the last line: for each kind of module, with and without the types of
+ * the peers.
+ */
 import assert from 'node:assert/strict'
 
 import { read } from '../support/repository.ts'
@@ -15,6 +18,10 @@ interface Consumer {
   readonly source: string
   /** Default: all of them. */
   readonly compilers?: readonly Compiler[]
+  /** What is otherwise than in an ES module of Node.js. */
+  readonly options?: Readonly<Record<string, string>>
+  /** Default: `module`. */
+  readonly type?: 'module' | 'commonjs'
 }
 
 function importing(names: readonly string[]): string {
@@ -28,6 +35,13 @@ const untyped = entries.filter(({ types }) => types.length === 0).map(({ name })
 const frameworks = entries.filter(({ name, types }) => types.length > 0 && name !== 'unwind/koa')
 const consumers: readonly Consumer[] = [
   { name: 'alone', peers: [], source: importing(untyped) },
+  { name: 'commonjs', peers: [], source: importing(untyped), type: 'commonjs' },
+  {
+    name: 'bundled',
+    peers: [],
+    source: importing(untyped),
+    options: { module: 'ESNext', moduleResolution: 'Bundler' },
+  },
   { name: 'pg', peers: ['@types/pg'], source: read('test/package/consumer.ts') },
   {
     name: 'frameworks',
@@ -39,27 +53,27 @@ const consumers: readonly Consumer[] = [
 ]
 
 /** `skipLibCheck` is off: what is wrong in a declaration of ours is an error. */
-const configuration = JSON.stringify({
-  compilerOptions: {
-    target: 'ES2022',
-    lib: ['ES2022', 'ESNext.Disposable'],
-    module: 'NodeNext',
-    types: ['node'],
-    strict: true,
-    exactOptionalPropertyTypes: true,
-    skipLibCheck: false,
-    noEmit: true,
-  },
-  include: ['*.ts'],
-})
+const compilerOptions = {
+  target: 'ES2022',
+  lib: ['ES2022', 'ESNext.Disposable'],
+  module: 'NodeNext',
+  types: ['node'],
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  skipLibCheck: false,
+  noEmit: true,
+}
+
+function write(project: Project, { name, source, options, type = 'module' }: Consumer): void {
+  const configuration = { compilerOptions: { ...compilerOptions, ...options }, include: ['*.ts'] }
+  project.write(`${name}/consumer.ts`, source)
+  project.write(`${name}/tsconfig.json`, JSON.stringify(configuration))
+  project.write(`${name}/package.json`, JSON.stringify({ type }))
+}
 
 export function checkTypes(project: Project): void {
   project.link('@types/node')
-  for (const { name, source } of consumers) {
-    project.write(`${name}/consumer.ts`, source)
-    project.write(`${name}/tsconfig.json`, configuration)
-    project.write(`${name}/package.json`, '{ "type": "module" }')
-  }
+  for (const consumer of consumers) write(project, consumer)
   const paths = new Map(compilers.map((compiler) => [compiler, pathOfCompiler(project, compiler)]))
   for (const consumer of consumers) {
     for (const peer of consumer.peers) project.link(peer)

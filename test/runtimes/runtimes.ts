@@ -33,7 +33,8 @@ export const runtimes: readonly Runtime[] = [
   {
     name: 'Bun',
     package: 'bun@1.4.5',
-    words: (file) => ['test', `./${file}`],
+    // A test has five seconds there, if nobody says otherwise.
+    words: (file) => ['test', '--timeout=60000', `./${file}`],
     passed: /^\s*(\d+) pass$/m,
     failed: /^\s*(\d+) fail$/m,
     failures: {
@@ -61,7 +62,8 @@ export const runtimes: readonly Runtime[] = [
       `--import-map=${importMap}`,
       file,
     ],
-    passed: /(\d+) passed/,
+    // Of a suite it counts the steps, in brackets.
+    passed: /(\d+(?= passed(?! \())|(?<=passed \()\d+)/,
     failed: /(\d+) failed/,
     failures: {
       apps: { count: 1, because: children },
