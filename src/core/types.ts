@@ -152,7 +152,7 @@ export interface Scope extends AsyncDisposable {
   readonly disposed: boolean
   /** Aborts when the scope is aborted, fails, or passes its deadline. Made on first read. */
   readonly signal: AbortSignal
-  /** Milliseconds since the epoch. */
+  /** When it is aborted if it is still open, in milliseconds since the epoch; `undefined`: never. */
   readonly deadline: number | undefined
   /**
    * Aborts when the app begins to shut down, while requests may still finish, and at the latest with `signal`: what
@@ -218,7 +218,7 @@ export interface Scope extends AsyncDisposable {
     task: (signal: AbortSignal) => MaybePromise<R>,
     options?: { onClose?: 'await' | 'abort' },
   ): Task<R>
-  /** All, or the first failure once the others were aborted and have settled. Rejects with `ERR_SCOPE_CLOSED`. */
+  /** Run `tasks` side by side: all their results, or the first failure once the others were aborted and have settled. Rejects with `ERR_SCOPE_CLOSED`. */
   all<const F extends readonly ((signal: AbortSignal) => unknown)[]>(
     tasks: F,
   ): Promise<{

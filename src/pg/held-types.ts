@@ -1,5 +1,6 @@
 /** What cursors, locks and subscriptions are to those who use them. */
 
+/** How many rows a cursor fetches at a time, and what ends it early. */
 export interface PgCursorOptions {
   /** Rows that an iteration fetches at a time. Default 100. */
   batch?: number
@@ -46,7 +47,7 @@ export interface PgListenOptions {
   heartbeat?: number
 }
 
-/** A gap: notifications were missed here; `dropped` is how many, where that is known. */
+/** What a subscription brings: a notification, or a gap where some may have been missed. */
 export type PgNotification =
   | {
       /** The text that NOTIFY was given; empty where it was given none. */

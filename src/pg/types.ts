@@ -124,7 +124,7 @@ export interface PgLease extends PgQueryable {
    * ```
    */
   advisoryLock(key: PgLockKey, options?: PgLockOptions): Promise<PgLock & AsyncDisposable>
-  /** `undefined` where somebody else holds it. */
+  /** The same without waiting: `undefined` where somebody else holds it. */
   tryAdvisoryLock(
     key: PgLockKey,
     options?: { shared?: boolean },
@@ -166,7 +166,7 @@ export interface PgTransaction extends PgQueryable {
   /** `failed`: a statement failed, and the server accepts nothing but a rollback. */
   readonly state: 'open' | 'failed' | 'committed' | 'rolled back'
   /**
-   * Rejects with `ERR_PG_ROLLED_BACK` where the server rolled back instead, with `ERR_PG_UNEXPECTED_ROLLBACK` where a
+   * Commit. Rejects with `ERR_PG_ROLLED_BACK` where the server rolled back instead, with `ERR_PG_UNEXPECTED_ROLLBACK` where a
    * part that had joined it failed, with `ERR_PG_TRANSACTION_ENDED` where a statement had ended it, with
    * `ERR_PG_COMMIT_UNKNOWN` where the connection was lost meanwhile or the driver gave the COMMIT up, with
    * `ERR_PG_TRANSACTION_OPEN` while a savepoint is open, with `ERR_DISPOSED` after its rollback, and with the first error
@@ -174,7 +174,7 @@ export interface PgTransaction extends PgQueryable {
    * that has been rolled back, `ERR_DISPOSED`.
    */
   commit(): Promise<void>
-  /** Resolves also where the connection had to be destroyed: the server rolls back then. */
+  /** Roll back. Resolves also where the connection had to be destroyed: the server rolls back then. */
   rollback(): Promise<void>
   /**
    * A nested transaction: released by `commit`, rolled back to on dispose. One at a time: rejects with
@@ -196,7 +196,7 @@ export interface PgTransaction extends PgQueryable {
    * leaves the transaction as it was, and with the signal's reason.
    */
   advisoryLock(key: PgLockKey, options?: PgLockOptions): Promise<void>
-  /** `false` where somebody else holds it. */
+  /** The same without waiting: `false` where somebody else holds it. */
   tryAdvisoryLock(key: PgLockKey, options?: { shared?: boolean }): Promise<boolean>
   /**
    * A pool of this transaction's connection, for query builders: `release` and `end` do nothing. A BEGIN by text is a

@@ -110,14 +110,14 @@ export interface SqliteChanges {
 
 /** Dead with the transaction, the reader or the database that prepared it: then every use throws `ERR_DISPOSED`. */
 export interface SqliteStatement<Row> {
-  /** The first row. */
+  /** The first row, or `undefined`. */
   get(...parameters: unknown[]): Row | undefined
   /** All rows. */
   all(...parameters: unknown[]): Row[]
   /** Run it for what it changes; its rows, if it has any, are not read. */
   run(...parameters: unknown[]): SqliteChanges
   /**
-   * Closed with the transaction, the reader or the database at the latest, and by the next write on its connection,
+   * Row by row. Closed with the transaction, the reader or the database at the latest, and by the next write on its connection,
    * which an abandoned one would block for ever. Reading on after that throws `ERR_DISPOSED`.
    */
   iterate(...parameters: unknown[]): IterableIterator<Row> & Disposable
@@ -139,13 +139,13 @@ export interface SqliteTransaction {
    */
   exec(sql: string): void
   /**
-   * A commit that throws leaves the transaction open: repair it and commit again, or let it be rolled back.
+   * Commit. Where that throws, the transaction stays open: repair it and commit again, or let it be rolled back.
    * @throws `ERR_DISPOSED` after its end, `ERR_SQLITE_MISUSE` while a savepoint is open, `ERR_SQLITE_BUSY` where another
    * connection reads a file that is not in WAL mode
    */
   commit(): void
   /**
-   * Nothing happens where it was rolled back already.
+   * Roll back. Nothing happens where that was done already.
    * @throws `ERR_DISPOSED` after a commit
    */
   rollback(): void

@@ -24,13 +24,13 @@ export interface Socket extends AsyncIterable<string | Uint8Array> {
   /** Aborts when the peer is gone. Made on first read. */
   readonly signal: AbortSignal
   /**
-   * Resolves once the data left this process; on a socket that is still connecting, it waits for that first. Rejects with
+   * Send one message. Resolves once the data left this process; on a socket that is still connecting, it waits for that first. Rejects with
    * `ERR_SOCKET_CLOSED`, `ERR_SOCKET_OVERFLOW`, or with what broke the socket. A promise that nobody looks at rejects
    * silently: the loop and the signal tell too.
    */
   send(data: string | Uint8Array): Promise<void>
   /**
-   * Resolves once the connection has ended: by a handshake, or after `grace` without one. A code that may not be sent
+   * Close it. Resolves once the connection has ended: by a handshake, or after `grace` without one. A code that may not be sent
    * becomes 1000, and the reason is cut at 123 bytes. Default 1000 without a reason.
    */
   close(code?: number, reason?: string): Promise<SocketClose>
