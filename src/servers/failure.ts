@@ -7,6 +7,7 @@ import { STATUS_CODES, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { report } from '../core/app.ts'
 import { isObject, primaryError } from '../core/dispose.ts'
+import { attempt, holds } from '../core/errors/attempt.ts'
 import { isError } from '../core/errors/format.ts'
 import type { Scope } from '../core/types.ts'
 import type { Adapter, OnRequestError } from './adapter.ts'
@@ -60,7 +61,7 @@ export function refuseUnopened(adapter: Adapter, response: ServerResponse, error
 
 /** Whether the app has closed, so that no request is served any more. */
 export function isClosed(error: unknown): boolean {
-  return isObject(error) && 'code' in error && error.code === 'ERR_SCOPE_CLOSED'
+  return holds(() => isObject(error) && 'code' in error && error.code === 'ERR_SCOPE_CLOSED')
 }
 
 /** End an answer in the middle, visibly. */
@@ -125,9 +126,9 @@ async function ask(
 /** As the libraries that make errors for servers have it: `statusCode` or `status`, 400 to 599. */
 export function statusOf(error: unknown): number | undefined {
   if (!isObject(error)) return undefined
-  // Of any object: what it has is found out here.
-  const { statusCode, status } = error as { statusCode?: unknown; status?: unknown }
-  return [statusCode, status].find(isErrorStatus)
+  // Of any object: what it has is found out here, and it may refuse to be looked at.
+  const shown = error as { statusCode?: unknown; status?: unknown }
+  return [attempt(() => shown.statusCode), attempt(() => shown.status)].find(isErrorStatus)
 }
 
 function isErrorStatus(status: unknown): status is number {

@@ -5,6 +5,7 @@ import express, { type NextFunction, type Request, type Response } from 'express
 import { expressHandler, expressScope } from 'unwind/express'
 
 import { ask } from './support/client.ts'
+import { openHandled } from './support/handled-site.ts'
 import { kinds } from './support/kinds.ts'
 import { turn } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
@@ -44,6 +45,45 @@ for (const kind of seeing) {
         assert.deepEqual(await site.statuses(), ['failure'])
       })
     }
+  })
+}
+
+const guarded: readonly [string, object][] = [
+  [
+    'a getter',
+    {
+      name: 'Error',
+      message: 'guarded',
+      get statusCode(): number {
+        throw new Error('looked at')
+      },
+    },
+  ],
+  ['a proxy', new Proxy({}, { get: refuseToShow, has: refuseToShow })],
+]
+
+function refuseToShow(): never {
+  throw new Error('looked at')
+}
+
+for (const [what, error] of guarded) {
+  test(`a failure that cannot be looked at for ${what} is a 500, and reported`, async () => {
+    await using site = await openHandled(async () => {
+      await turn()
+      throw error
+    })
+    const { status, body } = await ask(site, '/')
+    assert.deepEqual([status, body], [500, 'Internal Server Error'])
+    assert.deepEqual([site.reported.length, site.reported[0] === error], [1, true])
+  })
+
+  test(`a name that cannot be found for ${what} is a 500`, async () => {
+    await using site = await openHandled(() => '', {
+      name() {
+        throw error
+      },
+    })
+    assert.equal((await ask(site, '/')).status, 500)
   })
 }
 
