@@ -125,8 +125,9 @@ async function stream(served: Served, reply: Reply, body: Source): Promise<void>
     await finish(served, reply, opened.body)
     return
   }
-  writeHead(reply, response)
-  if (!opened.begun) response.flushHeaders()
-  await pump(opened.source, response, scope.signal)
+  await pump(opened.source, response, scope.signal, () => {
+    writeHead(reply, response)
+    if (!opened.begun) response.flushHeaders()
+  })
   await finish(served, reply, undefined)
 }

@@ -3,18 +3,19 @@
  * producer has ended, whatever happened.
  */
 import type { ServerResponse } from 'node:http'
-import { suppress } from '../core/dispose.ts'
 import { cut } from './failure.ts'
-import { bytesOf, type Source } from './source.ts'
+import { bytesOf, giveUp, type Source } from './source.ts'
 
 /**
- * Rejects with what the source or its cancelling fails with, or with the reason of `signal`; aborting that cancels the
- * source and cuts the answer at once.
+ * Rejects with what the source, its cancelling or `begin` fails with, or with the reason of `signal`; aborting that
+ * cancels the source and cuts the answer at once.
+ * @param begin writes the head
  */
 export async function pump(
   source: Source,
   response: ServerResponse,
   signal: AbortSignal,
+  begin: () => void,
 ): Promise<void> {
   let cancelling: Promise<unknown> | undefined
   const stop = (): void => {
@@ -25,11 +26,11 @@ export async function pump(
   }
   signal.addEventListener('abort', stop, { once: true })
   try {
+    begin()
     await pour(source, response, signal)
   } catch (error) {
     const failure: unknown = signal.aborted ? signal.reason : error
-    await settle(cancelling ?? source.cancel(failure), failure)
-    throw failure
+    await giveUp(failure, cancelling ?? source.cancel(failure))
   } finally {
     signal.removeEventListener('abort', stop)
   }
@@ -56,15 +57,6 @@ function drained(response: ServerResponse): Promise<void> {
     response.on('close', done)
     if (response.destroyed) done()
   })
-}
-
-/** A web stream that failed fails to be cancelled with the same error, which is none of its own. */
-async function settle(cancelling: Promise<unknown>, failure: unknown): Promise<void> {
-  try {
-    await cancelling
-  } catch (error) {
-    if (error !== failure) throw suppress(error, failure)
-  }
 }
 
 function ignore(): void {}

@@ -4,7 +4,7 @@
  */
 import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { isObject } from '../core/dispose.ts'
+import { isObject, suppress } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 import type { SourceFailure } from './sources.ts'
 
@@ -42,9 +42,29 @@ const glance = 64 * 1024
 
 /**
  * Look at what `source` yields at once, before anything is sent: a body that has ended by then is an answer like any
- * other, and an error by then can still be answered. That is so for a `Response` made of a string.
+ * other, and an error by then can still be answered. That is so for a `Response` made of a string. Rejects once the
+ * source has ended.
  */
 export async function open(source: Source): Promise<Opened> {
+  try {
+    return await glanceAt(source)
+  } catch (error) {
+    return await giveUp(error, source.cancel(error))
+  }
+}
+
+/** Rejects with `failure`, for which a source is being cancelled, and with what it fails with by itself meanwhile. */
+export async function giveUp(failure: unknown, cancelling: Promise<unknown>): Promise<never> {
+  try {
+    await cancelling
+  } catch (error) {
+    // A web stream that failed fails to be cancelled with the same error, which is none of its own.
+    if (error !== failure) throw suppress(error, failure)
+  }
+  throw failure
+}
+
+async function glanceAt(source: Source): Promise<Opened> {
   const turn = nextTurn()
   const steps: Promise<Step>[] = []
   const pieces: Uint8Array[] = []
