@@ -165,7 +165,8 @@ function ofIterable(iterable: AsyncIterable<unknown>): Source {
   const iterator = iterable[Symbol.asyncIterator]()
   return {
     next: () => Promise.resolve(iterator.next()),
-    cancel: () => Promise.resolve(iterator.return?.()),
+    // It may throw, and whoever cancels may be in a listener.
+    cancel: async () => iterator.return?.(),
   }
 }
 

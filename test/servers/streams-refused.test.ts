@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { ask } from './support/client.ts'
+import { ask, Peer } from './support/client.ts'
 import { openHandled } from './support/handled-site.ts'
 import { turn } from './support/scoped-site.ts'
 
 /** One that yields `pieces`, and notes in `log` that it has ended. */
-async function* noted(log: string[], pieces: Iterable<unknown>): AsyncGenerator<unknown> {
+async function* noted(log: string[], pieces: Iterable<unknown>): AsyncGenerator {
   try {
     for (const piece of pieces) {
       yield piece
@@ -60,4 +60,25 @@ describe('a stream that handle() cannot send is ended before anything is release
     assert.equal((await ask(site, '/')).status, 500)
     assert.deepEqual(log, ['ended'])
   })
+})
+
+test('a source that throws when it is told to end, as its client has left, is reported, and does not crash the process', async () => {
+  const error = new Error('no end')
+  const step = (): Promise<IteratorResult<string>> =>
+    turn().then(() => ({ done: false, value: 'piece' }))
+  const refuse = (): never => {
+    throw error
+  }
+  await using site = await openHandled(() => ({
+    [Symbol.asyncIterator]: () => ({ next: step, return: refuse }),
+  }))
+  using peer = await Peer.connect(site)
+  peer.get('/')
+  await peer.until('piece')
+  peer.reset()
+  await site.outcomes()
+  assert.deepEqual(
+    site.reported.map((reported) => (reported as SuppressedError).error),
+    [error],
+  )
 })

@@ -48,18 +48,9 @@ for (const kind of seeing) {
   })
 }
 
-const guarded: readonly [string, object][] = [
-  [
-    'a getter',
-    {
-      name: 'Error',
-      message: 'guarded',
-      get statusCode(): number {
-        throw new Error('looked at')
-      },
-    },
-  ],
-  ['a proxy', new Proxy({}, { get: refuseToShow, has: refuseToShow })],
+const guarded: readonly [string, Error][] = [
+  ['a getter', Object.defineProperty(new Error('shy'), 'statusCode', { get: refuseToShow })],
+  ['a proxy', new Proxy(new Error('hidden'), { get: refuseToShow, has: refuseToShow })],
 ]
 
 function refuseToShow(): never {
