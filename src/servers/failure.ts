@@ -92,6 +92,7 @@ function destroy(socket: Socket): void {
 /** What is used of a stream of HTTP/2. */
 interface Stream {
   readonly headRequest: boolean
+  readonly destroyed: boolean
   readonly rstCode: number
   destroy(): void
   close(code: number): void
@@ -103,6 +104,11 @@ export function isHttp2(
   response: ServerResponse,
 ): response is ServerResponse & { readonly stream: Stream } {
   return 'stream' in response
+}
+
+/** Its connection, or its stream of HTTP/2, is gone: nothing more is told of it. */
+export function hasClosed(response: ServerResponse): boolean {
+  return isHttp2(response) ? response.stream.destroyed : response.destroyed
 }
 
 export function isUntouched(response: ServerResponse): boolean {

@@ -10,6 +10,7 @@ import { currentScope } from 'unwind'
 import { honoFetch } from 'unwind/hono'
 
 import { Peer } from './support/client.ts'
+import { openHandled } from './support/handled-site.ts'
 import { opened, plainKinds, type Call, type Handler, type Kind } from './support/kinds.ts'
 import { openScoped, turn } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
@@ -185,4 +186,20 @@ describe('a stream that is piped into a response by hand', () => {
     assert.deepEqual(await site.statuses(), ['success'])
     assert.deepEqual(site.reported, [])
   })
+})
+
+test('a stream whose scope its handler has closed ends its producer when the client leaves, and nothing is reported', async () => {
+  const producer = new Producer()
+  await using site = await openHandled(async (_request, _response, scope) => {
+    scope.complete()
+    await scope.close()
+    return producer.pieces()
+  })
+  using peer = await Peer.connect(site)
+  peer.get('/')
+  await peer.until('piece', 3)
+  peer.reset()
+  await producer.ended
+  assert.deepEqual(await site.statuses(), ['success'])
+  assert.deepEqual(site.reported, [])
 })
