@@ -3,8 +3,9 @@
  * they answer: closures for each request would triple the cost. Each is added when there is something to hear.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { isHttp2 } from './failure.ts'
+import { hasClosed, isHttp2 } from './failure.ts'
 import { watchQueued } from './pipelined.ts'
 import type { Served } from './served.ts'
 
@@ -44,6 +45,13 @@ export function hear(served: Served): void {
   if (response.socket === null) watchQueued(request, response, () => served.left())
   // What comes after the grace of a shutdown was aborted before anybody could listen.
   if (adapter.scope.timeout !== undefined && scope.signal.aborted) served.handleEvent()
+  // Nor is it told of a client that left before: while a middleware waited, whose request this was until then.
+  if (isGone(request, response)) served.left()
+}
+
+/** On Node.js 22, of an answer that waits in line only its connection says so. Test harnesses have none. */
+function isGone({ socket }: { readonly socket: Socket | null }, response: ServerResponse): boolean {
+  return hasClosed(response) || (!isHttp2(response) && socket?.destroyed === true)
 }
 
 /** Where the answer has not ended with its handler. */
