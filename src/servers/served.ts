@@ -176,14 +176,14 @@ export class Served {
     this.gone = true
     if (this.over) return
     const early = !this.response.writableEnded
+    const sources = this.#sources
+    if (early || sources !== undefined) this.#expectEnd()
     if (early) {
       endInTurn(this.response)
       this.#interrupt()
       if (this.stage === 'unseen') hearEnd(this.response, this)
     }
-    const sources = this.#sources
     if (sources !== undefined) process.nextTick(() => sources.destroyUnread())
-    if (early || sources !== undefined) this.#expectEnd()
     this.check()
   }
 
@@ -287,7 +287,7 @@ export class Served {
     }
   }
 
-  /** From here on the handler is on borrowed time. */
+  /** From here on the handler is on borrowed time. To be called before it is told, because it may end the answer at once. */
   #expectEnd(): void {
     this.#abandonment ??= setTimeout(() => this.abandon(), this.adapter.scope.abandonAfter)
   }

@@ -8,6 +8,7 @@ import { tryCurrentScope, type Scope } from 'unwind'
 import { honoFetch, honoScope } from 'unwind/hono'
 
 import { Peer } from './support/client.ts'
+import { openHandled } from './support/handled-site.ts'
 import { plainKinds } from './support/kinds.ts'
 import { turn } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
@@ -157,4 +158,20 @@ test('a client of Hono that leaves is reported to nobody, whatever Hono makes of
   await answered.promise
   assert.deepEqual(site.reported, [])
   assert.deepEqual(await site.statuses(), ['aborted'])
+})
+
+test('a handler that ends its answer when it is told that its client has left leaves no timer behind', async () => {
+  const timers = (): number =>
+    process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  await using site = await openHandled((_request, response, scope) => {
+    scope.signal.addEventListener('abort', () => response.end())
+    response.write('begun')
+  })
+  const before = timers()
+  using peer = await Peer.connect(site)
+  peer.get('/')
+  await peer.until('begun')
+  peer.reset()
+  assert.deepEqual(await site.statuses(), ['aborted'])
+  assert.equal(timers(), before)
 })
