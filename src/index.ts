@@ -34,14 +34,18 @@ export type {
 export { formatError } from './core/errors/format.ts'
 export { hold } from './core/lease.ts'
 export { override } from './core/resources/overrides.ts'
-export { input, resource, value } from './core/resources/resource.ts'
 export type {
   AcquireContext,
+  GeneratorResource,
+  ResourceOptions,
+  ResourceSpec,
+} from './core/resources/recipe.ts'
+export { input, resource, value } from './core/resources/resource.ts'
+export type {
   Activity,
   App,
   AppOptions,
   Exit,
-  GeneratorResource,
   Held,
   Input,
   LeakLevel,
@@ -50,9 +54,7 @@ export type {
   Outcome,
   Override,
   Resource,
-  ResourceOptions,
   ResourceSnapshot,
-  ResourceSpec,
   Scope,
   ScopeKind,
   ScopeOptions,

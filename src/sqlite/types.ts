@@ -117,8 +117,8 @@ export interface SqliteStatement<Row> {
   /** Run it for what it changes; its rows, if it has any, are not read. */
   run(...parameters: unknown[]): SqliteChanges
   /**
-   * Row by row. Closed with the transaction, the reader or the database at the latest, and by the next write on its connection,
-   * which an abandoned one would block for ever. Reading on after that throws `ERR_DISPOSED`.
+   * Row by row. Closed with the transaction, the reader or the database at the latest, and by the next write on its
+   * connection, which an abandoned one would block for ever. Reading on after that throws `ERR_DISPOSED`.
    */
   iterate(...parameters: unknown[]): IterableIterator<Row> & Disposable
 }

@@ -19,19 +19,19 @@ export interface SocketOptions {
 
 /** One connection: iterate its messages, send with backpressure, dispose to close. */
 export interface Socket extends AsyncIterable<string | Uint8Array> {
-  /** `open` while it is still connecting, too; `closing` from the first close frame on, `closed` once the connection has ended. */
+  /** `open` also while it is connecting; `closing` from the first close frame on; `closed` once the connection has ended. */
   readonly state: 'open' | 'closing' | 'closed'
   /** Aborts when the peer is gone. Made on first read. */
   readonly signal: AbortSignal
   /**
-   * Send one message. Resolves once the data left this process; on a socket that is still connecting, it waits for that first. Rejects with
-   * `ERR_SOCKET_CLOSED`, `ERR_SOCKET_OVERFLOW`, or with what broke the socket. A promise that nobody looks at rejects
-   * silently: the loop and the signal tell too.
+   * Send one message. Resolves once the data left this process; on a socket that is still connecting, it waits for that
+   * first. Rejects with `ERR_SOCKET_CLOSED`, `ERR_SOCKET_OVERFLOW`, or with what broke the socket. A promise that nobody
+   * looks at rejects silently: the loop and the signal tell too.
    */
   send(data: string | Uint8Array): Promise<void>
   /**
-   * Close it. Resolves once the connection has ended: by a handshake, or after `grace` without one. A code that may not be sent
-   * becomes 1000, and the reason is cut at 123 bytes. Default 1000 without a reason.
+   * Close it. Resolves once the connection has ended: by a handshake, or after `grace` without one. A code that may not be
+   * sent becomes 1000, and the reason is cut at 123 bytes. Default 1000 without a reason.
    */
   close(code?: number, reason?: string): Promise<SocketClose>
   /** Resolves once the connection has ended. Never rejects. */

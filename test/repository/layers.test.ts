@@ -62,6 +62,7 @@ const core = [
     'lease',
   ],
   [
+    'resources/recipe',
     'resources/acquisition',
     'resources/generator',
     'resources/resource',

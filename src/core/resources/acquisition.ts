@@ -8,7 +8,8 @@ import { asyncDisposer, isObject, isThenable, syncDisposer, type Method } from '
 import { describe } from '../options.ts'
 import type { Instance } from './instance.ts'
 import type { ScopeNode } from '../scope.ts'
-import type { AcquireContext, Exit, Resource, ResourceSpec } from '../types.ts'
+import type { AcquireContext, ResourceSpec } from './recipe.ts'
+import type { Exit, Resource } from '../types.ts'
 
 /** What an acquire function is given, and what is ambient inside it: through it is known what it depends on. */
 export class Context implements AcquireContext, Ambient {

@@ -6,7 +6,8 @@ import { refuseThenable, type Acquisition } from './acquisition.ts'
 import { Answer, type Completion } from '../completion.ts'
 import { isThenable, suppress } from '../dispose.ts'
 import { ResourceProtocolError } from '../errors/errors.ts'
-import type { AcquireContext, Exit, GeneratorResource, Scope } from '../types.ts'
+import type { AcquireContext, GeneratorResource } from './recipe.ts'
+import type { Exit, Scope } from '../types.ts'
 
 type Step<T> = IteratorResult<T, void>
 

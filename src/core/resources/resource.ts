@@ -16,15 +16,8 @@ import {
   text,
   type Rule,
 } from '../options.ts'
-import type {
-  AcquireContext,
-  GeneratorResource,
-  Input,
-  Lifetime,
-  Resource,
-  ResourceOptions,
-  ResourceSpec,
-} from '../types.ts'
+import type { AcquireContext, GeneratorResource, ResourceOptions, ResourceSpec } from './recipe.ts'
+import type { Input, Lifetime, Resource } from '../types.ts'
 import { usageOf, type Usage } from '../watching/usage.ts'
 
 /** The key to a recipe: shared by every copy of this package, so that one's resources work in another's scopes. */
