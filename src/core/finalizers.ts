@@ -16,11 +16,16 @@ import type { Exit, Lifetime, Scope } from './types.ts'
 export interface Traits {
   readonly name: string
   readonly lifetime?: Lifetime
-  /** When its acquisition began. */
-  readonly since?: number
   readonly disposeTimeout?: number | undefined
   readonly critical?: boolean | undefined
   readonly destroy?: ((value: never, why: DisposeTimeoutError) => unknown) | undefined
+}
+
+/** What an entry came of. */
+export interface Source {
+  readonly definition: Traits
+  /** When its acquisition began. */
+  readonly since?: number
 }
 
 /** The unwinding of a list, as a release sees it: it says how things end. */
@@ -46,15 +51,19 @@ export class Finalizer implements Entry {
   readonly invoke: Invoke
   readonly value: unknown
   readonly method: Method
-  readonly traits: Traits | undefined
+  readonly source: Source | undefined
   /** When it was entered, on the clock of `roughNow`. */
   readonly since: number = roughNow()
 
-  constructor(invoke: Invoke, value: unknown, method: Method, traits: Traits | undefined) {
+  constructor(invoke: Invoke, value: unknown, method: Method, source: Source | undefined) {
     this.invoke = invoke
     this.value = value
     this.method = method
-    this.traits = traits
+    this.source = source
+  }
+
+  get traits(): Traits | undefined {
+    return this.source?.definition
   }
 
   get name(): string {
@@ -67,11 +76,11 @@ export class Finalizer implements Entry {
 
 /** The disposer of handles that know a name and a bound for their release: see lease.ts. */
 let known: Method | undefined
-let traitsOf: (handle: object) => Traits | undefined
+let sourceOf: (handle: object) => Source | undefined
 
-export function knowDisposer(method: Method, traits: typeof traitsOf): void {
+export function knowDisposer(method: Method, source: typeof sourceOf): void {
   known = method
-  traitsOf = traits
+  sourceOf = source
 }
 
 /**
@@ -82,8 +91,8 @@ export function disposalOf(value: unknown): Finalizer {
   if (isObject(value)) {
     const method = asyncDisposer(value)
     if (method !== undefined) {
-      const traits = method === known ? traitsOf(value) : undefined
-      return new Finalizer(callAsyncDisposer, value, method, traits)
+      const source = method === known ? sourceOf(value) : undefined
+      return new Finalizer(callAsyncDisposer, value, method, source)
     }
     const sync = syncDisposer(value)
     if (sync !== undefined) return new Finalizer(callSyncDisposer, value, sync, undefined)

@@ -6,7 +6,14 @@ import { Completion } from './completion.ts'
 import { ambient, outermostFrame } from './context.ts'
 import { DisposedError } from './errors/errors.ts'
 import { usedAfterRelease } from './watching/events.ts'
-import { callWithValue, Finalizer, knowDisposer, push, type Traits } from './finalizers.ts'
+import {
+  callWithValue,
+  Finalizer,
+  knowDisposer,
+  push,
+  type Source,
+  type Traits,
+} from './finalizers.ts'
 import { Kind, Ticket, ticketFor } from './watching/held.ts'
 import { scopeClosed, title, warnUnthrown } from './misuse.ts'
 import { checkFunction, checkOptions, longestDelay, milliseconds, text } from './options.ts'
@@ -109,7 +116,7 @@ function kindOf(name: string): Kind {
 }
 
 /** A list of one: what is held, how long its release may take, and what it is called. */
-class Holding implements Unwindable, Traits {
+class Holding implements Unwindable, Source, Traits {
   completion: Completion = Completion.success
   newest: Finalizer | undefined = undefined
   unwinding: Unwinding | undefined = undefined
@@ -129,8 +136,12 @@ class Holding implements Unwindable, Traits {
     this.#inScope = own === undefined ? undefined : longestDelay
   }
 
-  get inScope(): Traits {
-    return { name: this.name, disposeTimeout: this.#inScope }
+  get definition(): Traits {
+    return this
+  }
+
+  get inScope(): Source {
+    return { definition: { name: this.name, disposeTimeout: this.#inScope } }
   }
 
   report(error: unknown): void {
@@ -181,7 +192,7 @@ class Hold<T> implements Held<T> {
    * @returns one of each of what every other one makes and drops (docs/decisions/shapes-that-stay.md)
    */
   static prepare(): readonly object[] {
-    knowDisposer(this.prototype[Symbol.asyncDispose], this.#traitsOf)
+    knowDisposer(this.prototype[Symbol.asyncDispose], this.#sourceOf)
     const list = new Holding('example', undefined)
     const finalizer = new Finalizer(callWithValue, undefined, ignore, list)
     return outermostFrame.runInAsyncScope(() => {
@@ -192,7 +203,7 @@ class Hold<T> implements Held<T> {
     })
   }
 
-  static #traitsOf(this: void, handle: object): Traits | undefined {
+  static #sourceOf(this: void, handle: object): Source | undefined {
     return #list in handle ? handle.#list.inScope : undefined
   }
 }

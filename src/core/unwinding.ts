@@ -4,13 +4,14 @@
  * async function cannot be called away from a release that never ends (docs/decisions/driven-by-callbacks.md).
  */
 import { plain, type Completion, type ReleaseExit } from './completion.ts'
+import { roughNow } from './deadline.ts'
 import { detection } from './watching/detection.ts'
 import { isThenable } from './dispose.ts'
 import { DisposeTimeoutError } from './errors/errors.ts'
 import { released } from './watching/events.ts'
 import type { Ending, Finalizer, List } from './finalizers.ts'
 import { Patience, timersAreReplaced } from './patience.ts'
-import { tellReleased, tellReleasing, tellTimeout } from './watching/telling.ts'
+import { tellReleased, tellTimeout } from './watching/telling.ts'
 
 /** Whoever has a list: what it holds, and how things ended, as changed by the releases that already ran. */
 export interface Unwindable extends List {
@@ -91,10 +92,12 @@ function end(list: Unwindable, unwinding: Unwinding | undefined): true {
 function releaseNext(unwinding: Unwinding): boolean {
   const { list } = unwinding
   for (;;) {
-    if (released.hasSubscribers || detection.followed > 0) tellNext(unwinding)
+    const isTold = released.hasSubscribers || detection.followed > 0
+    if (isTold) tellCurrent(unwinding)
     // Not before: who was told may have registered another.
     const finalizer = list.newest
     unwinding.current = finalizer
+    unwinding.begun = isTold ? roughNow() : undefined
     unwinding.shown = undefined
     if (finalizer === undefined) break
     list.newest = finalizer.next
@@ -127,12 +130,9 @@ export function outcome<V>({ completion, late }: Unwindable, value: V): V {
   return value
 }
 
-/** The current one is released, and the next one begins. */
-function tellNext({ list, current }: Unwinding): void {
-  const { scope } = list
-  if (scope === undefined) return
-  if (current !== undefined) tellReleased(scope, current)
-  if (list.newest !== undefined) tellReleasing(list.newest)
+/** It is released, before the next one begins. */
+function tellCurrent({ list, current, begun }: Unwinding): void {
+  if (list.scope !== undefined && current !== undefined) tellReleased(list.scope, current, begun)
 }
 
 /** A failing release that is not critical is reported; any other becomes part of the completion. */
@@ -178,6 +178,8 @@ export class Unwinding implements Ending {
   readonly list: Unwindable
   /** What is being released. */
   current: Finalizer | undefined = undefined
+  /** When that began, on the clock of `roughNow`, where somebody looks at it. */
+  begun: number | undefined = undefined
   /** What that was shown of the completion, if it looked. */
   shown: ReleaseExit | undefined = undefined
   /** What the promise is fulfilled with. */

@@ -61,8 +61,8 @@ function named(scope: ScopeNode): string {
 function namesIn(scope: ScopeNode): string[] {
   const names: string[] = []
   for (const { finalizer } of entriesOf(scope)) {
-    const { traits, value } = finalizer
-    const definition = traits instanceof Instance ? traits.definition : undefined
+    const { source, value } = finalizer
+    const definition = source instanceof Instance ? source.definition : undefined
     if (!mayStay(value) && !mayStay(definition)) names.push(`"${finalizer.name}"`)
   }
   return names

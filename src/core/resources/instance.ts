@@ -10,21 +10,20 @@ import { after, roughNow } from '../deadline.ts'
 import { detection } from '../watching/detection.ts'
 import { isEcho, isPromise } from '../dispose.ts'
 import { AcquireTimeoutError, DisposeTimeoutError } from '../errors/errors.ts'
-import { exitOf, Finalizer, push, pushBelow, type Ending, type Traits } from '../finalizers.ts'
+import { exitOf, Finalizer, push, pushBelow, type Ending, type Source } from '../finalizers.ts'
 import { forgetNote } from '../watching/notes.ts'
 import { releaseLate } from '../release-alone.ts'
 import { beginAcquisition, type Definition } from './resource.ts'
 import type { Start } from './start.ts'
 import type { ScopeNode } from '../scope.ts'
 import { tellTimeout } from '../watching/telling.ts'
-import type { Lifetime } from '../types.ts'
 
 /** What an acquire function was given. */
 interface Lender {
   readonly value: unknown
 }
 
-export class Instance implements Traits {
+export class Instance implements Source {
   state: 'unstarted' | 'acquiring' | 'open' | 'released' = 'unstarted'
   /** Whether somebody is told what its acquisition throws. */
   heard = false
@@ -77,22 +76,6 @@ export class Instance implements Traits {
 
   get name(): string {
     return this.definition.name
-  }
-
-  get lifetime(): Lifetime {
-    return this.definition.lifetime
-  }
-
-  get disposeTimeout(): number | undefined {
-    return this.definition.disposeTimeout
-  }
-
-  get critical(): boolean {
-    return this.definition.critical
-  }
-
-  get destroy(): Traits['destroy'] {
-    return this.definition.destroy
   }
 
   start(): void {
@@ -214,8 +197,8 @@ export class Instance implements Traits {
   }
 
   #needs(entry: Finalizer): boolean {
-    const needed: (Lender | Traits | undefined)[] = this.#lenders ?? []
-    return this.#registered?.includes(entry) === true || needed.includes(entry.traits)
+    const needed: (Lender | Source | undefined)[] = this.#lenders ?? []
+    return this.#registered?.includes(entry) === true || needed.includes(entry.source)
   }
 
   async #arriveLate(finalizer: Finalizer | undefined, completion: Completion): Promise<void> {
@@ -259,8 +242,9 @@ export class Instance implements Traits {
 
   /** Each `get` would add one that is released only when the app ends. */
   #refusePile(): void {
-    const { lifetime, owner, dependent } = this
-    if (lifetime !== 'transient' || owner.kind !== 'app' || dependent !== undefined) return
+    const { definition, owner, dependent } = this
+    if (definition.lifetime !== 'transient' || owner.kind !== 'app' || dependent !== undefined)
+      return
     const error = new TypeError(
       `The transient resource "${this.name}" has a release and was asked of the app itself, where each one would stay until the app closes. Ask a scope under the app, or give it the lifetime "app".`,
     )
@@ -280,15 +264,15 @@ export class Instance implements Traits {
 }
 
 /** Where the body was abandoned it may still be using the value: that is destroyed, not given back. */
-function releaseInstance({ traits, value, since }: Finalizer, ending: Ending): unknown {
+function releaseInstance({ source, value, since }: Finalizer, ending: Ending): unknown {
   // Made with it in `#arrive`.
-  const instance = traits as Instance
+  const instance = source as Instance
+  const { definition } = instance
   instance.state = 'released'
   instance.owner.holdings?.forget(instance)
-  if (detection.counting) instance.definition.usage.count(since, roughNow())
-  if (ending.completion.abandoned && instance.destroy !== undefined) {
-    // Its type follows from where it comes from, which the compiler does not see.
-    return instance.destroy(value as never, new DisposeTimeoutError(instance.name, 0))
+  if (detection.counting) definition.usage.count(since, roughNow())
+  if (ending.completion.abandoned && definition.destroy !== undefined) {
+    return definition.destroy(value, new DisposeTimeoutError(instance.name, 0))
   }
   return instance.acquisition?.release(value, exitOf(ending), ending.completion)
 }

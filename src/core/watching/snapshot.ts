@@ -34,7 +34,7 @@ function shallow(scope: ScopeNode, now: number): Shallow {
     picture(instance, instance, 'acquiring', now),
   )
   const held = entriesOf(scope).map(({ finalizer, releasing }) =>
-    picture(finalizer, finalizer.traits, releasing ? 'releasing' : 'open', now),
+    picture(finalizer, finalizer.source, releasing ? 'releasing' : 'open', now),
   )
   // What is there and owes no release.
   const unowed = (scope.holdings?.shared() ?? [])
@@ -56,16 +56,16 @@ function shallow(scope: ScopeNode, now: number): Shallow {
 /** @param held where its value is, once it has one */
 function picture(
   held: Pick<Finalizer, 'name' | 'since' | 'value'>,
-  traits: Finalizer['traits'],
+  source: Finalizer['source'],
   state: ResourceSnapshot['state'],
   now: number,
 ): ResourceSnapshot {
   const { name, since, value } = held
-  const site = noteOf(traits ?? held)?.site
+  const site = noteOf(source ?? held)?.site
   const activity = activityOf(value, now)
   return {
     name,
-    lifetime: traits?.lifetime ?? 'value',
+    lifetime: source?.definition.lifetime ?? 'value',
     state,
     heldMs: elapsed(since, now),
     ...(site !== undefined && { stack: site }),

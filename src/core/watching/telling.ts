@@ -26,11 +26,9 @@ export interface Entry {
   readonly name: string
   readonly since: number
   /** What of it was there before it was acquired: the acquisition of a resource. */
-  readonly traits: { readonly lifetime?: Lifetime; readonly since?: number } | undefined
+  readonly source:
+    { readonly definition: { readonly lifetime?: Lifetime }; readonly since?: number } | undefined
 }
-
-/** When releases began. */
-const begun = new WeakMap<Entry, number>()
 
 export function tellOpened(scope: ScopeNode): void {
   if (scopeOpened.hasSubscribers) {
@@ -66,18 +64,15 @@ export function tellAcquired(scope: Scope, entry: Entry): void {
   if (acquired.hasSubscribers) acquired.publish(messageOf(scope, entry))
   if (!detection.watching) return
   // A resource was noted, or passed over, when it was asked for: there its caller could be seen.
-  const { name, traits } = entry
-  const made = traits?.since === undefined ? note(heldBy(entry), name, scope) : noteOf(traits)
+  const { name, source } = entry
+  const made = source?.since === undefined ? note(heldBy(entry), name, scope) : noteOf(source)
   if (made !== undefined) watchGarbage(scope, made)
 }
 
-export function tellReleasing(entry: Entry): void {
-  begun.set(entry, roughNow())
-}
-
-export function tellReleased(scope: Scope, entry: Entry): void {
+/** @param begun when its release began, if anybody looked */
+export function tellReleased(scope: Scope, entry: Entry, begun?: number): void {
   const now = roughNow()
-  const begin = begun.get(entry) ?? now
+  const begin = begun ?? now
   const heldMs = elapsed(entry.since, begin)
   if (reportReturn(entry, heldMs)) detection.followed -= 1
   forgetNote(heldBy(entry))
@@ -108,14 +103,14 @@ export function tellOverdue(scope: Scope, entry: Entry): void {
 
 /** Whose note it is: that of the acquisition, which began where its caller could be seen. */
 function heldBy(entry: Entry): object {
-  return entry.traits ?? entry
+  return entry.source ?? entry
 }
 
-function messageOf(scope: Scope, { name, since, traits }: Entry): ResourceAcquired {
+function messageOf(scope: Scope, { name, since, source }: Entry): ResourceAcquired {
   return {
     resource: name,
-    lifetime: traits?.lifetime ?? 'value',
+    lifetime: source?.definition.lifetime ?? 'value',
     scope: identityOf(scope),
-    waitMs: elapsed(traits?.since ?? since, since),
+    waitMs: elapsed(source?.since ?? since, since),
   }
 }
