@@ -17,7 +17,7 @@ import { ScopeNode, type Name } from './scope.ts'
 import { appRules, defaults, inherit, insideOf, servingWith } from './settings.ts'
 import { keepShapes } from './shapes.ts'
 import { shutDown, shutdownRules } from './shutdown.ts'
-import { forkIn, openIn } from './verbs.ts'
+import { openIn } from './verbs.ts'
 import type {
   App,
   AppOptions,
@@ -161,7 +161,7 @@ export class AppNode extends ScopeNode implements App {
     const list = new Alone(this, Completion.unknown.fail(error, true))
     start.takeBack(this, list)
     if (list.newest === undefined) return
-    await callInFrame(this.frame, this, () => forkIn(this, () => unwind(list), undefined))
+    await callInFrame(this.frame, this, () => this.fork(() => unwind(list)))
   }
 }
 

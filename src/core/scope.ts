@@ -5,7 +5,15 @@ import { cancel, cancellationOf, settleFailure } from './abort.ts'
 import { abortReason, type Cancellation } from './cancellation.ts'
 import { admitWork, closedError, register } from './admission.ts'
 import { Completion } from './completion.ts'
-import { ambientIn, callInFrame, openFrame, underway, type Ambient, type Frame } from './context.ts'
+import {
+  ambientIn,
+  aroundCaller,
+  callInFrame,
+  openFrame,
+  underway,
+  type Ambient,
+  type Frame,
+} from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './watching/detection.ts'
 import { scopeOpened } from './watching/events.ts'
@@ -16,12 +24,12 @@ import { provideInput } from './resources/inputs.ts'
 import type { Instance } from './resources/instance.ts'
 import { finish, runIn, type Body } from './life.ts'
 import { reportUnthrown } from './misuse.ts'
-import { checkFunction } from './options.ts'
+import { checkFunction, checkOptions, expected, oneOf } from './options.ts'
 import type { Overrides } from './resources/overrides.ts'
 import { insideOf, type Settings } from './settings.ts'
 import { showAsText, snapshotOf } from './watching/snapshot.ts'
 import { bindStream } from './stream.ts'
-import type { Job, OnClose, Tasks } from './tasks.ts'
+import { Tasks, type Job, type OnClose } from './tasks.ts'
 import { tellOpened } from './watching/telling.ts'
 import { addChild, rootOf } from './tree.ts'
 import type {
@@ -36,7 +44,13 @@ import type {
   Task,
 } from './types.ts'
 import type { Unwindable, Unwinding } from './unwinding.ts'
-import { allIn, bindTo, closeNow, forkIn, getIn, openIn, runWith, type Results } from './verbs.ts'
+import { closeNow, getIn, openIn, runWith } from './verbs.ts'
+
+type Results<F extends readonly Job<unknown>[]> = {
+  -readonly [K in keyof F]: F[K] extends (signal: AbortSignal) => infer R ? Awaited<R> : never
+}
+
+const forkRules = { onClose: oneOf('await', 'abort') }
 
 let opened = 0
 
@@ -213,15 +227,27 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   bind<A extends unknown[], R>(listener: (...args: A) => R): (...args: A) => R {
-    return bindTo(this, listener)
+    checkFunction('the argument of bind()', listener)
+    const scope = this
+    return function bound(this: unknown, ...args: A): R {
+      return callInFrame(scope.frame, ambientIn(scope), () => Reflect.apply(listener, this, args))
+    }
   }
 
   fork<R>(task: Job<R>, options?: { onClose?: OnClose }): Task<R> {
-    return forkIn(this, task, options)
+    checkFunction('the task given to fork()', task)
+    checkOptions('fork()', options, forkRules)
+    admitWork(this, 'fork()')
+    return tasksOf(this).fork(task, options?.onClose ?? 'await')
   }
 
-  all<const F extends readonly Job<unknown>[]>(tasks: F): Promise<Results<F>> {
-    return allIn(this, tasks)
+  async all<const F extends readonly Job<unknown>[]>(tasks: F): Promise<Results<F>> {
+    admitWork(this, 'all()')
+    if (!Array.isArray(tasks))
+      throw expected('the argument of all()', 'an array of functions', tasks)
+    for (const task of tasks) checkFunction('each task given to all()', task)
+    // In the order of the tasks, as the type says.
+    return (await tasksOf(this).all(tasks, aroundCaller())) as Results<F>
   }
 
   stream<T>(source: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
@@ -263,6 +289,10 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   next(settings: Settings = insideOf(this.settings), called: Name = settings.kind): ScopeNode {
     return new ScopeNode(this, called, settings, openFrame())
   }
+}
+
+function tasksOf(scope: ScopeNode): Tasks {
+  return (scope.extended.tasks ??= new Tasks(scope))
 }
 
 showAsText(ScopeNode.prototype)

@@ -1,27 +1,21 @@
 /**
- * The verbs of a scope that ask for more than a line: for a value, for tasks, for a stream, for its end.
+ * The verbs of a scope that ask for more than a few lines: for a value, for a scope in it, for its end.
  */
 import { abortChildren, announceDrain, limit } from './abort.ts'
 import { admitWork, closedError } from './admission.ts'
-import { ambientIn, aroundCaller, callInFrame } from './context.ts'
+import { aroundCaller } from './context.ts'
 import { conclude } from './drain.ts'
 import { ShutdownError } from './errors/errors.ts'
 import { obtain, type Asker } from './resources/holdings.ts'
 import { awaitsCaller, runIn, type Body } from './life.ts'
-import { abortSignal, bodyOf, checkFunction, checkOptions, expected, oneOf } from './options.ts'
+import { abortSignal, bodyOf, checkOptions } from './options.ts'
 import { Overrides } from './resources/overrides.ts'
 import { definitionOf } from './resources/resource.ts'
 import type { ScopeNode } from './scope.ts'
 import { inherit, insideOf, scopeRules } from './settings.ts'
-import { Tasks, type Job, type OnClose } from './tasks.ts'
-import type { Resource, ScopeOptions, Task } from './types.ts'
+import type { Resource, ScopeOptions } from './types.ts'
 import { whenEnded } from './unwinding.ts'
 
-export type Results<F extends readonly Job<unknown>[]> = {
-  -readonly [K in keyof F]: F[K] extends (signal: AbortSignal) => infer R ? Awaited<R> : never
-}
-
-const forkRules = { onClose: oneOf('await', 'abort') }
 const getRules = { signal: abortSignal }
 
 /** @param asker what it is for, if anything */
@@ -88,42 +82,6 @@ export function runWith<R>(
     // Whatever was thrown is passed on.
     return Promise.reject(error)
   }
-}
-
-export function bindTo<A extends unknown[], R>(
-  scope: ScopeNode,
-  listener: (...args: A) => R,
-): (...args: A) => R {
-  checkFunction('the argument of bind()', listener)
-  return function bound(this: unknown, ...args: A): R {
-    return callInFrame(scope.frame, ambientIn(scope), () => Reflect.apply(listener, this, args))
-  }
-}
-
-export function forkIn<R>(
-  scope: ScopeNode,
-  task: Job<R>,
-  options: { onClose?: OnClose } | undefined,
-): Task<R> {
-  checkFunction('the task given to fork()', task)
-  checkOptions('fork()', options, forkRules)
-  admitWork(scope, 'fork()')
-  return tasksOf(scope).fork(task, options?.onClose ?? 'await')
-}
-
-export async function allIn<const F extends readonly Job<unknown>[]>(
-  scope: ScopeNode,
-  tasks: F,
-): Promise<Results<F>> {
-  admitWork(scope, 'all()')
-  if (!Array.isArray(tasks)) throw expected('the argument of all()', 'an array of functions', tasks)
-  for (const task of tasks) checkFunction('each task given to all()', task)
-  // In the order of the tasks, as the type says.
-  return (await tasksOf(scope).all(tasks, aroundCaller())) as Results<F>
-}
-
-function tasksOf(scope: ScopeNode): Tasks {
-  return (scope.extended.tasks ??= new Tasks(scope))
 }
 
 export function closeNow(scope: ScopeNode): Promise<void> {
