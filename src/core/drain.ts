@@ -15,7 +15,7 @@ import { releaseAll, unwind, whenEnded } from './unwinding.ts'
 import { abandonable } from './waiting.ts'
 
 /** Nobody has to be waited for before the first release. */
-export function isAlone({ newestChild, holdings, extras }: ScopeNode): boolean {
+function isAlone({ newestChild, holdings, extras }: ScopeNode): boolean {
   return newestChild === undefined && holdings?.quiet !== false && extras?.tasks === undefined
 }
 

@@ -8,7 +8,7 @@ import { ambient, enterOpening, outermostFrame } from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './watching/detection.ts'
 import { isEcho } from './dispose.ts'
-import { drain, isAlone } from './drain.ts'
+import { drain } from './drain.ts'
 import { scopeClosed } from './watching/events.ts'
 import type { Extras } from './extras.ts'
 import { reportOutliving } from './watching/held.ts'
@@ -19,15 +19,7 @@ import { noteClosing } from './watching/sites.ts'
 import { tellClosed } from './watching/telling.ts'
 import { removeChild } from './tree.ts'
 import type { MaybePromise, Scope } from './types.ts'
-import {
-  begin,
-  heard,
-  heardFailure,
-  outcome,
-  pendingEnd,
-  releaseAll,
-  whenEnded,
-} from './unwinding.ts'
+import { begin, heard, heardFailure, outcome, pendingEnd, whenEnded } from './unwinding.ts'
 import { abandonable } from './waiting.ts'
 
 export type Body<R> = (scope: Scope) => MaybePromise<R>
@@ -46,7 +38,7 @@ export function runIn<R>(scope: ScopeNode, body: Body<R>): Promise<R> {
  */
 function follow<R>(scope: ScopeNode, body: Body<R>): Promise<R> {
   const onFulfilled = (value: unknown): unknown =>
-    scope.running ? bodyFulfilled(scope, value) : heard(scope, 0)
+    scope.running ? bodySettled(scope, value, undefined) : heard(scope, 0)
   const onRejected = (error: unknown): unknown =>
     scope.running ? bodySettled(scope, undefined, { error }) : heardFailure(scope, 0, error)
   scope.running = true
@@ -64,25 +56,6 @@ function call<R>(scope: ScopeNode, body: Body<R>): Promise<R> {
     // Whatever was thrown is passed on.
     return Promise.reject(error)
   }
-}
-
-function bodyFulfilled(scope: ScopeNode, value: unknown): unknown {
-  if (!succeed(scope)) return bodySettled(scope, value, undefined)
-  return releaseAll(scope) ? outcome(scope, value) : pendingEnd(scope, value)
-}
-
-/**
- * What `bodySettled` and `drain` come to in most scopes, in few words, because an empty scope would cost a twentieth more:
- * it is open, and nobody else is in it. @returns whether it was so
- */
-function succeed(scope: ScopeNode): boolean {
-  const { extras } = scope
-  if (scope.state !== 'open' || !isAlone(scope)) return false
-  if (extras !== undefined && extras.streams > 0) return false
-  scope.running = false
-  scope.completion = scope.completion.succeed()
-  scope.state = 'closing'
-  return true
 }
 
 function bodySettled(scope: ScopeNode, value: unknown, failure: Failure | undefined): unknown {
