@@ -31,14 +31,13 @@ function cancelAlone(scope: ScopeNode, reason: unknown, requested: boolean): voi
   scope.tasks?.stop(reason)
 }
 
-/** The body's error, or that of `fail()`. */
+/** The body's error, or that of `fail()`. Who works in the scope is told of it next. */
 export function settleFailure(scope: ScopeNode, error: unknown, thrown: boolean): void {
-  const { requested, cause } = cancellationOf(scope)
+  const { requested = false, cause } = scope.cancellation ?? {}
   const completion = requested ? scope.completion.abort(cause?.reason) : scope.completion
   // An error announced by fail() came first; the one thrown after it is news unless it is the same.
   const news = completion.failed && error !== completion.error
   scope.completion = completion.fail(news ? suppress(error, completion.error) : error, thrown)
-  cancel(scope, error, false)
 }
 
 /** Its signal alone: it closes while something is on its way that nobody will get, and whoever acquires that may stop. */

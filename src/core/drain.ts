@@ -2,7 +2,7 @@
  * The way down of a scope: its tasks settle, its children close, newest first, what is on its way arrives; then, and
  * only then, it is releasing.
  */
-import { abortSignalOf } from './abort.ts'
+import { abortSignalOf, cancel } from './abort.ts'
 import { enterFrame } from './context.ts'
 import { detection } from './watching/detection.ts'
 import { aggregate, isEcho } from './dispose.ts'
@@ -21,10 +21,24 @@ function isAlone({ newestChild, holdings, extras }: ScopeNode): boolean {
 
 /** No new work from now on. @returns a promise where some must end before the first release */
 export function drain(scope: ScopeNode): Promise<void> | undefined {
-  if (scope.completion.status === 'unknown') endUnknown(scope)
-  const alone = isAlone(scope)
-  scope.state = alone ? 'closing' : 'draining'
-  return alone ? undefined : untilQuiet(scope)
+  // First: whoever hears of an abort may close it, or what is around it, and it must close once.
+  scope.state = 'draining'
+  settleOutcome(scope)
+  if (!isAlone(scope)) return untilQuiet(scope)
+  scope.state = 'closing'
+  return undefined
+}
+
+/** Who still works in it is told that it failed. And where nobody said how it ended, an abort says it, too. */
+function settleOutcome(scope: ScopeNode): void {
+  const { completion, cancellation } = scope
+  const { status, error, reason } = completion
+  if (status === 'failure') cancel(scope, error, false)
+  else if (status === 'aborted') cancel(scope, reason, false)
+  else if (status === 'unknown') {
+    if (cancellation?.requested !== true) tellIncomplete(scope)
+    else scope.completion = completion.abort(cancellation.cause?.reason)
+  }
 }
 
 /** Close without a body. */
@@ -40,16 +54,8 @@ function drainAndUnwind(scope: ScopeNode): Promise<void> {
 /** Close at once, where there is nothing to release and nobody to wait for. @returns whether there was not */
 export function concludeEmpty(scope: ScopeNode): boolean {
   if (scope.newest !== undefined || scope.state !== 'open' || !isAlone(scope)) return false
-  if (scope.completion.status === 'unknown') endUnknown(scope)
+  settleOutcome(scope)
   return releaseAll(scope)
-}
-
-/** Nobody said how it ended. An abort says it, too. */
-function endUnknown(scope: ScopeNode): void {
-  const { cancellation } = scope
-  if (cancellation?.requested === true) {
-    scope.completion = scope.completion.abort(cancellation.cause?.reason)
-  } else tellIncomplete(scope)
 }
 
 /** In a loop, because tasks and children may fork and open more until they end. */

@@ -64,11 +64,7 @@ function bodySettled(scope: ScopeNode, value: unknown, failure: Failure | undefi
   if (failure === undefined) {
     scope.completion = scope.completion.succeed()
     if (park(scope)) return value
-  } else {
-    // First: whoever hears of the abort may close it, or what is around it, and it must close once.
-    scope.state = 'draining'
-    settleFailure(scope, failure.error, true)
-  }
+  } else settleFailure(scope, failure.error, true)
   return begin(scope, drain(scope)) ? outcome(scope, value) : pendingEnd(scope, value)
 }
 

@@ -2,7 +2,6 @@
  * A scope whose body has settled while streams that it gave out are still read: it stays open for them, and closes when
  * the last one is over. How each of them ended counts.
  */
-import { cancel } from './abort.ts'
 import type { Completion } from './completion.ts'
 import { conclude } from './drain.ts'
 import { awaitsCaller } from './life.ts'
@@ -53,12 +52,7 @@ export function parkedFor(scope: ScopeNode): ScopeNode[] {
 }
 
 async function leave(scope: ScopeNode): Promise<void> {
-  const { completion } = scope
   scope.extended.parked = false
-  // Before anybody hears of the abort, who may close it.
-  scope.state = 'draining'
-  if (completion.status === 'failure') cancel(scope, completion.error, false)
-  if (completion.status === 'aborted') cancel(scope, completion.reason, false)
   try {
     await conclude(scope)
   } catch (error) {

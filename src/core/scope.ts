@@ -259,7 +259,9 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   fail(error: unknown): void {
-    if (this.state === 'open') settleFailure(this, error, false)
+    if (this.state !== 'open') return
+    settleFailure(this, error, false)
+    cancel(this, error, false)
   }
 
   abort(reason: unknown = abortReason(this.name)): void {
