@@ -12,6 +12,8 @@ export class Gate {
   /** It is held for a backup, without a transaction. */
   paused = false
   readonly #line = new Line<void>()
+  /** The scopes that wait for it, to hold it until they close. */
+  readonly #next = new Set<Scope>()
 
   get held(): boolean {
     return this.#held
@@ -23,9 +25,25 @@ export class Gate {
     return true
   }
 
-  /** Resolves when it is the caller's turn. */
-  wait(owner: object, signal: AbortSignal | undefined): Promise<void> {
-    return this.#line.wait(owner, signal)
+  /**
+   * Resolves when it is the caller's turn.
+   * @param holder the scope that will hold it from then on
+   */
+  async wait(owner: object, signal: AbortSignal | undefined, holder?: Scope): Promise<void> {
+    if (holder !== undefined) this.#next.add(holder)
+    try {
+      await this.#line.wait(owner, signal)
+      this.holder = holder
+    } finally {
+      if (holder !== undefined) this.#next.delete(holder)
+    }
+  }
+
+  /** Which of `scope` and those around it holds it, or will before whoever asks now: until it closes. */
+  holderAround(scope: Scope | undefined): Scope | undefined {
+    let at = scope
+    while (at !== undefined && at !== this.holder && !this.#next.has(at)) at = at.parent
+    return at
   }
 
   leave(): void {

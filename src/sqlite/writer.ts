@@ -205,7 +205,7 @@ export class Writer implements Session, TransactionOwner {
 
   async #writeInTurn(wish: Wish): Promise<Transaction> {
     const { signal } = wish.by
-    if (!this.#gate.tryEnter()) await this.#waitForTurn(signal)
+    if (!this.#gate.tryEnter()) await this.#waitForTurn(signal, wish.lender)
     try {
       // Between the turn and this line, and between two attempts, it may be disposed.
       const { connection } = this
@@ -220,10 +220,10 @@ export class Writer implements Session, TransactionOwner {
     }
   }
 
-  async #waitForTurn(signal: AbortSignal | undefined): Promise<void> {
-    const { holder } = this.#gate
-    if (holder !== undefined && isInside(holder)) throw waitsForItself(holder, this.file)
-    await this.#gate.wait(this, signal)
+  async #waitForTurn(signal: AbortSignal | undefined, lender?: Scope): Promise<void> {
+    const holder = this.#gate.holderAround(ambient()?.scope)
+    if (holder !== undefined) throw waitsForItself(holder, this.file)
+    await this.#gate.wait(this, signal, lender)
     // Between the turn and this line others ran.
     if (this.#connection !== undefined && signal?.aborted !== true) return
     this.#gate.leave()
@@ -257,10 +257,4 @@ const byDispose = 'its database was disposed'
 function warn(error: unknown): void {
   const message = isError(error) ? error.message : String(error)
   process.emitWarning(message, { type: 'UnwindWarning', code: 'UNWIND_BEGIN_ACROSS_AWAIT' })
-}
-
-/** Whether `scope` is the ambient one or one of its ancestors. */
-function isInside(scope: Scope): boolean {
-  for (let at = ambient()?.scope; at !== undefined; at = at.parent) if (at === scope) return true
-  return false
 }

@@ -191,6 +191,52 @@ test('a request that would wait for itself is told so instead of hanging', async
   assert.deepEqual(committed(), ['a'])
 })
 
+test('so is one that asks behind its own transaction, while both wait for another request', async (t) => {
+  const { app, resources, committed } = setUp(t)
+  const held = Promise.withResolvers<void>()
+  const first = app.run(async (scope) => {
+    await scope.get(resources.transaction)
+    await held.promise
+  })
+  await quiet()
+  const second = app.run({ name: 'checkout' }, async (scope) => {
+    const db = await scope.get(resources.database)
+    const tx = scope.get(resources.transaction)
+    await quiet()
+    const itself = withCode('ERR_SQLITE_BUSY', /checkout.*would never end/)
+    await assert.rejects(within(db.write()), itself)
+    const inner = scope.run({ kind: 'request' }, (nested) => nested.get(resources.transaction))
+    await assert.rejects(within(inner), itself)
+    held.resolve()
+    insert(await tx, 'a')
+  })
+  await within(Promise.all([first, second]))
+  assert.deepEqual(committed(), ['a'])
+})
+
+test('a request whose nested one gave up waiting may ask again', async (t) => {
+  const { app, resources, committed } = setUp(t)
+  const held = Promise.withResolvers<void>()
+  const first = app.run(async (scope) => {
+    await scope.get(resources.transaction)
+    await held.promise
+  })
+  await quiet()
+  const second = app.run(async (scope) => {
+    const db = await scope.get(resources.database)
+    const nested = app.child({ name: 'nested', timeout: 1 })
+    await assert.rejects(nested.get(resources.transaction), { name: 'TimeoutError' })
+    const asked = nested.enter(() => db.write())
+    held.resolve()
+    await using tx = await asked
+    insert(tx, 'a')
+    tx.commit()
+    await nested.close()
+  })
+  await within(Promise.all([first, second]))
+  assert.deepEqual(committed(), ['a'])
+})
+
 test('one that is held for too long is reported with its scope and where it was acquired', async (t) => {
   const { app, resources } = setUp(t, { slowWrite: 1 })
   const warning = nextWarning()
