@@ -4,6 +4,7 @@
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { Socket, type Server } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { DisposeTimeoutError } from '../core/errors/errors.ts'
 import { checkOptions, expected, longestDelay, milliseconds } from '../core/options.ts'
 
@@ -40,10 +41,12 @@ export function closing<S extends Server>(
 /** Milliseconds that the server may take to notice that everything was destroyed. */
 const lastGrace = 1_000
 
-/** What Node.js keeps on a socket: a parser while it speaks HTTP/1, and the answer that is due or on its way. */
-interface Speaking {
+/** What Node.js keeps on a connection: a parser while it speaks HTTP/1, and the answer that is due or on its way. */
+interface Speaking extends Duplex {
   readonly parser?: unknown
   readonly _httpMessage?: unknown
+  /** What is no socket has none. */
+  destroySoon?(): void
 }
 
 /** An encrypted connection, and the socket that it was accepted as, if it was one. */
@@ -166,9 +169,11 @@ function closeServer(server: Server): void {
   if (replace) Reflect.deleteProperty(server, name)
 }
 
-function endIfIdle(socket: Socket & Speaking): void {
-  const isIdle = Boolean(socket.parser) && !socket._httpMessage
-  if (isIdle) socket.destroySoon()
+function endIfIdle(connection: Speaking): void {
+  const isIdle = Boolean(connection.parser) && !connection._httpMessage
+  if (!isIdle) return
+  if (connection.destroySoon === undefined) connection.end()
+  else connection.destroySoon()
 }
 
 function keep<T extends { once(event: 'close', listener: () => void): unknown }>(

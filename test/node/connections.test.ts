@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import * as http from 'node:http'
 import * as http2 from 'node:http2'
 import * as net from 'node:net'
+import { duplexPair } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { closing } from 'unwind/node'
 import { isPending, quiet, rejection, within } from '../core/support/promises.ts'
@@ -43,6 +45,22 @@ test('a request in progress is answered whole, and its connection ends with the 
   response.end('the whole answer')
   await within(disposing)
   assert.match(await text, /\r\n\r\nthe whole answer$/)
+})
+
+test('an idle connection that is no socket ends too, and those behind it', async (t) => {
+  const server = closing(
+    http.createServer((_request, response) => response.end('answer')),
+    endless,
+  )
+  await listening(server)
+  const [near, far] = duplexPair()
+  server.emit('connection', far)
+  near.write(get)
+  await within(once(near, 'data'))
+  const idle = await connected(t, server)
+  const ends = [text(near), received(idle)]
+  await within(server[Symbol.asyncDispose]())
+  await within(Promise.all(ends))
 })
 
 test('pipelined requests are all answered', async (t) => {
