@@ -78,6 +78,11 @@ export function isInterruption(served: Served, error: unknown): boolean {
   return failure?.interrupted === true && primaryError(error) === failure.error
 }
 
+/** Whether that was told when somebody answered for the handler, which heeds its abort only now. */
+export function isTold(served: Served, error: unknown): boolean {
+  return served.answeredFor && error === primaryError(error) && isInterruption(served, error)
+}
+
 /** Whether a handler that was answered for fails with no more than that: with its abort, or because it answers as well. */
 function heedsEnd({ scope }: Served, error: unknown): boolean {
   const answers = holds(() => isObject(error) && 'code' in error && sent.test(String(error.code)))

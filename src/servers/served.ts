@@ -14,6 +14,7 @@ import {
   isClosedByApp,
   isInterruption,
   isSeenBy,
+  isTold,
   isUpgraded,
   judge,
 } from './ends.ts'
@@ -283,7 +284,8 @@ export class Served {
       if (failure !== undefined) throw failure.error
       this.last?.()
     } catch (error) {
-      if (!this.delegated || error !== failure?.error) this.#tell(error)
+      const told = isTold(this, error) || (this.delegated && error === failure?.error)
+      if (!told) this.#tell(error)
     }
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { describe, test } from 'node:test'
 
 import { fastify } from 'fastify'
@@ -9,6 +9,7 @@ import { fastifyScope } from 'unwind/fastify'
 import { scoped } from 'unwind/http'
 
 import { ask, Peer } from './support/client.ts'
+import { openHandled } from './support/handled-site.ts'
 import { plainKinds } from './support/kinds.ts'
 import { openScoped, turn, untilAborted } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
@@ -172,4 +173,27 @@ describe('a handler of Fastify whose time is over by the clock of Fastify', () =
     assert.deepEqual(states, ['open', 'released'])
     await server.close()
   })
+})
+
+test('an onError that takes its time is told of a timeout once, though the handler heeds its abort meanwhile', async () => {
+  const told: unknown[] = []
+  const failed = Promise.withResolvers<void>()
+  const onError = async (error: unknown, response: ServerResponse): Promise<void> => {
+    told.push(error)
+    await failed.promise
+    await turn()
+    response.writeHead(504).end('mine')
+  }
+  await using site = await openHandled(
+    async (_request, _response, scope) => {
+      scope.defer(() => failed.resolve())
+      return untilAborted(scope)
+    },
+    { timeout: 10, onError: (error, response) => onError(error, response) as never },
+  )
+  const { status, body } = await ask(site, '/')
+  assert.deepEqual([status, body], [504, 'mine'])
+  await turn()
+  assert.equal(told.length, 1)
+  assert.deepEqual(site.reported, [])
 })
