@@ -45,7 +45,8 @@ const where = 'transactional()'
  * - `required`: in the transaction of the request, which is begun where there is none yet, and commits with the request.
  *   Where `body` fails, the whole cannot commit any more: if somebody catches its error, the commit rejects with
  *   `ERR_PG_UNEXPECTED_ROLLBACK`, and so does a `required` part around it.
- * - `nested`: in a savepoint of that. Where `body` fails, it alone is undone.
+ * - `nested`: in a savepoint of that. Where `body` fails, it alone is undone, but for what the transaction was told beside it
+ *   meanwhile, which is in the savepoint too: let parts at the same time be `required`, or `requiresNew`.
  * - `requiresNew`: in a transaction of its own, on another connection, which commits or rolls back with `body`. Rejects
  *   with `ERR_PG_POOL_EXHAUSTED` where the pool has no connection left and this scope holds one of them.
  *
