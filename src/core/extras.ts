@@ -19,8 +19,6 @@ export class Extras {
   streams = 0
   /** The body has settled, and the scope is open for its streams alone. */
   parked = false
-  /** How many things that were acquired in it, outside of its list, are still held. */
-  outside = 0
   /** An app in its lame duck: it is closed before that is over. */
   whenClosing: (() => void) | undefined = undefined
   whenChildCloses: ((child: ScopeNode) => void) | undefined = undefined

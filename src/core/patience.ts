@@ -3,13 +3,19 @@
  * timer, which costs more than those turns. Under the timers of a test there is one from the start: it may pass the time
  * in any turn.
  */
-import { after } from './deadline.ts'
+import type { Finalizer } from './finalizers.ts'
 import { longestDelay } from './options.ts'
 
 /** Turns of the microtask queue. */
-const turns = 4
+export const turns = 4
 
-const settled = Promise.resolve()
+/** Milliseconds for the release of an entry: its own, or those of the list that it is in. */
+export function timeFor(
+  list: { readonly disposeTimeout: number },
+  { traits }: Pick<Finalizer, 'traits'>,
+): number {
+  return traits?.disposeTimeout ?? list.disposeTimeout
+}
 
 /** The one that was looked at last: the platform's, unless this was loaded under timers of a test. */
 let known = globalThis.setTimeout
@@ -33,50 +39,4 @@ function timerClass(): unknown {
   const timer: NodeJS.Timeout | undefined = setTimeout(() => {}, longestDelay)
   clearTimeout(timer)
   return timer?.constructor
-}
-
-export class Patience {
-  readonly #onEnd: () => void
-  readonly #onTurn: () => void = () => this.#turned()
-  #ms = 0
-  #left = 0
-  #waiting = false
-  /** A turn is under way. */
-  #turning = false
-  #stopTimer: (() => void) | undefined = undefined
-
-  /** @param onEnd called when a wait lasted for too long */
-  constructor(onEnd: () => void) {
-    this.#onEnd = onEnd
-  }
-
-  /** @param ms milliseconds after which it ends */
-  begin(ms: number): void {
-    if (this.#stopTimer !== undefined) return
-    this.#ms = ms
-    this.#left = turns
-    this.#waiting = true
-    if (timersAreReplaced()) this.#stopTimer = after(ms, this.#onEnd)
-    else if (!this.#turning) this.#turn()
-  }
-
-  /** What was waited for has settled. */
-  stop(): void {
-    this.#waiting = false
-    this.#stopTimer?.()
-    this.#stopTimer = undefined
-  }
-
-  #turn(): void {
-    this.#turning = true
-    this.#left -= 1
-    void settled.then(this.#onTurn)
-  }
-
-  #turned(): void {
-    this.#turning = false
-    if (!this.#waiting || this.#stopTimer !== undefined) return
-    if (this.#left > 0) this.#turn()
-    else this.#stopTimer = after(this.#ms, this.#onEnd)
-  }
 }

@@ -79,6 +79,8 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   newer: ScopeNode | undefined = undefined
   holdings: Holdings | undefined = undefined
   extras: Extras | undefined = undefined
+  /** How many things that were acquired in it, outside of its list, are still held. */
+  outside = 0
   readonly number: number = ++opened
   readonly openedAt: number = roughNow()
   closedAt: number | undefined = undefined
@@ -144,14 +146,6 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
     let at: ScopeNode | undefined = this
     while (at !== undefined && at.extras?.neededBy === undefined) at = at.parent
     return at?.extras?.neededBy
-  }
-
-  get outside(): number {
-    return this.extras?.outside ?? 0
-  }
-
-  set outside(count: number) {
-    this.extended.outside = count
   }
 
   get aborted(): boolean {

@@ -12,7 +12,6 @@ import { Finalizer } from './finalizers.ts'
 import { GeneratorAcquisition } from './resources/generator.ts'
 import { Holdings } from './resources/holdings.ts'
 import { Instance } from './resources/instance.ts'
-import { Patience } from './patience.ts'
 import type { Definition } from './resources/resource.ts'
 import { ScopeNode } from './scope.ts'
 import { defaults } from './settings.ts'
@@ -44,7 +43,6 @@ function examples(): object[] {
     new GeneratorAcquisition('example', example, context),
     new Holdings(),
     new ReleaseExit(Completion.success),
-    new Patience(ignore),
     new Extras(),
     new Cancellation(),
     new Tasks(scope),

@@ -4,13 +4,13 @@
  * async function cannot be called away from a release that never ends (docs/decisions/driven-by-callbacks.md).
  */
 import { plain, type Completion, type ReleaseExit } from './completion.ts'
-import { roughNow } from './deadline.ts'
+import { after, roughNow } from './deadline.ts'
 import { detection } from './watching/detection.ts'
 import { isThenable } from './dispose.ts'
 import { DisposeTimeoutError } from './errors/errors.ts'
 import { released } from './watching/events.ts'
 import type { Ending, Finalizer, List } from './finalizers.ts'
-import { Patience, timersAreReplaced } from './patience.ts'
+import { timeFor, timersAreReplaced, turns } from './patience.ts'
 import { tellReleased, tellTimeout } from './watching/telling.ts'
 
 /** Whoever has a list: what it holds, and how things ended, as changed by the releases that already ran. */
@@ -144,6 +144,7 @@ function fail(list: Unwindable, { traits, name }: Finalizer, error: unknown): vo
 function waitFor(unwinding: Unwinding, release: Promise<unknown>): void {
   const { list } = unwinding
   unwinding.pending = release
+  unwinding.turnsLeft = turns
   // While a body runs, its listeners wait for that.
   if (list.onFulfilled === undefined || list.running) listen(unwinding)
   void release.then(list.onFulfilled, list.onRejected)
@@ -192,8 +193,9 @@ export class Unwinding implements Ending {
   listening = 0
   /** How many looks at what is pending are still to come. */
   looks = 0
-  /** Made for a release that takes longer than a turn. */
-  patience: Patience | undefined = undefined
+  /** How many turns what is pending still has; then it has a timer. */
+  turnsLeft = 0
+  stopTimer: (() => void) | undefined = undefined
   /** Those who wait for the end alone. */
   waiting: (() => void)[] | undefined = undefined
   resolve: ((value: unknown) => void) | undefined = undefined
@@ -224,7 +226,8 @@ export class Unwinding implements Ending {
 function goOn(unwinding: Unwinding): unknown {
   unwinding.pending = undefined
   unwinding.destroying = false
-  if (unwinding.patience !== undefined) unwinding.patience.stop()
+  unwinding.stopTimer?.()
+  unwinding.stopTimer = undefined
   if (!releaseNext(unwinding)) return look(unwinding)
   if (unwinding.resolve !== undefined) deliver(unwinding)
   return undefined
@@ -244,14 +247,16 @@ function deliver(unwinding: Unwinding): void {
   else unwinding.resolve?.(value)
 }
 
+/** Most releases settle within a few turns, which cost less than a timer; under those of a test there is one at once. */
 function bePatient(unwinding: Unwinding): void {
-  unwinding.patience ??= new Patience(() => overrun(unwinding))
   const { list, current } = unwinding
-  if (current !== undefined) unwinding.patience.begin(timeFor(list, current))
-}
-
-function timeFor({ disposeTimeout }: Unwindable, { traits }: Finalizer): number {
-  return traits?.disposeTimeout ?? disposeTimeout
+  if (unwinding.stopTimer !== undefined || current === undefined) return
+  if (unwinding.turnsLeft === 0 || timersAreReplaced()) {
+    unwinding.stopTimer = after(timeFor(list, current), () => overrun(unwinding))
+  } else if (unwinding.looks === 0) {
+    unwinding.turnsLeft -= 1
+    void Promise.resolve(look(unwinding))
+  }
 }
 
 /** The release had its time. Now its `destroy` has as much, and after that nothing is waited for. */
@@ -260,6 +265,7 @@ function overrun(unwinding: Unwinding): void {
   // Somebody waits for it.
   const finalizer = unwinding.current as Finalizer
   const { name } = finalizer
+  unwinding.stopTimer = undefined
   const ms = timeFor(list, finalizer)
   listen(unwinding)
   pending?.catch((error: unknown) => list.report(plain(error), name, true))
@@ -284,7 +290,6 @@ function destroy(unwinding: Unwinding, finalizer: Finalizer, why: DisposeTimeout
     const destroying = finalizer.traits?.destroy?.(finalizer.value as never, why)
     if (!isThenable(destroying)) return false
     unwinding.destroying = true
-    unwinding.patience?.stop()
     waitFor(unwinding, Promise.resolve(destroying))
     bePatient(unwinding)
     return true

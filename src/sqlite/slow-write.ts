@@ -2,6 +2,7 @@
  * A transaction that is held across awaits keeps every other writer waiting. Held for too long, it is reported once, with
  * where it was acquired: to the `onError` of the scope that holds it or in which it was acquired, else as a process warning.
  */
+import { exactNow } from '../core/deadline.ts'
 import { title } from '../core/misuse.ts'
 import { ScopeNode } from '../core/scope.ts'
 import { linesOf, type Origin } from './origin.ts'
@@ -25,7 +26,7 @@ export class SlowWrite {
   start(transaction: Transaction, origin: Origin | undefined): void {
     this.#held = transaction
     this.#origin = origin
-    this.#since = performance.now()
+    this.#since = exactNow()
     if (this.#timer === undefined) this.#lookIn(this.#limit)
   }
 
@@ -45,7 +46,7 @@ export class SlowWrite {
   #look(): void {
     this.#timer = undefined
     if (this.#held === undefined) return
-    const left = this.#limit - (performance.now() - this.#since)
+    const left = this.#limit - (exactNow() - this.#since)
     if (left > 0) this.#lookIn(Math.ceil(left))
     else this.#report(this.#held, this.#origin)
   }

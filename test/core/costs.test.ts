@@ -164,7 +164,7 @@ test('a collection of all garbage, between two requests, leaves what was compile
     rounds: 5,
   })
   const own = `ScopeNode next finish releaseAll releaseNext waitFor Unwinding push Finalizer Context Instance acquire
-    SpecAcquisition GeneratorAcquisition #arrive releaseInstance heard Patience #turned Extras Cancellation
+    SpecAcquisition GeneratorAcquisition #arrive releaseInstance heard bePatient Extras Cancellation
     finishExtras isAlone drain succeed bodyFulfilled`
   assert.deepEqual(
     own.split(/\s+/).filter((name) => names.includes(name)),

@@ -15,7 +15,7 @@ import {
   type ResourceAcquired,
 } from './events.ts'
 import { isError } from '../errors/format.ts'
-import { isSuspected, reportLeak, reportReturn } from './leaks.ts'
+import { reportLeak, reportReturn } from './leaks.ts'
 import { forgetNote, note, watchGarbage, type Note } from './notes.ts'
 import { sweepWith } from './sweeping.ts'
 import { tellTimeout } from './telling.ts'
@@ -96,6 +96,8 @@ export class Ticket {
   since = 0
   /** Something new was opened for it. */
   opened = false
+  /** Somebody was told that it leaks. */
+  suspected = false
   readonly note: Note | undefined
   readonly #kind: Kind
   readonly #lent: boolean
@@ -118,10 +120,6 @@ export class Ticket {
 
   get pool(): string | undefined {
     return this.#kind.pool
-  }
-
-  get suspected(): boolean {
-    return isSuspected(this)
   }
 
   /** What was acquired, if its acquisition was watched and it is not garbage. */
@@ -189,6 +187,8 @@ export class Ticket {
     // Of what is lost all is said.
     if (this.note?.lost === true || !detection.counting) return
     const { resource, scope, since } = this
+    // Before anybody is told, who may release it at once.
+    this.suspected = true
     reportLeak(reason, this, { resource, scope, since, site: this.note?.site })
   }
 
@@ -202,7 +202,7 @@ export class Ticket {
     const now = roughNow()
     const heldMs = elapsed(this.since, now)
     this.#kind.usage.count(this.since, now)
-    reportReturn(this, heldMs)
+    if (this.suspected) reportReturn(this, heldMs)
     if (!released.hasSubscribers) return
     const waitMs = elapsed(this.#asked, this.since)
     released.publish({ ...this.#message(waitMs), heldMs, releaseMs: 0 })
