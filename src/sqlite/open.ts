@@ -12,7 +12,6 @@ import { identityOf, isPath, openFileOf } from './file.ts'
 import { joinGate } from './gate.ts'
 import { openFailure } from './open-failure.ts'
 import { Readers } from './readers.ts'
-import { SlowWrite } from './slow-write.ts'
 import type { SqliteOptions } from './types.ts'
 import { Writer } from './writer.ts'
 
@@ -101,7 +100,7 @@ function assemble(
   // A connection of the caller's may have any timeout.
   const connection = new Connection(database, name, Number(pragmaOf(database, 'busy_timeout')))
   const { gate, leave } = joinGate(file?.identity ?? database)
-  const writer = new Writer(connection, gate, new SlowWrite(name, options.slowWrite ?? 1_000))
+  const writer = new Writer(connection, gate, options.slowWrite ?? 1_000)
   const isThere = (): boolean => file !== undefined && identityOf(file.path) === file.identity
   const openOther = (readonly: boolean): DriverDatabase => {
     if (!isThere()) throw cannotOpen(isGone(name))

@@ -10,8 +10,9 @@ export interface Origin {
   readonly stack?: string
 }
 
-/** Traces. */
-const budget = { atMost: 200, perSecond: 20 }
+/** Thousandths of a trace: whole numbers, like the clock, because others would be allocated. */
+const trace = 1_000
+const budget = { atMost: 200 * trace, perMillisecond: 20 }
 /** Enough to see who called `scope.get` through the frames of the core. */
 const frames = 24
 
@@ -21,10 +22,10 @@ let last = 0
 /** Of the call that is being made. */
 export function takeOrigin(): Origin | undefined {
   const now = roughNow()
-  left = Math.min(budget.atMost, left + ((now - last) / 1_000) * budget.perSecond)
+  left = Math.min(budget.atMost, left + (now - last) * budget.perMillisecond)
   last = now
-  if (left < 1) return undefined
-  left -= 1
+  if (left < trace) return undefined
+  left -= trace
   const origin: Origin = {}
   const { stackTraceLimit } = Error
   Reflect.set(Error, 'stackTraceLimit', frames)

@@ -5,34 +5,27 @@
 import { exactNow } from '../core/deadline.ts'
 import { title } from '../core/misuse.ts'
 import { ScopeNode } from '../core/scope.ts'
-import { linesOf, type Origin } from './origin.ts'
+import { linesOf } from './origin.ts'
 import type { Transaction } from './transaction.ts'
 
 export class SlowWrite {
   readonly #file: string
   /** Milliseconds. */
   readonly #limit: number
-  #held: Transaction | undefined = undefined
-  #origin: Origin | undefined = undefined
-  #since = 0
+  readonly #held: () => Transaction | undefined
   /** One for all transactions: it runs on from one to the next, which costs less than to set it back for each. */
   #timer: ReturnType<typeof setTimeout> | undefined = undefined
 
-  constructor(file: string, limit: number) {
+  /** @param held the transaction that is open, asked for when it is time: to note each one would cost more */
+  constructor(file: string, limit: number, held: () => Transaction | undefined) {
     this.#file = file
     this.#limit = limit
+    this.#held = held
   }
 
-  start(transaction: Transaction, origin: Origin | undefined): void {
-    this.#held = transaction
-    this.#origin = origin
-    this.#since = exactNow()
+  /** One begins. */
+  start(): void {
     if (this.#timer === undefined) this.#lookIn(this.#limit)
-  }
-
-  stop(): void {
-    this.#held = undefined
-    this.#origin = undefined
   }
 
   close(): void {
@@ -45,13 +38,14 @@ export class SlowWrite {
 
   #look(): void {
     this.#timer = undefined
-    if (this.#held === undefined) return
-    const left = this.#limit - (exactNow() - this.#since)
+    const held = this.#held()
+    if (held?.since === undefined) return
+    const left = this.#limit - (exactNow() - held.since)
     if (left > 0) this.#lookIn(Math.ceil(left))
-    else this.#report(this.#held, this.#origin)
+    else this.#report(held)
   }
 
-  #report({ lender, ticket }: Transaction, origin: Origin | undefined): void {
+  #report({ lender, ticket, origin }: Transaction): void {
     // What somebody owns is theirs who acquired it, so far as leak detection knows that.
     const scope = lender ?? ticket?.scope
     const how = lender === undefined ? 'in' : 'by'

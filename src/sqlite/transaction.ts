@@ -7,6 +7,7 @@ import type { Ticket } from '../core/watching/held.ts'
 import type { Scope } from '../core/types.ts'
 import { byBegin, controlRefused, type Connection, type Prepared } from './connection.ts'
 import { endedBehind, lapsed, misuse, released, stillOpen } from './errors.ts'
+import type { Origin } from './origin.ts'
 import { controlsTransaction } from './script.ts'
 import { Statement, type Session } from './statement.ts'
 import type { SqliteStatement, SqliteTransaction } from './types.ts'
@@ -31,6 +32,10 @@ export class Transaction implements Session, TransactionOwner {
   brief = false
   /** The scope that lent it. */
   lender: Scope | undefined = undefined
+  /** Where it was asked for. */
+  origin: Origin | undefined = undefined
+  /** When it began, where it may await. */
+  since: number | undefined = undefined
   /** Of whoever owns it. */
   ticket: Ticket | undefined = undefined
   readonly #file: string
@@ -211,6 +216,7 @@ export class Transaction implements Session, TransactionOwner {
     this.#failure = failure
     this.state = state
     this.#connection = undefined
+    this.origin = undefined
     this.ticket?.released()
     this.#owner.ended()
   }

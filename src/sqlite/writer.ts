@@ -3,6 +3,7 @@
  * outside that transaction is refused: nobody's statement becomes part of somebody else's transaction.
  */
 import { ambient } from '../core/context.ts'
+import { exactNow } from '../core/deadline.ts'
 import { isError } from '../core/errors/format.ts'
 import type { Scope } from '../core/types.ts'
 import type { Connection, Prepared } from './connection.ts'
@@ -21,7 +22,7 @@ import type { Gate } from './gate.ts'
 import type { Asking } from './line.ts'
 import type { Origin } from './origin.ts'
 import { Patience } from './patience.ts'
-import type { SlowWrite } from './slow-write.ts'
+import { SlowWrite } from './slow-write.ts'
 import { Statement, type Session } from './statement.ts'
 import { beginTransaction, type Transaction, type TransactionOwner } from './transaction.ts'
 import type { SqliteStatement } from './types.ts'
@@ -50,11 +51,12 @@ export class Writer implements Session, TransactionOwner {
   #guarded = false
   readonly #guard = (): void => this.#endTick()
 
-  constructor(connection: Connection, gate: Gate, slow: SlowWrite) {
+  /** @param slowWrite milliseconds after which a transaction that may await is reported */
+  constructor(connection: Connection, gate: Gate, slowWrite: number) {
     this.file = connection.file
     this.#connection = connection
     this.#gate = gate
-    this.#slow = slow
+    this.#slow = new SlowWrite(connection.file, slowWrite, () => this.#transaction)
     this.#patience = new Patience(connection.busyTimeout)
   }
 
@@ -141,7 +143,6 @@ export class Writer implements Session, TransactionOwner {
 
   ended(): void {
     this.#transaction = undefined
-    this.#slow.stop()
     this.#gate.leave()
   }
 
@@ -188,8 +189,10 @@ export class Writer implements Session, TransactionOwner {
     this.#transaction = transaction
     if (wish !== undefined) {
       transaction.lender = wish.lender
+      transaction.origin = wish.origin
+      transaction.since = exactNow()
       this.#gate.holder = wish.lender
-      this.#slow.start(transaction, wish.origin)
+      this.#slow.start()
     }
     return transaction
   }
