@@ -22,8 +22,9 @@ const rules: Readonly<Record<keyof SqliteOptions, Rule>> = {
   slowWrite: milliseconds,
 }
 
+/** The last of them reads the file: only a connection that has read it in WAL mode takes the WAL files with it. */
 const defaultPragmas =
-  'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON'
+  'PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA schema_version'
 
 /** @throws {TypeError} naming the option */
 export function checkSqliteOptions(call: string, options: unknown): void {

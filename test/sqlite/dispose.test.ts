@@ -34,6 +34,16 @@ for (const symbol of ['dispose', 'asyncDispose'] as const) {
       assert.deepEqual(filesOf(path), ['test.db'])
     })
 
+    test('the WAL files are gone although only a reader used the file, which was not in WAL mode', async (t) => {
+      const path = temporaryPath(t)
+      openRaw(t, path).exec('create table item (name text)')
+      const db = openAt(t, path, { readers: 1 })
+      await using reader = await db.read()
+      assert.deepEqual(names(reader), [])
+      await db[Symbol[symbol]]()
+      assert.deepEqual(filesOf(path), ['test.db'])
+    })
+
     test('what it ends on the way to its owner is not held by anybody', async (t) => {
       const { db } = openFile(t, { readers: 1, busyTimeout: 1_000 })
       await assertNoLeaks(async () => {

@@ -55,6 +55,8 @@ export function obtain(
   const circle = needing && waitFor(needing, instance, needing === dependent)
   dependent?.borrowFrom(instance)
   if (instance.state === 'unstarted') instance.start()
+  // What was acquired at once is given as to those who ask later, who would overtake the first one otherwise.
+  if (instance.state === 'open' && signal === undefined) return instance.promise
   const waiting = waitHere(place, instance, signal)
   return circle === undefined ? waiting : unlessEndless(waiting, circle)
 }

@@ -55,6 +55,20 @@ test('concurrent first resolutions share one acquisition', async (t) => {
   assert.equal(tracker.count('connection'), 1)
 })
 
+test('who asks first for what is acquired at once has it first', async (t) => {
+  const { app } = setUp(t)
+  const order: number[] = []
+  const file = resource({ name: 'file', lifetime: 'app', acquire: () => ({}) })
+  const asked = [1, 2, 3].map((number) =>
+    app.run(async (scope) => {
+      await scope.get(file)
+      order.push(number)
+    }),
+  )
+  await Promise.all(asked)
+  assert.deepEqual(order, [1, 2, 3])
+})
+
 test('a caller that gives up leaves the acquisition to the others', async (t) => {
   const { app, tracker } = setUp(t)
   const gate = Promise.withResolvers<void>()
