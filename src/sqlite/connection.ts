@@ -65,6 +65,11 @@ export class Connection {
     }
   }
 
+  /** Before it gives rows: what writes is stopped by a cursor that sees the file as it was before somebody else wrote. */
+  makeWay(prepared: Prepared): void {
+    if (this.#cursors.size > 0 && !prepared.readonly) this.closeCursors(byWrite)
+  }
+
   /** Where `run`, which begins a transaction, finds the file busy, it throws at once, and not after `busyTimeout`. */
   withoutWaiting<R>(run: () => R): R {
     // An open one would block the setting, too.

@@ -24,7 +24,7 @@ export class Statement<Row> implements SqliteStatement<Row> {
   }
 
   get(...parameters: unknown[]): Row | undefined {
-    const { statement } = this.#session.admit(this.#sql)
+    const { statement } = this.#admit()
     try {
       // The row type is what the caller of prepare() said it is.
       return statement.get(...parameters) as Row | undefined
@@ -34,7 +34,7 @@ export class Statement<Row> implements SqliteStatement<Row> {
   }
 
   all(...parameters: unknown[]): Row[] {
-    const { statement } = this.#session.admit(this.#sql)
+    const { statement } = this.#admit()
     try {
       // As in `get`.
       return statement.all(...parameters) as Row[]
@@ -54,7 +54,12 @@ export class Statement<Row> implements SqliteStatement<Row> {
   }
 
   iterate(...parameters: unknown[]): IterableIterator<Row> & Disposable {
+    return new Rows<Row>(openCursor(this.#session, this.#admit(), parameters))
+  }
+
+  #admit(): Prepared {
     const prepared = this.#session.admit(this.#sql)
-    return new Rows<Row>(openCursor(this.#session, prepared, parameters))
+    prepared.connection.makeWay(prepared)
+    return prepared
   }
 }

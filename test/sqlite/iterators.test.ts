@@ -1,6 +1,6 @@
 /** Iterators: closed with their owner, never in the way of a writer, and never ended early without an error. */
 import assert from 'node:assert/strict'
-import { insert, names, openFile, openMemory, type Opened } from './support/database.ts'
+import { insert, names, openAt, openFile, openMemory, type Opened } from './support/database.ts'
 import { test } from './support/drivers.ts'
 import { withCode } from './support/promises.ts'
 
@@ -84,6 +84,21 @@ for (const [name, write] of writers) {
       assert.deepEqual(opened.committed(), ['a', 'b', 'c', 'd'])
     })
   }
+}
+
+for (const method of ['get', 'all', 'iterate'] as const) {
+  test(`an abandoned iterator does not block what writes with ${method}(), after somebody else wrote`, async (t) => {
+    const { db, path, committed } = filled(t)
+    await using second = openAt(t, path)
+    const rows = db.prepare(select).iterate()
+    rows.next()
+    insert(second, 'd')
+    const given = db.prepare("insert into item values ('e') returning name")[method]()
+    if (given !== undefined && 'next' in given) given.next()
+    assert.throws(() => rows.next(), withCode('ERR_DISPOSED', /something was written/))
+    db.exec('select 1')
+    assert.deepEqual(committed(), ['a', 'b', 'c', 'd', 'e'])
+  })
 }
 
 test('an abandoned iterator of a transaction blocks neither its writes nor its commit', (t) => {

@@ -35,15 +35,6 @@ test('it is one for the whole request, nested blocks included', async (t) => {
   assert.deepEqual(committed(), ['a', 'b'])
 })
 
-test('the first requests of an app have it in the order in which they asked', async (t) => {
-  const { app, resources, committed } = setUp(t)
-  const requests = ['a', 'b', 'c'].map((name) =>
-    app.run(async (scope) => insert(await scope.get(resources.transaction), name)),
-  )
-  await Promise.all(requests)
-  assert.deepEqual(committed(), ['a', 'b', 'c'])
-})
-
 test('it rolls back when the request throws, and the error arrives unchanged', async (t) => {
   const { app, resources, committed } = setUp(t)
   const boom = new Error('boom')

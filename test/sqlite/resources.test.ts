@@ -42,6 +42,15 @@ describe('the reader of a request', () => {
 })
 
 describe('the database of the app', () => {
+  test('the first requests of an app have its transaction in the order in which they asked', async (t) => {
+    const { app, resources, committed } = setUp(t)
+    const requests = ['a', 'b', 'c'].map((name) =>
+      app.run(async (scope) => insert(await scope.get(resources.transaction), name)),
+    )
+    await Promise.all(requests)
+    assert.deepEqual(committed(), ['a', 'b', 'c'])
+  })
+
   test('it is opened at its first use, shared by all requests, and closed with the app', async (t) => {
     const { app, path, resources } = setUp(t)
     const found: SqliteDatabase[] = []
