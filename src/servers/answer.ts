@@ -70,7 +70,7 @@ export function answerWith(served: Served, value: unknown): Promise<void> | unde
   if (isNoReply(value, served.response)) {
     // Whatever was to be committed has been.
     served.completes = false
-    return undefined
+    return value === undefined || value === served.response ? undefined : discard(value)
   }
   const reply = replyOf(value)
   const { body } = reply

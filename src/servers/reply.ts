@@ -50,7 +50,9 @@ export function replyOf(value: unknown): Reply {
 export async function discard(value: unknown): Promise<void> {
   if (!isObject(value)) return
   const body = isResponse(value) ? value.body : value
-  if (body !== null) await sourceOf(body)?.cancel(undefined)
+  // What somebody else reads is theirs.
+  if (body === null || ('locked' in body && body.locked === true)) return
+  await sourceOf(body)?.cancel(undefined)
 }
 
 /** Set status and headers. Nothing is sent yet. */

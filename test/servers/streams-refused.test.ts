@@ -82,3 +82,22 @@ test('a source that throws when it is told to end, as its client has left, is re
     [error],
   )
 })
+
+test('a stream that is returned after the handler has answered by itself is ended, unless somebody reads it', async () => {
+  const log: string[] = []
+  const taken = new Response('read elsewhere')
+  const reader = taken.body?.getReader()
+  await using site = await openHandled(async ({ url }, response) => {
+    response.end('mine')
+    if (url === '/taken') return taken
+    const pieces = noted(log, ['first', 'second'])
+    await pieces.next()
+    return pieces
+  })
+  assert.equal((await ask(site, '/')).body, 'mine')
+  assert.equal((await ask(site, '/taken')).body, 'mine')
+  await site.outcomes()
+  assert.deepEqual(log, ['ended'])
+  assert.equal((await reader?.read())?.done, false)
+  assert.deepEqual(site.reported, [])
+})
