@@ -32,7 +32,8 @@ export interface AdapterOptions {
    * When the scope closes, once the handler has settled. `answer`: before the first byte of the answer, so that a failed
    * commit is an error response; a streamed body keeps the scope open. The default wherever the adapter sees the result:
    * `handle`, `expressHandler`, Fastify, Hono, Koa. `ended`: when all bytes were produced or the connection closed. The
-   * default for handlers that write themselves (`scoped`, Express routes), which commit before they answer.
+   * default for handlers that write themselves (`scoped`, Express routes), which commit before they answer. Where such a
+   * one is told `answer`, what it gives to `response.end()` is held back until its scope closed.
    */
   closeAt?: 'answer' | 'ended'
   /**
@@ -65,6 +66,8 @@ export interface Adapter {
   readonly closeAt: 'answer' | 'ended'
   /** For those whose result nobody sees: their end is that of the request, where no other adapter is around. */
   readonly early: boolean
+  /** What its handlers write by themselves does not end before the scope has closed. */
+  readonly holds: boolean
   /** From this status on, an answer whose making was not seen does not complete its scope. */
   readonly doubtedFrom: number
   readonly serverTiming: boolean
@@ -82,6 +85,8 @@ interface Kind {
   readonly where: string
   /** It sees no result, only that its handler has ended. */
   readonly blind?: boolean
+  /** Its handlers write by themselves. */
+  readonly writes?: boolean
   /** Default 500. */
   readonly doubtedFrom?: number
   /** How it is given its app. Default: as the first argument. */
@@ -101,7 +106,7 @@ const rules: Readonly<Record<string, Rule>> = {
  * @throws {TypeError} for an app that is none, and for unknown or wrong options
  */
 export function adapterOf(
-  { where, blind = false, doubtedFrom = 500, appIs }: Kind,
+  { where, blind = false, writes = blind, doubtedFrom = 500, appIs }: Kind,
   app: App,
   options: (AdapterOptions & { onError?: OnRequestError }) | undefined,
   more?: Readonly<Record<string, Rule>>,
@@ -123,6 +128,7 @@ export function adapterOf(
     open: servingOpener(app, scope),
     closeAt: options?.closeAt ?? 'answer',
     early: blind && options?.closeAt === 'answer',
+    holds: writes && options?.closeAt === 'answer',
     doubtedFrom,
     serverTiming: options?.serverTiming ?? false,
     onError: options?.onError,

@@ -44,7 +44,7 @@ declare global {
  * @throws {TypeError} for unknown or wrong options
  */
 export function expressScope(app: App, options?: AdapterOptions): RequestHandler {
-  const kind = { where: 'expressScope()', doubtedFrom: 400 }
+  const kind = { where: 'expressScope()', writes: true, doubtedFrom: 400 }
   const adapter = adapterOf(kind, app, options)
   return (request, response, next) => {
     checkCalled(kind.where, response)

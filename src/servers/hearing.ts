@@ -76,24 +76,30 @@ export function hearEnd(response: ServerResponse, served: Served): void {
 }
 
 /**
- * The same where a framework writes the answer: of its end alone nothing is sent before the scope closed, so that a commit
- * that fails leaves it visibly unfinished.
+ * The same where somebody else writes the answer: its end, which may be all of it, is not sent before the scope closed, so
+ * that a commit that fails is an error response, or leaves an answer that had begun visibly unfinished.
  */
-export function holdEnd(served: Served): void {
+export function holdAnswer(served: Served): void {
   const { response } = served
   // All its overloads at once.
   const end = response.end.bind(response) as (...given: unknown[]) => ServerResponse
   response.end = (...given: unknown[]): ServerResponse => {
-    response.end = end
     if (served.over || served.answeredFor || served.failure !== undefined || response.destroyed) {
-      return end(...given)
-    }
-    served.last = () => {
-      if (!response.destroyed) end(...given)
+      end(...given)
+      // Where there are two, the one with a body counts, such as that of an error handler.
+    } else if (served.last === undefined || isBody(given[0])) {
+      served.last = () => {
+        if (!response.destroyed) end(...given)
+      }
     }
     served.produced()
     return response
   }
+}
+
+/** And no callback. */
+function isBody(first: unknown): boolean {
+  return first !== undefined && first !== null && typeof first !== 'function'
 }
 
 function onProduced(this: Answer): void {

@@ -4,7 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { checkWithin, type Adapter } from './adapter.ts'
 import { refuseUnopened } from './failure.ts'
-import { answers, hear, hearPipes, servedOf } from './hearing.ts'
+import { answers, hear, hearPipes, holdAnswer, servedOf } from './hearing.ts'
 import { checkCalled } from './listener.ts'
 import { Served } from './served.ts'
 import { timeInto } from './timing.ts'
@@ -57,6 +57,7 @@ export function handOver(around: Served, adapter: Adapter): void {
   around.seen = false
   around.delegated = false
   around.refuse = undefined
+  if (adapter.holds) holdAnswer(around)
 }
 
 /**
@@ -68,6 +69,7 @@ export function open(adapter: Adapter, request: IncomingMessage, response: Serve
   answers(response, served)
   hearPipes(response)
   holdEnd(request)
+  if (adapter.holds) holdAnswer(served)
   if (adapter.serverTiming) timeInto(served.scope, response)
   return served
 }

@@ -19,7 +19,7 @@ import {
   judge,
 } from './ends.ts'
 import { cut, endInTurn, tell } from './failure.ts'
-import { hearEnd, hearProduced, holdEnd } from './hearing.ts'
+import { hearEnd, hearProduced, holdAnswer } from './hearing.ts'
 import { Sources } from './sources.ts'
 
 /**
@@ -230,7 +230,7 @@ export class Served {
   /** Of the end of an answer that is still to come. */
   #hear(): void {
     if (this.over) return
-    if (this.streams) holdEnd(this)
+    if (this.streams) holdAnswer(this)
     else hearProduced(this.response)
   }
 

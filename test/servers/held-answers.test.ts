@@ -1,0 +1,107 @@
+/** Handlers that write by themselves, told to close at the answer: what they end is not sent before the scope closed. */
+import assert from 'node:assert/strict'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { describe, test } from 'node:test'
+import express from 'express'
+import { currentScope, type App } from 'unwind'
+import { expressScope } from 'unwind/express'
+import { scoped, type AdapterOptions } from 'unwind/http'
+
+import { ask, Peer } from './support/client.ts'
+import { opened, type Opened } from './support/kinds.ts'
+import { turn } from './support/scoped-site.ts'
+import { Site } from './support/site.ts'
+
+type Listener = (request: IncomingMessage, response: ServerResponse) => unknown
+type Make = (app: App, listener: Listener, options: AdapterOptions) => Opened
+
+const ways: Readonly<Record<string, Make>> = {
+  'scoped, an async listener': (app, listener, options) =>
+    opened(createServer(scoped(app, async (...given) => listener(...given), options))),
+  'scoped, a listener whose end nobody sees': (app, listener, options) =>
+    opened(createServer(scoped(app, (...given) => void listener(...given), options))),
+  'a route of Express': (app, listener, options) => {
+    const server = express().set('env', 'test')
+    server.use(expressScope(app, options))
+    server.use(async (request, response) => {
+      await listener(request, response)
+    })
+    return opened(createServer(server))
+  },
+}
+
+const notCommitted = new Error('not committed')
+
+function serve(make: Make, listener: Listener): Promise<Site> {
+  const open = (app: App): Opened => make(app, watched, { closeAt: 'answer' })
+  let site: Site | undefined
+  const watched: Listener = (request, response) => {
+    site?.watch()
+    return listener(request, response)
+  }
+  return Site.serve({ open }, async () => ({})).then((made) => (site = made))
+}
+
+for (const [way, make] of Object.entries(ways)) {
+  describe(way, () => {
+    test('a commit that fails is an error response', async () => {
+      await using site = await serve(make, (_request, response) => {
+        currentScope().defer(() => {
+          throw notCommitted
+        })
+        response.setHeader('set-cookie', 'paid=yes').end('paid')
+      })
+      const { status, headers, body } = await ask(site, '/')
+      assert.deepEqual([status, headers['set-cookie']], [500, undefined])
+      assert.doesNotMatch(body, /paid/)
+      assert.deepEqual(site.reported, [notCommitted])
+    })
+
+    test('nothing of what is ended at once is sent before everything is released, and then all of it', async () => {
+      const released = Promise.withResolvers<void>()
+      await using site = await serve(make, (_request, response) => {
+        currentScope().defer(() => released.promise)
+        response.end('paid')
+        // A second time, as some do to be sure.
+        response.end()
+      })
+      using peer = await Peer.connect(site)
+      peer.get('/')
+      while (site.app.inspect().children[0]?.state !== 'closing') await turn()
+      for (let turns = 0; turns < 10; turns += 1) await turn()
+      assert.equal(peer.received, '')
+      released.resolve()
+      await peer.until('\r\n\r\npaid')
+      assert.match(peer.received, /^HTTP\/1\.1 200 .*Content-Length: 4/s)
+      assert.deepEqual(await site.statuses(), ['success'])
+    })
+
+    test('an answer that had begun is cut off where its commit fails', async () => {
+      await using site = await serve(make, (_request, response) => {
+        currentScope().defer(() => {
+          throw notCommitted
+        })
+        response.write('one,')
+        setImmediate(() => response.end('two'))
+      })
+      using peer = await Peer.connect(site)
+      peer.get('/')
+      await peer.closed
+      assert.match(peer.received, /one,/)
+      assert.doesNotMatch(peer.received, /\r\n0\r\n/)
+    })
+  })
+}
+
+test('a listener that fails after its answer is answered with that', async () => {
+  const make = ways['scoped, an async listener']
+  assert.ok(make)
+  await using site = await serve(make, (_request, response) => {
+    response.end('done')
+    throw Object.assign(new Error('no'), { status: 418 })
+  })
+  const { status, body } = await ask(site, '/')
+  assert.equal(status, 418)
+  assert.doesNotMatch(body, /done/)
+  assert.deepEqual(await site.statuses(), ['failure'])
+})
