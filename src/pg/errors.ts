@@ -6,6 +6,7 @@ import { inspect } from 'node:util'
 
 import { named, UnwindError } from '../core/errors/errors.ts'
 import { isError } from '../core/errors/format.ts'
+import { title, type Named } from '../core/misuse.ts'
 
 /** `ERR_PG_ROLLED_BACK`: COMMIT of a failed transaction; the server rolled back. `cause` is what had failed in it. */
 export class PgTransactionRolledBackError extends UnwindError {
@@ -137,9 +138,9 @@ export function transactionPooling(what: string, instead: string): PgTransaction
   )
 }
 
-export function poolExhausted(scope: string, limit: number): PgPoolExhaustedError {
+export function poolExhausted(scope: Named, limit: number): PgPoolExhaustedError {
   return new PgPoolExhaustedError(
-    `A transaction of its own needs a second connection, and all ${limit} connections of the pool are in use, one of them by the scope "${scope}" itself: it could wait for ever. Give the pool a \`max\` of twice as many as there are such requests at a time, or use \`nested\`, which needs no second connection.`,
+    `A transaction of its own needs a second connection, and those of the pool (\`max\` is ${limit}) are in use, one of them by the scope ${title(scope)} itself: it could wait for ever. Give the pool twice as many as there are such requests at a time, or use \`nested\`, which needs no second connection.`,
   )
 }
 

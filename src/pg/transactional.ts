@@ -196,5 +196,5 @@ function refuseToWaitForItself(pool: LeasePool<unknown>, scope: Scope): void {
   for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
     if (at.kind !== 'app') around.add(at)
   }
-  if (pool.isHeldBy((holder) => around.has(holder))) throw poolExhausted(scope.name, limit)
+  if (pool.isHeldBy((holder) => around.has(holder))) throw poolExhausted(scope, limit)
 }

@@ -8,7 +8,6 @@ import {
   callable,
   checkApp,
   checkOptions,
-  expected,
   flag,
   milliseconds,
   oneOf,
@@ -141,8 +140,10 @@ export function adapterOf(
  */
 export function checkWithin({ where, app }: Adapter, { parent }: Scope): void {
   if (parent === app) return
-  const wanted = `that of the adapter around it${parent === undefined ? '' : `, ${title(parent)}`}`
-  throw expected(`the app given to ${where}`, wanted, title(app))
+  const outer = parent === undefined ? '' : `, ${title(parent)}`
+  throw new TypeError(
+    `Expected the app given to ${where} to be that of the adapter around it${outer}, received ${title(app)}.`,
+  )
 }
 
 /** Close `scope`. `undefined`: that is done, without anything to wait for or to tell. */

@@ -135,6 +135,28 @@ for (const [name, inner] of Object.entries(inners)) {
   })
 }
 
+test('what is of another app is refused by the names of both', async () => {
+  const errors: string[] = []
+  await using app = createApp({ name: 'shop', onError: (error) => void errors.push(String(error)) })
+  await using other = createApp({ name: 'other' })
+  const kind: Pick<Kind, 'open'> = {
+    open: () =>
+      Promise.resolve(
+        opened(
+          createServer(
+            scoped(
+              app,
+              handle(other, () => 'never'),
+            ),
+          ),
+        ),
+      ),
+  }
+  await using site = await Site.serve(kind, () => Promise.resolve({}))
+  await ask(site, '/')
+  assert.match(String(errors), /, "shop" \(app s\w+\), received "other" \(app s\w+\)\.$/)
+})
+
 /** Calls its work in a hook, and has nothing at the path that is asked for. */
 const routeless: Inner = async (app, work) => {
   const server = Fastify()
