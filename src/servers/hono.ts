@@ -53,7 +53,8 @@ export function honoFetch(
   app: App,
   hono: HonoLike,
   options?: AdapterOptions,
-): (request: Request, env?: object, context?: unknown) => Fetched {
+  // Written out: the declarations of who exports it cannot name a type of ours that is not exported.
+): (request: Request, env?: object, context?: unknown) => Response | Promise<Response> {
   const adapter = adapterOf({ where: 'honoFetch()', doubtedFrom: 400 }, app, options)
   if (typeof hono?.fetch !== 'function') {
     throw expected('the second argument of honoFetch()', 'a Hono app, not its fetch', hono)

@@ -33,6 +33,11 @@ function importing(names: readonly string[]): string {
 const untyped = entries.filter(({ types }) => types.length === 0).map(({ name }) => name)
 /** Koa is on its own: the types of Koa and those of Express want two versions of a third package. */
 const frameworks = entries.filter(({ name, types }) => types.length > 0 && name !== 'unwind/koa')
+/** What a program exports has a type that its own declarations can name. */
+const exporting = `
+  import { createApp } from 'unwind'
+  import { honoFetch } from 'unwind/hono'
+  export const fetchInScope = honoFetch(createApp(), { fetch: () => new Response() })`
 const consumers: readonly Consumer[] = [
   { name: 'alone', peers: [], source: importing(untyped) },
   { name: 'commonjs', peers: [], source: importing(untyped), type: 'commonjs' },
@@ -46,7 +51,7 @@ const consumers: readonly Consumer[] = [
   {
     name: 'frameworks',
     peers: frameworks.flatMap(({ types }) => types),
-    source: importing(frameworks.map(({ name }) => name)),
+    source: `${importing(frameworks.map(({ name }) => name))}\n${exporting}`,
     compilers: ['5.9', '7'],
   },
   { name: 'koa', peers: ['@types/koa'], source: importing(['unwind/koa']), compilers: ['7'] },
@@ -61,6 +66,7 @@ const compilerOptions = {
   strict: true,
   exactOptionalPropertyTypes: true,
   skipLibCheck: false,
+  declaration: true,
   noEmit: true,
 }
 
