@@ -209,11 +209,6 @@ export class Holdings implements Parent<Instance> {
     return this.#arriving === undefined ? [] : [...setOf(this.#arriving)]
   }
 
-  /** All but the transient ones, newest first. */
-  shared(): Instance[] {
-    return childrenOf(this)
-  }
-
   get acquiring(): boolean {
     return this.#arriving !== undefined
   }
@@ -266,7 +261,7 @@ export class Holdings implements Parent<Instance> {
     addChild(this, instance)
     this.#kept += 1
     this.#index?.set(instance.definition, instance)
-    if (this.#kept === many) this.#index = indexOf(this.shared())
+    if (this.#kept === many) this.#index = indexOf(childrenOf(this))
   }
 }
 

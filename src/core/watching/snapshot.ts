@@ -37,7 +37,7 @@ function shallow(scope: ScopeNode, now: number): Shallow {
     picture(finalizer, finalizer.source, releasing ? 'releasing' : 'open', now),
   )
   // What is there and owes no release.
-  const unowed = (scope.holdings?.shared() ?? [])
+  const unowed = (scope.holdings === undefined ? [] : childrenOf(scope.holdings))
     .filter(({ acquisition }) => acquisition?.owes === false)
     .map((instance) => picture(instance, instance, 'open', now))
   return {
