@@ -35,6 +35,8 @@ const upgradedGrace = 5_000
 export class Connections {
   /** Milliseconds that idle connections may stay once the server closes. */
   linger: number
+  /** Its server has not begun to listen: its host may be being looked up. */
+  isNew: boolean
   readonly #server: AnyServer
   readonly #links = new Map<Socket, Link>()
   readonly #upgraded = new Set<Socket>()
@@ -51,6 +53,7 @@ export class Connections {
   constructor(server: AnyServer, linger: number) {
     this.#server = server
     this.linger = linger
+    this.isNew = !server.listening
     this.#listen()
     this.#overrideClosing()
   }
@@ -177,6 +180,7 @@ export class Connections {
   }
 
   #reset(): void {
+    this.isNew = false
     this.#draining = false
     this.#leaving = false
     clearTimeout(this.#timer)

@@ -124,7 +124,9 @@ export function closed(server: AnyServer, connections: Connections): Promise<voi
     }
     server.on('close', done)
     if (server.listening) stopAccepting(server, connections)
-    // The 'close' of a server that has closed, or never listened, does not come any more.
+    // So it does not listen later, and its 'close' comes.
+    else if (connections.isNew) server.close()
+    // That of a server that has closed does not come any more.
     else server.getConnections((_error, count) => count === 0 && done())
   })
 }
@@ -138,8 +140,11 @@ function stopAccepting(server: AnyServer, connections: Connections): void {
 
 /** @throws `ERR_SCOPE_CLOSED` once the app has closed */
 export function checkOpen(call: string, app: App): void {
-  if (app.state !== 'closing' && app.state !== 'closed') return
-  throw new ScopeClosedError(
+  if (app.state === 'closing' || app.state === 'closed') throw tooLate(call, app)
+}
+
+export function tooLate(call: string, app: App): ScopeClosedError {
+  return new ScopeClosedError(
     `${call}: the app "${app.name}" is ${app.state}. Make the server part of an app that is open.`,
   )
 }

@@ -7,7 +7,7 @@ import { checkApp, checkOptions, expected, milliseconds, text, type Rule } from 
 import type { App } from '../core/types.ts'
 import type { AnyServer, Connections } from './connections.ts'
 import { isClosed } from './failure.ts'
-import { attach, checkOpen, closed, deliveryGrace, type Attachment } from './graceful.ts'
+import { attach, checkOpen, closed, deliveryGrace, tooLate, type Attachment } from './graceful.ts'
 import { servedOf } from './hearing.ts'
 
 /** Where to listen, and how long to wait for the silent when the server closes. */
@@ -84,11 +84,10 @@ async function begin(
   const attachment = attach('listen()', app, server, linger)
   try {
     server.listen(host === undefined ? { port } : { port, host })
-    // Rejects with what the server emits as 'error'.
-    await once(server, 'listening')
+    await listening(server)
     checkOpen('listen()', app)
+    if (!server.listening) throw app.state === 'open' ? closedMeanwhile() : tooLate('listen()', app)
   } catch (error) {
-    // While its host was looked up, its app closed.
     if (server.listening && isClosed(error)) server.close()
     await attachment[Symbol.asyncDispose]()
     throw error
@@ -98,6 +97,23 @@ async function begin(
     ...addressOf(server, host),
     [Symbol.asyncDispose]: () => (closing ??= close(server, attachment)),
   }
+}
+
+/** Resolves when it listens, or was closed while its host was looked up; rejects with what it emits as 'error'. */
+async function listening(server: AnyServer): Promise<void> {
+  const over = new AbortController()
+  const events = ['listening', 'close'].map((event) => once(server, event, over))
+  try {
+    await Promise.race(events)
+  } finally {
+    over.abort()
+  }
+}
+
+function closedMeanwhile(): Error {
+  return new Error(
+    'listen(): the server was closed before it listened. Close it once listen() has settled.',
+  )
 }
 
 async function close(server: AnyServer, attachment: Attachment): Promise<void> {

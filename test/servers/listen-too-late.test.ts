@@ -1,10 +1,12 @@
 /** A server that is to listen when its app closes: at start-up, where a signal came before the program was ready. */
 import assert from 'node:assert/strict'
+import { promises } from 'node:dns'
 import { createServer, type RequestListener } from 'node:http'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 
 import { createApp } from 'unwind'
-import { listen } from 'unwind/http'
+import { graceful, listen } from 'unwind/http'
 
 import { isPending, rejection, within } from '../core/support/promises.ts'
 
@@ -43,4 +45,27 @@ test('one that the app waits for does not wait for that', async () => {
   })
   await within(app.close())
   assert.equal((errors[0] as NodeJS.ErrnoException).code, 'ERR_SCOPE_CLOSED')
+})
+
+test('a graceful server that listens by itself does not, where its app closes while its host is looked up', async (t) => {
+  const app = createApp()
+  const server = createServer(done)
+  t.after(() => server.close())
+  graceful(app, server)
+  server.listen(0, 'localhost')
+  await within(app.close())
+  // What was asked for before answers before.
+  await promises.lookup('localhost')
+  await turn()
+  assert.equal(server.listening, false)
+})
+
+test('a server that is closed while its host is looked up makes listen() reject, in an app that goes on', async () => {
+  await using app = createApp()
+  const server = createServer(done)
+  const listening = rejection(listen(app, server, { port: 0, host: 'localhost' }))
+  server.close()
+  const error = (await within(listening)) as Error
+  assert.match(error.message, /the server was closed before it listened/)
+  assert.deepEqual([app.state, server.listening], ['open', false])
 })
