@@ -39,6 +39,9 @@ export function finishing<W extends Writable>(stream: W, options?: { grace?: num
 
 const methods = ['write', 'end', 'destroy', 'prependListener'] as const
 
+/** Listeners of this file: who was given a stream twice is told twice, and nobody is told by that. */
+const ours = new WeakSet<Function>()
+
 class Finish {
   readonly name: string
   readonly #stream: Writable
@@ -54,7 +57,9 @@ class Finish {
     this.#grace = grace
     this.#told = failureOf(stream) !== undefined
     // First, so that it sees who else listens: a listener for one time is gone when it has been called.
-    stream.prependListener('error', (error) => this.#failed(error))
+    const listener = (error: unknown): void => this.#failed(error)
+    ours.add(listener)
+    stream.prependListener('error', listener)
   }
 
   async run(): Promise<void> {
@@ -108,7 +113,7 @@ class Finish {
   #isHeard(): boolean {
     if (this.#state === 'flushing') return false
     const pipes = this.#stream.listenerCount('unpipe')
-    return this.#stream.listenerCount('error') - pipes > 1
+    return this.#stream.listeners('error').filter((one) => !ours.has(one)).length > pipes
   }
 
   /** Some streams emit an error and say nothing of it otherwise. */

@@ -43,6 +43,15 @@ for (const [when, before, after] of [
   })
 }
 
+test('a stream that was given twice, and failed, makes each disposing reject', async () => {
+  const stream = full()
+  const helds = [finishing(stream), finishing(stream)]
+  const closed = new Promise<void>((resolve) => stream.once('close', resolve))
+  stream.write('lost')
+  await within(closed)
+  for (const held of helds) assert.equal(await rejection(held[Symbol.asyncDispose]()), failure)
+})
+
 test('an error that is only emitted makes disposing reject', async () => {
   const stream = new PassThrough()
   const held = finishing(stream)
