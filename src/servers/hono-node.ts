@@ -8,7 +8,7 @@ import { isSeenBy, isUpgraded, throwIfOvertaken } from './ends.ts'
 import { isEmpty, isWhole, look, refused, streaming, type Fetched } from './hono-response.ts'
 import { discard } from './reply.ts'
 import { hear } from './hearing.ts'
-import { open } from './serve.ts'
+import { handOver, open } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
 import type { Served } from './served.ts'
 import { bodyOf, piecesOf, type Source } from './source.ts'
@@ -35,19 +35,27 @@ export function upgradeOf(env: unknown): IncomingMessage | undefined {
   return isUpgraded(incoming) ? incoming : undefined
 }
 
-/** Fails with what should be answered instead. */
-export function runOn(adapter: Adapter, bindings: Bindings, fetch: Fetch): Fetched {
-  const served = open(adapter, bindings.incoming, bindings.outgoing)
+/** Fails with what should be answered instead. What another adapter has opened is answered, and ends, with this. */
+export function runOn(
+  adapter: Adapter,
+  { incoming, outgoing }: Bindings,
+  around: Served | undefined,
+  fetch: Fetch,
+): Fetched {
+  if (around !== undefined) handOver(around, adapter)
+  const served = around ?? open(adapter, incoming, outgoing)
   served.delegated = true
-  return adapter.scope.timeout === undefined ? run(served, fetch) : runInTime(served, fetch)
+  const timed = served.scope.deadline !== undefined
+  const fetched = timed ? runInTime(served, fetch) : run(served, fetch)
+  if (around === undefined && !served.over) hear(served)
+  return fetched
 }
 
 function run(served: Served, fetch: Fetch): Fetched {
   const { adapter } = served
   try {
     const fetched = enter(served.scope, call, fetch, served)
-    if (!isThenable(fetched)) return answeredAtOnce(served, fetched, adapter)
-    hear(served)
+    if (!isThenable(fetched)) return answered(served, fetched, adapter)
     return fetched.then(
       (response) => answered(served, response, adapter),
       (error: unknown) => failed(served, error),
@@ -71,12 +79,6 @@ function call(fetch: Fetch, served: Served): Fetched {
 
 async function failed(served: Served, error: unknown): Promise<never> {
   throw await failForAnswer(served, error)
-}
-
-function answeredAtOnce(served: Served, response: Response, adapter: Adapter): Fetched {
-  const answer = answered(served, response, adapter)
-  if (!served.over) hear(served)
-  return answer
 }
 
 function answered(served: Served, response: Response, adapter: Adapter): Fetched {

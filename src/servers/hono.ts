@@ -27,6 +27,9 @@ type Own = Served | Alone
 
 type Fetch = (own: Own) => Fetched
 
+/** Of Hono, and not of what Hono is a part of, or calls. */
+const ours = new WeakSet<Adapter>()
+
 /** What `new Hono()` has. */
 export interface HonoLike {
   /** Answers a request. */
@@ -56,6 +59,7 @@ export function honoFetch(
   // Written out: the declarations of who exports it cannot name a type of ours that is not exported.
 ): (request: Request, env?: object, context?: unknown) => Response | Promise<Response> {
   const adapter = adapterOf({ where: 'honoFetch()', doubtedFrom: 400 }, app, options)
+  ours.add(adapter)
   if (typeof hono?.fetch !== 'function') {
     throw expected('the second argument of honoFetch()', 'a Hono app, not its fetch', hono)
   }
@@ -86,6 +90,7 @@ export function honoFetch(
  */
 export function honoScope(app: App, options?: AdapterOptions): MiddlewareHandler {
   const adapter = adapterOf({ where: 'honoScope()' }, app, options)
+  ours.add(adapter)
   return async (c, next) => {
     checkRequest('honoScope()', 'a context of Hono, as hono.use() does', c?.req?.raw)
     if (app.state === 'closing' || app.state === 'closed') return refused(503)
@@ -115,8 +120,7 @@ function runAround(adapter: Adapter, env: unknown, request: Request, fetch: Fetc
     return runUpgraded(adapter, upgrade, request, fetch)
   }
   const around = servedOf(bindings.outgoing)
-  if (around === undefined) return runOn(adapter, bindings, fetch)
-  // What another adapter has opened is closed by that.
+  if (!isOfHono(around)) return runOn(adapter, bindings, around, fetch)
   checkWithin(adapter, around.scope)
   return fetch(around)
 }
@@ -129,8 +133,15 @@ function checkRequest(where: string, given: string, request: Request | undefined
   throw expected(`what ${where} made`, `called with ${given}; ${others}`, request)
 }
 
-/** What is being served, by whichever adapter. */
+/** What is being served by Hono, on whichever server. */
 function requestOf(env: unknown, request: Request): Own | undefined {
   const bindings = bindingsOf(env)
-  return bindings === undefined ? aloneOf(request) : servedOf(bindings.outgoing)
+  if (bindings === undefined) return aloneOf(request)
+  const around = servedOf(bindings.outgoing)
+  return isOfHono(around) ? around : undefined
+}
+
+/** Its end is seen by what was made here. */
+function isOfHono(served: Served | undefined): served is Served {
+  return served !== undefined && ours.has(served.adapter)
 }

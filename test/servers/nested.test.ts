@@ -94,12 +94,14 @@ const inners: Readonly<Record<string, Inner>> = {
   },
 }
 
-/** Those that see the whole result, wherever they are; that of Hono is closed by what is around it. */
+/** Those that see the whole result, wherever they are. */
 const closesBefore = new Set([
   'handle, with a string',
   'expressHandler',
   'fastifyScope',
   'fastifyScope, after its route',
+  'honoFetch',
+  'honoScope',
   'koaListener',
 ])
 
@@ -167,6 +169,8 @@ const routeless: Inner = async (app, work) => {
 }
 
 for (const [around, outer] of Object.entries(outers)) {
+  // Within itself it is one adapter, and a listener of its own, which a route calls there, has answered by itself.
+  const sees = (name: string): boolean => around !== 'Hono' || !name.startsWith('hono')
   describe(`within ${around}`, () => {
     test('fastifyScope completes nothing by a 404 for want of a route', async () => {
       const [status, , exits] = await asked(outer, routeless, () => turn())
@@ -182,7 +186,7 @@ for (const [around, outer] of Object.entries(outers)) {
         })
         assert.deepEqual([status, body, exits.length, state], [200, 'done', 1, 'open'])
         // What is returned is a result; what was written by itself commits before.
-        const isResult = closesBefore.has(name) || name.startsWith('handle')
+        const isResult = (closesBefore.has(name) && sees(name)) || name.startsWith('handle')
         if (isResult) assert.equal(exits[0]?.status, 'success')
       })
 
@@ -196,7 +200,7 @@ for (const [around, outer] of Object.entries(outers)) {
         if (name.startsWith('hono')) assert.equal(body, 'failed')
       })
 
-      if (!closesBefore.has(name)) continue
+      if (!closesBefore.has(name) || !sees(name)) continue
       test(`${name} closes that before it answers, so that a commit that fails is a 500`, async () => {
         const [status, body] = await asked(outer, inner, async () => {
           currentScope().defer(() => {
