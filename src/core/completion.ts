@@ -54,10 +54,10 @@ export class Completion {
     return new Completion('aborted', this.error, this.failed, reason, this.throws)
   }
 
-  /** The body's error. After an abort the outcome stays `aborted`. */
+  /** The body's error. After an abort the outcome stays `aborted`; what was thrown is thrown, whatever is announced later. */
   fail(error: unknown, thrown: boolean): Completion {
     const status = this.status === 'aborted' ? 'aborted' : 'failure'
-    return new Completion(status, error, true, this.reason, thrown)
+    return new Completion(status, error, true, this.reason, this.throws || thrown)
   }
 
   /**

@@ -253,7 +253,7 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
   }
 
   fail(error: unknown): void {
-    if (this.state !== 'open') return
+    if (this.state !== 'open' && this.state !== 'draining') return
     settleFailure(this, error, false)
     cancel(this, error, false)
   }

@@ -185,9 +185,12 @@ export interface Scope extends AsyncDisposable {
    */
   stream<T>(source: AsyncIterable<T>): AsyncGenerator<T, void, undefined>
 
-  /** The outcome of an explicit scope is success. Does nothing once the scope closes, as `fail` and `abort`. */
+  /** The outcome of an explicit scope is success. Does nothing once the scope closes. */
   complete(): void
-  /** The outcome is a failure, without throwing. After an abort it stays `aborted`, with this error. */
+  /**
+   * The outcome is a failure, without throwing. After an abort it stays `aborted`, with this error. Does nothing once
+   * the first resource is being released, as `abort`.
+   */
   fail(error: unknown): void
   /** Abort this scope and everything below it. Default reason: a `DOMException` named `AbortError`. */
   abort(reason?: unknown): void

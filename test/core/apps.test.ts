@@ -106,6 +106,16 @@ test('an app closes with success, and with failure after fail', async () => {
   assert.deepEqual(ends, ['success', 'failure(E)'])
 })
 
+test('fail counts while an app shuts down, too', async () => {
+  const ends: string[] = []
+  const app = createApp()
+  app.defer((exit) => ends.push(ending(exit)))
+  const running = app.run(() => quiet().then(() => app.fail(new Error('E'))))
+  await app.shutdown()
+  await running
+  assert.deepEqual(ends, ['failure(E)'])
+})
+
 test('a failed request leaves the app successful', async () => {
   const ends: string[] = []
   const app = createApp()

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Scope } from 'unwind'
 import { setUp } from './support/app.ts'
-import { chain } from './support/chain.ts'
+import { chain, errorsOf } from './support/chain.ts'
 import { quiet, rejection } from './support/promises.ts'
 import { untilAborted } from './support/aborting.ts'
 
@@ -158,4 +159,28 @@ test('a task that fails otherwise after its abort fails its scope', async (t) =>
     task.abort()
   })
   assert.equal(await rejection(running), failure)
+})
+
+test('a task that announces a failure after the body settled fails the scope', async (t) => {
+  const { app, tracker } = setUp(t)
+  const [B, E] = [new Error('B'), new Error('E')]
+  const open = async (scope: Scope): Promise<void> => {
+    await scope.get(tracker.resource('lease'))
+    const announce = async (): Promise<void> => {
+      await quiet()
+      assert.equal(scope.state, 'draining')
+      scope.fail(E)
+      assert.equal(scope.signal.aborted, true)
+    }
+    void scope.fork(announce)
+  }
+  await app.run(open)
+  const child = app.child()
+  await open(child)
+  child.complete()
+  await child.close()
+  assert.deepEqual(tracker.exits, ['lease: failure(E)', 'lease: failure(E)'])
+  // What the body threw is thrown all the same.
+  const error = await rejection(app.run((scope) => open(scope).then(() => Promise.reject(B))))
+  assert.deepEqual(errorsOf(error), [E, B])
 })
