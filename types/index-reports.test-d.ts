@@ -23,6 +23,7 @@ import {
   UnwindError,
 } from 'unwind'
 import type {
+  App,
   Channels,
   Exit,
   LeakLevel,
@@ -35,6 +36,7 @@ import type {
   ScopeKind,
   ScopeSnapshot,
   ScopeState,
+  ShutdownOptions,
   ShutdownReport,
   Success,
 } from 'unwind'
@@ -210,3 +212,8 @@ expectType<LeakReport>({} as Channels['unwind:resource:leaked'])
 expectError({} as Channels['unwind:scope:close'])
 // What was acquired is never published.
 expectError(released.value)
+
+// --- what a program may export with its declarations --------------------------------------------------------
+
+declare const ending: App
+expectType<(options?: ShutdownOptions) => Promise<ShutdownReport>>(ending.shutdown)

@@ -21,9 +21,11 @@ export type {
   ScopeKind,
   ScopeSnapshot,
   ScopeState,
+  ShutdownOptions,
   ShutdownReport,
 } from './reports.ts'
 
+/** A value, or a promise of it. */
 export type MaybePromise<T> = T | PromiseLike<T>
 
 declare const type: unique symbol
