@@ -284,8 +284,8 @@ export class Served {
       if (failure !== undefined) throw failure.error
       this.last?.()
     } catch (error) {
-      const told = isTold(this, error) || (this.delegated && error === failure?.error)
-      if (!told) this.#tell(error)
+      const answered = failure !== undefined && this.delegated && error === failure.error
+      if (!answered && !isTold(this, error)) this.#tell(error)
     }
   }
 

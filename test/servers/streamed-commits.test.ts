@@ -40,6 +40,20 @@ for (const kind of plainKinds.filter(({ seesResult }) => seesResult)) {
       assert.deepEqual(site.reported, [notCommitted])
     })
 
+    test('is cut off where its commit fails with undefined', { timeout: 10_000 }, async () => {
+      await using site = await Site.serve(kind, async ({ scope }) => {
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors
+        scope.defer(() => Promise.reject(undefined))
+        return { body: pieces() }
+      })
+      using peer = await Peer.connect(site)
+      peer.get('/')
+      await peer.closed
+      assert.doesNotMatch(peer.received, /\r\n0\r\n/)
+      await site.outcomes()
+      assert.deepEqual(site.reported, [undefined])
+    })
+
     test('ends once everything is released, and not before', async () => {
       const released = Promise.withResolvers<void>()
       await using site = await Site.serve(kind, async ({ scope }) => {
