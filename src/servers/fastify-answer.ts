@@ -93,6 +93,8 @@ async function withoutBody(
 function hold(served: Served, reply: FastifyReply, streamed: boolean, done: Done): void {
   const early = served.adapter.closeAt === 'answer'
   served.streams = streamed && early
+  // Who waits for the end of the stream has no more to do before that.
+  if (served.streams) watchThen(reply, () => served.settle('settled'))
   if (streamed || !early) release(served, reply, done)
   else if (served.stage === 'running') void holdUntilLastStep(served, reply, done)
   else close(served, reply, done)

@@ -3,11 +3,14 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 import { createGzip } from 'node:zlib'
+import { fastify, type FastifyReply, type FastifyRequest } from 'fastify'
 import Koa from 'koa'
+import type { App } from 'unwind'
+import { fastifyScope } from 'unwind/fastify'
 import { koaListener } from 'unwind/koa'
 
 import { ask, Peer } from './support/client.ts'
-import { kinds, plainKinds } from './support/kinds.ts'
+import { kinds, plainKinds, type Opened } from './support/kinds.ts'
 import { turn } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
@@ -83,6 +86,40 @@ for (const kind of kinds.filter(({ seesResult }) => seesResult)) {
     if (kind.name.startsWith('Fastify')) await assert.rejects(answer, { code: 'ECONNRESET' })
     else assert.equal((await answer).status, 500)
   })
+}
+
+for (const [how, wait] of [
+  ['returns', (reply: FastifyReply) => reply],
+  ['awaits', async (reply: FastifyReply) => void (await reply)],
+] as const) {
+  test(`so is a stream of a handler of Fastify that ${how} its reply`, async () => {
+    await using site = await Site.serve(
+      {
+        open: open(async ({ scope }, reply) => {
+          scope.defer(fail)
+          return wait(reply.send(Readable.from(pieces())))
+        }),
+      },
+      async () => ({}),
+    )
+    using peer = await Peer.connect(site)
+    peer.get('/')
+    await peer.closed
+    assert.match(peer.received, /one,/)
+    assert.doesNotMatch(peer.received, /\r\n0\r\n/)
+    while (site.reported.length === 0) await turn()
+    assert.deepEqual(site.reported, [notCommitted])
+  })
+}
+
+function open(route: (request: FastifyRequest, reply: FastifyReply) => unknown) {
+  return async (app: App): Promise<Opened> => {
+    const server = fastify()
+    await server.register(fastifyScope, { app })
+    server.get('/', async (request, reply) => route(request, reply))
+    await server.ready()
+    return { server: server.server, stop: () => server.close() }
+  }
 }
 
 test('in Koa, what a middleware makes of a text, as one that compresses does, is cut off with it', async () => {
