@@ -82,7 +82,7 @@ class Finish {
     try {
       if (!stream.writableEnded) stream.end()
       // Nobody reads what comes: the other side may wait for that before it takes more, and the end comes after it.
-      if (isUnread(stream) && !isTransform(stream)) stream.resume()
+      if (isUnread(stream) && !isTransform(stream) && !isOfHttp2(stream)) stream.resume()
       await finished(stream, { readable: false, cleanup: true, signal })
       await otherSide(stream, signal)
     } catch (error) {
@@ -163,6 +163,11 @@ function isUnread(stream: Writable): stream is Duplex {
 
 function isTransform(stream: Writable): stream is Transform {
   return isDuplex(stream) && '_transform' in stream
+}
+
+/** It closes once both sides have ended, before Node.js 26 without a word about what it wrote: that goes first. */
+function isOfHttp2(stream: Writable): boolean {
+  return 'rstCode' in stream
 }
 
 /** Of a client of HTTP. */

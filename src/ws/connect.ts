@@ -109,7 +109,10 @@ function ofDriver(webSocket: object): WebSocketLike {
     return webSocketOf('connect()', webSocket)
   } catch (error) {
     // Most kinds have this method, also those that have nothing else of what is needed.
-    ;(webSocket as { close?(): void }).close?.()
+    const other = webSocket as { on?(event: 'error', listener: () => void): void; close?(): void }
+    // That it was given up is an error to many, which would end the process.
+    other.on?.('error', () => {})
+    other.close?.()
     throw error
   }
 }

@@ -100,9 +100,9 @@ export function serveSockets(
     clear: () => service.leaveBehind(),
   })
   return {
-    [Symbol.asyncDispose]: () => {
+    async [Symbol.asyncDispose]() {
+      await service.close()
       undo()
-      return service.close()
     },
   }
 }

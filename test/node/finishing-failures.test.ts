@@ -1,7 +1,8 @@
 /** What `finishing` makes of streams whose failure is easily overlooked, and of those that wait for their other side. */
 import assert from 'node:assert/strict'
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import * as http from 'node:http'
+import * as http2 from 'node:http2'
 import * as net from 'node:net'
 import { PassThrough, Readable, Transform, Writable } from 'node:stream'
 import { test } from 'node:test'
@@ -138,6 +139,22 @@ test('a request of HTTP is not taken back before it is answered', async (t) => {
   assert.equal(body.length, large.length)
   assert.ok(await isPending(disposing))
   response.end('thanks')
+  await within(disposing)
+})
+
+test('an answer of HTTP/2 to a request that nobody reads is sent, and no failure', async (t) => {
+  const server = http2.createServer()
+  t.after(() => server.close())
+  const asked = once(server, 'stream')
+  const client = http2.connect(`http://127.0.0.1:${await listening(server)}`)
+  t.after(() => client.destroy())
+  const request = client.request({ ':method': 'POST' }).end('a request')
+  const [stream] = (await within(asked)) as [http2.ServerHttp2Stream]
+  stream.respond()
+  stream.write(large)
+  const disposing = finishing(stream, endless)[Symbol.asyncDispose]()
+  const answer = Buffer.concat(await within(request.toArray()))
+  assert.equal(answer.length, large.length)
   await within(disposing)
 })
 

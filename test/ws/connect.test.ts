@@ -1,6 +1,6 @@
 /** The way in: a socket that is open when it is handed out, or an error that says why it is not. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
@@ -210,6 +210,19 @@ test('a class of another kind is refused, and its connection is not left open', 
   assert.ok(error instanceof TypeError)
   assert.match(error.message, /connect\(\).*`ws` package/)
   assert.equal(closed, 1)
+})
+
+test('nor does it end the process where it says by an event that it was given up', async () => {
+  const told = Promise.withResolvers<boolean>()
+  class Foreign extends EventEmitter {
+    close(): void {
+      // Without a listener it would throw.
+      told.resolve(this.emit('error', new Error('given up')))
+    }
+  }
+  const error = await rejection(connect('ws://127.0.0.1:1', { WebSocket: Foreign }))
+  assert.ok(error instanceof TypeError)
+  assert.ok(await told.promise)
 })
 
 test('what is no URL, and options that are none, are refused by name', async () => {

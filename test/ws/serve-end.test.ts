@@ -157,6 +157,18 @@ test('a handler that heeds nothing is left behind by the shutdown, which does no
   assert.equal((await within(peer.closed)).code, 1001)
 })
 
+test('nor where the service was being disposed before', async (t) => {
+  const gate = Promise.withResolvers<void>()
+  await using service = await Service.open(t, () => gate.promise)
+  await using _peer = await service.connect()
+  await accepted(service, 1)
+  const disposing = dispose(service)
+  await within(service.app.shutdown({ grace: 10, abortGrace: 10 }))
+  await disposing
+  assert.equal(service.watched[0]?.scope.state, 'open')
+  gate.resolve()
+})
+
 test('closing the app closes the sockets too', async (t) => {
   await using service = await Service.open(t, listen)
   const peer = await service.connect()
