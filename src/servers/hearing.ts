@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream'
 import { hasClosed, isHttp2 } from './failure.ts'
 import { watchQueued } from './pipelined.ts'
 import type { Served } from './served.ts'
+import { failWithConnection } from './uploads.ts'
 
 const key: unique symbol = Symbol('unwind.served')
 
@@ -107,7 +108,9 @@ function onProduced(this: Answer): void {
 }
 
 function onClose(this: Answer): void {
-  this[key]?.left()
+  const served = this[key]
+  served?.left()
+  if (served?.over === false) failWithConnection(served.request, served.scope.signal.reason)
 }
 
 function onPipe(this: Answer, source: Readable): void {

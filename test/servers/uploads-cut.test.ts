@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
 
 import multipart from '@fastify/multipart'
@@ -13,7 +14,7 @@ import { fastifyScope } from 'unwind/fastify'
 import { honoFetch, honoScope } from 'unwind/hono'
 
 import { Peer } from './support/client.ts'
-import { plainKinds } from './support/kinds.ts'
+import { plainKinds, type Call } from './support/kinds.ts'
 import { openScoped, turn } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
@@ -40,6 +41,35 @@ for (const kind of plainKinds) {
     })
   })
 }
+
+describe('an upload whose connection ends after its answer fails to be read, and its scope closes', () => {
+  const limits = { timeout: 10_000 }
+  for (const kind of plainKinds) {
+    test(`in ${kind.name}, answered by its deadline`, limits, async () => {
+      const read = async ({ body }: Call) => ({ body: await body() })
+      const options = { timeout: 20, abandonAfter: 100_000 }
+      await using site = await Site.serve(kind, read, options)
+      using peer = await Peer.connect(site)
+      peer.post('/', 'half of it', 100)
+      await peer.until('HTTP/1.1 503 ')
+      peer.reset()
+      while (site.app.inspect().children.length > 0) await turn()
+      assert.deepEqual(site.reported, [])
+    })
+  }
+
+  test('in scoped, answered by its handler', limits, async () => {
+    await using site = await openScoped(async (request, response) => {
+      response.end('too much')
+      await text(request)
+    })
+    using peer = await Peer.connect(site)
+    peer.post('/', 'half of it', 100)
+    await peer.until('too much')
+    peer.reset()
+    while (site.app.inspect().children.length > 0) await turn()
+  })
+})
 
 describe('a client that leaves behind more than the server has read', () => {
   test('is noticed when the server writes, not before: the socket is paused', async () => {
