@@ -93,8 +93,6 @@ async function withoutBody(
 function hold(served: Served, reply: FastifyReply, streamed: boolean, done: Done): void {
   const early = served.adapter.closeAt === 'answer'
   served.streams = streamed && early
-  // Who waits for the end of the stream has no more to do before that.
-  if (served.streams) watchThen(reply, () => served.settle('settled'))
   if (streamed || !early) release(served, reply, done)
   else if (served.stage === 'running') void holdUntilLastStep(served, reply, done)
   else close(served, reply, done)
@@ -185,34 +183,22 @@ function refuse(served: Served, reply: FastifyReply, error: unknown, done: Done)
 }
 
 /**
- * The handler has called `reply.send()`. If that was its last step, or it waits for the reply, the answer is its result;
- * if it goes on working, the scope waits for it, and the answer does not.
+ * The handler has called `reply.send()`. If that was its last step, the answer is its result; if it goes on working, the
+ * scope waits for it, and the answer does not.
  */
 async function holdUntilLastStep(served: Served, reply: FastifyReply, done: Done): Promise<void> {
-  const waitsForReply = await new Promise<boolean>((resolve) => {
-    watchThen(reply, () => resolve(true))
+  const isLast = await new Promise<boolean>((resolve) => {
     served.onSettled = () => resolve(true)
     setImmediate(resolve, false)
   })
   if (served.failure !== undefined) return
-  if (waitsForReply) {
+  if (isLast) {
     close(served, reply, done)
     return
   }
   served.completes = false
   served.release()
   proceed(served, reply, done)
-}
-
-/** `return reply` and `await reply` call its `then`. */
-function watchThen(reply: FastifyReply, called: () => void): void {
-  const then = reply.then.bind(reply)
-  const value: typeof then = (fulfilled, rejected) => {
-    called()
-    then(fulfilled, rejected)
-  }
-  // oxlint-disable-next-line unicorn/no-thenable -- it is one
-  Object.defineProperty(reply, 'then', { value, configurable: true, writable: true })
 }
 
 function bodyFrom(served: Served, opened: Opened): Buffer<ArrayBuffer> | ReadableStream {

@@ -16,6 +16,8 @@ export function observed(handler: RouteHandlerMethod): RouteHandlerMethod {
     const served = servedOf(reply.raw)
     if (served === undefined) return handler.call(this, request, reply)
     served.take(handler)
+    // A route of @fastify/websocket is called with a request in its place.
+    if (isThenable(reply)) watchThen(served, reply, handler)
     try {
       const result: unknown = handler.call(this, request, reply)
       follow(served, reply, result, handler)
@@ -45,6 +47,19 @@ function follow(served: Served, reply: FastifyReply, result: unknown, handler: u
   // It answers later, with reply.send().
   if (result === undefined || isReply) served.seen = false
   served.settle(served.seen ? 'settled' : 'unseen')
+}
+
+/**
+ * `return reply` and `await reply` call its `then`, maybe long before `reply.send()`, or before hooks have passed on what
+ * that was given. Who waits for the end of the answer has no more to do before that.
+ */
+function watchThen(served: Served, reply: FastifyReply, handler: unknown): void {
+  const then = reply.then.bind(reply)
+  // oxlint-disable-next-line unicorn/no-thenable -- it is one
+  reply.then = (fulfilled, rejected) => {
+    if (served.taken === handler) served.settle('settled')
+    then(fulfilled, rejected)
+  }
 }
 
 /** Without a value, and without one that was given to `reply.send()`, the handler has answered by itself. */

@@ -18,10 +18,16 @@ interface Got {
 }
 
 /** Ask a server with `route` once. Whatever nobody handles fails the test by itself. */
-async function get(route: Route, commit?: () => unknown): Promise<Got> {
+async function get(route: Route, commit?: () => unknown, hooked = false): Promise<Got> {
   const app = createApp()
   const server = fastify()
   await server.register(fastifyScope, { app })
+  if (hooked) {
+    server.addHook('onSend', async (_request, _reply, payload) => {
+      await turn()
+      return payload
+    })
+  }
   const ended = Promise.withResolvers<string>()
   server.get('/', (request, reply) => {
     request.scope.defer(({ status }) => ended.resolve(status))
@@ -80,6 +86,25 @@ describe('a handler of Fastify succeeds, and its client gets', () => {
         assert.deepEqual([status, outcome], [200, 'success'])
       })
     }
+    for (const [how, route] of routes.slice(0, 3)) {
+      test(`${what} that is ${how}, through a hook that takes its time`, async () => {
+        const { status, body, outcome } = await get(route(payload), undefined, true)
+        assert.equal(body.replaceAll('"', ''), 'one')
+        assert.deepEqual([status, outcome], [200, 'success'])
+      })
+    }
+  }
+
+  for (const how of ['returns', 'awaits'] as const) {
+    test(`what is sent later for a handler that ${how} its reply`, async () => {
+      const got = await get(async (_, reply) => {
+        setImmediate(() => void reply.send('one'))
+        if (how === 'returns') return reply
+        await reply
+        return undefined
+      })
+      assert.deepEqual(got, { status: 200, body: 'one', outcome: 'success' })
+    })
   }
 })
 
