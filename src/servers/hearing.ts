@@ -85,7 +85,7 @@ export function holdAnswer(served: Served): void {
   // All its overloads at once.
   const end = response.end.bind(response) as (...given: unknown[]) => ServerResponse
   response.end = (...given: unknown[]): ServerResponse => {
-    if (served.over || served.answeredFor || served.failure !== undefined || response.destroyed) {
+    if (served.over || served.answeredFor || served.failure !== undefined || hasClosed(response)) {
       end(...given)
       // Where there are two, the one with a body counts, such as that of an error handler.
     } else if (served.last === undefined || isBody(given[0])) {

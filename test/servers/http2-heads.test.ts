@@ -7,6 +7,9 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, test } from 'node:test'
 
+import { fastify } from 'fastify'
+import { createApp, type Exit } from 'unwind'
+import { fastifyScope } from 'unwind/fastify'
 import { scoped } from 'unwind/http'
 
 import { turn } from './support/scoped-site.ts'
@@ -36,7 +39,30 @@ async function within(
   }
 }
 
+async function* pieces(): AsyncGenerator<string> {
+  for (const piece of 'abcdefghij') {
+    yield piece
+    await turn()
+  }
+}
+
 describe('a request of HTTP/2 for the head alone', () => {
+  test('ends the stream that a route of Fastify returns', { timeout: 10_000 }, async () => {
+    await using app = createApp()
+    const server = fastify({ http2: true })
+    await server.register(fastifyScope, { app })
+    const ended = Promise.withResolvers<Exit>()
+    server.head('/', async ({ scope }) => {
+      scope.defer(ended.resolve)
+      return Readable.from(pieces())
+    })
+    const session = connect(await server.listen({ port: 0, host: '127.0.0.1' }))
+    session.request({ ':path': '/', ':method': 'HEAD' }).resume()
+    assert.equal((await ended.promise).status, 'success')
+    session.destroy()
+    await server.close()
+  })
+
   test('goes on after that was sent', async () => {
     const handler = async (response: ServerResponse): Promise<void> => {
       response.write('half')
