@@ -2,7 +2,6 @@
  * Bodies of requests that are cut off: whoever reads one hears of that.
  */
 import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
 import { isError } from '../core/errors/format.ts'
 
 /** The part of a request of the compatibility API that is used. */
@@ -37,8 +36,9 @@ export function holdEnd(request: IncomingMessage): void {
  * has come, whoever still reads that would wait for ever. Mocks of requests do not say what of it is there.
  */
 export function failWithConnection(request: IncomingMessage, reason: unknown): void {
-  const { complete, socket }: { readonly complete?: boolean; readonly socket: Socket } = request
+  const { complete } = request as { readonly complete?: boolean }
   if (complete !== false || request.destroyed || isOfHttp2(request)) return
+  const { socket } = request
   const fail = (): void => {
     request.destroy(isError(reason) ? reason : undefined)
   }
