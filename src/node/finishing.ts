@@ -3,7 +3,7 @@
  * own disposal destroys it and loses what is not written yet.
  */
 import { once } from 'node:events'
-import type { Duplex, Transform, Writable } from 'node:stream'
+import { Writable, type Duplex, type Transform } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import { DisposeTimeoutError } from '../core/errors/errors.ts'
 import { hold } from '../core/lease.ts'
@@ -65,7 +65,7 @@ class Finish {
   async run(): Promise<void> {
     const stream = this.#stream
     try {
-      if (!stream.destroyed && !this.#hasFailed()) await this.#flush()
+      if (!isDestroyed(stream) && !this.#hasFailed()) await this.#flush()
       this.#throwUnheard()
     } finally {
       this.#state = 'over'
@@ -83,7 +83,9 @@ class Finish {
       if (!stream.writableEnded) stream.end()
       // Nobody reads what comes: the other side may wait for that before it takes more, and the end comes after it.
       if (isUnread(stream) && !isTransform(stream) && !isOfHttp2(stream)) stream.resume()
-      await finished(stream, { readable: false, cleanup: true, signal })
+      // An answer of HTTP looks readable too, and without that side counts as finished when it was ended.
+      const side = isDuplex(stream) ? { readable: false } : {}
+      await finished(stream, { ...side, cleanup: true, signal })
       await otherSide(stream, signal)
     } catch (error) {
       if (!signal.aborted) throw error
@@ -140,6 +142,16 @@ async function otherSide(stream: Writable, signal: AbortSignal): Promise<void> {
   if (isUnread(stream)) stream.resume()
   if (isDuplex(stream) && stream.readable) await finished(stream, { cleanup: true, signal })
   else if (isRequest(stream)) await once(stream, 'close', { signal })
+  else if (isAnswerOfHttp2(stream)) checkDelivered(stream)
+}
+
+/** Of the compatibility API, which says that it has finished whatever became of it: only its stream knows more. */
+function checkDelivered({ stream: { rstCode } }: AnswerOfHttp2): void {
+  if (rstCode !== 0) throw new Error(`The answer was cut off with the code ${rstCode} of HTTP/2.`)
+}
+
+function isDestroyed(stream: Writable): boolean {
+  return isAnswerOfHttp2(stream) ? stream.stream.destroyed : stream.destroyed
 }
 
 /** A transform has taken everything, and nobody reads yet: what came out waits in it for whoever will, and then it ends. */
@@ -168,6 +180,12 @@ function isTransform(stream: Writable): stream is Transform {
 /** It closes once both sides have ended, before Node.js 26 without a word about what it wrote: that goes first. */
 function isOfHttp2(stream: Writable): boolean {
   return 'rstCode' in stream
+}
+
+type AnswerOfHttp2 = Writable & { readonly stream: Writable & { readonly rstCode: number } }
+
+function isAnswerOfHttp2(stream: Writable): stream is AnswerOfHttp2 {
+  return 'stream' in stream && stream.stream instanceof Writable && isOfHttp2(stream.stream)
 }
 
 /** Of a client of HTTP. */

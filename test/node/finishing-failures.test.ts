@@ -158,6 +158,46 @@ test('an answer of HTTP/2 to a request that nobody reads is sent, and no failure
   await within(disposing)
 })
 
+test('an answer of HTTP is not cut off before whoever reads slowly has it', async (t) => {
+  const disposing = Promise.withResolvers<void>()
+  const server = http.createServer((_request, response) => {
+    response.write(Buffer.concat([large, large]))
+    disposing.resolve(finishing(response, endless)[Symbol.asyncDispose]())
+  })
+  t.after(() => server.close())
+  const request = http.get({ port: await listening(server), host: '127.0.0.1' })
+  const [response] = (await within(once(request, 'response'))) as [http.IncomingMessage]
+  assert.ok(await isPending(disposing.promise))
+  assert.equal(Buffer.concat(await within(response.toArray())).length, 2 * large.length)
+  await within(disposing.promise)
+})
+
+for (const [end, code] of [
+  ['whoever reads slowly has it', undefined],
+  ['its client cancels it', http2.constants.NGHTTP2_CANCEL],
+] as const) {
+  test(`nor is one of the compatibility API of HTTP/2, until ${end}`, async (t) => {
+    const disposing = Promise.withResolvers<void>()
+    const server = http2.createServer((_request, response) => {
+      response.write(large)
+      disposing.resolve(finishing(response, endless)[Symbol.asyncDispose]())
+    })
+    t.after(() => server.close())
+    const client = http2.connect(`http://127.0.0.1:${await listening(server)}`)
+    t.after(() => client.destroy())
+    const request = client.request()
+    await within(once(request, 'response'))
+    assert.ok(await isPending(disposing.promise))
+    if (code === undefined) {
+      assert.equal(Buffer.concat(await within(request.toArray())).length, large.length)
+      await within(disposing.promise)
+    } else {
+      request.close(code)
+      assert.match(String(await rejection(disposing.promise)), /cut off with the code 8/)
+    }
+  })
+}
+
 test('the standard streams end at once, and what fails on them later is told once', async () => {
   const lines = await script(`
     import { finishing } from 'unwind/node'
