@@ -1,6 +1,6 @@
 /** A pool of the driver, made into a pool of leases. */
 import { isObject } from '../core/dispose.ts'
-import { expected } from '../core/options.ts'
+import { expected, isClass } from '../core/options.ts'
 import { outside, type DriverPool } from './driver.ts'
 import { FacadePool } from './facade-pool.ts'
 import { checkPoolOptions, policyOf } from './policy.ts'
@@ -84,11 +84,6 @@ function isPool(pool: unknown): pool is DriverPool {
   const isOne = methods.every((name) => isMethod(pool, name)) && !('processID' in pool)
   // `driver` and `asPool()` hand out leases, which tell nobody what is open on them.
   return isOne && !FacadePool.is(pool)
-}
-
-/** It cannot be called, which is only found out by calling it. */
-function isClass(value: Function): boolean {
-  return Function.prototype.toString.call(value).startsWith('class')
 }
 
 function isMethod(pool: object, name: string): boolean {

@@ -66,14 +66,8 @@ function hasPrefinish(response: ServerResponse): boolean {
 }
 
 /** Where the client has left: an answer that waited in line is ended without any event. */
-export function hearEnd(response: ServerResponse, served: Served): void {
-  // All its overloads at once.
-  const end = response.end.bind(response) as (...given: unknown[]) => ServerResponse
-  response.end = (...given: unknown[]): ServerResponse => {
-    end(...given)
-    served.produced()
-    return response
-  }
+export function hearEnd(served: Served): void {
+  aroundEnd(served, (end) => end())
 }
 
 /**
@@ -82,17 +76,25 @@ export function hearEnd(response: ServerResponse, served: Served): void {
  */
 export function holdAnswer(served: Served): void {
   const { response } = served
-  // All its overloads at once.
-  const end = response.end.bind(response) as (...given: unknown[]) => ServerResponse
-  response.end = (...given: unknown[]): ServerResponse => {
+  aroundEnd(served, (end, first) => {
     if (served.over || served.answeredFor || served.failure !== undefined || hasClosed(response)) {
-      end(...given)
+      end()
       // Where there are two, the one with a body counts, such as that of an error handler.
-    } else if (served.last === undefined || isBody(given[0])) {
+    } else if (served.last === undefined || isBody(first)) {
       served.last = () => {
-        if (!response.destroyed) end(...given)
+        if (!response.destroyed) end()
       }
     }
+  })
+}
+
+/** @param called what `response.end()` does from now on, of which `served` is told; is given what it did, and its first argument */
+function aroundEnd(served: Served, called: (end: () => void, first: unknown) => void): void {
+  const { response } = served
+  // All its overloads at once.
+  const end = response.end.bind(response) as (...given: unknown[]) => unknown
+  response.end = (...given: unknown[]): ServerResponse => {
+    called(() => void end(...given), given[0])
     served.produced()
     return response
   }

@@ -182,7 +182,7 @@ export class Served {
     if (early) {
       endInTurn(this.response)
       this.#interrupt()
-      if (this.stage === 'unseen') hearEnd(this.response, this)
+      if (this.stage === 'unseen') hearEnd(this)
     }
     if (sources !== undefined) process.nextTick(() => sources.destroyUnread())
     this.check()

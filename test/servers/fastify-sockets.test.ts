@@ -6,10 +6,11 @@ import websocket from '@fastify/websocket'
 import { fastify, type FastifyRequest } from 'fastify'
 import type { App } from 'unwind'
 import { fastifyScope, type AdapterOptions } from 'unwind/fastify'
-import { WebSocket } from 'ws'
+import type { WebSocket } from 'ws'
 
 import type { Opened } from './support/kinds.ts'
 import { Site } from './support/site.ts'
+import { checkOpenUntil, connect, departures } from './support/upgraded.ts'
 
 type Route = (socket: WebSocket, request: FastifyRequest) => void | Promise<void>
 
@@ -29,30 +30,15 @@ function open(first: 'scope' | 'sockets', route: Route, options = patient): Prom
   }
 }
 
-async function connect({ port }: Site): Promise<WebSocket> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/`)
-  await once(socket, 'open')
-  return socket
-}
-
 for (const first of ['scope', 'sockets'] as const) {
   describe(`with the ${first} registered first`, () => {
-    for (const [how, leave] of [
-      ['closes', (socket: WebSocket) => socket.close()],
-      ['vanishes', (socket: WebSocket) => socket.terminate()],
-    ] as const) {
+    for (const [how, leave] of departures) {
       test(`the scope is open until its client ${how}, and closed then`, async () => {
         await using site = await open(first, (socket, { scope }) => {
           site.watch(scope)
           socket.on('message', () => socket.send(scope.state))
         })
-        const socket = await connect(site)
-        socket.send('?')
-        const [state] = await once(socket, 'message')
-        assert.equal(String(state), 'open')
-        leave(socket)
-        assert.deepEqual(await site.statuses(), ['aborted'])
-        assert.deepEqual(site.reported, [])
+        await checkOpenUntil(leave, site)
       })
     }
 

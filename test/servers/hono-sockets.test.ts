@@ -7,10 +7,11 @@ import { createAdaptorServer, upgradeWebSocket } from '@hono/node-server'
 import { Hono, type Handler } from 'hono'
 import type { App } from 'unwind'
 import { honoFetch, honoScope, type AdapterOptions } from 'unwind/hono'
-import { WebSocket, WebSocketServer } from 'ws'
+import { WebSocketServer } from 'ws'
 
 import type { Opened } from './support/kinds.ts'
 import { Site } from './support/site.ts'
+import { checkOpenUntil, connect, departures } from './support/upgraded.ts'
 
 type Options = Parameters<typeof createAdaptorServer>[0]
 type Fetch = Options['fetch']
@@ -46,18 +47,9 @@ function open(
   return Site.serve({ open: serve }, async () => ({})).then((made) => (site = made))
 }
 
-async function connect({ port }: Site): Promise<WebSocket> {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/`)
-  await once(socket, 'open')
-  return socket
-}
-
 for (const [way, make] of Object.entries(ways)) {
   describe(`with ${way}`, () => {
-    for (const [how, leave] of [
-      ['closes', (socket: WebSocket) => socket.close()],
-      ['vanishes', (socket: WebSocket) => socket.terminate()],
-    ] as const) {
+    for (const [how, leave] of departures) {
       test(`the scope is open until its client ${how}, and closed then`, async () => {
         await using site = await open(make, (site) =>
           upgradeWebSocket((c) => {
@@ -65,13 +57,7 @@ for (const [way, make] of Object.entries(ways)) {
             return { onMessage: (_, socket) => socket.send(c.var.scope.state) }
           }),
         )
-        const socket = await connect(site)
-        socket.send('?')
-        const [state] = await once(socket, 'message')
-        assert.equal(String(state), 'open')
-        leave(socket)
-        assert.deepEqual(await site.statuses(), ['aborted'])
-        assert.deepEqual(site.reported, [])
+        await checkOpenUntil(leave, site)
       })
     }
 

@@ -177,15 +177,20 @@ test('after the request it is dead, and says which scope closed', async (t) => {
   assert.equal(kept?.state, 'committed')
 })
 
+/** In the request "checkout", which has the transaction, or waits for it. */
+async function checkWaitsForItself(scope: Scope, resources: SqliteResources): Promise<void> {
+  const db = await scope.get(resources.database)
+  const itself = withCode('ERR_SQLITE_BUSY', /checkout.*would never end/)
+  await assert.rejects(within(db.write()), itself)
+  const inner = scope.run({ kind: 'request' }, (nested) => nested.get(resources.transaction))
+  await assert.rejects(within(inner), itself)
+}
+
 test('a request that would wait for itself is told so instead of hanging', async (t) => {
   const { app, resources, committed } = setUp(t)
   await app.run({ name: 'checkout' }, async (scope) => {
     const tx = await scope.get(resources.transaction)
-    const db = await scope.get(resources.database)
-    const itself = withCode('ERR_SQLITE_BUSY', /checkout.*would never end/)
-    await assert.rejects(within(db.write()), itself)
-    const inner = scope.run({ kind: 'request' }, (nested) => nested.get(resources.transaction))
-    await assert.rejects(within(inner), itself)
+    await checkWaitsForItself(scope, resources)
     insert(tx, 'a')
   })
   assert.deepEqual(committed(), ['a'])
@@ -200,13 +205,9 @@ test('so is one that asks behind its own transaction, while both wait for anothe
   })
   await quiet()
   const second = app.run({ name: 'checkout' }, async (scope) => {
-    const db = await scope.get(resources.database)
     const tx = scope.get(resources.transaction)
     await quiet()
-    const itself = withCode('ERR_SQLITE_BUSY', /checkout.*would never end/)
-    await assert.rejects(within(db.write()), itself)
-    const inner = scope.run({ kind: 'request' }, (nested) => nested.get(resources.transaction))
-    await assert.rejects(within(inner), itself)
+    await checkWaitsForItself(scope, resources)
     held.resolve()
     insert(await tx, 'a')
   })
