@@ -57,6 +57,14 @@ export function isPromise(value: unknown): value is Promise<unknown> {
   return isThenable(value) && value instanceof Promise && !types.isPromise(new Promise(ignore))
 }
 
+/** A promise that settles once, as `thenable` does; also where that has a `then` of its own, which may call back twice. */
+export function promiseOf<T>(thenable: T): Promise<Awaited<T>> {
+  const promise = Promise.resolve(thenable)
+  return promise.then === Promise.prototype.then
+    ? promise
+    : new Promise((resolve) => resolve(promise))
+}
+
 function ignore(): void {}
 
 /**

@@ -68,10 +68,14 @@ export class Finalizer implements Entry {
 
   get name(): string {
     const { traits, value, method, invoke } = this
-    // What is released may refuse to be looked at by now.
-    const own = (): string => (isObject(value) && value.constructor?.name) || method.name
-    return traits?.name ?? (attempt(own) || (nameless.get(invoke) ?? 'a disposable'))
+    // What is released may refuse to be looked at by now, and a class may have something else by that name.
+    const own = (): unknown[] => [isObject(value) && value.constructor?.name, method.name]
+    return traits?.name ?? attempt(own)?.find(isName) ?? nameless.get(invoke) ?? 'a disposable'
   }
+}
+
+function isName(given: unknown): given is string {
+  return typeof given === 'string' && given !== ''
 }
 
 /** The disposer of handles that know a name and a bound for their release: see lease.ts. */

@@ -7,7 +7,7 @@ import type { Failure } from './completion.ts'
 import { ambient, enterOpening, outermostFrame } from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './watching/detection.ts'
-import { isEcho } from './dispose.ts'
+import { isEcho, promiseOf } from './dispose.ts'
 import { drain } from './drain.ts'
 import { scopeClosed } from './watching/events.ts'
 import type { Extras } from './extras.ts'
@@ -48,10 +48,10 @@ function follow<R>(scope: ScopeNode, body: Body<R>): Promise<R> {
   return call(scope, body).then(onFulfilled, onRejected) as Promise<R>
 }
 
-/** The body's promise, or one for its value; native, so that it can be relied upon. */
+/** The body's promise, or one for its value, that can be relied upon. */
 function call<R>(scope: ScopeNode, body: Body<R>): Promise<R> {
   try {
-    return Promise.resolve(body(scope))
+    return promiseOf(body(scope)) as Promise<R>
   } catch (error) {
     // Whatever was thrown is passed on.
     return Promise.reject(error)

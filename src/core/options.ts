@@ -136,7 +136,8 @@ function inFewWords(value: unknown): string {
 
 function isInstance(value: unknown): value is { readonly constructor: { readonly name: string } } {
   if (!isObject(value) || isPlain(value) || Array.isArray(value)) return false
-  return typeof value.constructor === 'function' && value.constructor.name !== ''
+  // A class may have something else by that name.
+  return typeof value.constructor?.name === 'string' && value.constructor.name !== ''
 }
 
 /** As an object literal makes it, in any realm. */

@@ -39,7 +39,7 @@ function examples(): object[] {
     new Unwinding(scope),
     instance,
     context,
-    new SpecAcquisition('example', { acquire: ignore }, context),
+    new SpecAcquisition({ acquire: ignore }, context),
     new GeneratorAcquisition('example', example, context),
     new Holdings(),
     new ReleaseExit(Completion.success),

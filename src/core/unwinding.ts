@@ -6,7 +6,7 @@
 import { plain, type Completion, type ReleaseExit } from './completion.ts'
 import { after, roughNow } from './deadline.ts'
 import { detection } from './watching/detection.ts'
-import { isThenable } from './dispose.ts'
+import { isThenable, promiseOf } from './dispose.ts'
 import { DisposeTimeoutError } from './errors/errors.ts'
 import { released } from './watching/events.ts'
 import type { Ending, Finalizer, List } from './finalizers.ts'
@@ -104,7 +104,7 @@ function releaseNext(unwinding: Unwinding): boolean {
     try {
       const release = finalizer.invoke(finalizer, unwinding)
       if (isThenable(release)) {
-        waitFor(unwinding, Promise.resolve(release))
+        waitFor(unwinding, promiseOf(release))
         return false
       }
     } catch (error) {
@@ -290,7 +290,7 @@ function destroy(unwinding: Unwinding, finalizer: Finalizer, why: DisposeTimeout
     const destroying = finalizer.traits?.destroy?.(finalizer.value as never, why)
     if (!isThenable(destroying)) return false
     unwinding.destroying = true
-    waitFor(unwinding, Promise.resolve(destroying))
+    waitFor(unwinding, promiseOf(destroying))
     bePatient(unwinding)
     return true
   } catch (error) {

@@ -55,20 +55,17 @@ export interface Acquisition<T> {
 export class SpecAcquisition<T> implements Acquisition<T> {
   readonly pending: unknown
   owes = true
-  readonly #name: string
   readonly #spec: ResourceSpec<T>
   /** The value's own. Looked up once: replacing the method later changes nothing. */
   #disposer: Method | undefined = undefined
   #awaitsDisposer = false
 
-  constructor(name: string, spec: ResourceSpec<T>, context: AcquireContext) {
-    this.#name = name
+  constructor(spec: ResourceSpec<T>, context: AcquireContext) {
     this.#spec = spec
     this.pending = spec.acquire(context)
   }
 
   settle(awaited: unknown, borrower: Instance): T {
-    refuseThenable(this.#name, awaited)
     if (this.#spec.release === undefined) this.#findDisposer(awaited, borrower)
     // What `acquire` resolves to is a T by its signature.
     return awaited as T

@@ -2,7 +2,7 @@
  * The protocol of a generator resource: one `yield`. What stands before it acquires; what stands after it releases and
  * sees how things ended: success comes out of the `yield`, everything else is thrown there.
  */
-import { refuseThenable, type Acquisition } from './acquisition.ts'
+import type { Acquisition } from './acquisition.ts'
 import { Answer, type Completion } from '../completion.ts'
 import { isThenable, suppress } from '../dispose.ts'
 import { ResourceProtocolError } from '../errors/errors.ts'
@@ -31,7 +31,6 @@ export class GeneratorAcquisition<T> implements Acquisition<T> {
     // Both kinds of generators give steps.
     const step = awaited as Step<T>
     if (step.done === true) throw noYield(this.#name)
-    this.#refuseThenable(step.value)
     return step.value
   }
 
@@ -45,16 +44,6 @@ export class GeneratorAcquisition<T> implements Acquisition<T> {
       return ended.then(undefined, (error: unknown) => answer(error, thrown))
     } catch (error) {
       return answer(error, thrown)
-    }
-  }
-
-  /** Its `finally` blocks run all the same. */
-  #refuseThenable(value: unknown): void {
-    try {
-      refuseThenable(this.#name, value)
-    } catch (error) {
-      void this.#generator.return(undefined)
-      throw error
     }
   }
 

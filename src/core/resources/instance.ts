@@ -2,13 +2,13 @@
  * One acquisition of one resource in one owner: shared by everybody who asks for it (single flight), entered into the
  * owner's list when it completes, and never lost: a value that comes too late is released at once.
  */
-import { Context, type Acquisition } from './acquisition.ts'
+import { Context, refuseThenable, type Acquisition } from './acquisition.ts'
 import { releaseAfter } from './chains.ts'
 import { Completion } from '../completion.ts'
 import { enterFrame, underway } from '../context.ts'
 import { after, roughNow } from '../deadline.ts'
 import { detection } from '../watching/detection.ts'
-import { isEcho, isPromise } from '../dispose.ts'
+import { isEcho, isPromise, promiseOf } from '../dispose.ts'
 import { AcquireTimeoutError, DisposeTimeoutError } from '../errors/errors.ts'
 import { exitOf, Finalizer, push, pushBelow, type Ending, type Source } from '../finalizers.ts'
 import { forgetNote } from '../watching/notes.ts'
@@ -89,7 +89,7 @@ export class Instance implements Source {
       const acquisition = enterFrame(owner.frame, context, beginAcquisition, definition, context)
       const { pending } = acquisition
       // Only a real promise is waited for: any other thenable is a value that `await` would run.
-      if (isPromise(pending)) this.#await(pending, acquisition)
+      if (isPromise(pending)) this.#await(promiseOf(pending), acquisition)
       else this.#arrive(pending, acquisition)
     } catch (error) {
       this.#fail(error)
@@ -169,7 +169,7 @@ export class Instance implements Source {
     const finalizer = acquisition.owes
       ? new Finalizer(releaseInstance, value, ignore, this)
       : undefined
-    if (finalizer !== undefined) this.#refusePile()
+    this.#check(value, acquisition.owes)
     if (this.#givenUp !== undefined) {
       void this.#arriveLate(finalizer, this.#givenUp)
       return
@@ -209,12 +209,17 @@ export class Instance implements Source {
   }
 
   #fail(error: unknown): void {
-    if (this.#refusal === undefined) this.#turnAway(error)
-    else this.#reportLate(error, this.#refusal.error)
+    this.#disappoint(error)
     this.state = 'released'
     this.#settle()
     if (detection.followed > 0) forgetNote(this)
     this.owner.holdings?.arrived(this)
+  }
+
+  /** Its callers hear of it, unless they were told something else. */
+  #disappoint(error: unknown): void {
+    if (this.#refusal === undefined) this.#turnAway(error)
+    else this.#reportLate(error, this.#refusal.error)
   }
 
   #refuse(error: unknown): void {
@@ -240,15 +245,25 @@ export class Instance implements Source {
     if (!isEcho(error, told)) this.owner.report(error, this.name, true)
   }
 
+  /** What came and can be given to nobody is released at once. */
+  #check(value: unknown, owes: boolean): void {
+    try {
+      refuseThenable(this.name, value)
+      if (owes) this.#refusePile()
+    } catch (error) {
+      this.#givenUp ??= failure(error)
+      this.#disappoint(error)
+    }
+  }
+
   /** Each `get` would add one that is released only when the app ends. */
   #refusePile(): void {
     const { definition, owner, dependent } = this
     if (definition.lifetime !== 'transient' || owner.kind !== 'app' || dependent !== undefined)
       return
-    const error = new TypeError(
+    throw new TypeError(
       `The transient resource "${this.name}" has a release and was asked of the app itself, where each one would stay until the app closes. Ask a scope under the app, or give it the lifetime "app".`,
     )
-    this.giveUp(error, failure(error))
   }
 
   /** Nothing leads from here to those who asked, so that a long-lived resource keeps no request. */

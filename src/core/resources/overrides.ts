@@ -27,7 +27,7 @@ export function override<T>(original: Resource<T>, replacement: Resource<NoInfer
 }
 
 export class Overrides {
-  readonly #replacements = new Map<Definition<unknown>, Definition<unknown>[]>()
+  readonly #pairs = new Map<Definition<unknown>, Pair[]>()
 
   /** @throws {TypeError} for anything that `override` did not make */
   static of(overrides: Iterable<Override>): Overrides {
@@ -46,19 +46,19 @@ export class Overrides {
     const given = pairOf(original, replacement)
     const list = this.#add(given)
     return () => {
-      const index = list.indexOf(given.replacement)
+      const index = list.indexOf(given)
       if (index >= 0) list.splice(index, 1)
     }
   }
 
   find(original: Definition<unknown>): Definition<unknown> | undefined {
-    return this.#replacements.get(original)?.at(-1)
+    return this.#pairs.get(original)?.at(-1)?.replacement
   }
 
-  #add({ original, replacement }: Pair): Definition<unknown>[] {
-    const list = this.#replacements.get(original) ?? []
-    this.#replacements.set(original, list)
-    list.push(replacement)
+  #add(given: Pair): Pair[] {
+    const list = this.#pairs.get(given.original) ?? []
+    this.#pairs.set(given.original, list)
+    list.push(given)
     return list
   }
 }
@@ -68,9 +68,6 @@ function pairOf<T>(original: Resource<T>, replacement: Resource<T>): Pair {
   const from = definitionOf(original, 'the first argument of override()')
   const to = definitionOf(replacement, 'the second argument of override()')
   // An input is provided under its own definition.
-  if (to.isInput) return { original: from, replacement: to }
-  return {
-    original: from,
-    replacement: { ...to, lifetime: to.ownLifetime ?? from.lifetime },
-  }
+  const standIn = to.isInput ? to : { ...to, lifetime: to.ownLifetime ?? from.lifetime }
+  return { original: from, replacement: standIn }
 }

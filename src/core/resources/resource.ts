@@ -137,7 +137,7 @@ function fromSpec<T>(spec: ResourceSpec<T>): Resource<T> {
   return define(
     { ...spec, name },
     {
-      begin: (context) => new SpecAcquisition(name, spec, context),
+      begin: (context) => new SpecAcquisition(spec, context),
       destroy: spec.destroy && ((value, why) => spec.destroy?.(value, why)),
     },
   )

@@ -173,32 +173,6 @@ for (const falsy of [0, '', null, undefined, false, Number.NaN]) {
   })
 }
 
-// oxlint-disable-next-line unicorn/no-thenable -- the case under test
-const builder = { then: (): void => assert.fail('the builder was run') }
-
-test('a thenable value is refused with a hint to wrap it in an object', async (t) => {
-  const { app } = setUp(t)
-  const query = resource({ name: 'query', acquire: () => builder as unknown as object })
-  const error = await rejection(app.run((scope) => scope.get(query)))
-  assert.ok(error instanceof TypeError)
-  assert.match(error.message, /"query".*then\(\).*Wrap it in an object/)
-})
-
-test('a generator whose value is refused is ended: its finally runs', async (t) => {
-  const { app, tracker } = setUp(t)
-  const query = resource(function* query() {
-    const connection = tracker.acquire('connection')
-    try {
-      yield builder
-    } finally {
-      tracker.release(connection)
-    }
-  })
-  const error = await rejection(app.run((scope) => scope.get(query)))
-  assert.ok(error instanceof TypeError)
-  assert.deepEqual(tracker.events, ['+connection', '-connection'])
-})
-
 test('a promise of the class that a program put in the place of Promise is awaited, as with zone.js', async () => {
   const lines = await script(`
     const Native = Promise
@@ -213,15 +187,6 @@ test('a promise of the class that a program put in the place of Promise is await
     console.log(await run((scope) => scope.get(later)))
     process.exit()`)
   assert.deepEqual(lines, ['value'])
-})
-
-test('a wrapped thenable is a value', async (t) => {
-  const { app } = setUp(t)
-  const query = resource({ acquire: () => ({ query: builder }) })
-  await app.run(async (scope) => {
-    const { query: unwrapped } = await scope.get(query)
-    assert.equal(unwrapped === builder, true)
-  })
 })
 
 test('a transient resource is new for every get, and owned and released by the scope that asked', async (t) => {

@@ -238,3 +238,15 @@ test('overrides may come from any iterable, and undefined counts as none', async
   const overrides = new Set([override(original, value('set'))])
   assert.equal(await app.run({ overrides }, (scope) => scope.get(original)), 'set')
 })
+
+test('restoring an override twice takes back no other one, also where both are by the same input', async (t) => {
+  const { app } = setUp(t)
+  const original = value('original')
+  const user = input<string>('user')
+  const first = app.override(original, user)
+  app.override(original, user)
+  first[Symbol.dispose]()
+  first[Symbol.dispose]()
+  app.provide(user, 'provided')
+  assert.equal(await app.get(original), 'provided')
+})
