@@ -2,6 +2,7 @@
  * One WebSocket with an end: every listener is there from the first moment, so no message is lost and no frame of the
  * peer can crash the process; every wait for the peer has a bound.
  */
+import { isEcho } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 import { SocketBrokenError, SocketClosedError, SocketOverflowError } from './errors.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -24,6 +25,9 @@ import {
 export type Broken = (message: string, options?: ErrorOptions) => Error
 
 export const brokenError: Broken = (message, options) => new SocketBrokenError(message, options)
+
+/** Who said it: that another socket was closed says nothing of this one. */
+const sayers = new WeakMap<SocketClosedError, Connection>()
 
 export class Connection implements Socket, AsyncDisposable {
   /** Resolves once the handshake that opens the connection is over: whether it was opened. */
@@ -134,6 +138,12 @@ export class Connection implements Socket, AsyncDisposable {
     return this.#error
   }
 
+  /** Whether `error` is how this socket says that it is of no use any more. */
+  says(error: unknown): boolean {
+    if (error instanceof SocketClosedError && sayers.get(error) === this) return true
+    return this.signal.aborted && isEcho(error, this.signal.reason)
+  }
+
   #begin(): void {
     this.#heartbeat.start()
     this.#resolveOpened(true)
@@ -230,7 +240,12 @@ export class Connection implements Socket, AsyncDisposable {
   }
 
   #reason(): Error {
-    return this.#error ?? closedError()
+    if (this.#error !== undefined) return this.#error
+    const error = new SocketClosedError(
+      'The socket was closed. Send before it closes; its signal and the end of its messages say when that is.',
+    )
+    sayers.set(error, this)
+    return error
   }
 }
 
@@ -244,12 +259,6 @@ function listen(
   return () => {
     for (const [event, listener] of entries) webSocket.off(event, listener)
   }
-}
-
-function closedError(): SocketClosedError {
-  return new SocketClosedError(
-    'The socket was closed. Send before it closes; its signal and the end of its messages say when that is.',
-  )
 }
 
 function ignore(): void {}

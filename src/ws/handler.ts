@@ -2,19 +2,18 @@
  * One handler in its scope, to its end: the scope closes with what the handler came to, and nothing is thrown.
  */
 import { isInterrupted, report } from '../core/app.ts'
-import { isEcho, primaryError } from '../core/dispose.ts'
+import { primaryError } from '../core/dispose.ts'
 import { UnwindError } from '../core/errors/errors.ts'
 import type { Scope } from '../core/types.ts'
 import { abandonable } from '../core/waiting.ts'
-import { SocketClosedError } from './errors.ts'
-import type { Socket } from './socket.ts'
+import type { Connection } from './connection.ts'
 
 /** Milliseconds a handler may go on after its abort, before its resources are destroyed. As for requests. */
 export const abandonAfter = 5_000
 
 /** Whether `handler` fulfilled and everything was released. What nobody expected goes to the `onError` of the scope. */
 export async function settled(
-  socket: Socket,
+  socket: Connection,
   scope: Scope,
   handler: () => unknown,
 ): Promise<boolean> {
@@ -24,7 +23,7 @@ export async function settled(
     if (failure?.expected === false) report(scope, failure.error)
     return failure === undefined
   } catch (error) {
-    if (!isOf(socket, error)) report(scope, error)
+    if (!socket.says(error)) report(scope, error)
     return false
   }
 }
@@ -37,7 +36,7 @@ interface Failure {
 
 /** What `handler` failed with, if it did. */
 async function failureOf(
-  socket: Socket,
+  socket: Connection,
   scope: Scope,
   handler: () => unknown,
 ): Promise<Failure | undefined> {
@@ -48,15 +47,10 @@ async function failureOf(
     scope.complete()
     return undefined
   } catch (error) {
-    const expected = isInterrupted(scope) ? !isAbandoned(error) : isOf(socket, error)
+    const expected = isInterrupted(scope) ? !isAbandoned(error) : socket.says(error)
     scope.fail(error)
     return { expected, error }
   }
-}
-
-/** The socket was closed, which was sent to or whose signal was waited with. */
-function isOf({ signal }: Socket, error: unknown): boolean {
-  return error instanceof SocketClosedError || (signal.aborted && isEcho(error, signal.reason))
 }
 
 function isAbandoned(error: unknown): boolean {

@@ -17,6 +17,8 @@ export class Heartbeat {
   readonly #listener: Listener
   #timer: NodeJS.Timeout | undefined = undefined
   #awaiting = false
+  /** What had come from the peer when it was pinged: an answer may stand behind a message of which a part has come since. */
+  #heard: number | undefined = undefined
   /** At the last beat, data waited for the peer to read; and some of it has left since. */
   #crowded = false
   #moving = false
@@ -58,6 +60,7 @@ export class Heartbeat {
 
   #ping(): void {
     this.#awaiting = true
+    this.#heard = this.#webSocket._socket?.bytesRead
     this.#webSocket.ping()
   }
 
@@ -66,7 +69,8 @@ export class Heartbeat {
   }
 
   #isMissing(): boolean {
-    return this.#awaiting && !this.#listener.paused()
+    const isSilent = this.#awaiting && this.#webSocket._socket?.bytesRead === this.#heard
+    return isSilent && !this.#listener.paused()
   }
 
   /** A peer that reads slowly what stands in front of the ping is alive. */

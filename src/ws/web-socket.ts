@@ -8,6 +8,8 @@ export interface WebSocketLike {
   /** Bytes that were given to `send` and have not left this process. */
   readonly bufferedAmount: number
   binaryType: string
+  /** Not documented, and not in every implementation: nothing else tells that a part of a message has come. */
+  readonly _socket?: { readonly bytesRead: number } | null
   on(event: string, listener: (...parameters: never[]) => void): unknown
   off(event: string, listener: (...parameters: never[]) => void): unknown
   send(data: string | Uint8Array, sent: (error?: Error | null) => void): void

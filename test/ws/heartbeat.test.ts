@@ -113,6 +113,25 @@ test('a peer whose answer stands behind much that it says is not missed while it
   await within(held.closed)
 })
 
+test('a peer is not missed while a message of it is still coming', async (t) => {
+  const { here, there } = await openDeaf(t)
+  const tick = fakeIntervals(t)
+  const held = socket(here, { heartbeat: 10 })
+  for (let i = 0; i < 5; i += 1) {
+    tick(10)
+    await quiet()
+    const arrived = once(here, 'ping')
+    there.send('a part of it', { fin: false })
+    // Behind the part: nothing else tells that it has come.
+    there.ping()
+    await within(arrived)
+  }
+  assert.equal(held.state, 'open')
+  tick(10)
+  tick(10)
+  await within(held.closed)
+})
+
 test('a peer that reads slowly what waits in front of the ping is not missed', async (t) => {
   const { here, there } = await openPair(t)
   there.pause()

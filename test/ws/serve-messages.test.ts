@@ -195,3 +195,22 @@ test('what the peer said before it broke off is read first', async (t) => {
   assert.deepEqual(statuses(await service.exits()), ['aborted'])
   assert.deepEqual(heard, ['1', '2'])
 })
+
+test('what another socket rejects with because it was closed is told to the app', async (t) => {
+  const other = Promise.withResolvers<Socket>()
+  await using service = await Service.open(t, async (socket, scope) => {
+    if (scope.name === 'WS /other') {
+      other.resolve(socket)
+      return
+    }
+    for await (const _message of socket);
+    await (await other.promise).send('goodbye')
+  })
+  await using gone = await service.connect('/other')
+  await within(gone.closed)
+  await using peer = await service.connect('/peer')
+  await within(peer.close())
+  assert.deepEqual(statuses(await service.exits()), ['success', 'failure'])
+  const [error] = service.reported as NodeJS.ErrnoException[]
+  assert.equal(error?.code, 'ERR_SOCKET_CLOSED')
+})
