@@ -6,7 +6,7 @@ import type { IncomingMessage } from 'node:http'
 
 /** Why a request is not answered, for whoever reads it with curl or in a browser. */
 export interface Refusal {
-  readonly status: 401 | 403 | 404 | 405 | 503
+  readonly status: 401 | 403 | 404 | 405 | 500 | 503
   readonly text: string
 }
 

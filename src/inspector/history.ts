@@ -1,8 +1,9 @@
 /**
- * The scopes that closed lately, and what they waited for and held. Kept only while somebody looks, from what every
- * subscriber of the channels could see.
+ * The scopes that closed lately, and what they waited for and held. Kept only while there is somebody who may look, from
+ * what every subscriber of the channels could see.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { exactNow } from '../core/deadline.ts'
 import type { Channels, ResourceReleased, ScopeClosed } from '../core/watching/events.ts'
 
 /** Scopes that are kept, and resources of one scope. */
@@ -79,7 +80,7 @@ function onReleased(message: unknown): void {
   pending.set(gone.scope.id, list)
   // What comes too late is released after its scope closed, which never closes again.
   if (pending.size > keptPending) deleteOldest(pending)
-  list.push({ released: gone, at: performance.now() })
+  list.push({ released: gone, at: exactNow() })
   if (list.length > kept) list.shift()
 }
 
@@ -92,7 +93,7 @@ function onClosed(message: unknown): void {
     past.delete(closed.id)
     return
   }
-  const openedAt = performance.now() - closed.durationMs
+  const openedAt = exactNow() - closed.durationMs
   const resources = list.map(({ released, at }) => pastResource(released, at - openedAt))
   const ofApp = pastOf(closed.app)
   ofApp.push({ ...closed, closedAt: Date.now(), resources })

@@ -151,11 +151,7 @@ class PageOf implements Inspector {
     else if (name === 'snapshot.json' || (name === '' && wantsJson(request))) {
       const body = JSON.stringify(pictureOf(this.#app), undefined, 2)
       answer(response, { type: 'application/json; charset=utf-8', body: `${body}\n` })
-    } else {
-      const asset = assetOf(name)
-      if (asset !== undefined) answer(response, asset)
-      else refuse(response, { status: 404, text: 'The inspector has no such page.' })
-    }
+    } else answerWithAsset(response, name)
   }
 
   #follow(response: ServerResponse): void {
@@ -166,6 +162,17 @@ class PageOf implements Inspector {
     } else {
       this.#feed.add(response)
     }
+  }
+}
+
+function answerWithAsset(response: ServerResponse, name: string): void {
+  try {
+    const asset = assetOf(name)
+    if (asset !== undefined) answer(response, asset)
+    else refuse(response, { status: 404, text: 'The inspector has no such page.' })
+  } catch (error) {
+    // Thrown, it would end the program that somebody only wants to look into.
+    refuse(response, { status: 500, text: String(error) })
   }
 }
 

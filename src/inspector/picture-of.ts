@@ -4,7 +4,7 @@
 import { performance } from 'node:perf_hooks'
 import { detection } from '../core/watching/detection.ts'
 import { allHeld } from '../core/watching/held.ts'
-import { latestLeaks, leakSites } from '../core/watching/leaks.ts'
+import { latestLeaks, leakSites, type LeakSite } from '../core/watching/leaks.ts'
 import { openPools, type PoolSource } from '../core/watching/pools.ts'
 import type { App } from '../core/types.ts'
 import { allUsages } from '../core/watching/usage.ts'
@@ -24,7 +24,7 @@ export function pictureOf(app: App): Picture {
   const scopes = scopesIn(app.inspect(), mostRows)
   const { rows, ...counts } = heldIn(scopes.all, allHeld(), mostRows)
   const sites = leakSites()
-  const leaks = sites.reduce((sum, { count, returned }) => sum + count - returned, 0)
+  const certain = sites.filter(({ reason }) => reason !== 'age')
   return {
     at,
     app: cleanName(app.name),
@@ -32,7 +32,7 @@ export function pictureOf(app: App): Picture {
     node: process.version,
     upMs: Math.round(performance.now()),
     level: detection.level,
-    counts: { scopes: scopes.all.length, ...counts, leaks },
+    counts: { scopes: scopes.all.length, ...counts, leaks: left(sites), certain: left(certain) },
     scopes: scopes.rows,
     held: rows,
     pools: poolRows(openPools().slice(0, most)),
@@ -44,21 +44,21 @@ export function pictureOf(app: App): Picture {
   }
 }
 
+/** What leaked there and did not come back. */
+function left(sites: readonly LeakSite[]): number {
+  return sites.reduce((sum, { count, returned }) => sum + count - returned, 0)
+}
+
 /** Two pools of one database have one name: the second is called so. */
 function poolRows(pools: readonly PoolSource[]): PoolRow[] {
   const times = new Map<string, number>()
   return pools.map((pool) => {
-    const { poolName: name, limit } = pool
+    const { poolName, limit } = pool
+    const name = cleanName(poolName)
     const { total, leased, idle, waiting } = pool.stats()
     const nth = (times.get(name) ?? 0) + 1
     times.set(name, nth)
-    const row = {
-      name: cleanName(nth === 1 ? name : `${name} (${nth})`),
-      total,
-      leased,
-      idle,
-      waiting,
-    }
+    const row = { name: nth === 1 ? name : `${name} (${nth})`, total, leased, idle, waiting }
     return limit === undefined ? row : { ...row, limit }
   })
 }

@@ -59,6 +59,9 @@ describe('the page in Chromium, in use', { concurrency: 3 }, () => {
     await looked.fill('connec')
     assert.deepEqual(await page.locator('#scopes th').allInnerTexts(), ['POST /orders'])
     assert.equal(await page.locator('#helds tr').count(), 1)
+    // That it was acquired at a place that nobody knows is no text to look for.
+    await looked.fill('undefined')
+    assert.equal(await page.locator('#helds tr').count(), 0)
     await looked.fill('')
     assert.equal(await page.locator('#scopes tr').count(), 3)
   })
@@ -105,11 +108,19 @@ describe('the page in Chromium, in use', { concurrency: 3 }, () => {
     for (let i = 0; i < 4; i += 1) others.push(await Events.open(site))
     const page = await newPage()
     await page.goto(site.look.url(site.base))
-    await page.getByRole('status').getByText('Four pages are open already.').waitFor()
+    await page.getByRole('status').getByText('4 pages are open already.').waitFor()
     others.pop()?.[Symbol.dispose]()
     await page.locator('body.live').waitFor()
     await page.context().close()
     for (const other of others) other[Symbol.dispose]()
+  })
+
+  test('says that the app shuts down', async () => {
+    await using seen = await visit()
+    const { page, site, complaints } = seen
+    await site.app.shutdown()
+    await page.getByRole('status').getByText('The app is shutting down.').waitFor()
+    assert.ok(complaints.splice(0).every((complaint) => /503/.test(complaint)))
   })
 
   test('says that the program was restarted, without a word of it before', async () => {

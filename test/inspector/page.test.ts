@@ -191,8 +191,11 @@ describe('what the page in Chromium shows of the whole process', () => {
       .filter({ hasText: 'forgotten lamp' })
     assert.equal(await row.count(), 3)
     assert.equal(await row.first().locator('td').nth(1).innerText(), 'leak?')
+    await page.locator('#leaked.some').getByText('3 certain, 0 suspected').waitFor()
     for (const held of kept) await held[Symbol.asyncDispose]()
     await row.first().waitFor({ state: 'detached' })
+    // What came back is none any more.
+    await page.locator('#leaked:not(.some)').getByText('detection: full').waitFor()
   })
 
   test('says how full a pool is, and how many wait for it', async () => {

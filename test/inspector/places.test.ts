@@ -1,6 +1,7 @@
 /** Where the inspector is: below its path, on servers of every kind, not in production; and what it refuses. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import fs from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   connect as connectHttp2,
@@ -8,6 +9,7 @@ import {
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
 } from 'node:http2'
+import { syncBuiltinESMExports } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
@@ -32,6 +34,23 @@ describe('where the inspector is', () => {
     for (const path of ['/debug', '/debug/', '/debug?x', '/debug/a/b']) {
       assert.equal((await site.ask(path)).status, 401, path)
     }
+  })
+
+  test('without its files, as in a bundle, the page says so and the program goes on', async (t) => {
+    await using site = await Site.open()
+    const headers = await site.enter()
+    // Nobody has looked before this.
+    const read = t.mock.method(fs, 'readFileSync', () => assert.fail('There is no such file.'))
+    syncBuiltinESMExports()
+    try {
+      const { status, body } = await site.ask('/__unwind/', { headers })
+      assert.equal(status, 500)
+      assert.match(body, /leave `unwind\/inspector` out of the bundle/)
+    } finally {
+      read.mock.restore()
+      syncBuiltinESMExports()
+    }
+    assert.equal((await site.ask('/__unwind/', { headers })).status, 200)
   })
 
   test("a path in another form than its own is nobody else's file", async () => {

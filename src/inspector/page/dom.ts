@@ -135,7 +135,8 @@ export function duration(ms: number): string {
   if (ms < 10) return `${Number(ms.toFixed(1))} ms`
   if (ms < 1_000) return `${Math.round(ms)} ms`
   const seconds = ms / 1_000
-  if (seconds < 59.95) return `${seconds.toFixed(1)} s`
+  // Never 60.0 s.
+  if (seconds < 60) return `${Math.min(seconds, 59.9).toFixed(1)} s`
   const minutes = Math.floor(seconds / 60)
   if (minutes < 60) return `${minutes} m ${pad(seconds % 60)} s`
   const hours = Math.floor(minutes / 60)

@@ -166,7 +166,7 @@ function trace(id: string): (value: number) => void {
 
 const traces = { open: trace('open'), held: trace('held'), waiting: trace('waiting') }
 
-export function showFigures({ counts, held: rows, pools, leaks, level }: Picture): void {
+export function showFigures({ counts, held: rows, pools, level }: Picture): void {
   traces.open(counts.scopes)
   traces.held(counts.open + counts.releasing)
   const queued = pools.reduce((sum, pool) => sum + pool.waiting, 0)
@@ -176,13 +176,9 @@ export function showFigures({ counts, held: rows, pools, leaks, level }: Picture
   figure('longest', oldest === undefined ? '–' : duration(oldest.heldMs))
   remark('longest', oldest === undefined ? '' : `${oldest.resource} in ${oldest.scope}`)
   figure('leaked', level === 'off' ? 'off' : count(counts.leaks))
-  const certain = leaks.reduce((sum, { reason, count: n }) => sum + (reason === 'age' ? 0 : n), 0)
-  remark(
-    'leaked',
-    counts.leaks === 0
-      ? `detection: ${level}`
-      : `${certain} certain, ${counts.leaks - certain} suspected`,
-  )
+  const { leaks, certain } = counts
+  const kinds = `${certain} certain, ${leaks - certain} suspected`
+  remark('leaked', leaks === 0 ? `detection: ${level}` : kinds)
   find('leaked').classList.toggle('some', certain > 0)
 }
 
@@ -207,14 +203,14 @@ let last = 0
 
 export function showTimes({ holdTimes }: Picture): void {
   const low = Math.min(...holdTimes.map((times) => times.first))
-  const high = Math.max(...holdTimes.map((times) => times.first + times.buckets.length))
-  if (holdTimes.length > 0 && (low !== first || high !== last)) {
+  const high = Math.max(low + 6, ...holdTimes.map((times) => times.first + times.buckets.length))
+  const none = holdTimes.length === 0
+  if (!none && (low !== first || high !== last)) {
     first = low
-    last = Math.max(high, low + 6)
+    last = high
     drawTimesAxis()
   }
   histograms(holdTimes)
-  const none = holdTimes.length === 0
   note('times', none ? '' : 'count · median · 99 %', none ? 'Nothing was released yet.' : '')
   find('times-axis').hidden = none
 }
@@ -229,16 +225,13 @@ function timesLine(): Line<HoldTimes> {
   return {
     element: make('li', '', make('p', '', name, words), svg),
     update(times) {
-      const half = `half under ${duration(quantile(times, 0.5))}`
-      const most = `99 % under ${duration(quantile(times, 0.99))}`
+      const [half, most] = [0.5, 0.99].map((part) => duration(quantile(times, part)))
+      const inFull = `half under ${half}, 99 % under ${most}`
       write(name, times.resource)
       name.title = times.resource
-      write(
-        words,
-        `${count(times.count)} · ${duration(quantile(times, 0.5))} · ${duration(quantile(times, 0.99))}`,
-      )
-      words.title = `${half}, ${most}`
-      label(svg, `${times.resource}: ${half}, ${most}`)
+      write(words, `${count(times.count)} · ${half} · ${most}`)
+      words.title = inFull
+      label(svg, `${times.resource}: ${inFull}`)
       const shape = shapeOf(times)
       if (path.getAttribute('d') !== shape) path.setAttribute('d', shape)
     },

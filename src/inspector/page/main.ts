@@ -7,14 +7,13 @@ import { showFigures, showScopes, showTimes } from './drawings.ts'
 import type { Picture } from './picture.ts'
 import { showClosed, showHeld, showLeaks, showPools } from './tables.ts'
 
-type Status = 'connecting' | 'live' | 'paused' | 'lost' | 'full' | 'stranger'
+type Status = 'connecting' | 'live' | 'paused' | 'lost' | 'stranger'
 
 const words: Readonly<Record<Status, string>> = {
   connecting: 'Connecting …',
   live: 'Live',
   paused: 'Paused',
   lost: 'Connection lost. Trying again …',
-  full: 'Four pages are open already. Close one.',
   stranger: 'The program was restarted. Open the URL that it prints.',
 }
 
@@ -65,11 +64,11 @@ function beat(): void {
   find('status').animate([{ opacity: 0.3 }, {}], { duration: 300, pseudoElement: '::before' })
 }
 
-function tell(status: Status): void {
+function tell(status: Status, text: string = words[status]): void {
   const { classList } = document.body
   classList.toggle('live', status === 'live')
   classList.toggle('lost', status === 'lost' || status === 'stranger')
-  write(find('status'), words[status])
+  write(find('status'), text)
 }
 
 let source: EventSource | undefined
@@ -99,15 +98,23 @@ function follow(): void {
 }
 
 async function askWhy(refused: EventSource): Promise<void> {
-  const status = await fetch('snapshot.json').then(
-    (answer) => (answer.ok ? 'full' : answer.status === 401 ? 'stranger' : 'lost'),
-    () => 'lost' as const,
-  )
+  const [status, text] = await answerToUs().catch((): Said => ['lost'])
   if (source !== refused) return
-  tell(status)
+  tell(status, text)
   setTimeout(() => {
     if (source === refused) look()
   }, 3_000)
+}
+
+type Said = [status: Status, text?: string]
+
+/** An event source does not tell what the server says to those it turns away: that it is full, or shuts down. */
+async function answerToUs(): Promise<Said> {
+  const answer = await fetch('events')
+  if (answer.status === 503) return ['lost', await answer.text()]
+  // By now there may be a place for us.
+  void answer.body?.cancel()
+  return [answer.status === 401 ? 'stranger' : 'lost']
 }
 
 const pause = find('pause')

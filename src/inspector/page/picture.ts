@@ -125,6 +125,8 @@ export interface Picture {
     readonly releasing: number
     /** Without those that came back. */
     readonly leaks: number
+    /** Of these, the ones that are more than held for long. */
+    readonly certain: number
   }
   /** Each below the one that it was opened in. */
   readonly scopes: readonly ScopeRow[]

@@ -82,7 +82,9 @@ const held = tableOf<HeldRow>(
 export function showHeld(picture: Picture, wanted: Wanted): void {
   const { acquiring, open, releasing } = picture.counts
   const total = acquiring + open + releasing
-  const rows = picture.held.filter((row) => wanted(`${row.resource} ${row.scope} ${row.site}`))
+  const rows = picture.held.filter((row) =>
+    wanted(`${row.resource} ${row.scope} ${row.site ?? ''}`),
+  )
   held(rows)
   const hidden = total > picture.held.length ? `the oldest ${picture.held.length} of ` : ''
   const hint =

@@ -8,7 +8,9 @@ import type { Site } from './site.ts'
 export interface Seen {
   readonly app: string
   readonly level: string
-  readonly counts: Readonly<Record<'scopes' | 'acquiring' | 'open' | 'releasing' | 'leaks', number>>
+  readonly counts: Readonly<
+    Record<'scopes' | 'acquiring' | 'open' | 'releasing' | 'leaks' | 'certain', number>
+  >
   readonly scopes: readonly { readonly id: string; readonly name: string; readonly depth: number }[]
   readonly held: readonly {
     readonly resource: string
