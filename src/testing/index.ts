@@ -15,15 +15,18 @@ else if (isPreloaded() && !isRunner()) watchTests()
 
 /** By a flag of the command line, or by `NODE_OPTIONS`. */
 function isPreloaded(): boolean {
-  const options = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(' ')]
-  return options.some((option) => /(?:^|=)unwind\/testing$|\/testing\/index\.[jt]s$/.test(option))
+  return /(?:^|[ =])unwind\/testing(?: |$)|\/testing\/index\.[jt]s(?: |$)/.test(flags())
 }
 
 /** The process that starts the tests of `node --test`, each file in a process of its own, and has none itself. */
 function isRunner(): boolean {
   const { execArgv, env } = process
-  const inProcess = execArgv.some((option) =>
-    /^--(?:experimental-)?test-isolation=none$/.test(option),
-  )
+  const inProcess = /--(?:experimental-)?test-isolation[ =]none(?: |$)/.test(flags())
   return env.NODE_TEST_CONTEXT === undefined && execArgv.includes('--test') && !inProcess
+}
+
+/** The value of one may stand in the same word, or in the next. */
+function flags(): string {
+  const { execArgv, env } = process
+  return [...execArgv, env.NODE_OPTIONS ?? ''].join(' ')
 }

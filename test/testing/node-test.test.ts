@@ -97,8 +97,10 @@ test(
   'works without a process for each file',
   { skip: !knowsTests && 'Node.js 22 has no --test-isolation' },
   async () => {
-    const { failed } = await runTests('one', '--test-isolation=none', '--import', 'unwind/testing')
-    assert.deepEqual([...failed.keys()], ['leaky'])
+    for (const flags of [['--test-isolation=none'], ['--test-isolation', 'none']]) {
+      const { failed } = await runTests('one', ...flags, '--import', 'unwind/testing')
+      assert.deepEqual([...failed.keys()], ['leaky'], flags.join(' '))
+    }
   },
 )
 
