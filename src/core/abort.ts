@@ -28,7 +28,7 @@ function cancelAlone(scope: ScopeNode, reason: unknown, requested: boolean): voi
   cancellation.requested = requested
   inContextOf(scope, () => cancellation.cancel(reason))
   scope.holdings?.giveUp(reason, requested)
-  scope.tasks?.stop(reason)
+  scope.extras?.tasks?.stop(reason)
 }
 
 /** The body's error, or that of `fail()`. Who works in the scope is told of it next. */

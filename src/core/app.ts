@@ -14,7 +14,7 @@ import type { ShutdownOptions } from './reports.ts'
 import { definitionOf } from './resources/resource.ts'
 import { Start } from './resources/start.ts'
 import { ScopeNode, type Name } from './scope.ts'
-import { appRules, defaults, inherit, insideOf, servingWith } from './settings.ts'
+import { appRules, defaults, inherit, insideOf } from './settings.ts'
 import { keepShapes } from './shapes.ts'
 import { shutDown, shutdownRules } from './shutdown.ts'
 import { openIn } from './verbs.ts'
@@ -77,7 +77,7 @@ export async function runServing<R>(
 
 /** The options are looked at once. */
 function opener(app: ScopeNode, verb: string, options: Serving): (name: Name) => ScopeNode {
-  const settings = servingWith(inherit(insideOf(app.settings), options))
+  const settings = inherit(insideOf(app.settings), { ...options, serving: true })
   const { timeout } = options
   return (name) => {
     admitWork(app, verb)

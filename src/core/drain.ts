@@ -108,7 +108,7 @@ async function closeChild(scope: ScopeNode, child: ScopeNode): Promise<void> {
 
 /** The body's error and those of the tasks are siblings: one is thrown as it is, several as an AggregateError. */
 function addFailures(scope: ScopeNode): void {
-  const failures = scope.tasks?.takeFailures() ?? []
+  const failures = scope.extras?.tasks?.takeFailures() ?? []
   if (failures.length === 0) return
   const { error, failed } = scope.completion
   const bodyHasNews = failed && !failures.some((failure) => isEcho(error, failure))

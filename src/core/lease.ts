@@ -120,11 +120,9 @@ class Holding implements Unwindable, Source, Traits {
   completion: Completion = Completion.success
   newest: Finalizer | undefined = undefined
   unwinding: Unwinding | undefined = undefined
-  readonly running = false
   onFulfilled: Unwindable['onFulfilled'] = undefined
   onRejected: Unwindable['onRejected'] = undefined
   readonly scope = undefined
-  readonly late = false
   readonly name: string
   readonly disposeTimeout: number
   /** For a scope that releases it. Where it has a bound of its own, it keeps that itself. */

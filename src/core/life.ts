@@ -19,7 +19,7 @@ import { noteClosing } from './watching/sites.ts'
 import { tellClosed } from './watching/telling.ts'
 import { removeChild } from './tree.ts'
 import type { MaybePromise, Scope } from './types.ts'
-import { begin, heard, heardFailure, outcome, pendingEnd, whenEnded } from './unwinding.ts'
+import { heard, heardFailure, unwindTo, whenEnded } from './unwinding.ts'
 import { abandonable } from './waiting.ts'
 
 export type Body<R> = (scope: Scope) => MaybePromise<R>
@@ -65,7 +65,7 @@ function bodySettled(scope: ScopeNode, value: unknown, failure: Failure | undefi
     scope.completion = scope.completion.succeed()
     if (park(scope)) return value
   } else settleFailure(scope, failure.error, true)
-  return begin(scope, drain(scope)) ? outcome(scope, value) : pendingEnd(scope, value)
+  return unwindTo(scope, value, drain(scope))
 }
 
 /** @returns whether streams keep it open */

@@ -10,10 +10,7 @@ import { longestDelay } from './options.ts'
 export const turns = 4
 
 /** Milliseconds for the release of an entry: its own, or those of the list that it is in. */
-export function timeFor(
-  list: { readonly disposeTimeout: number },
-  { traits }: Pick<Finalizer, 'traits'>,
-): number {
+export function timeFor(list: { readonly disposeTimeout: number }, { traits }: Finalizer): number {
   return traits?.disposeTimeout ?? list.disposeTimeout
 }
 

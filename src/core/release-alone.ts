@@ -24,7 +24,6 @@ export class Alone implements Unwindable {
   completion: Completion
   newest: Finalizer | undefined = undefined
   unwinding: Unwinding | undefined = undefined
-  running = false
   onFulfilled: ((value: unknown) => unknown) | undefined = undefined
   onRejected: ((error: unknown) => unknown) | undefined = undefined
   readonly late = true

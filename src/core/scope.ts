@@ -25,7 +25,6 @@ import type { Instance } from './resources/instance.ts'
 import { finish, runIn, type Body } from './life.ts'
 import { reportUnthrown } from './misuse.ts'
 import { checkFunction, checkOptions, expected, oneOf } from './options.ts'
-import type { Overrides } from './resources/overrides.ts'
 import { insideOf, type Settings } from './settings.ts'
 import { showAsText, snapshotOf } from './watching/snapshot.ts'
 import { bindStream } from './stream.ts'
@@ -122,24 +121,12 @@ export class ScopeNode implements Scope, Ambient, Unwindable {
     return this.settings.disposeTimeout
   }
 
-  get late(): boolean {
-    return false
-  }
-
   get extended(): Extras {
     return (this.extras ??= new Extras())
   }
 
   get cancellation(): Cancellation | undefined {
     return this.extras?.cancellation
-  }
-
-  get tasks(): Tasks | undefined {
-    return this.extras?.tasks
-  }
-
-  get overrides(): Overrides | undefined {
-    return this.extras?.overrides
   }
 
   get neededBy(): Instance | undefined {

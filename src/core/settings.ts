@@ -17,15 +17,14 @@ export interface Settings {
   inside: Settings | undefined
 }
 
-type Options = Pick<ScopeOptions, Exclude<keyof Settings, 'serving' | 'inside'>>
-
-export const defaults: Settings = make({
+export const defaults: Settings = {
   kind: 'app',
   disposeTimeout: 5_000,
   abandonAfter: undefined,
   onError: undefined,
   serving: false,
-})
+  inside: undefined,
+}
 
 export const appRules: Readonly<Record<string, Rule>> = {
   name: text,
@@ -42,36 +41,28 @@ export const scopeRules: Readonly<Record<string, Rule>> = {
   timeout: milliseconds,
 }
 
-export function inherit(settings: Settings, options: Options | undefined): Settings {
-  if (options === undefined) return settings
-  const { kind, disposeTimeout, abandonAfter, onError } = options
-  if (disposeTimeout === undefined && abandonAfter === undefined && onError === undefined) {
-    return kind === undefined ? settings : ofKind(settings, kind)
-  }
-  return make({
-    kind: kind ?? settings.kind,
-    disposeTimeout: disposeTimeout ?? settings.disposeTimeout,
-    abandonAfter: abandonAfter ?? settings.abandonAfter,
-    onError: onError ?? settings.onError,
-    serving: settings.serving,
-  })
+/** All of one shape, because every scope reads them; and the same object where nothing differs. */
+export function inherit(settings: Settings, options: Partial<Settings> = {}): Settings {
+  const {
+    kind = settings.kind,
+    disposeTimeout = settings.disposeTimeout,
+    abandonAfter = settings.abandonAfter,
+    onError = settings.onError,
+    serving = settings.serving,
+  } = options
+  const isSame =
+    kind === settings.kind &&
+    disposeTimeout === settings.disposeTimeout &&
+    abandonAfter === settings.abandonAfter &&
+    onError === settings.onError &&
+    serving === settings.serving
+  if (isSame) return settings
+  return { kind, disposeTimeout, abandonAfter, onError, serving, inside: undefined }
 }
 
 /** Those of a scope that is opened in one with `settings`, where nothing else is said. */
 export function insideOf(settings: Settings): Settings {
-  return (settings.inside ??= ofKind(settings, settings.kind === 'app' ? 'request' : 'scope'))
-}
-
-export function servingWith(settings: Settings): Settings {
-  return make({ ...settings, serving: true })
-}
-
-function ofKind(settings: Settings, kind: ScopeKind): Settings {
-  return kind === settings.kind ? settings : make({ ...settings, kind })
-}
-
-/** All of one shape, because every scope reads them. */
-function make(given: Omit<Settings, 'inside'>): Settings {
-  const { kind, disposeTimeout, abandonAfter, onError, serving } = given
-  return { kind, disposeTimeout, abandonAfter, onError, serving, inside: undefined }
+  return (settings.inside ??= inherit(settings, {
+    kind: settings.kind === 'app' ? 'request' : 'scope',
+  }))
 }

@@ -85,7 +85,7 @@ export async function shutDown(
   await within(grace, empty(app, left), signal)
   // Servers still open scopes, for requests on connections that were there before.
   abortBelow(app, reason)
-  app.tasks?.stop(reason)
+  app.extras?.tasks?.stop(reason)
   await within(abortGrace, empty(app, left))
   const stuck = abandon(app)
   // What is closed from here on is counted among those.
@@ -137,7 +137,7 @@ async function idle(app: ScopeNode): Promise<void> {
  * longer; one that was only left open is closed with the app.
  */
 function abandon(app: ScopeNode): ScopeSnapshot[] {
-  app.tasks?.abandon()
+  app.extras?.tasks?.abandon()
   const stuck = childrenOf(app)
   const snapshots = stuck.map((scope) => scope.inspect())
   for (const scope of stuck) {

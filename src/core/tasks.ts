@@ -27,16 +27,16 @@ interface Work {
 }
 
 /** Those of `scope`, if any run. */
-export function runningIn({ tasks }: ScopeNode): Tasks | undefined {
-  return tasks !== undefined && tasks.size > 0 ? tasks : undefined
+export function runningIn({ extras }: ScopeNode): Tasks | undefined {
+  return extras?.tasks?.size ? extras.tasks : undefined
 }
 
 export class Tasks {
   readonly #scope: ScopeNode
   readonly #running = new Set<Work>()
   #failures: unknown[] = []
-  /** A close waits, and a shutdown after it. */
-  readonly #waiting: (() => void)[] = []
+  /** Resolves when none is running, for those who wait for that: a close, and a shutdown after it. */
+  #idle: PromiseWithResolvers<void> | undefined = undefined
 
   constructor(scope: ScopeNode) {
     this.#scope = scope
@@ -86,11 +86,7 @@ export class Tasks {
   /** Resolves when no task is left; those that are not to be waited for are aborted. */
   async settle(): Promise<void> {
     for (const { stopper, onClose } of [...this.#running]) if (onClose === 'abort') stopper.abort()
-    while (this.#running.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve)
-      })
-    }
+    while (this.#running.size > 0) await (this.#idle ??= Promise.withResolvers<void>()).promise
   }
 
   /** They go on, and nobody waits for them: what fails in them is reported. */
@@ -124,7 +120,10 @@ export class Tasks {
     } finally {
       context.end()
       this.#running.delete(work)
-      if (this.#running.size === 0) for (const tell of this.#waiting.splice(0)) tell()
+      if (this.#running.size === 0) {
+        this.#idle?.resolve()
+        this.#idle = undefined
+      }
     }
   }
 

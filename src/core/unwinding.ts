@@ -18,15 +18,15 @@ export interface Unwindable extends List {
   completion: Completion
   /** Made for the first release, for what has to end before it, or for who waits; dropped when everything is released. */
   unwinding: Unwinding | undefined
-  /** The body that it ends with has not settled. */
-  running: boolean
+  /** The body that it ends with, if there is one, has not settled. */
+  readonly running?: boolean
   /** What listens to what is waited for: the body, and then each release. */
   onFulfilled: ((value: unknown) => unknown) | undefined
   onRejected: ((error: unknown) => unknown) | undefined
   /** Milliseconds for a release that sets none of its own. */
   readonly disposeTimeout: number
   /** Nobody waits for the result any more: what fails is reported. */
-  readonly late: boolean
+  readonly late?: boolean
   /** Takes what cannot be thrown. */
   report(error: unknown, resource: string | undefined, late: boolean): void
   /** Everything is released: it drops its unwinding. */
@@ -38,22 +38,32 @@ export interface Unwindable extends List {
  * @param draining what must end before the first release
  */
 export function unwind(list: Unwindable, draining?: Promise<void>): Promise<void> {
-  // Without a body there is no value.
-  if (!begin(list, draining)) return Promise.resolve(pendingEnd(list, undefined)) as Promise<void>
   try {
-    outcome(list, undefined)
-    return Promise.resolve()
+    // Without a body there is no value.
+    return Promise.resolve(unwindTo(list, undefined, draining)) as Promise<void>
   } catch (error) {
     // Whatever was thrown is passed on.
     return Promise.reject(error)
   }
 }
 
-/** @returns whether everything is released */
-export function begin(list: Unwindable, draining: Promise<void> | undefined): boolean {
-  if (draining === undefined) return releaseAll(list)
-  goOnAfter(draining, unwindingOf(list))
-  return false
+/**
+ * @returns `value` where everything is released; else what a promise is to be resolved with, which then settles when that is
+ *   done, in the same way
+ * @throws what the completion owes to whoever waits
+ */
+export function unwindTo(list: Unwindable, value: unknown, draining?: Promise<void>): unknown {
+  if (draining !== undefined) goOnAfter(draining, unwindingOf(list))
+  else if (releaseAll(list)) return outcome(list, value)
+  // There is something to wait for.
+  const unwinding = list.unwinding as Unwinding
+  unwinding.value = value
+  return look(unwinding)
+}
+
+function outcome({ completion, late }: Unwindable, value: unknown): unknown {
+  if (completion.throws && !late) throw completion.error
+  return value
 }
 
 /** Of its own: a function that makes a closure pays for that with each call, also where it returns before. */
@@ -114,22 +124,6 @@ function releaseNext(unwinding: Unwinding): boolean {
   return end(list, unwinding)
 }
 
-/**
- * What a promise is to be resolved with when not everything is released yet: it settles when that is done, as `outcome`.
- */
-export function pendingEnd(list: Unwindable, value: unknown): Unwinding {
-  // There is something to wait for.
-  const unwinding = list.unwinding as Unwinding
-  unwinding.value = value
-  return look(unwinding)
-}
-
-/** @throws what the completion owes to whoever waits */
-export function outcome<V>({ completion, late }: Unwindable, value: V): V {
-  if (completion.throws && !late) throw completion.error
-  return value
-}
-
 /** It is released, before the next one begins. */
 function tellCurrent({ list, current, begun }: Unwinding): void {
   if (list.scope !== undefined && current !== undefined) tellReleased(list.scope, current, begun)
@@ -137,7 +131,7 @@ function tellCurrent({ list, current, begun }: Unwinding): void {
 
 /** A failing release that is not critical is reported; any other becomes part of the completion. */
 function fail(list: Unwindable, { traits, name }: Finalizer, error: unknown): void {
-  if (list.late || traits?.critical === false) list.report(plain(error), name, list.late)
+  if (list.late || traits?.critical === false) list.report(plain(error), name, list.late === true)
   else list.completion = list.completion.add(error, name)
 }
 
@@ -240,11 +234,13 @@ function look(unwinding: Unwinding): Unwinding {
 }
 
 function deliver(unwinding: Unwinding): void {
-  const { value } = unwinding
-  const { completion, late } = unwinding.list
+  const { list, value } = unwinding
   unwinding.value = undefined
-  if (completion.throws && !late) unwinding.reject?.(completion.error)
-  else unwinding.resolve?.(value)
+  try {
+    unwinding.resolve?.(outcome(list, value))
+  } catch (error) {
+    unwinding.reject?.(error)
+  }
 }
 
 /** Most releases settle within a few turns, which cost less than a timer; under those of a test there is one at once. */

@@ -102,5 +102,5 @@ function stop(app: ScopeNode, reason: ShutdownError): void {
   app.extras?.whenClosing?.()
   announceDrain(app, reason)
   abortChildren(app, reason)
-  app.tasks?.stop(reason)
+  app.extras?.tasks?.stop(reason)
 }

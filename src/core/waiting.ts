@@ -10,15 +10,15 @@ interface Abortable {
 }
 
 /**
- * `promise`, or the error that its caller gives up with; the others who wait for the same promise do not notice.
- * @param watch is given what gives up, and gives what is called once nobody waits any more
+ * `promise`, or what its caller ends the wait with; the others who wait for the same promise do not notice.
+ * @param watch is given what ends it, with an error or a result, and gives what is called once nobody waits any more
  */
 export function escapable<T>(
   promise: Promise<T>,
-  watch: (giveUp: (error: unknown) => void) => () => void,
+  watch: (giveUp: (error: unknown) => void, end: (result: T) => void) => () => void,
 ): Promise<T> {
   const { promise: waiting, resolve, reject } = Promise.withResolvers<T>()
-  const stop = watch(reject)
+  const stop = watch(reject, resolve)
   promise.then(resolve, reject)
   // Not with `promise`, which may never settle. Nobody may be waiting any more: that is no reason for an unhandled rejection.
   waiting.then(stop, stop)
@@ -54,21 +54,21 @@ export function abandonable<R>(
  * Whether `promise` settled within `ms` milliseconds, and before `signal` aborts.
  * @throws what the promise rejects with
  */
-export async function within(
+export function within(
   ms: number,
   promise: Promise<unknown>,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<boolean>()
-  const giveUp = (): void => resolve(false)
-  const stopTimer = after(ms, giveUp)
-  const stopListening = signal && whenAborted(signal, giveUp)
-  try {
-    return await Promise.race([late, promise.then(() => true)])
-  } finally {
-    stopTimer()
-    stopListening?.()
-  }
+  const settled = promise.then(() => true)
+  return escapable(settled, (_fail, end) => {
+    const giveUp = (): void => end(false)
+    const stopTimer = after(ms, giveUp)
+    const stopListening = signal && whenAborted(signal, giveUp)
+    return () => {
+      stopTimer()
+      stopListening?.()
+    }
+  })
 }
 
 function abandonedError(scope: Abortable, ms: number): AbandonedError {

@@ -37,45 +37,36 @@ export class GeneratorAcquisition<T> implements Acquisition<T> {
   release(_value: T, exit: Exit, completion: Completion): unknown {
     // Only success is ever seen by the code after the yield.
     if (exit.status === 'success') return this.#end(this.#generator.next(exit))
-    const thrown = completion.thrownIn(this.#scope)
+    return this.#throw(completion.thrownIn(this.#scope))
+  }
+
+  /** Thrown again, it is nothing new. */
+  async #throw(thrown: unknown): Promise<void> {
     try {
-      const ended = this.#end(this.#generator.throw(thrown))
-      if (!isThenable(ended)) return ended
-      return ended.then(undefined, (error: unknown) => answer(error, thrown))
+      await this.#end(this.#generator.throw(thrown))
     } catch (error) {
-      return answer(error, thrown)
+      if (!Object.is(error, thrown)) throw new Answer(error, thrown)
     }
   }
 
   #end(step: Step<T> | PromiseLike<Step<T>>): unknown {
-    // Only success is ever seen by the code after the yield.
-    if (isThenable(step)) return step.then((settled) => this.#finish(settled))
-    return this.#finish(step)
+    return isThenable(step) ? step.then((settled) => this.#finish(settled)) : this.#finish(step)
+  }
+
+  #finish(step: Step<T>): unknown {
+    return step.done === true ? undefined : this.#endAgain()
   }
 
   /** A second yield: its `finally` blocks run, and the mistake is a failing release. */
-  #finish(step: Step<T>): unknown {
-    if (step.done === true) return undefined
+  async #endAgain(): Promise<never> {
     const mistake = yieldedTwice(this.#name)
-    const fail = (): never => {
-      throw mistake
-    }
-    const failTwice = (error: unknown): never => {
+    try {
+      await this.#generator.return(undefined)
+    } catch (error) {
       throw suppress(error, mistake)
     }
-    let returned: unknown
-    try {
-      returned = this.#generator.return(undefined)
-    } catch (error) {
-      failTwice(error)
-    }
-    return isThenable(returned) ? returned.then(fail, failTwice) : fail()
+    throw mistake
   }
-}
-
-/** Thrown again, it is nothing new. */
-function answer(error: unknown, thrown: unknown): void {
-  if (!Object.is(error, thrown)) throw new Answer(error, thrown)
 }
 
 function yieldedTwice(name: string): ResourceProtocolError {

@@ -111,7 +111,7 @@ function replacedIn(
   dependent: Instance | undefined,
 ): Choice {
   for (let at: ScopeNode | undefined = place; at !== undefined; at = at.parent) {
-    const definition = at.overrides?.find(original)
+    const definition = at.extras?.overrides?.find(original)
     if (definition === undefined) continue
     if (dependent === undefined || !comesFrom(dependent, definition)) {
       return { definition, declaredIn: at }

@@ -136,13 +136,9 @@ export class Ticket {
   trace<T>(acquire: () => Promise<T>): Promise<T> {
     if (!this.isTraced) return acquire()
     const { resource, scope, pool } = this
-    const identity = scope && identityOf(scope)
-    const message = { resource, lifetime: 'owned' as const, scope: identity }
-    return traced(
-      pool === undefined ? message : { ...message, pool },
-      acquire,
-      (pending) => pending,
-    )
+    const from = pool === undefined ? undefined : { pool }
+    const message = { resource, lifetime: 'owned', scope: scope && identityOf(scope), ...from } as const
+    return traced(message, acquire, (pending) => pending)
   }
 
   /** @param handle of our own, never the driver's object: that stays alive in its pool */

@@ -47,7 +47,7 @@ function shallow(scope: ScopeNode, now: number): Shallow {
     state: scope.state,
     ageMs: elapsed(scope.openedAt, now),
     aborted: scope.aborted,
-    tasks: scope.tasks?.size ?? 0,
+    tasks: scope.extras?.tasks?.size ?? 0,
     resources: [...arriving, ...held, ...unowed],
     children: [],
   }

@@ -88,8 +88,8 @@ export function tellTimeout(
   pool?: string,
 ): void {
   if (!timedOut.hasSubscribers) return
-  const message = { resource, scope: scope && identityOf(scope), phase, timeoutMs }
-  timedOut.publish(pool === undefined ? message : { ...message, pool })
+  const from = pool === undefined ? undefined : { pool }
+  timedOut.publish({ resource, scope: scope && identityOf(scope), phase, timeoutMs, ...from })
 }
 
 /** It is held for too long: said once. */
