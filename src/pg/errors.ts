@@ -10,92 +10,52 @@ import { title, type Named } from '../core/misuse.ts'
 
 /** `ERR_PG_ROLLED_BACK`: COMMIT of a failed transaction; the server rolled back. `cause` is what had failed in it. */
 export class PgTransactionRolledBackError extends UnwindError {
-  declare readonly code: 'ERR_PG_ROLLED_BACK'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_PG_ROLLED_BACK', message, options)
-  }
+  override readonly code = 'ERR_PG_ROLLED_BACK'
 }
 
 /** `ERR_PG_COMMIT_UNKNOWN`: the connection was lost during COMMIT; it may have succeeded. `cause` is the loss. */
 export class PgCommitUnknownError extends UnwindError {
-  declare readonly code: 'ERR_PG_COMMIT_UNKNOWN'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_PG_COMMIT_UNKNOWN', message, options)
-  }
+  override readonly code = 'ERR_PG_COMMIT_UNKNOWN'
 }
 
 /** `ERR_PG_TRANSACTION_OPEN`: a second transaction or savepoint was begun, or one with an open savepoint committed. */
 export class PgTransactionOpenError extends UnwindError {
-  declare readonly code: 'ERR_PG_TRANSACTION_OPEN'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_PG_TRANSACTION_OPEN', message, options)
-  }
+  override readonly code = 'ERR_PG_TRANSACTION_OPEN'
 }
 
 /** `ERR_PG_TRANSACTION_ENDED`: a statement ended a transaction behind the back of its handle. */
 export class PgTransactionEndedError extends UnwindError {
-  declare readonly code: 'ERR_PG_TRANSACTION_ENDED'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_PG_TRANSACTION_ENDED', message, options)
-  }
+  override readonly code = 'ERR_PG_TRANSACTION_ENDED'
 }
 
 /** `ERR_PG_UNEXPECTED_ROLLBACK`: a joined part failed and its caller went on; the whole cannot commit. */
 export class PgUnexpectedRollbackError extends UnwindError {
-  declare readonly code: 'ERR_PG_UNEXPECTED_ROLLBACK'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_PG_UNEXPECTED_ROLLBACK', message, options)
-  }
+  override readonly code = 'ERR_PG_UNEXPECTED_ROLLBACK'
 }
 
 /** `ERR_PG_TRANSACTION_POOLING`: behind a pooler of transactions, something needs its session for longer than one. */
 export class PgTransactionPoolingError extends UnwindError {
-  declare readonly code: 'ERR_PG_TRANSACTION_POOLING'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_PG_TRANSACTION_POOLING', message, options)
-  }
+  override readonly code = 'ERR_PG_TRANSACTION_POOLING'
 }
 
 /** `ERR_PG_POOL_EXHAUSTED`: a second connection was asked for where waiting for it could be waiting for oneself. */
 export class PgPoolExhaustedError extends UnwindError {
-  declare readonly code: 'ERR_PG_POOL_EXHAUSTED'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_PG_POOL_EXHAUSTED', message, options)
-  }
+  override readonly code = 'ERR_PG_POOL_EXHAUSTED'
 }
 
 /** `ERR_PG_LOCK_NOT_AVAILABLE`: an advisory lock did not come in time, or was gone before it was given back. */
 export class PgLockNotAvailableError extends UnwindError {
-  declare readonly code: 'ERR_PG_LOCK_NOT_AVAILABLE'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_PG_LOCK_NOT_AVAILABLE', message, options)
-  }
+  override readonly code = 'ERR_PG_LOCK_NOT_AVAILABLE'
 }
 
 /** `ERR_PG_CURSOR_OPEN`: something was asked of a connection that an open cursor has to itself. */
 export class PgCursorOpenError extends UnwindError {
-  declare readonly code: 'ERR_PG_CURSOR_OPEN'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_PG_CURSOR_OPEN', message, options)
-  }
+  override readonly code = 'ERR_PG_CURSOR_OPEN'
 }
 
 /** `ERR_PG_CONNECTION_LOST`: a statement was given to a connection that is closed. `cause` is what closed it. */
 export class PgConnectionLostError extends UnwindError {
-  declare readonly code: 'ERR_PG_CONNECTION_LOST'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_PG_CONNECTION_LOST', message, options)
-  }
+  override readonly code = 'ERR_PG_CONNECTION_LOST'
 }
 
 named({

@@ -9,29 +9,34 @@ import { scopeClosed, title } from '../core/misuse.ts'
 import type { Scope } from '../core/types.ts'
 import type { DriverDatabase } from './driver.ts'
 
+function coded(code: string, message: string, cause?: unknown): UnwindError {
+  const error = new UnwindError(message, cause === undefined ? undefined : { cause })
+  return Object.assign(error, { code })
+}
+
 /** `ERR_SQLITE_MISUSE`: an order of calls that cannot work. */
 export function misuse(message: string, cause?: unknown): UnwindError {
-  return new UnwindError('ERR_SQLITE_MISUSE', message, cause === undefined ? undefined : { cause })
+  return coded('ERR_SQLITE_MISUSE', message, cause)
 }
 
 /** `ERR_SQLITE_BUSY`: somebody else writes, here or in another process. */
 export function busy(message: string, cause?: unknown): UnwindError {
-  return new UnwindError('ERR_SQLITE_BUSY', message, cause === undefined ? undefined : { cause })
+  return coded('ERR_SQLITE_BUSY', message, cause)
 }
 
 /** `ERR_SQLITE_OPEN` */
 export function cannotOpen(message: string, cause?: unknown): UnwindError {
-  return new UnwindError('ERR_SQLITE_OPEN', message, cause === undefined ? undefined : { cause })
+  return coded('ERR_SQLITE_OPEN', message, cause)
 }
 
 /** `ERR_SQLITE_BACKUP` */
 export function cannotBackUp(message: string, cause?: unknown): UnwindError {
-  return new UnwindError('ERR_SQLITE_BACKUP', message, cause === undefined ? undefined : { cause })
+  return coded('ERR_SQLITE_BACKUP', message, cause)
 }
 
 /** `ERR_SQLITE_AWAIT`: a transaction of one tick was still open at the end of it. */
 export function crossedAwait(file: string): UnwindError {
-  return new UnwindError(
+  return coded(
     'ERR_SQLITE_AWAIT',
     `The transaction that begin() opened on "${file}" was still open at the end of its tick and was rolled back. End it before the first await, or use \`await using tx = await db.write()\`.`,
   )

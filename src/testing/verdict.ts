@@ -53,10 +53,10 @@ export function leakError(left: readonly Leftover[], whom: string): LeakError {
 
 /** `ERR_LEAKED`. Its stack is the message alone: it is made by whoever looks, and the sites are in the message. */
 class LeakError extends UnwindError {
-  declare readonly code: 'ERR_LEAKED'
+  override readonly code = 'ERR_LEAKED'
 
   constructor(message: string) {
-    super('ERR_LEAKED', message)
+    super(message)
     this.stack = `${this.name}: ${message}`
   }
 }

@@ -5,38 +5,22 @@ import { named, UnwindError } from '../core/errors/errors.ts'
 
 /** `ERR_SOCKET_CLOSED`: something was sent on a socket that was closed. */
 export class SocketClosedError extends UnwindError {
-  declare readonly code: 'ERR_SOCKET_CLOSED'
-
-  constructor(message: string, options?: ErrorOptions) {
-    super('ERR_SOCKET_CLOSED', message, options)
-  }
+  override readonly code = 'ERR_SOCKET_CLOSED'
 }
 
 /** `ERR_SOCKET_BROKEN`: the peer broke off: no close frame, a missed heartbeat, a frame that is not valid. */
 export class SocketBrokenError extends UnwindError {
-  declare readonly code: 'ERR_SOCKET_BROKEN'
-
-  constructor(message: string, options?: ErrorOptions) {
-    super('ERR_SOCKET_BROKEN', message, options)
-  }
+  override readonly code = 'ERR_SOCKET_BROKEN'
 }
 
 /** `ERR_SOCKET_OVERFLOW`: the peer left more than `maxBuffered` bytes unread, and the socket was terminated. */
 export class SocketOverflowError extends UnwindError {
-  declare readonly code: 'ERR_SOCKET_OVERFLOW'
-
-  constructor(message: string, options?: ErrorOptions) {
-    super('ERR_SOCKET_OVERFLOW', message, options)
-  }
+  override readonly code = 'ERR_SOCKET_OVERFLOW'
 }
 
 /** `ERR_SOCKET_CONNECT`: the connection could not be made; `cause` says why. */
 export class SocketConnectError extends UnwindError {
-  declare readonly code: 'ERR_SOCKET_CONNECT'
-
-  constructor(message: string, options?: ErrorOptions) {
-    super('ERR_SOCKET_CONNECT', message, options)
-  }
+  override readonly code = 'ERR_SOCKET_CONNECT'
 }
 
 named({ SocketClosedError, SocketBrokenError, SocketOverflowError, SocketConnectError })

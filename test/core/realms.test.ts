@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { runInNewContext } from 'node:vm'
-import { createApp, UnwindError } from 'unwind'
+import { createApp } from 'unwind'
+import { coded } from './support/coded.ts'
 import { rejection } from './support/promises.ts'
 
 /** An error that is no instance of our `Error`. */
@@ -43,7 +44,7 @@ test('an AbortError of another realm that answers an abort is no failure', async
 test('an AggregateError of another realm tells its parts in JSON', () => {
   const cause = foreign('AggregateError', { errors: [new Error('one')] })
   // An error is a record there.
-  const told = JSON.parse(JSON.stringify(new UnwindError('ERR_X', 'text', { cause }))) as object
+  const told = JSON.parse(JSON.stringify(coded({ cause }))) as object
   assert.deepEqual(told, {
     name: 'UnwindError',
     message: 'text',

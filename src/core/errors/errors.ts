@@ -8,12 +8,7 @@ import { hide } from '../standard/suppressed-error.ts'
 /** What all errors of this package have in common. Recognise one by its `code`. */
 export class UnwindError extends Error {
   /** What to recognise it by: stable, with a heading in `docs/errors.md`. */
-  readonly code: string
-
-  constructor(code: string, message?: string, options?: ErrorOptions) {
-    super(message, options)
-    this.code = code
-  }
+  declare readonly code: string
 
   /** For logs: name, message, code and the other fields, and the causes; no stacks. */
   toJSON(): ErrorRecord {
@@ -23,70 +18,42 @@ export class UnwindError extends Error {
 
 /** `ERR_SCOPE_CLOSED`: something was asked of a scope that is closing or closed. */
 export class ScopeClosedError extends UnwindError {
-  declare readonly code: 'ERR_SCOPE_CLOSED'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_SCOPE_CLOSED', message, options)
-  }
+  override readonly code = 'ERR_SCOPE_CLOSED'
 }
 
 /** `ERR_NO_SCOPE`: the ambient scope was asked for outside every scope, or a request resource outside every request. */
 export class NoScopeError extends UnwindError {
-  declare readonly code: 'ERR_NO_SCOPE'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_NO_SCOPE', message, options)
-  }
+  override readonly code = 'ERR_NO_SCOPE'
 }
 
 /** `ERR_SCOPE_INCOMPLETE`: what a transaction rolls back with when `complete()` was never called. */
 export class ScopeIncompleteError extends UnwindError {
-  declare readonly code: 'ERR_SCOPE_INCOMPLETE'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_SCOPE_INCOMPLETE', message, options)
-  }
+  override readonly code = 'ERR_SCOPE_INCOMPLETE'
 }
 
 /** `ERR_SHUTDOWN`: the app closed or shut down while this was still running. */
 export class ShutdownError extends UnwindError {
-  declare readonly code: 'ERR_SHUTDOWN'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_SHUTDOWN', message, options)
-  }
+  override readonly code = 'ERR_SHUTDOWN'
 }
 
 /** `ERR_CLIENT_DISCONNECTED`: the client left before its answer was finished. */
 export class ClientDisconnectedError extends UnwindError {
-  declare readonly code: 'ERR_CLIENT_DISCONNECTED'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_CLIENT_DISCONNECTED', message, options)
-  }
+  override readonly code = 'ERR_CLIENT_DISCONNECTED'
 }
 
 /** `ERR_ABANDONED`: a body ignored its abort for longer than `abandonAfter`, and its resources were taken away. */
 export class AbandonedError extends UnwindError {
-  declare readonly code: 'ERR_ABANDONED'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_ABANDONED', message, options)
-  }
+  override readonly code = 'ERR_ABANDONED'
 }
 
 /** `ERR_DISPOSED`: a handle was used after its release; where a scope released it, `cause` is a ScopeClosedError. */
 export class DisposedError extends UnwindError {
-  declare readonly code: 'ERR_DISPOSED'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_DISPOSED', message, options)
-  }
+  override readonly code = 'ERR_DISPOSED'
 }
 
 /** `ERR_ACQUIRE_TIMEOUT`: acquiring a resource took longer than its `acquireTimeout`. */
 export class AcquireTimeoutError extends UnwindError {
-  declare readonly code: 'ERR_ACQUIRE_TIMEOUT'
+  override readonly code = 'ERR_ACQUIRE_TIMEOUT'
   /** The name of the resource. */
   readonly resource: string
   /** How long it was given, in milliseconds. */
@@ -94,7 +61,6 @@ export class AcquireTimeoutError extends UnwindError {
 
   constructor(resource: string, timeoutMs: number) {
     super(
-      'ERR_ACQUIRE_TIMEOUT',
       `Acquiring "${resource}" took longer than its acquireTimeout of ${timeoutMs} ms. If it arrives later, it is released.`,
     )
     this.resource = resource
@@ -104,7 +70,7 @@ export class AcquireTimeoutError extends UnwindError {
 
 /** `ERR_DISPOSE_TIMEOUT`: a release took longer than its `disposeTimeout`; the next one began meanwhile. */
 export class DisposeTimeoutError extends UnwindError {
-  declare readonly code: 'ERR_DISPOSE_TIMEOUT'
+  override readonly code = 'ERR_DISPOSE_TIMEOUT'
   /** The name of the resource. */
   readonly resource: string
   /** How long it was given, in milliseconds. */
@@ -113,7 +79,6 @@ export class DisposeTimeoutError extends UnwindError {
   /** @param bound the option that says how long it may take */
   constructor(resource: string, timeoutMs: number, bound = 'disposeTimeout') {
     super(
-      'ERR_DISPOSE_TIMEOUT',
       `Releasing "${resource}" took longer than its ${bound} of ${timeoutMs} ms. The next resource was released meanwhile.`,
     )
     this.resource = resource
@@ -123,11 +88,10 @@ export class DisposeTimeoutError extends UnwindError {
 
 /** `ERR_NOT_PROVIDED`: an input was read that nobody provided. */
 export class NotProvidedError extends UnwindError {
-  declare readonly code: 'ERR_NOT_PROVIDED'
+  override readonly code = 'ERR_NOT_PROVIDED'
 
   constructor(input: string) {
     super(
-      'ERR_NOT_PROVIDED',
       `Nobody provided the input "${input}". Call scope.provide(${input}, value) in the scope of the request, before it is read.`,
     )
   }
@@ -135,34 +99,29 @@ export class NotProvidedError extends UnwindError {
 
 /** `ERR_RESOURCE_PROTOCOL`: a generator resource yielded no value, or two; or its function is no generator function. */
 export class ResourceProtocolError extends UnwindError {
-  declare readonly code: 'ERR_RESOURCE_PROTOCOL'
-
-  constructor(message?: string, options?: ErrorOptions) {
-    super('ERR_RESOURCE_PROTOCOL', message, options)
-  }
+  override readonly code = 'ERR_RESOURCE_PROTOCOL'
 }
 
 /** `ERR_CAPTIVE_DEPENDENCY`: a longer-lived resource would hold a shorter-lived one. */
 export class CaptiveDependencyError extends UnwindError {
-  declare readonly code: 'ERR_CAPTIVE_DEPENDENCY'
+  override readonly code = 'ERR_CAPTIVE_DEPENDENCY'
   /** The names, from the longer-lived resource to the shorter-lived one. */
   readonly path: readonly string[]
 
   constructor(message: string, path: readonly string[]) {
-    super('ERR_CAPTIVE_DEPENDENCY', message)
+    super(message)
     this.path = path
   }
 }
 
 /** `ERR_CIRCULAR_DEPENDENCY`: resources wait for each other. */
 export class CircularDependencyError extends UnwindError {
-  declare readonly code: 'ERR_CIRCULAR_DEPENDENCY'
+  override readonly code = 'ERR_CIRCULAR_DEPENDENCY'
   /** The names, from one resource back to itself. */
   readonly path: readonly string[]
 
   constructor(path: readonly string[]) {
     super(
-      'ERR_CIRCULAR_DEPENDENCY',
       `Resources depend on each other in a circle: ${path.join(' → ')}. Break it by acquiring one of them later, outside its acquire function.`,
     )
     this.path = path

@@ -137,7 +137,12 @@ export class Ticket {
     if (!this.isTraced) return acquire()
     const { resource, scope, pool } = this
     const from = pool === undefined ? undefined : { pool }
-    const message = { resource, lifetime: 'owned', scope: scope && identityOf(scope), ...from } as const
+    const message = {
+      resource,
+      lifetime: 'owned',
+      scope: scope && identityOf(scope),
+      ...from,
+    } as const
     return traced(message, acquire, (pending) => pending)
   }
 

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { runInNewContext } from 'node:vm'
-import { resource, UnwindError } from 'unwind'
+import { resource } from 'unwind'
 import { setUp } from '../support/app.ts'
+import { coded } from '../support/coded.ts'
 import { rejection } from '../support/promises.ts'
 
 function json(value: unknown): Record<string, unknown> {
@@ -15,7 +16,7 @@ function json(value: unknown): Record<string, unknown> {
 test('an error that is its own cause is told once', () => {
   const cause: Error = new Error('A')
   cause.cause = new Error('B', { cause })
-  assert.deepEqual(json(new UnwindError('ERR_X', 'text', { cause }))['cause'], {
+  assert.deepEqual(json(coded({ cause }))['cause'], {
     name: 'Error',
     message: 'A',
     cause: {
@@ -29,7 +30,7 @@ test('an error that is its own cause is told once', () => {
 test('a chain that leads back to itself is told once round', () => {
   const chain = Object.assign(new Error('A'), { name: 'SuppressedError', error: new Error('D') })
   const cause = Object.assign(chain, { suppressed: chain })
-  assert.deepEqual(json(new UnwindError('ERR_X', 'text', { cause }))['cause'], {
+  assert.deepEqual(json(coded({ cause }))['cause'], {
     name: 'SuppressedError',
     message: 'A',
     primary: { name: 'SuppressedError', message: 'A', repeated: true },
@@ -42,7 +43,7 @@ test('errors that share their causes and parts are told once each, however many 
   for (let i = 1; i <= 12; i += 1) {
     shared = new AggregateError([shared, shared], String(i), { cause: shared })
   }
-  const told = JSON.stringify(new UnwindError('ERR_X', 'text', { cause: shared }))
+  const told = JSON.stringify(coded({ cause: shared }))
   for (let i = 0; i < 12; i += 1) {
     const mentions = told.split(`"message":"${i}"`)
     assert.equal(mentions.length - 1, 3)
@@ -55,7 +56,7 @@ test('an AggregateError with a name of its own tells its parts', () => {
     override name = 'PollError'
   }
   const cause = new PollError([new Error('one')], 'all')
-  assert.deepEqual(json(new UnwindError('ERR_X', 'text', { cause }))['cause'], {
+  assert.deepEqual(json(coded({ cause }))['cause'], {
     name: 'PollError',
     message: 'all',
     errors: [{ name: 'Error', message: 'one' }],

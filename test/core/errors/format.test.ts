@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
-import { formatError, resource, UnwindError } from 'unwind'
+import { formatError, resource, ShutdownError } from 'unwind'
 import { setUp } from '../support/app.ts'
 import { rejection } from '../support/promises.ts'
 
@@ -160,7 +160,7 @@ test('several failed tasks are told one by one, in the text and as JSON', async 
 })
 
 test('the cause of one of our errors is in its JSON, a chain as its parts', async (t) => {
-  const error = new UnwindError('ERR_X', 'text', { cause: await wreck(t) })
+  const error = new ShutdownError('text', { cause: await wreck(t) })
   const { cause } = JSON.parse(JSON.stringify(error)) as { cause: Record<string, unknown> }
   assert.deepEqual(cause['primary'], { name: 'TypeError', message: 'the body failed' })
 })
