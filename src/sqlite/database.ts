@@ -33,6 +33,8 @@ const readerKind = new Kind('sqlite reader')
 
 const waiting = { signal: abortSignal }
 const anybody = {}
+/** To some drivers a URI: nobody would know which file that is, nor remove it where the copying fails. */
+const noFile = /^(?::memory:$|file:)/
 const backingUp = { signal: abortSignal, onProgress: callable }
 
 export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
@@ -92,7 +94,7 @@ export class Database implements SqliteDatabase, Disposable, AsyncDisposable {
   }
 
   async backup(path: string, options?: BackupOptions): Promise<void> {
-    if (!isPath(path) || path.trim() === ':memory:') {
+    if (!isPath(path) || noFile.test(path.trim())) {
       throw expected('the first argument of backup()', 'the path of a file', path)
     }
     checkOptions('backup()', options, backingUp)

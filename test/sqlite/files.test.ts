@@ -154,14 +154,14 @@ test('what SQLite calls by another name is found: readers, turns and all', async
   second.rollback()
 })
 
-test('a path with a NUL is refused: for SQLite it ends there', async (t) => {
+test('a path with a NUL is refused: for SQLite it ends there; and for a backup a URI', async (t) => {
   const path = `${temporaryPath(t)}\0.db`
   assert.throws(() => openAt(t, path), {
     name: 'TypeError',
     message: /first argument of sqlite\(\)/,
   })
   const { db } = openFile(t)
-  for (const target of [path, ':memory:']) {
+  for (const target of [path, ':memory:', `file:${temporaryPath(t)}`]) {
     await assert.rejects(db.backup(target), {
       name: 'TypeError',
       message: /first argument of backup\(\) to be the path of a file/,
