@@ -106,7 +106,8 @@ export class Completion {
   }
 }
 
-function isAbandoned(error: unknown): boolean {
+/** How somebody is told that what ran was left behind. */
+export function isAbandoned(error: unknown): boolean {
   return holds(() => error instanceof UnwindError && error.code === 'ERR_ABANDONED')
 }
 

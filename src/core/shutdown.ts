@@ -4,6 +4,7 @@
 import { abortBelow, announceDrain } from './abort.ts'
 import { after, whenAborted } from './deadline.ts'
 import { conclude } from './drain.ts'
+import { holds } from './errors/attempt.ts'
 import { ShutdownError } from './errors/errors.ts'
 import { abortSignal, milliseconds, type Rule } from './options.ts'
 import type { ShutdownOptions } from './reports.ts'
@@ -65,7 +66,8 @@ export async function shutDown(
   let drained = 0
   let aborted = 0
   app.extended.whenChildCloses = (child) => {
-    if (child.cancellation?.cause?.reason instanceof ShutdownError) aborted += 1
+    // A reason may refuse to be looked at.
+    if (holds(() => child.cancellation?.cause?.reason instanceof ShutdownError)) aborted += 1
     else drained += 1
   }
   if (app.state === 'open') {

@@ -2,7 +2,7 @@
  * One WebSocket with an end: every listener is there from the first moment, so no message is lost and no frame of the
  * peer can crash the process; every wait for the peer has a bound.
  */
-import { isEcho } from '../core/dispose.ts'
+import { isEcho, isObject } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 import { SocketBrokenError, SocketClosedError, SocketOverflowError } from './errors.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -27,7 +27,7 @@ export type Broken = (message: string, options?: ErrorOptions) => Error
 export const brokenError: Broken = (message, options) => new SocketBrokenError(message, options)
 
 /** Who said it: that another socket was closed says nothing of this one. */
-const sayers = new WeakMap<SocketClosedError, Connection>()
+const sayers = new WeakMap<object, Connection>()
 
 export class Connection implements Socket, AsyncDisposable {
   /** Resolves once the handshake that opens the connection is over: whether it was opened. */
@@ -140,7 +140,7 @@ export class Connection implements Socket, AsyncDisposable {
 
   /** Whether `error` is how this socket says that it is of no use any more. */
   says(error: unknown): boolean {
-    if (error instanceof SocketClosedError && sayers.get(error) === this) return true
+    if (isObject(error) && sayers.get(error) === this) return true
     return this.signal.aborted && isEcho(error, this.signal.reason)
   }
 

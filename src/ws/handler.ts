@@ -2,8 +2,8 @@
  * One handler in its scope, to its end: the scope closes with what the handler came to, and nothing is thrown.
  */
 import { isInterrupted, report } from '../core/app.ts'
+import { isAbandoned } from '../core/completion.ts'
 import { primaryError } from '../core/dispose.ts'
-import { UnwindError } from '../core/errors/errors.ts'
 import type { Scope } from '../core/types.ts'
 import { abandonable } from '../core/waiting.ts'
 import type { Connection } from './connection.ts'
@@ -47,13 +47,8 @@ async function failureOf(
     scope.complete()
     return undefined
   } catch (error) {
-    const expected = isInterrupted(scope) ? !isAbandoned(error) : socket.says(error)
+    const expected = isInterrupted(scope) ? !isAbandoned(primaryError(error)) : socket.says(error)
     scope.fail(error)
     return { expected, error }
   }
-}
-
-function isAbandoned(error: unknown): boolean {
-  const primary = primaryError(error)
-  return primary instanceof UnwindError && primary.code === 'ERR_ABANDONED'
 }

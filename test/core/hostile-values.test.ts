@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { suite, test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { createApp, formatError, hold, primaryError, resource, type Scope } from 'unwind'
 import { setUp } from './support/app.ts'
@@ -199,6 +200,19 @@ for (const [what, make] of hostile) {
       scope.adopt(make(), () => {})
       assert.equal(scope.inspect().resources.length, 1)
     })
+  })
+}
+
+for (const [what, make] of hostile) {
+  test(`${what}, as the reason of an abort, keeps no shutdown from counting its scope`, async (t) => {
+    const { app } = setUp(t)
+    const running = app.run(async (scope) => {
+      scope.abort(make())
+      await turn()
+      return 'done'
+    })
+    const { drained, aborted } = await app.shutdown()
+    assert.deepEqual([drained, aborted, await running], [1, 0, 'done'])
   })
 }
 

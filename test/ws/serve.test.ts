@@ -133,6 +133,15 @@ test('a missed heartbeat aborts the scope', async (t) => {
   assert.equal(exit?.status === 'aborted' && codeOf(exit.reason), 'ERR_CLIENT_DISCONNECTED')
 })
 
+test('a handler that throws what cannot be looked at is no other', async (t) => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+  await using service = await Service.open(t, () => Promise.reject(proxy))
+  const peer = await service.connect()
+  assert.equal((await within(peer.closed)).code, 1011)
+  assert.ok(service.reported[0] === proxy)
+})
+
 test('a handler that returns closes with 1000, after its scope', async (t) => {
   const released = Promise.withResolvers<void>()
   await using service = await Service.open(t, async (socket, scope) => {
