@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { checkWithin, type Adapter } from './adapter.ts'
-import { refuseUnopened } from './failure.ts'
+import { cutWithDestroy, refuseUnopened } from './failure.ts'
 import { answers, hear, hearPipes, holdAnswer, servedOf } from './hearing.ts'
 import { checkCalled } from './listener.ts'
 import { Served } from './served.ts'
@@ -68,6 +68,7 @@ export function open(adapter: Adapter, request: IncomingMessage, response: Serve
   const served = new Served(adapter, adapter.open(adapter.name(request)), request, response)
   answers(response, served)
   hearPipes(response)
+  cutWithDestroy(response)
   holdEnd(request)
   if (adapter.holds) holdAnswer(served)
   if (adapter.serverTiming) timeInto(served.scope, response)
