@@ -83,10 +83,10 @@ export function cut(response: ServerResponse): void {
  */
 export function cutWithDestroy(response: ServerResponse): void {
   if (!isHttp2(response)) return
-  const destroy = response.destroy.bind(response)
+  const destroyPlainly = response.destroy.bind(response)
   response.destroy = (error) => {
     if (!response.writableEnded) response.stream.close(internalError)
-    return destroy(error)
+    return destroyPlainly(error)
   }
 }
 

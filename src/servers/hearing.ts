@@ -65,13 +65,34 @@ function hasPrefinish(response: ServerResponse): boolean {
   return 'sendDate' in response && !isHttp2(response)
 }
 
-/** Where the client has left: an answer that waited in line is ended without any event. */
+/**
+ * Where the client has left: no event tells of the end of an answer that waited in line, or of one of HTTP/2, and whoever
+ * finds that nobody would get it may destroy it instead, as Fastify does with what it makes of an error.
+ */
 export function hearEnd(served: Served): void {
-  aroundEnd(served, (end) => end())
+  const { response } = served
+  aroundEnd(served, (end) => {
+    end()
+    endWithAnswer(served)
+  })
+  const destroy = response.destroy.bind(response)
+  response.destroy = (error) => {
+    served.completes = false
+    endWithAnswer(served)
+    return destroy(error)
+  }
+}
+
+/** A handler that returned no promise. It may be in the middle of its last step. */
+function endWithAnswer(served: Served): void {
+  process.nextTick(() => {
+    if (served.stage === 'unseen') served.stage = 'settled'
+    served.check()
+  })
 }
 
 /**
- * The same where somebody else writes the answer: its end, which may be all of it, is not sent before the scope closed, so
+ * Where somebody else writes the answer: its end, which may be all of it, is not sent before the scope closed, so
  * that a commit that fails is an error response, or leaves an answer that had begun visibly unfinished.
  */
 export function holdAnswer(served: Served): void {

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 
 import { scoped } from 'unwind/http'
 
-import { kinds, type Kind } from './support/kinds.ts'
+import { http2Kinds } from './support/over-http2.ts'
 import { turn } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
@@ -23,29 +23,15 @@ async function endOf(site: Site): Promise<{ received: string; error: unknown }> 
   return { received, error }
 }
 
-/** `kind` with a server of HTTP/2 before its listener. */
-function overHttp2(kind: Kind): Pick<Kind, 'open'> {
-  return {
-    open: async (app, handler, options) => {
-      const { server, stop } = await kind.open(app, handler, options)
-      const front = createServer()
-      for (const listener of server.listeners('request'))
-        front.on('request', listener as () => void)
-      // The compatibility API is that of http.
-      return { server: front as unknown as Server, stop }
-    },
-  }
-}
-
-// Express knows no HTTP/2.
-for (const kind of kinds.filter(({ name }) => !name.startsWith('Express'))) {
+for (const kind of http2Kinds) {
   for (const error of [new Error('broken'), undefined]) {
-    test(`a stream of ${kind.name} over HTTP/2 that fails with ${error} does not look complete`, async () => {
-      await using site = await Site.serve(overHttp2(kind), async () => ({
+    test(`a stream of ${kind.name} that fails with ${error} does not look complete`, async () => {
+      await using site = await Site.serve(kind, async () => ({
         body: (async function* broken() {
           yield 'half'
           await turn()
           await turn()
+          // oxlint-disable-next-line typescript/only-throw-error
           throw error
         })(),
       }))

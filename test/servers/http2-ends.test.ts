@@ -5,13 +5,70 @@ import type { Server, ServerResponse } from 'node:http'
 import { connect, constants, createServer } from 'node:http2'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 
 import { createApp, currentScope } from 'unwind'
 import { listen, scoped } from 'unwind/http'
 
+import { within } from '../core/support/promises.ts'
+import { http2Kinds } from './support/over-http2.ts'
 import { untilAborted } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
+
+for (const kind of http2Kinds) {
+  describe(`a request with ${kind.name} whose client has left`, () => {
+    for (const what of ['text', 'a stream']) {
+      test(`closes when its handler answers with ${what}`, async () => {
+        const running = Promise.withResolvers<void>()
+        const options = { abandonAfter: 60_000 }
+        await using site = await Site.serve(
+          kind,
+          async ({ scope }) => {
+            running.resolve()
+            await untilAborted(scope).catch(() => {})
+            return { body: what === 'text' ? what : Readable.from(['piece']) }
+          },
+          options,
+        )
+        const session = connect(`http://127.0.0.1:${site.port}`)
+        const stream = session.request({ ':path': '/' })
+        await running.promise
+        stream.close(constants.NGHTTP2_CANCEL)
+        assert.equal((await within(site.statuses())).length, 1)
+        assert.deepEqual(site.reported, [])
+        session.destroy()
+      })
+    }
+  })
+}
+
+for (const [way, outcome] of [
+  ['end', 'success'],
+  ['destroy', 'aborted'],
+] as const) {
+  test(`a handler without a promise has ended when it calls ${way}() on an answer of HTTP/2 whose client has left`, async () => {
+    const running = Promise.withResolvers<void>()
+    await using site = await Site.open(
+      (opened) =>
+        scoped(
+          opened.app,
+          (_request, response: ServerResponse) => {
+            const { scope } = opened.watch()
+            running.resolve()
+            untilAborted(scope).catch(() => response[way]())
+          },
+          { abandonAfter: 60_000 },
+        ),
+      createServer() as unknown as Server,
+    )
+    const session = connect(`http://127.0.0.1:${site.port}`)
+    const stream = session.request({ ':path': '/' })
+    await running.promise
+    stream.close(constants.NGHTTP2_CANCEL)
+    assert.deepEqual(await within(site.statuses()), [outcome])
+    session.destroy()
+  })
+}
 
 test('what is piped into an answer of HTTP/2 whose client has left is ended', async () => {
   const running = Promise.withResolvers<void>()
