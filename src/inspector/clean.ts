@@ -22,11 +22,13 @@ export function cleanSite(site: string): string {
   return shortened(withoutSecrets(start, /\?[^\s:)]*/g), longestSite)
 }
 
+/** Behind a `:` without a space there may be the number of a line. */
+const secret =
+  /(password|passwd|pwd|secret|token|api[-_]?key|authorization)(\s*=\s*|\s*:\s+)(?:(?:basic|bearer)\s+)?\S+/gi
+
 /** `//user:password@host` loses the user, `password=…` its value, and a path its query. */
 function withoutSecrets(text: string, query: RegExp): string {
-  const plain = text
-    .replaceAll(/\/\/[^\s/]*@/g, '//')
-    .replaceAll(/(password|passwd|pwd|secret|token|api_?key)=\S*/gi, '$1=…')
+  const plain = text.replaceAll(/\/\/[^\s/]*@/g, '//').replaceAll(secret, '$1$2…')
   return plain.includes('/') ? plain.replaceAll(query, '') : plain
 }
 

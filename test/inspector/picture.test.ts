@@ -189,6 +189,7 @@ describe('the JSON twin', () => {
     app.child({ name: 'is this allowed?' })
     app.child({ name: 'mysql://user:p@verysecret@db/shop' })
     app.child({ name: 'job access_token=verysecret' })
+    app.child({ name: 'Authorization: Bearer verysecret' })
     const url = resource({
       name: 'postgres://user:verysecret@db:5432/shop?password=verysecret',
       acquire: () => ({}),
@@ -204,7 +205,8 @@ describe('the JSON twin', () => {
     assert.equal(scopes[3]?.name, 'is this allowed?')
     assert.equal(scopes[4]?.name, 'mysql://db/shop')
     assert.equal(scopes[5]?.name, 'job access_token=…')
-    assert.equal(scopes[6]?.name.length, 120)
+    assert.equal(scopes[6]?.name, 'Authorization: …')
+    assert.equal(scopes[7]?.name.length, 120)
     assert.ok(text.length < 5_000)
   })
 })
