@@ -3,6 +3,7 @@
  * what to undo.
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { warnUnthrown } from '../core/misuse.ts'
 import type { Channels } from '../core/watching/events.ts'
 import type { Attributes, Callback, Counter, Histogram, Meter } from './meter.ts'
 
@@ -47,9 +48,16 @@ export class Instruments implements Disposable {
   }
 
   on<Name extends keyof Channels>(name: Name, take: (message: Channels[Name]) => void): void {
+    let failed = false
     const listener = (message: unknown): void => {
-      // What is published on this channel has this type.
-      take(message as Channels[Name])
+      try {
+        // What is published on this channel has this type.
+        take(message as Channels[Name])
+      } catch (error) {
+        // Thrown by a subscriber, it would end the process.
+        if (!failed) warnUnthrown(error, name)
+        failed = true
+      }
     }
     subscribe(name, listener)
     this.#undo.push(() => void unsubscribe(name, listener))

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { hasSubscribers } from 'node:diagnostics_channel'
 import { describe, test, type TestContext } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { createApp, detectLeaks, hold, resource, type App } from 'unwind'
 import { metrics } from 'unwind/otel'
 import { openTelemetry, type Sdk } from './support.ts'
@@ -194,6 +195,28 @@ describe('metrics', () => {
     const refusing: unknown = Object.create(meter, { createCounter: { value: createCounter } })
     assert.throws(() => metrics(app, refusing as object), refusal)
     assert.equal(hasSubscribers('unwind:scope:closed'), false)
+  })
+
+  test('say once that a meter fails to record, and end no process', async (t) => {
+    const { meter } = openTelemetry(t)
+    await using app = createApp()
+    const refusal = new Error('not recorded')
+    const createHistogram = (): object => ({
+      record() {
+        throw refusal
+      },
+    })
+    const failing: unknown = Object.create(meter, { createHistogram: { value: createHistogram } })
+    using _registered = metrics(app, failing as object)
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', onWarning)
+    for (let i = 0; i < 3; i += 1) await app.run(() => {})
+    // Warnings come in the next tick, and what a subscriber throws too.
+    await turn()
+    process.off('warning', onWarning)
+    assert.match(warnings.join(), /"unwind:scope:closed" failed .*not recorded/)
+    assert.equal(warnings.length, 1)
   })
 
   test('want an app, a meter and known options', async (t) => {
