@@ -65,7 +65,8 @@ export function promiseOf<T>(thenable: T): Promise<Awaited<T>> {
     : new Promise((resolve) => resolve(promise))
 }
 
-function ignore(): void {}
+/** What fails here is told elsewhere, or nothing happens. */
+export function ignore(): void {}
 
 /**
  * An error while an earlier one was on its way. Node.js shows neither of the two, in the console, in a crash or in JSON,

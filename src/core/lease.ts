@@ -4,6 +4,7 @@
  */
 import { Completion } from './completion.ts'
 import { ambient, outermostFrame } from './context.ts'
+import { ignore } from './dispose.ts'
 import { DisposedError } from './errors/errors.ts'
 import { usedAfterRelease } from './watching/events.ts'
 import {
@@ -205,5 +206,3 @@ class Hold<T> implements Held<T> {
     return #list in handle ? handle.#list.inScope : undefined
   }
 }
-
-function ignore(): void {}

@@ -7,13 +7,13 @@ import { Context, SpecAcquisition } from './resources/acquisition.ts'
 import { Cancellation } from './cancellation.ts'
 import { Completion, ReleaseExit } from './completion.ts'
 import { AwaitedContext, outermostFrame } from './context.ts'
-import { Extras } from './extras.ts'
+import { ignore } from './dispose.ts'
 import { Finalizer } from './finalizers.ts'
 import { GeneratorAcquisition } from './resources/generator.ts'
 import { Holdings } from './resources/holdings.ts'
 import { Instance } from './resources/instance.ts'
 import type { Definition } from './resources/resource.ts'
-import { ScopeNode } from './scope.ts'
+import { Extras, ScopeNode } from './scope.ts'
 import { defaults } from './settings.ts'
 import { Tasks } from './tasks.ts'
 import type { Exit } from './types.ts'
@@ -53,5 +53,3 @@ function examples(): object[] {
 function* example(): Generator<undefined, void, Exit> {
   yield
 }
-
-function ignore(): void {}

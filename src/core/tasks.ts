@@ -4,7 +4,7 @@
  */
 import { cancel } from './abort.ts'
 import { AwaitedContext, callInFrame, openFrame } from './context.ts'
-import { isEcho, isObject } from './dispose.ts'
+import { ignore, isEcho, isObject } from './dispose.ts'
 import type { Instance } from './resources/instance.ts'
 import type { ScopeNode } from './scope.ts'
 import type { MaybePromise, Task } from './types.ts'
@@ -144,5 +144,3 @@ export class Tasks {
     return aborted && !isNews && isEcho(error, reason)
   }
 }
-
-function ignore(): void {}

@@ -9,7 +9,6 @@ import { ClientDisconnectedError, ShutdownError } from '../core/errors/errors.ts
 import { checkApp, checkFunction, checkOptions, expected } from '../core/options.ts'
 import { whenDoorsClose } from '../core/shutdown.ts'
 import type { App, Scope } from '../core/types.ts'
-import { pathOf } from '../core/url-path.ts'
 import { within } from '../core/waiting.ts'
 import { Connection, type Broken } from './connection.ts'
 import { abandonAfter, settled } from './handler.ts'
@@ -182,7 +181,8 @@ class Service {
   #scopeFor(request: IncomingMessage | undefined): Scope | undefined {
     try {
       // Who emits 'connection' after an upgrade of his own may leave it out.
-      return this.#open(`WS ${pathOf(request?.url ?? '/')}`)
+      const path = (request?.url ?? '/').replace(/\?.*/s, '')
+      return this.#open(`WS ${path}`)
     } catch {
       return undefined
     }

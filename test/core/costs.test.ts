@@ -198,10 +198,7 @@ test('nor does one between two of the standard’s stacks', async () => {
     times: 60_000,
     rounds: 5,
   })
-  const own =
-    'AsyncDisposableStack use addAsync DisposableResource disposeAsync disposeResourcesAsync'.split(
-      ' ',
-    )
+  const own = 'AsyncDisposableStack use addAsync disposeAsync disposeResourcesAsync'.split(' ')
   assert.deepEqual(
     own.filter((name) => names.includes(name)),
     [],

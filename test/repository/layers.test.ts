@@ -15,7 +15,6 @@ const core = [
     'errors/origin',
     'errors/format',
     'errors/error-json',
-    'url-path',
     'place',
   ],
   [
@@ -72,7 +71,6 @@ const core = [
     'resources/start',
     'resources/instance',
     'resources/holdings',
-    'extras',
   ],
   [
     'watching/open-apps',

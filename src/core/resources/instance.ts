@@ -8,7 +8,7 @@ import { Completion } from '../completion.ts'
 import { enterFrame, underway } from '../context.ts'
 import { after, roughNow } from '../deadline.ts'
 import { detection } from '../watching/detection.ts'
-import { isEcho, isPromise, promiseOf } from '../dispose.ts'
+import { ignore, isEcho, isPromise, promiseOf } from '../dispose.ts'
 import { AcquireTimeoutError, DisposeTimeoutError } from '../errors/errors.ts'
 import { exitOf, Finalizer, push, pushBelow, type Ending, type Source } from '../finalizers.ts'
 import { forgetNote } from '../watching/notes.ts'
@@ -295,5 +295,3 @@ function releaseInstance({ source, value, since }: Finalizer, ending: Ending): u
 function failure(error: unknown): Completion {
   return Completion.unknown.fail(error, true)
 }
-
-function ignore(): void {}

@@ -10,27 +10,13 @@ import { newSuppressedError } from './suppressed-error.ts'
 // Captured: nobody's `call` property, and no later change of the global, decides how a disposer is called.
 const { apply } = Reflect
 
-type Call = (resource: DisposableResource) => unknown
-
 /** A DisposableResource record; `call` stands for the closures that the standard wraps around some methods. */
-export class DisposableResource {
-  readonly call: Call
+export interface DisposableResource {
+  readonly call: (resource: DisposableResource) => unknown
   readonly value: unknown
   /** None, where an async stack was given null or undefined. */
   readonly method: Method | undefined
   readonly older: DisposableResource | undefined
-
-  constructor(
-    call: Call,
-    value: unknown,
-    method: Method | undefined,
-    older: DisposableResource | undefined,
-  ) {
-    this.call = call
-    this.value = value
-    this.method = method
-    this.older = older
-  }
 }
 
 /** AddDisposableResource ( disposeCapability, V, sync-dispose ) */
@@ -43,7 +29,7 @@ export function addSync(
   // CreateDisposableResource, 1.b.i. to iii.
   const method = isObject(value) ? syncDisposer(value) : undefined
   if (method === undefined) throw notDisposable('[Symbol.dispose]()', value, adviceForSync)
-  return new DisposableResource(callOnValue, value, method, older)
+  return { call: callOnValue, value, method, older }
 }
 
 /** AddDisposableResource ( disposeCapability, V, async-dispose ) */
@@ -53,14 +39,14 @@ export function addAsync(
 ): DisposableResource {
   // CreateDisposableResource, 1.a. If V is either null or undefined, the method is undefined.
   if (value === null || value === undefined) {
-    return new DisposableResource(callOnValue, undefined, undefined, older)
+    return { call: callOnValue, value: undefined, method: undefined, older }
   }
   // CreateDisposableResource, 1.b.i. to iii.; GetDisposeMethod, 1.a. and b.
   if (isObject(value)) {
     const method = asyncDisposer(value)
-    if (method !== undefined) return new DisposableResource(callOnValue, value, method, older)
+    if (method !== undefined) return { call: callOnValue, value, method, older }
     const fallback = syncDisposer(value)
-    if (fallback !== undefined) return new DisposableResource(callFallback, value, fallback, older)
+    if (fallback !== undefined) return { call: callFallback, value, method: fallback, older }
   }
   throw notDisposable('[Symbol.asyncDispose]() or [Symbol.dispose]()', value, adviceForAsync)
 }
@@ -71,7 +57,7 @@ export function addAdopted(
   onDispose: unknown,
   older: DisposableResource | undefined,
 ): DisposableResource {
-  return new DisposableResource(callWithValue, value, callable('adopt()', onDispose), older)
+  return { call: callWithValue, value, method: callable('adopt()', onDispose), older }
 }
 
 /** What `defer` adds: a function that is given nothing. */
@@ -79,7 +65,7 @@ export function addDeferred(
   onDispose: unknown,
   older: DisposableResource | undefined,
 ): DisposableResource {
-  return new DisposableResource(callOnValue, undefined, callable('defer()', onDispose), older)
+  return { call: callOnValue, value: undefined, method: callable('defer()', onDispose), older }
 }
 
 /** DisposeResources ( disposeCapability, completion ), of a stack that only has sync-dispose */
