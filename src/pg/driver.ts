@@ -90,6 +90,8 @@ export interface DriverPool {
     readonly connectionTimeoutMillis?: number
     /** What its connections read values with. */
     readonly types?: Types
+    /** Called for each new connection, before anybody has it. */
+    readonly onConnect?: unknown
   }
   /** Those that are being opened, too. */
   readonly _clients?: readonly DriverClient[]

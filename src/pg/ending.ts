@@ -19,6 +19,11 @@ export async function restore(session: Session): Promise<void> {
     session.retire(new Error('What the driver had prepared on it was deallocated.'))
     return
   }
+  // Only whoever wrote a reset of their own knows what it keeps.
+  if (session.setUp && reset.joins && needsReset(reset, session.changes.dirty)) {
+    session.retire(new Error('A reset would also undo what its pool had set up on it.'))
+    return
+  }
   for (const message of restoring(session)) await tell(session, message)
   if (!session.lost && !session.atRest) session.retire(unfinished())
 }

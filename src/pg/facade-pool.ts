@@ -53,7 +53,7 @@ export class FacadePool {
     this.#source = source
     const { driver } = source
     // A pool of the driver is one; of one connection, there are no events.
-    this.#events = 'emit' in driver ? (driver as unknown as EventEmitter) : new EventEmitter()
+    this.#events = 'emit' in driver ? (driver as unknown as EventEmitter) : heard()
   }
 
   /** Also where it is one of the driver's by its class. */
@@ -114,6 +114,13 @@ export class FacadePool {
     }
   }
 }
+
+/** Who finds nobody who listens, as in a pool whose failures end the process, warns of that: graphile-worker with each job. */
+function heard(): EventEmitter {
+  return new EventEmitter().on('error', ignore).on('connect', ignore)
+}
+
+function ignore(): void {}
 
 /** Ours, over the class of a driver's pool. */
 const prototypes = new WeakMap<object, object>()

@@ -223,7 +223,6 @@ test('the facade of a pool is known as one by its class and by the name of that'
     assert.ok(facade instanceof pg.Pool)
     assert.match(facade.constructor.name, /Pool/)
   }
-  assert.equal(tx.asPool<pg.Pool>().listenerCount('error'), 0)
   assert.equal(driver.expiredCount, 0)
 })
 

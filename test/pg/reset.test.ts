@@ -181,6 +181,36 @@ test('what the pool gave every connection at its start survives the reset', asyn
   assert.deepEqual(rows, [{ statement: '9s', lock: '8s' }])
 })
 
+test('what the pool sets up on each new connection is there for every holder', async () => {
+  const setUp = "set role pg_monitor; set timezone = 'Asia/Tokyo'"
+  const found = "select current_user::text as role, current_setting('timezone') as zone"
+  const onConnect = async (client: pg.ClientBase): Promise<void> => void (await client.query(setUp))
+  for (const raw of [
+    newPool({ onConnect }),
+    newPool().on('connect', (client) => void client.query(setUp)),
+  ]) {
+    await using pool = pgPool(() => raw)
+    const pid = await backendOf(pool)
+    assert.equal(await backendOf(pool), pid, 'nothing was changed')
+    for (const change of ["set timezone = 'UTC'", 'listen something', 'begin; reset role']) {
+      await use(pool, (lease) => lease.query(change))
+      assert.deepEqual((await pool.query(found)).rows, [{ role: 'pg_monitor', zone: 'Asia/Tokyo' }])
+    }
+  }
+})
+
+test("one's own reset keeps a connection on which the pool has set something up", async () => {
+  const setUp = "set timezone = 'Asia/Tokyo'"
+  const onConnect = async (client: pg.ClientBase): Promise<void> => void (await client.query(setUp))
+  await using pool = pgPool(() => newPool({ onConnect }), { reset: { sql: `RESET ALL; ${setUp}` } })
+  const pid = await backendOf(pool)
+  await pool.query("set timezone = 'UTC'")
+  const { rows } = await pool.query(
+    "select pg_backend_pid() as pid, current_setting('timezone') as zone",
+  )
+  assert.deepEqual(rows, [{ pid, zone: 'Asia/Tokyo' }])
+})
+
 test("the driver's own client is what a lease stands for, until its release", async () => {
   const raw = newPool()
   await using pool = pgPool(() => raw)
