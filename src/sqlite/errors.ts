@@ -82,7 +82,7 @@ export function endedByDispose(file: string): DisposedError {
 /** What a rollback throws that cannot happen now. */
 export function stillOpen(file: string, cause: unknown): UnwindError {
   return misuse(
-    `The transaction on "${file}" could not be rolled back and is still open. Roll it back or dispose it after the user function returned or the foreign iterator was closed that keeps the connection busy.`,
+    `The transaction on "${file}" could not be rolled back and is still open, because a user function, or an iterator of the driver itself, keeps its connection busy. Once that is over, it can be, and is before the next one begins.`,
     cause,
   )
 }

@@ -16,7 +16,9 @@ type Ended = Exclude<SqliteTransaction['state'], 'open'>
 
 /** Who is told when the transaction has ended. */
 export interface TransactionOwner {
-  ended(): void
+  ended(transaction: Transaction): void
+  /** Its holder has left it, and it could not be rolled back: somebody else's iterator keeps the connection busy. */
+  left(transaction: Transaction): void
 }
 
 /** @throws what SQLite says, and then nothing is open */
@@ -133,7 +135,7 @@ export class Transaction implements Session, TransactionOwner {
 
   /** Roll back, unless it has ended. */
   dispose(): void {
-    if (this.state === 'open') this.rollback()
+    if (this.state === 'open') this.#rollBackOrLeave(undefined)
     else if (this.#untold) throw this.#afterEnd()
   }
 
@@ -142,7 +144,7 @@ export class Transaction implements Session, TransactionOwner {
    * @param aloud also when it is disposed without one
    */
   expire(failure: Error, aloud: boolean): void {
-    this.#rollBack(failure)
+    this.#rollBackOrLeave(failure)
     this.#untold = aloud
   }
 
@@ -164,6 +166,9 @@ export class Transaction implements Session, TransactionOwner {
   ended(): void {
     this.#savepoint = undefined
   }
+
+  /** It ends with what is around it. */
+  left(): void {}
 
   get #root(): Transaction {
     return this.#outer === undefined ? this : this.#outer.#root
@@ -187,6 +192,16 @@ export class Transaction implements Session, TransactionOwner {
     throw misuse(
       `${call}: the transaction on "${this.#file}" has an open savepoint. Savepoints end in the order of their nesting: commit or roll back the inner one first, or open the next one from it.`,
     )
+  }
+
+  /** Nobody may come back for it, as after `using`. */
+  #rollBackOrLeave(failure: Error | undefined): void {
+    try {
+      this.#rollBack(failure)
+    } catch (error) {
+      this.#owner.left(this)
+      throw error
+    }
   }
 
   #rollBack(failure: Error | undefined): void {
@@ -218,7 +233,7 @@ export class Transaction implements Session, TransactionOwner {
     this.#connection = undefined
     this.origin = undefined
     this.ticket?.released()
-    this.#owner.ended()
+    this.#owner.ended(this)
   }
 }
 

@@ -45,6 +45,8 @@ export class Writer implements Session, TransactionOwner {
   readonly #patience: Patience
   #connection: Connection | undefined
   #transaction: Transaction | undefined = undefined
+  /** One that could not be rolled back when its holder left it. It is, before anybody else has the connection. */
+  #left: Transaction | undefined = undefined
   /** What the statements of the database run in. */
   #enclosing: Transaction | undefined = undefined
   /** One microtask at the end of a tick looks after all transactions of that tick. */
@@ -60,9 +62,10 @@ export class Writer implements Session, TransactionOwner {
     this.#patience = new Patience(connection.busyTimeout)
   }
 
-  /** @throws `ERR_DISPOSED` */
+  /** @throws `ERR_DISPOSED`, and `ERR_SQLITE_MISUSE` while a transaction that was left cannot be rolled back */
   get connection(): Connection {
     if (this.#connection === undefined) throw this.released()
+    this.#left?.dispose()
     return this.#connection
   }
 
@@ -141,9 +144,15 @@ export class Writer implements Session, TransactionOwner {
     return this.#connection === undefined ? error : this.#connection.explained(error)
   }
 
-  ended(): void {
-    this.#transaction = undefined
-    this.#gate.leave()
+  ended(transaction: Transaction): void {
+    if (transaction === this.#left) this.#left = undefined
+    else this.#leave()
+  }
+
+  left(transaction: Transaction): void {
+    if (transaction === this.#left) return
+    this.#left = transaction
+    this.#leave()
   }
 
   /** Wait for a moment without transactions; it lasts until the result is called. */
@@ -163,7 +172,8 @@ export class Writer implements Session, TransactionOwner {
     this.#gate.dismiss(this, this.released())
     this.#slow.close()
     connection.closeCursors(byDispose)
-    this.#transaction?.expire(endedByDispose(this.file), false)
+    const open = this.#transaction ?? this.#left
+    open?.expire(endedByDispose(this.file), false)
     if (owned) connection.close(byDispose)
     this.#connection = undefined
     this.#patience.wake()
@@ -197,10 +207,15 @@ export class Writer implements Session, TransactionOwner {
     return transaction
   }
 
+  #leave(): void {
+    this.#transaction = undefined
+    this.#gate.leave()
+  }
+
   #notBegun(error: unknown): unknown {
     this.#gate.leave()
     const connection = this.#connection
-    if (connection === undefined) return error
+    if (connection === undefined || this.#left !== undefined) return error
     return connection.driver.inTransaction
       ? foreignTransaction(this.file, error)
       : connection.explained(error)

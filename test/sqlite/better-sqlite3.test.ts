@@ -1,6 +1,9 @@
 /** What is special about better-sqlite3. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import Driver from 'better-sqlite3'
+import { createApp } from 'unwind'
+import { sqlite, sqliteResources } from 'unwind/better-sqlite3'
 import { printed } from './support/printed.ts'
 
 test('a binary that cannot be loaded is told from a file that cannot be opened', () => {
@@ -19,4 +22,67 @@ test('a binary that cannot be loaded is told from a file that cannot be opened',
   assert.equal(code, 'ERR_SQLITE_OPEN')
   assert.match(message ?? '', /"shop\.db": better-sqlite3 did not load its binary, .* npm rebuild/)
   assert.equal(cause, 'for another Node.js')
+})
+
+/** A database, and an iterator of the driver itself, which blocks every COMMIT and ROLLBACK until it is closed. */
+function open(): { raw: Driver.Database; iterate: () => Iterator<unknown> } {
+  const raw = new Driver(':memory:')
+  raw.exec("create table item (name text); insert into item values ('one'), ('two')")
+  const iterate = (): Iterator<unknown> => {
+    const rows = raw.prepare('select * from item').iterate()
+    rows.next()
+    return rows
+  }
+  return { raw, iterate }
+}
+
+async function dispose(held: AsyncDisposable): Promise<void> {
+  await held[Symbol.asyncDispose]()
+}
+
+const stillOpen = { code: 'ERR_SQLITE_MISUSE', message: /could not be rolled back.*iterator/ }
+
+test('a request whose transaction could not be ended does not stand in the way of the next', async () => {
+  const { raw, iterate } = open()
+  await using app = createApp()
+  const { transaction } = sqliteResources(raw)
+  const insert = (name: string, then = (): unknown => undefined): Promise<unknown> =>
+    app.run(async (scope) => {
+      const tx = await scope.get(transaction)
+      tx.prepare('insert into item values (?)').run(name)
+      return then()
+    })
+  let rows: Iterator<unknown> | undefined
+  const first = insert('first', () => void (rows = iterate()))
+  await Promise.all([
+    assert.rejects(first, { name: 'SuppressedError' }),
+    assert.rejects(insert('behind it'), stillOpen),
+  ])
+  await assert.rejects(insert('after it'), stillOpen)
+  rows?.return?.()
+  await insert('last')
+  assert.deepEqual(raw.prepare('select name from item').pluck().all(), ['one', 'two', 'last'])
+})
+
+test('what a transaction that was left has written is seen by nobody, and undone by the dispose of its database', async () => {
+  const { raw, iterate } = open()
+  const db = sqlite(raw)
+  const tx = await db.write()
+  tx.exec("insert into item values ('left')")
+  const rows = iterate()
+  for (let times = 0; times < 2; times += 1) assert.throws(() => tx.rollback(), stillOpen)
+  for (let times = 0; times < 2; times += 1) await assert.rejects(dispose(tx), stillOpen)
+  const count = (): unknown => db.prepare('select count(*) as n from item').get()
+  for (const use of [count, () => db.exec('delete from item'), () => db.begin()]) {
+    assert.throws(use, stillOpen)
+  }
+  rows.return?.()
+  assert.deepEqual(count(), { n: 2 })
+  assert.equal(tx.state, 'rolled back')
+  const other = await db.write()
+  const more = iterate()
+  await assert.rejects(dispose(other), stillOpen)
+  more.return?.()
+  db[Symbol.dispose]()
+  assert.equal(raw.inTransaction, false)
 })
