@@ -184,7 +184,7 @@ test('what the pool gave every connection at its start survives the reset', asyn
 test('what the pool sets up on each new connection is there for every holder', async () => {
   const setUp = "set role pg_monitor; set timezone = 'Asia/Tokyo'"
   const found = "select current_user::text as role, current_setting('timezone') as zone"
-  const onConnect = async (client: pg.ClientBase): Promise<void> => void (await client.query(setUp))
+  const onConnect = (client: pg.ClientBase): void => void client.query(setUp)
   for (const raw of [
     newPool({ onConnect }),
     newPool().on('connect', (client) => void client.query(setUp)),
@@ -201,7 +201,7 @@ test('what the pool sets up on each new connection is there for every holder', a
 
 test("one's own reset keeps a connection on which the pool has set something up", async () => {
   const setUp = "set timezone = 'Asia/Tokyo'"
-  const onConnect = async (client: pg.ClientBase): Promise<void> => void (await client.query(setUp))
+  const onConnect = (client: pg.ClientBase): void => void client.query(setUp)
   await using pool = pgPool(() => newPool({ onConnect }), { reset: { sql: `RESET ALL; ${setUp}` } })
   const pid = await backendOf(pool)
   await pool.query("set timezone = 'UTC'")
