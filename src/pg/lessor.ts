@@ -97,7 +97,8 @@ export class Lessor {
         called = true
         if (client === undefined)
           this.#fail(waiter, error ?? new Error('The pool gave no connection.'))
-        else if (waiter.settled) releaseOutside(release)
+        // Not within the driver's own call: it would call the next one who gave up, and that the next, however many they are.
+        else if (waiter.settled) queueMicrotask(() => releaseOutside(release))
         else this.#hand(client, release, waiter)
       })
       // The driver answers nothing.

@@ -91,37 +91,6 @@ test('a pool that was given is not ended, and its other users go on', async () =
   await raw.end()
 })
 
-test('who gives up waiting gets the reason of the signal, and the connection goes to the next', async () => {
-  await using pool = pgPool(() => newPool())
-  const held = await pool.acquire()
-  const reason = new Error('enough')
-  const controller = new AbortController()
-  const given = assert.rejects(
-    pool.acquire({ signal: controller.signal }),
-    (error) => error === reason,
-  )
-  const next = pool.acquire()
-  assert.deepEqual(pool.stats(), { total: 1, idle: 0, leased: 1, waiting: 2 })
-  controller.abort(reason)
-  await given
-  assert.equal(pool.stats().waiting, 1)
-  await held[Symbol.asyncDispose]()
-  await using lease = await next
-  assert.equal(lease.disposed, false)
-  await assert.rejects(pool.acquire({ signal: controller.signal }), (error) => error === reason)
-})
-
-test('who gives up while a connection is being opened does not lose it for the others', async () => {
-  await using pool = pgPool(() => newPool())
-  const controller = new AbortController()
-  const given = assert.rejects(pool.acquire({ signal: controller.signal }), { name: 'AbortError' })
-  controller.abort()
-  await given
-  await using lease = await pool.acquire()
-  assert.equal(pool.stats().total, 1)
-  assert.equal(await backendOf(lease), await backendOf(lease))
-})
-
 test('what keeps a connection from being opened is passed on', async () => {
   const unreachable = createServer().listen(0, '127.0.0.1')
   await once(unreachable, 'listening')

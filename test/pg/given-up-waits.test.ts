@@ -1,0 +1,52 @@
+/** Who gives up waiting for a connection: it is told why, and nobody else pays for it. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { pgPool } from 'unwind/pg'
+
+import { backendOf, newPool } from './support/database.ts'
+
+test('who gives up waiting gets the reason of the signal, and the connection goes to the next', async () => {
+  await using pool = pgPool(() => newPool())
+  const held = await pool.acquire()
+  const reason = new Error('enough')
+  const controller = new AbortController()
+  const given = assert.rejects(
+    pool.acquire({ signal: controller.signal }),
+    (error) => error === reason,
+  )
+  const next = pool.acquire()
+  assert.deepEqual(pool.stats(), { total: 1, idle: 0, leased: 1, waiting: 2 })
+  controller.abort(reason)
+  await given
+  assert.equal(pool.stats().waiting, 1)
+  await held[Symbol.asyncDispose]()
+  await using lease = await next
+  assert.equal(lease.disposed, false)
+  await assert.rejects(pool.acquire({ signal: controller.signal }), (error) => error === reason)
+})
+
+test('who gives up while a connection is being opened does not lose it for the others', async () => {
+  await using pool = pgPool(() => newPool())
+  const controller = new AbortController()
+  const given = assert.rejects(pool.acquire({ signal: controller.signal }), { name: 'AbortError' })
+  controller.abort()
+  await given
+  await using lease = await pool.acquire()
+  assert.equal(pool.stats().total, 1)
+  assert.equal(await backendOf(lease), await backendOf(lease))
+})
+
+test('thousands who gave up keep no connection from those who wait behind them', async () => {
+  await using pool = pgPool(() => newPool())
+  const held = await pool.acquire()
+  const controller = new AbortController()
+  const given = Array.from({ length: 5_000 }, () =>
+    assert.rejects(pool.acquire({ signal: controller.signal }), { name: 'AbortError' }),
+  )
+  controller.abort()
+  await Promise.all(given)
+  const waiting = pool.acquire()
+  await held[Symbol.asyncDispose]()
+  await using _lease = await waiting
+  assert.deepEqual(pool.stats(), { total: 1, idle: 0, leased: 1, waiting: 0 })
+})
