@@ -36,11 +36,9 @@ export class Line {
     return this.running === undefined && this.#waiting.length === 0
   }
 
-  /** Resolves when nobody waits any more. */
+  /** Resolves when that is so, or the connection is lost, or all that waited was refused. */
   whenEmpty(): Promise<void> {
-    if (this.#waiting.length === 0) return Promise.resolve()
-    this.#emptied ??= new Gate()
-    return this.#emptied.wait()
+    return this.empty ? Promise.resolve() : (this.#emptied ??= new Gate()).wait()
   }
 
   add(statement: Statement): void {
@@ -79,17 +77,18 @@ export class Line {
       // Refused by the driver itself, which before version 8.22 may leave the server waiting for the rest.
       if (this.running === undefined) void outside(quietOrLost, session)
     } catch (error) {
-      // Nothing was sent, and nothing will announce its end.
+      // Nothing was sent, and nothing will announce its end, unless who stands before the driver threw too late.
       this.running = undefined
       session.activity = activity
+      session.lookAgain()
       statement.reject(error)
     }
     this.#sending = false
+    if (this.running === undefined) this.proceed()
   }
 
   remove(statement: Statement): void {
     this.#waiting = this.#waiting.filter((waiting) => waiting !== statement)
-    if (this.#waiting.length === 0) this.#emptied?.open()
   }
 
   /**
@@ -105,7 +104,6 @@ export class Line {
   }
 
   #rejectAll(error: () => unknown): void {
-    if (this.#waiting.length === 0) return
     for (const statement of this.#waiting.splice(0)) statement.reject(error())
     this.#emptied?.open()
   }
@@ -121,26 +119,32 @@ export class Line {
 
   /** The next one is sent, unless somebody holds the line. */
   #advance(): void {
-    if (this.#waiting.length === 0 || this.running !== undefined || this.#holds > 0) return
+    if (this.running !== undefined || this.#holds > 0) return
     const next = this.#waiting.shift()
-    if (this.#waiting.length === 0) this.#emptied?.open()
-    if (next !== undefined) this.send(next)
+    if (next === undefined) this.#emptied?.open()
+    else this.send(next)
   }
 
   #answer(statement: Statement, error: Error | null | undefined, result: DriverResult): void {
     // The driver answers twice where a value could not be converted.
     if (this.running !== statement) return
+    const session = this.#session
     this.running = undefined
     if (error) {
-      this.#session.noteError(error, statement)
-      // After the server's error, its end is announced.
-      const mayRunOn = this.#session.activity === 'running' && !this.#sending
-      if (mayRunOn && !statement.control) void outside(endGivenUp, this.#session, error)
+      session.noteError(error, statement)
     } else {
       statement.result = result
-      this.#session.noteResult(result, statement)
+      session.noteResult(result, statement)
+    }
+    // Nothing is announced any more: what answers is late, or refused what the driver was never given.
+    if (session.activity === 'untold' || (error && session.client.readyForQuery === true)) {
+      session.drained()
+    } else if (!error) {
       // The server waits for the next statement: it is sent before anybody learns of this one.
       this.#advance()
+    } else if (session.activity === 'running' && !this.#sending && !statement.control) {
+      // After the server's error, its end is announced; after one of the driver's, it may run on.
+      void outside(endGivenUp, session, error)
     }
     if (statement.aborted) return
     if (error) statement.reject(error)

@@ -30,13 +30,13 @@ import { Turns } from './turns.ts'
  * - `quiet`: the server waits for a statement; its transaction status is true
  * - `running`: it works on one
  * - `settling`: it has reported an error; the status after it is still to come
+ * - `untold`: it waits, and the driver, or who stands before that, has still to say how the statement ended
  * - `lost`: the connection is closed, or not to be used any more
  */
-type Activity = 'quiet' | 'running' | 'settling' | 'lost'
+type Activity = 'quiet' | 'running' | 'settling' | 'untold' | 'lost'
 
 export class Session {
   readonly client: DriverClient
-  /** That of the driver. */
   readonly pool: DriverPool
   /** Resolves when the socket is closed. */
   readonly ended: Promise<void>
@@ -73,7 +73,7 @@ export class Session {
     // The driver sends what was given to it on that event at the end of this turn, before anything of ours.
     queueMicrotask(() => (this.setUp ||= client.readyForQuery === false))
     this.#readStatus = statusReader(client)
-    client.on('drain', () => this.#become('quiet'))
+    client.on('drain', () => this.drained())
     client.on('error', (error) => this.#lose(error))
     this.ended = new Promise((resolve) => {
       client.on('end', () => {
@@ -149,6 +149,12 @@ export class Session {
   /** Statements that were given to the driver directly are seen as what runs. */
   lookAgain(): void {
     if (this.activity === 'quiet' && this.client.readyForQuery === false) this.activity = 'running'
+  }
+
+  /** The server waits for a statement. */
+  drained(): void {
+    if (this.line.running === undefined) this.#become('quiet')
+    else if (!this.lost) this.activity = 'untold'
   }
 
   /** A statement of our own, at once: for whoever holds the line. */
