@@ -2,8 +2,8 @@
 import { suppress } from '../core/dispose.ts'
 import { within } from '../core/waiting.ts'
 import { hasCommand, type DriverResult } from './driver.ts'
-import { withinGrace } from './ending.ts'
-import { commitUnknown, isServerError, refusesAll, rolledBack } from './errors.ts'
+import { rollBack, withinGrace } from './ending.ts'
+import { commitUnknown, connectionLost, isServerError, refusesAll, rolledBack } from './errors.ts'
 import type { Session } from './session.ts'
 import { Statement, takenOver, type Step } from './statement.ts'
 import type { Transaction } from './transaction.ts'
@@ -59,6 +59,26 @@ export class Commit implements Step<undefined> {
     await takenOver()
     throw rolledBack(transaction.frame.what, failure)
   }
+}
+
+/**
+ * The COMMIT of a transaction without a handle, for whoever holds the line; where it has failed, its rollback.
+ * @throws where it is not known to be committed
+ */
+export async function commitDirectly(session: Session, what: string): Promise<void> {
+  const { failed, lost, failure } = session
+  if (failed) {
+    await rollBack(session)
+    throw lost ? connectionLost(session.loss) : rolledBack(what, failure)
+  }
+  let answered = false
+  const answer = session.direct('COMMIT').then(() => (answered = true))
+  try {
+    await withinGrace(session, answer)
+  } catch (error) {
+    throw (await isFinal(session, error)) ? error : commitUnknown(error)
+  }
+  if (!answered) throw commitUnknown(session.loss)
 }
 
 /** Whether the server said what became of the COMMIT, and lived to wait for the next statement. */

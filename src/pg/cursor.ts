@@ -4,6 +4,7 @@
  */
 import { disposedError } from '../core/lease.ts'
 import { expected } from '../core/options.ts'
+import { commitDirectly } from './commit.ts'
 import {
   cursorQuery,
   declarable,
@@ -12,7 +13,7 @@ import {
   type CursorQuery,
 } from './cursor-query.ts'
 import { CursorRows } from './cursor-rows.ts'
-import { idle, quietOrLost, quieten, rollBack, withinGrace } from './ending.ts'
+import { idle, quietOrLost, quieten, rollBack } from './ending.ts'
 import type { Session } from './session.ts'
 import { Statement } from './statement.ts'
 import { checkText, control, submit } from './submit.ts'
@@ -49,8 +50,6 @@ export interface Admission {
  * - `closed`: left before its end, or ended by its host
  */
 type State = 'new' | 'open' | 'done' | 'failed' | 'closed'
-
-type Result = PgQueryResult<unknown>
 
 let cursors = 0
 
@@ -187,7 +186,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
     return taken
   }
 
-  async #send(text: string | PgQueryConfig): Promise<Result> {
+  async #send(text: string | PgQueryConfig): Promise<PgQueryResult<unknown>> {
     const admission = this.#admission
     if (this.#state !== 'open' || admission === undefined) throw this.#dead()
     const statement = new Statement(text, undefined, false)
@@ -195,7 +194,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
     submit(admission.session, statement, this.#query.signal, admission.around?.signal)
     try {
       // One statement, one result.
-      return (await statement.promise) as Result
+      return (await statement.promise) as PgQueryResult<unknown>
     } finally {
       this.#statement = undefined
     }
@@ -270,9 +269,9 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
   /** The line is held; what was sent before, as the end of a lock, is answered first. */
   async #endTransaction(session: Session): Promise<void> {
     await quietOrLost(session)
-    if (session.lost) return
-    if (this.#state === 'failed' || session.failed) await rollBack(session)
-    else await withinGrace(session, session.direct('COMMIT'))
+    // Whoever has all rows counts on what the query did besides.
+    const commits = this.#state === 'done' || (this.#state === 'closed' && !session.failed)
+    await (commits ? commitDirectly(session, 'The transaction of the cursor') : rollBack(session))
   }
 
   /** Nobody waits for it: what runs already may take long. Where it fails, its transaction is over. */

@@ -187,6 +187,20 @@ test('a cursor that is cut off by a broken wire rejects, and one before a silent
   }
 })
 
+test('a cursor whose COMMIT is not answered, or cut off, does not give its last rows as if it were', async () => {
+  await using wire = await Wire.start()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url }), { grace: 200 })
+  for (const lose of ['freeze', 'cut'] as const) {
+    await using lease = await pool.acquire()
+    wire.onClientMessage = ({ type, bytes }) => {
+      if (type === 'Q' && bytes.includes('COMMIT')) wire[lose]()
+    }
+    const cursor = lease.cursor('select 1')
+    await assert.rejects(cursor.read(2), { code: 'ERR_PG_COMMIT_UNKNOWN' })
+    await assert.rejects(cursor.read(2), { code: 'ERR_PG_COMMIT_UNKNOWN' })
+  }
+})
+
 test('wrong arguments of cursor() are a TypeError that names them', async () => {
   await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
