@@ -21,9 +21,12 @@ export type ResultCallback = (error: Error | null, result?: Result) => void
 
 /**
  * @param error close the connection
- * @param begun the last transaction, which may be open
+ * @param begun the last transaction, which may be open, or on its way
  */
-type OnRelease = (error: Error | undefined, begun: Transaction | undefined) => void
+type OnRelease = (
+  error: Error | undefined,
+  begun: Transaction | Promise<Transaction> | undefined,
+) => void
 
 type Listener = (...args: unknown[]) => void
 
@@ -38,6 +41,8 @@ export class FacadeClient {
   /** The transaction in which it works, or its lease; `undefined` once released. */
   #host: Lease | Transaction | undefined
   #begun: Transaction | undefined = undefined
+  /** Until it has begun: what is told meanwhile is meant for it. */
+  #beginning: Promise<Transaction> | undefined = undefined
   readonly #onRelease: OnRelease
   #listeners: Listening[] = []
 
@@ -86,7 +91,7 @@ export class FacadeClient {
     if (this.#host === undefined) return
     this.removeAllListeners()
     this.#host = undefined
-    this.#onRelease(error ? asError(error) : undefined, this.#begun)
+    this.#onRelease(error ? asError(error) : undefined, this.#beginning ?? this.#begun)
   }
 
   /** What it works on is not its own to end. */
@@ -130,6 +135,7 @@ export class FacadeClient {
 
   /** What is no statement is told by the one who checks it. */
   async run(first: unknown, values: unknown): Promise<Result> {
+    while (this.#beginning !== undefined) await this.#beginning.catch(ignore)
     const text = textOf(first)
     const order = text === undefined ? undefined : orderOf(text)
     if (order !== undefined) return await this.#obey(order)
@@ -143,7 +149,7 @@ export class FacadeClient {
   async #obey({ word, text, chains }: Order): Promise<Result> {
     const host = this.#current()
     if (word === 'begin') {
-      this.#begun = await this.#begin(text)
+      await this.#beginOne(text)
     } else if (this.#begun !== undefined) {
       if (chains) throw chained(text)
       await this.#begun[word]()
@@ -153,6 +159,15 @@ export class FacadeClient {
       return await host.query(text)
     }
     return { command: word.toUpperCase(), rowCount: null, rows: [], fields: [] }
+  }
+
+  async #beginOne(text: string): Promise<void> {
+    this.#beginning = this.#begin(text)
+    try {
+      this.#begun = await this.#beginning
+    } finally {
+      this.#beginning = undefined
+    }
   }
 
   /** A savepoint, where a transaction is open around it. */
@@ -208,6 +223,8 @@ function textOf(statement: unknown): string | undefined {
   const named = typeof statement === 'object' && statement !== null && 'text' in statement
   return named && typeof statement.text === 'string' ? statement.text : undefined
 }
+
+function ignore(): void {}
 
 function asError(error: unknown): Error {
   return isError(error) ? error : new Error('Its user asked for its end.')

@@ -40,13 +40,18 @@ export function poolOfOne(host: Lease | Transaction): FacadePool {
       await leaving
       host.usable()
       return new FacadeClient(host, (_, begun) => {
-        // Where a statement ended it, its owner is told.
-        if (begun === undefined || begun.lapsed) return
-        leaving = Promise.all([leaving, begun[Symbol.asyncDispose]()]).then(ignore)
+        if (begun !== undefined) leaving = Promise.all([leaving, leave(begun)]).then(ignore)
       })
     },
   })
   return likeDriver(facade, pool)
+}
+
+/** What was to be begun, and was not, is told to whoever asked for it. */
+async function leave(begun: Transaction | Promise<Transaction>): Promise<void> {
+  const tx = 'then' in begun ? await begun.catch(ignore) : begun
+  // Where a statement ended it, its owner is told.
+  if (tx?.lapsed === false) await tx[Symbol.asyncDispose]()
 }
 
 /** To the same server, for whoever wants to end a statement from there. */

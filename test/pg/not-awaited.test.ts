@@ -1,0 +1,42 @@
+/** What a client of a facade is told in one go, and what it leaves on its way. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type pg from 'pg'
+import { pgPool } from 'unwind/pg'
+
+import { newPool, newTable } from './support/database.ts'
+
+test('a transaction that a client is told in one go is one, also where its modes are asked for', async () => {
+  await using table = await newTable()
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  const insert = `insert into ${table.name} values (1)`
+  const client = await pool.driver.connect()
+  await Promise.all([client.query('begin'), client.query(insert), client.query('commit')])
+  await Promise.all([client.query('begin'), client.query(insert), client.query('rollback')])
+  client.release()
+  assert.deepEqual(await table.values(), [1])
+
+  await using lease = await pool.acquire()
+  await using tx = await lease.begin()
+  const inner = await tx.asPool<pg.Pool>().connect()
+  const begin = 'begin isolation level read committed'
+  await Promise.all([inner.query(begin), inner.query(insert), inner.query('commit')])
+  await Promise.all([inner.query(begin), inner.query(insert), inner.query('rollback')])
+  await tx.commit()
+  assert.deepEqual(await table.values(), [1, 1])
+})
+
+test('a BEGIN that is still on its way when its client is released is undone before the next one works', async () => {
+  await using table = await newTable()
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  {
+    await using lease = await pool.acquire()
+    const one = lease.asPool<pg.Pool>()
+    const left = await one.connect()
+    const beginning = left.query('begin')
+    left.release()
+    await one.query(`insert into ${table.name} values (1)`)
+    await beginning
+  }
+  assert.deepEqual(await table.values(), [1])
+})
