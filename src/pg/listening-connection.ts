@@ -29,14 +29,17 @@ export class ListeningConnection {
   readonly #heartbeat: number
   readonly #ended: Promise<void>
   #timer: NodeJS.Timeout | undefined = undefined
-  #lose: () => void = ignore
+  #tellLost: () => void = ignore
+  /** Whoever waits for an answer. */
+  #giveUp: () => void = ignore
+  #isLost = false
   #closed = false
 
   constructor(client: OwnClient, heartbeat: number) {
     this.#client = client
     this.#heartbeat = heartbeat
     this.lost = new Promise((resolve) => {
-      this.#lose = resolve
+      this.#tellLost = resolve
     })
     this.#ended = new Promise((resolve) => {
       client.on('end', () => resolve())
@@ -96,19 +99,24 @@ export class ListeningConnection {
     }
   }
 
-  /** @throws where that takes longer, and where the connection is lost or closed meanwhile */
+  #lose(): void {
+    this.#isLost = true
+    this.#tellLost()
+    this.#giveUp()
+  }
+
+  /**
+   * Not as a race with `lost`, which would remember each of them for as long as the connection lives.
+   * @throws where that takes longer, and where the connection is lost or closed meanwhile
+   */
   async #inTime(ms: number, what: string, start: (done: Callback) => unknown): Promise<void> {
-    let answered = false
     const answer = new Promise<void>((resolve, reject) => {
-      start((error) => {
-        answered = !error
-        if (error) reject(error)
-        else resolve()
-      })
+      this.#giveUp = () => reject(new Error(`The connection was closed meanwhile (${what}).`))
+      if (this.#isLost) this.#giveUp()
+      else start((error) => (error ? reject(error) : resolve()))
     })
-    const inTime = await within(ms, Promise.race([answer, this.lost]))
-    if (!inTime) throw new Error(`PostgreSQL did not answer within ${ms} ms (${what}).`)
-    if (!answered) throw new Error(`The connection was closed meanwhile (${what}).`)
+    if (await within(ms, answer)) return
+    throw new Error(`PostgreSQL did not answer within ${ms} ms (${what}).`)
   }
 }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { queryObjects } from 'node:v8'
 import pg from 'pg'
 import { pgPool, type PgNotification, type PgSubscription } from 'unwind/pg'
 
@@ -251,4 +252,24 @@ test('whoever reads does so in its own context, and the connection keeps nobody 
   })
   await notify(observer, channel, 'x')
   assert.equal(await seen, 'reader')
+})
+
+test('a connection that is asked time and again remembers none of its answers', async () => {
+  let asked = 0
+  class Client extends pg.Client {
+    override query(...args: unknown[]): never {
+      if (args[0] === 'SELECT 1') asked += 1
+      return super.query(...(args as [string])) as never
+    }
+  }
+  await using pool = pgPool(() => newPool({ Client }))
+  await using _subscription = await pool.listen(newChannel(), { heartbeat: 1 })
+  const promises = async (): Promise<number> => {
+    const last = asked + 300
+    await until(() => asked >= last, 'it was asked 300 times')
+    return queryObjects(Promise, { format: 'count' })
+  }
+  const before = await promises()
+  const grown = (await promises()) - before
+  assert.ok(grown < 100, `${grown} promises more`)
 })
