@@ -165,12 +165,12 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
     return this.#lessor.isHeldBy(holder)
   }
 
-  /** Close every connection now. */
+  /** Close every connection now, but for those that others may use. */
   destroy(error: Error): void {
     this.#disposing ??= Promise.resolve()
     void this.#close()
     this.#lessor.destroy(error)
-    this.#sessions.destroy(error)
+    if (this.#own) this.#sessions.destroy(error)
   }
 
   async #dispose(): Promise<void> {

@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
 import pg from 'pg'
-import { pgPool } from 'unwind/pg'
+import { createApp } from 'unwind'
+import { pgPool, pgResources } from 'unwind/pg'
 
 import { collectedUntil } from '../core/support/gc.ts'
 import { Site } from '../inspector/support/site.ts'
@@ -88,6 +89,21 @@ test('a pool that was given is not ended, and its other users go on', async () =
   await assert.rejects(pool.query('select 1'), disposed)
   assert.deepEqual((await raw.query('select 1 as one')).rows, [{ one: 1 }])
   assert.equal(raw.ended, false)
+  await raw.end()
+})
+
+test('nor are the connections of its other users closed where its end takes too long', async () => {
+  const raw = newPool({ max: 2 })
+  const db = pgResources(raw, { grace: 60_000 })
+  const app = createApp({ disposeTimeout: 1 })
+  const pool = await app.get(db.pool)
+  // Both of its connections have been leased once, and one is for ever.
+  const leases = [await pool.acquire(), await pool.acquire()]
+  await leases[0]?.[Symbol.asyncDispose]()
+  const others = await raw.connect()
+  await assert.rejects(app.close(), { code: 'ERR_DISPOSE_TIMEOUT' })
+  assert.deepEqual((await others.query('select 1 as one')).rows, [{ one: 1 }])
+  others.release()
   await raw.end()
 })
 
