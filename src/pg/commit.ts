@@ -72,7 +72,7 @@ export async function commitDirectly(session: Session, what: string): Promise<vo
     throw lost ? connectionLost(session.loss) : rolledBack(what, failure)
   }
   let answered = false
-  const answer = session.direct('COMMIT').then(() => (answered = true))
+  const answer = session.line.direct('COMMIT').then(() => (answered = true))
   try {
     await withinGrace(session, answer)
   } catch (error) {

@@ -103,7 +103,7 @@ export function giveUp(session: Session, why: unknown): Promise<void> {
 
 /** With what the server can only refuse: then it keeps account of what that ends, and of which savepoint undoes it. */
 async function fail(session: Session): Promise<void> {
-  const answer = session.direct('ROLLBACK TO "before the statement that was given up"')
+  const answer = session.line.direct('ROLLBACK TO "before the statement that was given up"')
   await withinGrace(session, answer.catch(ignore))
   await quietOrLost(session)
 }
@@ -121,7 +121,7 @@ async function end(session: Session, inFlight: Policy['inFlight']): Promise<void
 export async function tell(session: Session, message: string): Promise<void> {
   if (session.lost) return
   try {
-    await withinGrace(session, session.direct(message))
+    await withinGrace(session, session.line.direct(message))
   } catch (error) {
     session.retire(new Error(`${message} failed.`, { cause: error }))
   }

@@ -7,7 +7,7 @@ import { endGivenUp, quietOrLost } from './ending.ts'
 import { connectionLost } from './errors.ts'
 import { outside, type DriverResult } from './driver.ts'
 import type { Session } from './session.ts'
-import type { Statement } from './statement.ts'
+import { Statement } from './statement.ts'
 import { Gate } from './gate.ts'
 
 export class Line {
@@ -85,6 +85,13 @@ export class Line {
     }
     this.#sending = false
     if (this.running === undefined) this.proceed()
+  }
+
+  /** A statement of our own, by whoever holds the line. */
+  direct(text: string): Promise<DriverResult> {
+    const statement = new Statement(text, undefined, true)
+    this.send(statement)
+    return statement.promise
   }
 
   remove(statement: Statement): void {

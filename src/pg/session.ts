@@ -22,7 +22,7 @@ import { Line } from './line.ts'
 import type { Held } from './owner.ts'
 import type { Policy } from './policy.ts'
 import { needsReset } from './reset.ts'
-import { Statement } from './statement.ts'
+import type { Statement } from './statement.ts'
 import { Gate } from './gate.ts'
 import { Turns } from './turns.ts'
 
@@ -37,6 +37,7 @@ type Activity = 'quiet' | 'running' | 'settling' | 'untold' | 'lost'
 
 export class Session {
   readonly client: DriverClient
+  /** That of the driver. */
   readonly pool: DriverPool
   /** Resolves when the socket is closed. */
   readonly ended: Promise<void>
@@ -155,13 +156,6 @@ export class Session {
   drained(): void {
     if (this.line.running === undefined) this.#become('quiet')
     else if (!this.lost) this.activity = 'untold'
-  }
-
-  /** A statement of our own, at once: for whoever holds the line. */
-  direct(text: string): Promise<DriverResult> {
-    const statement = new Statement(text, undefined, true)
-    this.line.send(statement)
-    return statement.promise
   }
 
   /** Resolves when the server waits for a statement again, or never will. */
