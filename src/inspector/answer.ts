@@ -35,9 +35,9 @@ export function answer(response: ServerResponse, { type, body }: Content): void 
   response.end(body)
 }
 
-/** An answer that goes on. */
+/** An answer that goes on. A middleware that compresses would keep what it has for as long as that is. */
 export function answerForNow(response: ServerResponse, type: string): void {
-  head(response, 200, { 'Content-Type': type })
+  head(response, 200, { 'Content-Type': type, 'Cache-Control': 'no-store, no-transform' })
   response.flushHeaders()
 }
 

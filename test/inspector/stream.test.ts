@@ -54,6 +54,13 @@ describe('the event stream', () => {
     assert.equal(pictures(), 1)
   })
 
+  test('is not to be compressed: what does that keeps back what it has', async () => {
+    await using site = await Site.open()
+    const response = await site.begin('/__unwind/events', { headers: await site.enter() })
+    assert.equal(response.headers['cache-control'], 'no-store, no-transform')
+    response.destroy()
+  })
+
   test('draws one picture for all who look', async (t) => {
     const { site, pictures } = await openCounted(t)
     await using _ = site
