@@ -22,6 +22,8 @@ export class Heartbeat {
   /** At the last beat, data waited for the peer to read; and some of it has left since. */
   #crowded = false
   #moving = false
+  /** How much the system had not taken of what was being written at the last beat. */
+  #queued = 0
 
   /** @param ms milliseconds between pings; `0`: none */
   constructor(webSocket: WebSocketLike, ms: number, listener: Listener) {
@@ -75,7 +77,9 @@ export class Heartbeat {
 
   /** A peer that reads slowly what stands in front of the ping is alive. */
   #isReading(): boolean {
-    const reading = this.#crowded && this.#moving
+    const queued = this.#webSocket._socket?._handle?.writeQueueSize ?? 0
+    const reading = this.#crowded && (this.#moving || queued < this.#queued)
+    this.#queued = queued
     this.#crowded = this.#webSocket.bufferedAmount > 0
     this.#moving = false
     return reading

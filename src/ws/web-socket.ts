@@ -8,8 +8,8 @@ export interface WebSocketLike {
   /** Bytes that were given to `send` and have not left this process. */
   readonly bufferedAmount: number
   binaryType: string
-  /** Not documented, and not in every implementation: nothing else tells that a part of a message has come. */
-  readonly _socket?: { readonly bytesRead: number } | null
+  /** Not documented, and not in every implementation: nothing else tells of parts of a message. */
+  readonly _socket?: SocketLike | null
   on(event: string, listener: (...parameters: never[]) => void): unknown
   off(event: string, listener: (...parameters: never[]) => void): unknown
   send(data: string | Uint8Array, sent: (error?: Error | null) => void): void
@@ -18,6 +18,12 @@ export interface WebSocketLike {
   resume(): void
   close(code: number, reason: string): void
   terminate(): void
+}
+
+interface SocketLike {
+  readonly bytesRead: number
+  /** What Node.js itself asks, before it takes a socket for idle: bytes that the system has not taken. */
+  readonly _handle?: { readonly writeQueueSize?: number } | null
 }
 
 export const connecting = 0

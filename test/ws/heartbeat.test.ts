@@ -167,6 +167,32 @@ test('a peer that reads slowly what waits in front of the ping is not missed', a
   assert.equal(((await stopped) as NodeJS.ErrnoException).code, 'ERR_SOCKET_BROKEN')
 })
 
+test('nor is one that slowly reads a single message', async (t) => {
+  const { here, there } = await openPair(t)
+  there.pause()
+  const tick = fakeIntervals(t)
+  const held = socket(here, { heartbeat: 10, maxBuffered: 2 ** 30 })
+  const stopped = rejection(held.send(Buffer.alloc(64 * 1024 * 1024)))
+  // Nothing public tells of parts of it.
+  const { _handle } = (here as unknown as { _socket: { _handle: { writeQueueSize: number } } })
+    ._socket
+  for (let beat = 0; beat < 4; beat += 1) {
+    tick(10)
+    await quiet()
+    assert.equal(held.state, 'open')
+    const before = _handle.writeQueueSize
+    there.resume()
+    while (_handle.writeQueueSize === before && held.state === 'open') await quiet()
+    there.pause()
+  }
+  for (let beat = 0; beat < 4; beat += 1) {
+    tick(10)
+    await quiet()
+  }
+  await within(held.closed)
+  assert.equal(((await stopped) as NodeJS.ErrnoException).code, 'ERR_SOCKET_BROKEN')
+})
+
 test('a process that was busy reads an answer that came late before it judges', async (t) => {
   const server = await openServer(t)
   const accepted = once(server, 'connection') as Promise<[WebSocket]>
