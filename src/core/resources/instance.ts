@@ -176,9 +176,8 @@ export class Instance implements Source {
     }
     this.state = 'open'
     if (finalizer !== undefined) this.#enter(finalizer)
-    else if (detection.followed > 0) forgetNote(this)
     releaseAfter(finalizer === undefined ? this.releasedAfter : [finalizer], this)
-    this.#settle()
+    this.#settle(finalizer)
     this.owner.holdings?.arrived(this)
     this.#resolve(value)
   }
@@ -202,7 +201,7 @@ export class Instance implements Source {
   }
 
   async #arriveLate(finalizer: Finalizer | undefined, completion: Completion): Promise<void> {
-    this.#settle()
+    this.#settle(finalizer)
     this.state = 'released'
     if (finalizer !== undefined) await releaseLate(finalizer, this.owner, completion)
     this.owner.holdings?.arrived(this)
@@ -211,8 +210,7 @@ export class Instance implements Source {
   #fail(error: unknown): void {
     this.#disappoint(error)
     this.state = 'released'
-    this.#settle()
-    if (detection.followed > 0) forgetNote(this)
+    this.#settle(undefined)
     this.owner.holdings?.arrived(this)
   }
 
@@ -266,8 +264,12 @@ export class Instance implements Source {
     )
   }
 
-  /** Nothing leads from here to those who asked, so that a long-lived resource keeps no request. */
-  #settle(): void {
+  /**
+   * Nothing leads from here to those who asked, so that a long-lived resource keeps no request.
+   * @param owed its release, until which it is watched
+   */
+  #settle(owed: Finalizer | undefined): void {
+    if (owed === undefined && detection.followed > 0) forgetNote(this)
     underway.count -= 1
     this.#stopTimer()
     this.waitsFor = undefined
