@@ -79,9 +79,14 @@ function isAbortable({ state, aborted }: ScopeNode): boolean {
 
 /** The earlier of its own and its parent's deadline counts; only the earlier needs a timer. */
 export function limit(scope: ScopeNode, { signal, timeout }: ScopeOptions): void {
-  const inherited = scope.parent?.deadline ?? Infinity
-  if (timeout !== undefined && Date.now() + timeout < inherited) {
-    cancellationOf(scope).expireIn(timeout, scope)
+  if (timeout !== undefined) {
+    const now = Date.now()
+    const inherited = scope.parent?.deadline ?? Infinity
+    const deadline = Math.min(now + timeout, inherited)
+    // One that has passed and aborted nothing is of before the clock was set forward: its timer comes when it would have.
+    if (deadline < inherited || inherited < now) {
+      cancellationOf(scope).expireIn(timeout, scope, deadline)
+    }
   }
   if (signal !== undefined) cancellationOf(scope).follow(signal, scope)
 }

@@ -53,8 +53,8 @@ export class Cancellation {
     this.#draining?.abort(reason)
   }
 
-  expireIn(ms: number, scope: Abortable): void {
-    this.deadline = Date.now() + ms
+  expireIn(ms: number, scope: Abortable, deadline: number): void {
+    this.deadline = deadline
     const expire = (): void => scope.abort(timeoutReason(scope.name, ms))
     this.#undo.push(after(ms, expire))
   }

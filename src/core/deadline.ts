@@ -76,6 +76,12 @@ export function after(ms: number, fire: () => void): () => void {
   return () => clearTimeout(timer)
 }
 
+/** A timer that keeps no process alive. What a test or a DOM has in its place may be a number, which keeps none. */
+export function unhurried<T extends NodeJS.Timeout | number>(timer: T): T {
+  if (typeof timer === 'object') timer.unref()
+  return timer
+}
+
 /** Calls `listener` when `signal` aborts, now or later; call the result to stop listening. */
 export function whenAborted(signal: AbortSignal, listener: () => void): () => void {
   if (signal.aborted) {

@@ -3,6 +3,7 @@
  * not read is dropped before what waits for it fills the memory.
  */
 import type { ServerResponse } from 'node:http'
+import { unhurried } from '../core/deadline.ts'
 import { answerForNow } from './answer.ts'
 
 /** Clients at a time. */
@@ -34,7 +35,7 @@ export class Feed {
     client.on('error', ignore)
     client.write(`retry: ${interval}\n`)
     this.#send(client, this.#event())
-    this.#timer ??= setInterval(() => this.#tick(), interval).unref()
+    this.#timer ??= unhurried(setInterval(() => this.#tick(), interval))
   }
 
   /** A client that does not read would keep its connection for ever: it loses the last picture instead. */

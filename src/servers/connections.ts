@@ -7,6 +7,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Http2SecureServer, Http2Server, ServerHttp2Session } from 'node:http2'
 import type { Server as HttpsServer } from 'node:https'
 import { Socket } from 'node:net'
+import { unhurried } from '../core/deadline.ts'
 import { listenAlong, type Listener } from './along.ts'
 import { cut } from './failure.ts'
 
@@ -176,7 +177,7 @@ export class Connections {
     this.announceEnd()
     for (const link of this.#links.values()) endAfter(this.linger, link)
     const ms = this.linger + upgradedGrace
-    this.#timer = setTimeout(() => this.#endUpgraded(), ms).unref()
+    this.#timer = unhurried(setTimeout(() => this.#endUpgraded(), ms))
   }
 
   #reset(): void {
@@ -257,10 +258,11 @@ function isSilent({ socket, answers, mark }: Link): boolean {
 /** End it in `ms`, unless it has a request by then, or the first part of one, which has a while more. */
 function endAfter(ms: number, link: Link, partial = false): void {
   clearTimeout(link.timer)
-  link.timer = setTimeout(() => {
+  const end = (): void => {
     if (isSilent(link) || (partial && link.answers.size === 0)) link.socket.destroy()
     else if (!partial) endAfter(partialHead, link, true)
-  }, ms).unref()
+  }
+  link.timer = unhurried(setTimeout(end, ms))
 }
 
 /** The last answer of a connection says so; on an earlier one, those behind it would be dropped. */

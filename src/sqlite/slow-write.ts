@@ -2,6 +2,8 @@
  * A transaction that is held across awaits keeps every other writer waiting. Held for too long, it is reported once, with
  * where it was acquired: to the `onError` of the scope that holds it or in which it was acquired, else as a process warning.
  */
+// Not the global one, which tests replace: it would not go by the clock that it is compared with, nor after the test.
+import { clearTimeout, setTimeout } from 'node:timers'
 import { exactNow } from '../core/deadline.ts'
 import { title } from '../core/misuse.ts'
 import { ScopeNode } from '../core/scope.ts'

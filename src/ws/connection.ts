@@ -3,6 +3,7 @@
  * peer can crash the process; every wait for the peer has a bound.
  */
 import { isEcho, isObject } from '../core/dispose.ts'
+import { unhurried } from '../core/deadline.ts'
 import { expected } from '../core/options.ts'
 import { SocketBrokenError, SocketClosedError, SocketOverflowError } from './errors.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -236,7 +237,7 @@ export class Connection implements Socket, AsyncDisposable {
   #terminateAfter(ms: number): void {
     const terminate = (): void => this.#webSocket.terminate()
     if (ms === 0) terminate()
-    else this.#termination ??= setTimeout(terminate, ms).unref()
+    else this.#termination ??= unhurried(setTimeout(terminate, ms))
   }
 
   #reason(): Error {

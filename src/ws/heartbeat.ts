@@ -1,6 +1,7 @@
 /**
  * Finds peers that vanished: nothing else does, because writes to one succeed for many minutes.
  */
+import { unhurried } from '../core/deadline.ts'
 import { closing, open, type WebSocketLike } from './web-socket.ts'
 
 interface Listener {
@@ -33,7 +34,7 @@ export class Heartbeat {
   }
 
   start(): void {
-    if (this.#ms > 0) this.#timer ??= setInterval(() => this.#beat(), this.#ms).unref()
+    if (this.#ms > 0) this.#timer ??= unhurried(setInterval(() => this.#beat(), this.#ms))
   }
 
   /** The peer has said something: an answer may stand behind much that it says. */

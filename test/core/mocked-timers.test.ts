@@ -1,9 +1,14 @@
-/** Under the timers of a test every wait has its timer at once: the time may pass before any turn of the event loop. */
+/**
+ * Under the timers of a test every wait has its timer at once: the time may pass before any turn of the event loop. What
+ * goes by the real clock goes by the platform's timers.
+ */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createApp, DisposeTimeoutError, hold, type App } from 'unwind'
+import { createApp, detectLeaks, DisposeTimeoutError, hold, resource, type App } from 'unwind'
+import { untilAborted } from './support/aborting.ts'
 import { isSuppressed } from './support/suppressed.ts'
 import { quiet, rejection, within } from './support/promises.ts'
+import { script } from './support/script.ts'
 
 const never = new Promise<never>(() => {})
 
@@ -72,4 +77,55 @@ test('timers that are numbers, as those of other environments are, end a wait to
   assert.equal(due.length, 1)
   due[0]?.()
   assert.ok((await closing) instanceof DisposeTimeoutError)
+})
+
+test('an app opens where timers are numbers', async () => {
+  const lines = await script(`
+    const { setTimeout: platform, clearTimeout: clear } = globalThis
+    const timers = []
+    globalThis.setTimeout = (...parameters) => timers.push(platform(...parameters)) - 1
+    globalThis.clearTimeout = (index) => clear(timers[index])
+    const app = createApp()
+    console.log(await app.run({ timeout: 1_000 }, () => 'ran'))
+    await app.close()
+  `)
+  assert.deepEqual(lines, ['ran'])
+})
+
+test('leaks are looked for after a test has put the timers back', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const told = Promise.withResolvers<string>()
+  using _leaks = detectLeaks({
+    level: 'simple',
+    threshold: 10,
+    onLeak: (leak) => told.resolve(leak.resource),
+  })
+  await using app = createApp()
+  const kept = resource({ name: 'kept', acquire: () => 1, release: () => {} })
+  const done = Promise.withResolvers<void>()
+  const running = app.run(async (scope) => {
+    await scope.get(kept)
+    t.mock.timers.reset()
+    await done.promise
+  })
+  assert.equal(await within(told.promise), 'kept')
+  done.resolve()
+  await running
+})
+
+test('a timeout passes though the clock was set forward beyond the deadline around it', async (t) => {
+  await using app = createApp()
+  await app.run({ timeout: 60_000 }, async (outer) => {
+    t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() + 3_600_000 })
+    const inner = rejection(
+      outer.run({ timeout: 10 }, ({ deadline, signal }) => {
+        assert.equal(deadline, outer.deadline)
+        return untilAborted(signal)
+      }),
+    )
+    t.mock.timers.tick(10)
+    t.mock.timers.reset()
+    assert.match(String(await inner), /^TimeoutError/)
+    assert.equal(outer.signal.aborted, false)
+  })
 })

@@ -1,6 +1,8 @@
 /** A writer that is held for too long is reported. The last test uses up what the stack traces may cost in this process. */
 import assert from 'node:assert/strict'
-import { describe } from 'node:test'
+import { syncBuiltinESMExports } from 'node:module'
+import { describe, type TestContext } from 'node:test'
+import timers from 'node:timers'
 import { createApp, type Scope } from 'unwind'
 import { script } from '../core/support/script.ts'
 import { openFile } from './support/database.ts'
@@ -56,8 +58,7 @@ describe('a transaction that is held for too long', () => {
 
   test('one timer is enough for all transactions, and is gone after the dispose', async (t) => {
     const { db } = openFile(t, { slowWrite: 60_000 })
-    const set = t.mock.method(globalThis, 'setTimeout')
-    const cleared = t.mock.method(globalThis, 'clearTimeout')
+    const { set, cleared } = watchedTimers(t)
     for (let n = 0; n < 100; n += 1) {
       await using tx = await db.write()
       tx.commit()
@@ -72,8 +73,7 @@ describe('a transaction that is held for too long', () => {
 
   test('nothing is reported of one whose database was disposed before it was handed out', async (t) => {
     const { db } = openFile(t, { slowWrite: 60_000, busyTimeout: 1_000 })
-    const set = t.mock.method(globalThis, 'setTimeout')
-    const cleared = t.mock.method(globalThis, 'clearTimeout')
+    const { set, cleared } = watchedTimers(t)
     const pending = db.write()
     db[Symbol.dispose]()
     const tx = await pending
@@ -82,6 +82,18 @@ describe('a transaction that is held for too long', () => {
     for (const { result } of own) {
       assert.ok(cleared.mock.calls.some(({ arguments: [which] }) => which === result))
     }
+  })
+
+  test('it is reported after a test has put back the timers under which the database was used', async (t) => {
+    const { db } = openFile(t, { slowWrite: 1 })
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const quick = await db.write()
+    quick.commit()
+    t.mock.timers.reset()
+    const warning = nextWarning()
+    await using tx = await db.write()
+    assert.match((await warning).message, /has been held for more than 1 ms/)
+    tx.commit()
   })
 
   test('after more transactions than have their origin taken, one is reported all the same', async (t) => {
@@ -96,6 +108,18 @@ describe('a transaction that is held for too long', () => {
     tx.commit()
   })
 })
+
+/** Those of the platform, whatever a test has put in the place of the global ones. */
+function watchedTimers(t: TestContext) {
+  const set = t.mock.method(timers, 'setTimeout')
+  const cleared = t.mock.method(timers, 'clearTimeout')
+  syncBuiltinESMExports()
+  t.after(() => {
+    t.mock.restoreAll()
+    syncBuiltinESMExports()
+  })
+  return { set, cleared }
+}
 
 function acquireForReport(db: Owned): ReturnType<Owned['write']> {
   return db.write()

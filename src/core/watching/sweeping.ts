@@ -2,6 +2,8 @@
  * The one timer that looks for what is held for too long. It runs only while there is something to look at, and keeps no
  * process alive.
  */
+// Not the global one: under that of a test, nobody would look again once the test has put the platform's back.
+import { clearTimeout, setTimeout } from 'node:timers'
 import { outermostFrame } from '../context.ts'
 import { roughNow } from '../deadline.ts'
 
