@@ -73,9 +73,13 @@ export function reportUnthrown(
     warnUnthrown(failure, 'onError', scope)
   }
   const info = { scope, ...(resource !== undefined && { resource }), ...(late && { late }) }
+  callListener(() => onError(error, info), failed)
+}
+
+/** It may be an async function: the type allows it, as that of every function that returns nothing. */
+export function callListener(listener: () => unknown, failed: (failure: unknown) => void): void {
   try {
-    // It may be an async function: the type allows it, as that of every function that returns nothing.
-    const told: unknown = onError(error, info)
+    const told = listener()
     if (isThenable(told)) told.then(undefined, failed)
   } catch (failure) {
     failed(failure)

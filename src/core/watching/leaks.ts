@@ -5,7 +5,7 @@
 import { elapsed, roughNow } from '../deadline.ts'
 import { detection, type LeakOptions } from './detection.ts'
 import { leaked } from './events.ts'
-import { duration, title, warnUnthrown, type Named } from '../misuse.ts'
+import { callListener, duration, title, warnUnthrown, type Named } from '../misuse.ts'
 import type { LeakReport } from '../reports.ts'
 import { usageOf, type Usage } from './usage.ts'
 
@@ -73,11 +73,8 @@ export function isSuspected(held: object): boolean {
 
 /** A listener that throws must not keep a scope from closing. */
 function tell(listener: LeakOptions, leak: LeakReport): void {
-  try {
-    listener.onLeak?.(leak)
-  } catch (error) {
-    warnUnthrown(error, 'onLeak')
-  }
+  const failed = (error: unknown): void => warnUnthrown(error, 'onLeak')
+  callListener(() => listener.onLeak?.(leak), failed)
 }
 
 /** It is released: if it was suspected, that was a long use, and no leak. @returns whether it was */

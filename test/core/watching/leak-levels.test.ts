@@ -180,19 +180,24 @@ describe('the level', () => {
   })
 })
 
-test('a listener that throws keeps no scope from closing, and is a warning', async () => {
-  const lines = await script(`
+for (const [how, async] of [
+  ['throws', ''],
+  ['rejects', 'async '],
+] as const) {
+  test(`a listener that ${how} keeps no scope from closing, and is a warning`, async () => {
+    const lines = await script(`
     import { detectLeaks } from 'unwind'
     process.on('warning', ({ code, message }) => console.log(code, message.split('\\n')[0]))
-    detectLeaks({ level: 'simple', onLeak() { throw new Error('of the listener') } })
+    detectLeaks({ level: 'simple', ${async}onLeak() { throw new Error('of the listener') } })
     const app = createApp()
     console.log(await app.run(() => { hold({}, () => {}, { name: 'redis' }); return 'closed' }))
     await turn()
   `)
-  assert.equal(lines.length, 3, lines.join('\n'))
-  assert.ok(lines.includes('closed'))
-  assert.ok(lines.some((line) => /^UNWIND_UNTHROWN "onLeak" failed .*of the listener/.test(line)))
-})
+    assert.equal(lines.length, 3, lines.join('\n'))
+    assert.ok(lines.includes('closed'))
+    assert.ok(lines.some((line) => /^UNWIND_UNTHROWN "onLeak" failed .*of the listener/.test(line)))
+  })
+}
 
 test('every leak is published, and not only the first one of its place', async (t) => {
   const { app, leaks } = watch(t, 'full')
