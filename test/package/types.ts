@@ -34,12 +34,15 @@ const untyped = entries.filter(({ types }) => types.length === 0).map(({ name })
 /** Koa is on its own: the types of Koa and those of Express want two versions of a third package. */
 const frameworks = entries.filter(({ name, types }) => types.length > 0 && name !== 'unwind/koa')
 /** What a program exports has a type that its own declarations can name. */
+const exportingAlone = `
+  import { SuppressedError } from 'unwind/stack'
+  export const both = new SuppressedError(1, 2)`
 const exporting = `
   import { createApp } from 'unwind'
   import { honoFetch } from 'unwind/hono'
   export const fetchInScope = honoFetch(createApp(), { fetch: () => new Response() })`
 const consumers: readonly Consumer[] = [
-  { name: 'alone', peers: [], source: importing(untyped) },
+  { name: 'alone', peers: [], source: `${importing(untyped)}\n${exportingAlone}` },
   { name: 'commonjs', peers: [], source: importing(untyped), type: 'commonjs' },
   {
     name: 'bundled',

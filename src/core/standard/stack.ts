@@ -13,12 +13,8 @@ import {
   type DisposableResource,
 } from './dispose-resources.ts'
 import { isObject } from '../dispose.ts'
-import { SuppressedErrorClass, type SuppressedErrorConstructor } from './suppressed-error.ts'
 
-/** The standard's class: the global one where there is one. `suppressed` is what was on its way when `error` was thrown. */
-export const SuppressedError: SuppressedErrorConstructor = SuppressedErrorClass
-/** An error that was thrown while an earlier one was on its way. */
-export type SuppressedError = InstanceType<SuppressedErrorConstructor>
+export { SuppressedError } from './suppressed-error.ts'
 
 /** Disposables that are disposed together, last in, first out, each once. */
 export interface DisposableStack {

@@ -5,7 +5,10 @@
 
 import { holds } from '../errors/attempt.ts'
 
-/** What the global type says, which a program has only with the library `esnext.disposable`. */
+/**
+ * An error that was thrown while an earlier one was on its way. It is what the global type says, which a program has only
+ * with the library `esnext.disposable`.
+ */
 export interface SuppressedError extends Error {
   /** What was thrown last. */
   // oxlint-disable-next-line typescript/no-explicit-any -- as it is there
@@ -16,19 +19,22 @@ export interface SuppressedError extends Error {
 }
 
 /** What both kinds have in common. */
-export interface SuppressedErrorConstructor {
+interface SuppressedErrorConstructor {
   new (error?: unknown, suppressed?: unknown, message?: string): SuppressedError
   (error?: unknown, suppressed?: unknown, message?: string): SuppressedError
   readonly prototype: SuppressedError
 }
 
-/** The global class where there is one, else one of the same behaviour. */
-export const SuppressedErrorClass: SuppressedErrorConstructor =
+/**
+ * The standard's class: the global one where there is one, else one of the same behaviour. `suppressed` is what was on its
+ * way when `error` was thrown.
+ */
+export const SuppressedError: SuppressedErrorConstructor =
   'SuppressedError' in globalThis ? globalThis.SuppressedError : defineSuppressedError()
 
 /** An error while an earlier one was on its way. The standard sets no message; this one is V8's. */
 export function newSuppressedError(error: unknown, suppressed: unknown): SuppressedError {
-  return new SuppressedErrorClass(error, suppressed, 'An error was suppressed during disposal')
+  return new SuppressedError(error, suppressed, 'An error was suppressed during disposal')
 }
 
 /** Recognised by shape, because helpers and polyfills have classes of their own. */
@@ -58,6 +64,7 @@ export function suppressionChain(error: unknown): unknown[] {
 function defineSuppressedError(): SuppressedErrorConstructor {
   const prototype = Object.create(Error.prototype) as object
   // A function, because it can be called without `new`.
+  // oxlint-disable-next-line no-shadow -- its name is a part of the standard
   function SuppressedError(
     this: unknown,
     error: unknown,

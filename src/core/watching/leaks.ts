@@ -73,8 +73,10 @@ export function isSuspected(held: object): boolean {
 
 /** A listener that throws must not keep a scope from closing. */
 function tell(listener: LeakOptions, leak: LeakReport): void {
-  const failed = (error: unknown): void => warnUnthrown(error, 'onLeak')
-  callListener(() => listener.onLeak?.(leak), failed)
+  callListener(
+    () => listener.onLeak?.(leak),
+    (error) => warnUnthrown(error, 'onLeak'),
+  )
 }
 
 /** It is released: if it was suspected, that was a long use, and no leak. @returns whether it was */
