@@ -27,7 +27,7 @@ export interface DriverClient {
   query(
     text: string | PgQueryConfig,
     values: readonly unknown[] | undefined,
-    callback: (error: Error | null | undefined, result: DriverResult) => void,
+    callback: (error: Error | null | undefined, result: DriverResult | undefined) => void,
   ): unknown
   on(event: 'error' | 'drain' | 'end', listener: (error?: Error) => void): unknown
   end?(callback: () => void): void

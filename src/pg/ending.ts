@@ -76,7 +76,7 @@ export async function interrupt(session: Session): Promise<void> {
  * After an error that is not the server's: where the driver gave up what runs, as by its `query_timeout`, it is given up
  * here too.
  */
-export async function endGivenUp(session: Session, error: Error): Promise<void> {
+export async function endGivenUp(session: Session, error: unknown): Promise<void> {
   // An error that the driver found in the answer, as in a value of a row, comes with the end of the statement.
   await Promise.resolve()
   if (session.activity !== 'running' || session.line.running !== undefined) return

@@ -7,14 +7,7 @@ import type { Ticket } from '../core/watching/held.ts'
 import type { Scope } from '../core/types.ts'
 import { within } from '../core/waiting.ts'
 import { Chain } from './chain.ts'
-import {
-  connect,
-  outside,
-  releaseOutside,
-  type DriverClient,
-  type DriverPool,
-  type Release,
-} from './driver.ts'
+import { connect, outside, type DriverClient, type DriverPool, type Release } from './driver.ts'
 import { neverAtRest } from './errors.ts'
 import { Lease } from './lease.ts'
 import type { Policy } from './policy.ts'
@@ -98,7 +91,7 @@ export class Lessor {
         if (client === undefined)
           this.#fail(waiter, error ?? new Error('The pool gave no connection.'))
         // Not within the driver's own call: it would call the next one who gave up, and that the next, however many they are.
-        else if (waiter.settled) queueMicrotask(() => releaseOutside(release))
+        else if (waiter.settled) queueMicrotask(() => outside(giveBack, client, release))
         else this.#hand(client, release, waiter)
       })
       // The driver answers nothing.

@@ -132,21 +132,23 @@ export class Line {
     else this.send(next)
   }
 
-  #answer(statement: Statement, error: Error | null | undefined, result: DriverResult): void {
+  #answer(statement: Statement, error: unknown, result: DriverResult | undefined): void {
     // The driver answers twice where a value could not be converted.
     if (this.running !== statement) return
     const session = this.#session
     this.running = undefined
-    if (error) {
+    // What could not convert it may have thrown anything.
+    const failed = Boolean(error) || result === undefined
+    if (failed) {
       session.noteError(error, statement)
     } else {
       statement.result = result
       session.noteResult(result, statement)
     }
     // Nothing is announced any more: what answers is late, or refused what the driver was never given.
-    if (session.activity === 'untold' || (error && session.client.readyForQuery === true)) {
+    if (session.activity === 'untold' || (failed && session.client.readyForQuery === true)) {
       session.drained()
-    } else if (!error) {
+    } else if (!failed) {
       // The server waits for the next statement: it is sent before anybody learns of this one.
       this.#advance()
     } else if (session.activity === 'running' && !this.#sending && !statement.control) {
@@ -154,7 +156,7 @@ export class Line {
       void outside(endGivenUp, session, error)
     }
     if (statement.aborted) return
-    if (error) statement.reject(error)
+    if (failed) statement.reject(error)
     else statement.resolve(result)
   }
 }

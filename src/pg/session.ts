@@ -223,7 +223,7 @@ export class Session {
   }
 
   /** After an error that is not the server's, as a timeout of the driver's, the statement may still be running. */
-  noteError(error: Error, statement: Statement): void {
+  noteError(error: unknown, statement: Statement): void {
     const servers = isServerError(error)
     this.changes.noteError(statement, servers)
     if (servers) this.noteFailure(error)

@@ -72,7 +72,8 @@ export class Statement {
       this.#resolve?.(this.#step.failed(error, this.sent))
       return
     }
-    if (!isServerError(error) || this.control) {
+    // Who stands before the driver may have frozen it.
+    if (!isServerError(error) || this.control || !Object.isExtensible(error)) {
       this.#reject?.(error)
       return
     }

@@ -85,3 +85,28 @@ test('a pipelined driver that refuses a statement keeps nothing from being sent 
   assert.deepEqual(await lease.cursor('select 5 as five').read(9), [{ five: 5 }])
   await second
 })
+
+test('an error that nobody may change any more is passed on as it is', async () => {
+  await using pool = poolOf(
+    (driver) => (text, values, callback) =>
+      driver(text, values, (error, result) => callback(error && Object.freeze(error), result)),
+  )
+  const lease = await pool.acquire()
+  await assert.rejects(lease.query('select 1 / 0'), { code: '22012' })
+  const ended = assert.rejects(lease.query('select pg_sleep(60)'), { code: '57014' })
+  await lease[Symbol.asyncDispose]()
+  await ended
+})
+
+test('a value that refuses to be converted with nothing at all fails its statement', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  await using lease = await pool.acquire()
+  for (const thrown of [undefined, null, 0]) {
+    const toPostgres = (): never => {
+      throw thrown
+    }
+    const query = lease.query('select $1::text', [{ toPostgres }])
+    await assert.rejects(query, (error) => error === thrown)
+    assert.deepEqual((await lease.query('select 1 as one')).rows, [{ one: 1 }])
+  }
+})
