@@ -1,4 +1,4 @@
-/** A BEGIN, or a SAVEPOINT, on its way. What fails here leaves nothing open. */
+/** A BEGIN, or a SAVEPOINT, on its way. Where it fails, or nobody knows, nothing stays open. */
 import { isServerError } from './errors.ts'
 import { undo } from './frame.ts'
 import type { Session } from './session.ts'

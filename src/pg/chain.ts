@@ -1,4 +1,7 @@
-/** A set whose members know their neighbours: joining and leaving it costs less than a hash of their identity. */
+/**
+ * A set whose members know their neighbours, for the leases of a pool and those who wait for one: joining and leaving it
+ * costs less than a hash of their identity.
+ */
 export interface Link<T> {
   /** For the chain alone. */
   next: T | undefined

@@ -1,6 +1,7 @@
 /**
  * How a lease, a transaction or a savepoint leaves its connection behind: nothing runs, and the transaction is over,
- * or the connection is closed. What could not be cleaned is gone.
+ * or the connection is closed. What could not be cleaned is gone. All of it is for whoever holds the line, but for what
+ * waits alone.
  */
 import { within } from '../core/waiting.ts'
 import { hasPrepared } from './driver.ts'

@@ -1,4 +1,4 @@
-/** The statements around a transaction, and around a savepoint. */
+/** The statements around a transaction, and around a savepoint: all in which the two differ. */
 import { abortSignal, checkOptions, expected, flag, oneOf, type Rule } from '../core/options.ts'
 import { quieten, rollBack, rollBackTo } from './ending.ts'
 import type { Session } from './session.ts'

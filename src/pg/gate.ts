@@ -1,4 +1,4 @@
-/** Waiting for something that may come again: those who wait go on at the next `open()`. */
+/** Waiting for what may come again, such as a connection that is quiet: those who wait go on at the next `open()`. */
 
 export class Gate {
   #promise: Promise<void> | undefined = undefined

@@ -1,6 +1,7 @@
 /**
- * The statements of one connection, one at a time and in the order of the calls. While somebody holds the line, only
- * that one's statements are sent.
+ * The statements of one connection, one at a time and in the order of the calls. While somebody holds the line, to end
+ * something in several steps (`exclusively` of the session), only that one's statements are sent. What waits is sent as
+ * soon as nothing runs, by whatever that ended: a statement must never be left for the next holder.
  */
 import { roughNow } from '../core/deadline.ts'
 import { endGivenUp, quietOrLost } from './ending.ts'

@@ -13,6 +13,8 @@ import type { PgLockKey, PgLockOptions } from './held-types.ts'
 const rules = { shared: flag, signal: abortSignal, timeout: milliseconds }
 const tryRules = { shared: flag }
 
+type Call = 'advisoryLock()' | 'tryAdvisoryLock()'
+
 export type LockArguments = [key: PgLockKey, options?: PgLockOptions]
 
 /** What is asked for, checked. */
@@ -28,10 +30,7 @@ export interface Wanted {
 }
 
 /** @throws {TypeError} for what is no key, and for wrong options */
-export function lockWanted(
-  [key, options]: LockArguments,
-  where: 'advisoryLock()' | 'tryAdvisoryLock()',
-): Wanted {
+export function lockWanted([key, options]: LockArguments, where: Call): Wanted {
   const waits = where === 'advisoryLock()'
   checkOptions(where, options, waits ? rules : tryRules)
   const { shared = false, signal, timeout = waits ? undefined : 0 } = options ?? {}
@@ -65,13 +64,14 @@ export function saysYes(result: DriverResult): boolean {
 
 const functions = ['pg_advisory_xact_lock', 'pg_try_advisory_xact_lock'] as const
 
-/** One that ends with the transaction. */
+/** One that ends with the transaction `host`. */
 export async function transactionLock(
-  session: Session,
-  outer: AbortSignal | undefined,
-  want: Wanted,
+  host: { usable(): Session; readonly signal: AbortSignal | undefined },
+  parameters: LockArguments,
+  where: Call,
 ): Promise<boolean> {
-  return await takeLock(want, { session, outer, functions })
+  const session = host.usable()
+  return await takeLock(lockWanted(parameters, where), { session, outer: host.signal, functions })
 }
 
 let savepoints = 0

@@ -1,6 +1,7 @@
 /**
  * A transaction and, by the same rules, a savepoint. Dead from the moment its end begins, so that nothing meant for it
- * runs after it; and what is not committed is rolled back.
+ * runs after it; and what is not committed is rolled back. What it says to the server is its `frame`: `begin` and `commit`
+ * send the first and the last of that and call it back, in `answered` and `failed`; its `contents` end before it does.
  */
 import type { Ticket } from '../core/watching/held.ts'
 import { refuseLent } from '../core/lease.ts'
@@ -15,7 +16,7 @@ import { ended, Lapse } from './lapse.ts'
 import { lockTimedOut, transactionOpen, unexpectedRollback } from './errors.ts'
 import { poolOfOne } from './facades.ts'
 import { refuseName, savepointFrame, undo, type Frame } from './frame.ts'
-import { lockWanted, transactionLock, type LockArguments } from './lock-wait.ts'
+import { transactionLock, type LockArguments } from './lock-wait.ts'
 import type { Final, Held, Owner, Phase } from './owner.ts'
 import type { Session } from './session.ts'
 import { either, query } from './submit.ts'
@@ -144,14 +145,12 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   }
 
   async advisoryLock(...parameters: LockArguments): Promise<void> {
-    const session = this.usable()
-    const want = lockWanted(parameters, 'advisoryLock()')
-    if (!(await transactionLock(session, this.signal, want))) throw lockTimedOut(want.key, 0)
+    const taken = await transactionLock(this, parameters, 'advisoryLock()')
+    if (!taken) throw lockTimedOut(parameters[0], 0)
   }
 
-  async tryAdvisoryLock(...parameters: LockArguments): Promise<boolean> {
-    const session = this.usable()
-    return await transactionLock(session, this.signal, lockWanted(parameters, 'tryAdvisoryLock()'))
+  tryAdvisoryLock(...parameters: LockArguments): Promise<boolean> {
+    return transactionLock(this, parameters, 'tryAdvisoryLock()')
   }
 
   /** `scope` ends it from now on. */

@@ -1,4 +1,7 @@
-/** One thing after another. Nobody but whoever asked waits for a promise of it: else no error's stack would lead there. */
+/**
+ * One thing after another, such as what is done while the line of a connection is held, which is more than one statement.
+ * Nobody but whoever asked waits for a promise of it: else no error's stack would lead there.
+ */
 export class Turns {
   #last: Promise<void> | undefined = undefined
 
