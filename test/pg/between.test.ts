@@ -103,6 +103,7 @@ test('a value that refuses to be converted with nothing at all fails its stateme
   await using lease = await pool.acquire()
   for (const thrown of [undefined, null, 0]) {
     const toPostgres = (): never => {
+      // oxlint-disable-next-line typescript/only-throw-error -- that is the point
       throw thrown
     }
     const query = lease.query('select $1::text', [{ toPostgres }])
