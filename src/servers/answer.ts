@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isThenable } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
 import { throwIfOvertaken } from './ends.ts'
+import { holdLastByte } from './last-byte.ts'
 import { pump } from './pump.ts'
 import {
   discard,
@@ -125,6 +126,7 @@ async function stream(served: Served, reply: Reply, body: Source): Promise<void>
     await finish(served, reply, opened.body)
     return
   }
+  holdLastByte(response)
   await pump(opened.source, response, scope.signal, () => {
     writeHead(reply, response)
     if (!opened.begun) response.flushHeaders()

@@ -8,6 +8,7 @@ import { statusOf } from './failure.ts'
 import { isFetched, observed } from './fastify-handler.ts'
 import { servedOf } from './hearing.ts'
 import { closeForAnswer, visible } from './for-answer.ts'
+import { streams } from './last-byte.ts'
 import type { Served } from './served.ts'
 import { bodyOf, open, piecesOf, sourceOf, type Opened } from './source.ts'
 
@@ -92,7 +93,8 @@ async function withoutBody(
 
 function hold(served: Served, reply: FastifyReply, streamed: boolean, done: Done): void {
   const early = served.adapter.closeAt === 'answer'
-  served.streams = streamed && early
+  served.streams = false
+  if (streamed && early) streams(served)
   if (streamed || !early) release(served, reply, done)
   else if (served.stage === 'running') void holdUntilLastStep(served, reply, done)
   else close(served, reply, done)

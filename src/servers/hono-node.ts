@@ -10,6 +10,7 @@ import { discard } from './reply.ts'
 import { hear } from './hearing.ts'
 import { handOver, open } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
+import { streams } from './last-byte.ts'
 import type { Served } from './served.ts'
 import { bodyOf, piecesOf, type Source } from './source.ts'
 
@@ -88,7 +89,9 @@ function answered(served: Served, response: Response, adapter: Adapter): Fetched
   served.status = response.status
   const whole = isWhole(response)
   if (whole === true) return held(served, response)
-  return whole === undefined ? answeredAfterLook(served, response) : streamed(served, response)
+  // Of the `Response` that an HTTPException made, Hono makes another, whose body is a stream.
+  const looked = whole === undefined || served.failure !== undefined
+  return looked ? answeredAfterLook(served, response) : streamed(served, response)
 }
 
 /** The client has left, or was answered in the place of the handler. */
@@ -117,7 +120,7 @@ function streamed(served: Served, response: Response, source = bodyOf(response))
   if (source === undefined) return released(served, response)
   // Hono drops the body of an answer to HEAD, and would not end it.
   if (served.request.method === 'HEAD') return withoutBody(served, response, source)
-  served.streams = served.adapter.closeAt === 'answer'
+  if (served.adapter.closeAt === 'answer') streams(served)
   return released(served, streaming(response, piecesOf(source, served.sources.begin())))
 }
 

@@ -14,6 +14,7 @@ import { servedOf } from './hearing.ts'
 import { ofAllServers, type Listener } from './listener.ts'
 import { serve } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
+import { streams } from './last-byte.ts'
 import type { Served } from './served.ts'
 import { bodyOf, open, piecesOf, sourceOf, type Source } from './source.ts'
 
@@ -93,7 +94,7 @@ const holdBack: Middleware = async (ctx, next) => {
   // What another adapter was called with ends with that.
   if (served.over || !early || !isSeenBy(adapter, served)) return
   if (ctx.respond === false || ctx.res.writableEnded) served.completes = false
-  else if (streamed) served.streams = true
+  else if (streamed) streams(served)
   else await closeForAnswer(served)
 }
 

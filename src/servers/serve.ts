@@ -7,6 +7,7 @@ import { cutWithDestroy, refuseUnopened } from './failure.ts'
 import { answers, hear, hearPipes, holdAnswer, servedOf } from './hearing.ts'
 import { checkCalled } from './listener.ts'
 import { Served } from './served.ts'
+import { holdLastByte } from './last-byte.ts'
 import { timeInto } from './timing.ts'
 import { holdEnd } from './uploads.ts'
 
@@ -57,7 +58,7 @@ export function handOver(around: Served, adapter: Adapter): void {
   around.seen = false
   around.delegated = false
   around.refuse = undefined
-  if (adapter.holds) holdAnswer(around)
+  if (adapter.holds) holdWritten(around)
 }
 
 /**
@@ -70,7 +71,13 @@ export function open(adapter: Adapter, request: IncomingMessage, response: Serve
   hearPipes(response)
   cutWithDestroy(response)
   holdEnd(request)
-  if (adapter.holds) holdAnswer(served)
+  if (adapter.holds) holdWritten(served)
   if (adapter.serverTiming) timeInto(served.scope, response)
   return served
+}
+
+/** What its handlers write by themselves. */
+function holdWritten(served: Served): void {
+  holdLastByte(served.response)
+  holdAnswer(served)
 }

@@ -90,6 +90,42 @@ for (const [way, make] of Object.entries(ways)) {
       assert.match(peer.received, /one,/)
       assert.doesNotMatch(peer.received, /\r\n0\r\n/)
     })
+
+    for (const [how, tell] of [
+      ['set', (response: ServerResponse) => void response.setHeader('Content-Length', 7)],
+      ['sent', (response: ServerResponse) => void response.writeHead(200, ['Content-Length', '7'])],
+    ] as const) {
+      test(`so is one whose length was ${how} before, of which all bytes are written`, async () => {
+        await using site = await serve(make, async (_request, response) => {
+          currentScope().defer(() => {
+            throw notCommitted
+          })
+          tell(response)
+          response.write('one,')
+          response.write('')
+          await new Promise((resolve) => {
+            response.write('dHdv', 'base64', resolve)
+          })
+          response.end()
+        })
+        using peer = await Peer.connect(site)
+        peer.get('/')
+        await peer.closed
+        assert.match(peer.received, /\r\n\r\none,(tw)?$/)
+      })
+    }
+
+    test('bytes beyond the length that was told come in their order', async () => {
+      await using site = await serve(make, (_request, response) => {
+        response.setHeader('Content-Length', 4)
+        response.write(Buffer.from('one,'))
+        response.write('two,')
+        response.end('three')
+      })
+      using peer = await Peer.connect(site)
+      peer.get('/')
+      await peer.until('one,two,three')
+    })
   })
 }
 

@@ -3,10 +3,14 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 import { createGzip } from 'node:zlib'
+import { getRequestListener } from '@hono/node-server'
 import { fastify, type FastifyReply, type FastifyRequest } from 'fastify'
+import { Hono } from 'hono'
+import { HTTPException } from 'hono/http-exception'
 import Koa from 'koa'
-import type { App } from 'unwind'
+import { currentScope, type App } from 'unwind'
 import { fastifyScope } from 'unwind/fastify'
+import { honoScope } from 'unwind/hono'
 import { koaListener } from 'unwind/koa'
 
 import { ask, Peer } from './support/client.ts'
@@ -55,6 +59,37 @@ for (const kind of plainKinds.filter(({ seesResult }) => seesResult)) {
       assert.doesNotMatch(peer.received, /\r\n0\r\n/)
       await site.outcomes()
       assert.deepEqual(site.reported, [undefined])
+    })
+
+    test('of a told length is not complete either', async () => {
+      await using site = await Site.serve(kind, async ({ scope }) => {
+        scope.defer(fail)
+        return { body: pieces(), length: 7 }
+      })
+      using peer = await Peer.connect(site)
+      peer.get('/')
+      await peer.closed
+      assert.match(peer.received, /content-length: 7\r\n.*\r\n\r\none,(tw)?$/is)
+      await site.outcomes()
+      assert.deepEqual(site.reported, [notCommitted])
+    })
+
+    test('of a told length is complete once everything is released, and not before', async () => {
+      const released = Promise.withResolvers<void>()
+      await using site = await Site.serve(kind, async ({ scope }) => {
+        scope.defer(() => released.promise)
+        return { body: pieces(), length: 7 }
+      })
+      using peer = await Peer.connect(site)
+      peer.get('/')
+      await peer.until('one,tw')
+      for (let turns = 0; turns < 10; turns += 1) await turn()
+      assert.doesNotMatch(peer.received, /two/)
+      released.resolve()
+      await peer.until('one,two')
+      peer.get('/')
+      await peer.until('one,two', 2)
+      assert.deepEqual(await site.statuses(), ['success', 'success'])
     })
 
     test('ends once everything is released, and not before', async () => {
@@ -141,4 +176,23 @@ test('in Koa, what a middleware makes of a text, as one that compresses does, is
   })
   await assert.rejects(ask(site, '/'))
   assert.deepEqual(site.reported, [notCommitted])
+})
+
+test('in Hono, everything is released before the first byte of an HTTPException', async () => {
+  let released = false
+  await using site = await Site.open(({ app }) => {
+    const hono = new Hono()
+    hono.use(honoScope(app))
+    hono.get('/', () => {
+      currentScope().defer(async () => {
+        for (let turns = 0; turns < 5; turns += 1) await turn()
+        released = true
+      })
+      throw new HTTPException(409, { message: 'Sold out.' })
+    })
+    return getRequestListener(hono.fetch)
+  })
+  const { status, headers, body } = await ask(site, '/')
+  assert.ok(released)
+  assert.deepEqual([status, headers['transfer-encoding'], body], [409, undefined, 'Sold out.'])
 })

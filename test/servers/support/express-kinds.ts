@@ -26,8 +26,9 @@ export function expressedByResult(app: App, handler: Handler, options: AdapterOp
   return serve(app, options, (server) => {
     server.use(
       expressHandler(async (request, response, scope) => {
-        const { status = 200, body = '' } = await handler(callOf(request, response, scope))
+        const { status = 200, body = '', length } = await handler(callOf(request, response, scope))
         response.status(status)
+        if (length !== undefined) response.set('Content-Length', String(length))
         return body
       }),
     )

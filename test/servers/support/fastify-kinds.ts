@@ -10,8 +10,9 @@ type Route = (request: FastifyRequest, reply: FastifyReply) => unknown
 
 export function fastified(app: App, handler: Handler, options: AdapterOptions): Promise<Opened> {
   return serve(app, options, async (request, reply) => {
-    const { status = 200, body = '' } = await handler(callOf(request, reply))
+    const { status = 200, body = '', length } = await handler(callOf(request, reply))
     reply.code(status)
+    if (length !== undefined) reply.header('Content-Length', length)
     return streamOf(body) ?? body
   })
 }
@@ -23,7 +24,10 @@ export function fastifiedByReply(
 ): Promise<Opened> {
   return serve(app, options, (request, reply) => {
     handler(callOf(request, reply)).then(
-      ({ status = 200, body = '' }) => reply.code(status).send(streamOf(body) ?? body),
+      ({ status = 200, body = '', length }) => {
+        if (length !== undefined) reply.header('Content-Length', length)
+        return reply.code(status).send(streamOf(body) ?? body)
+      },
       (error: unknown) => reply.send(error),
     )
   })

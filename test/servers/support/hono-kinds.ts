@@ -34,13 +34,18 @@ function served(hono: Hono<Env>, handler: Handler): Hono<Env> {
   })
   return hono.all('*', async (c) => {
     const { incoming, outgoing } = c.env
-    const { status = 200, body = '' } = await handler({
+    const {
+      status = 200,
+      body = '',
+      length,
+    } = await handler({
       path: new URL(c.req.url).pathname,
       scope: currentScope(),
       request: incoming,
       response: outgoing,
       body: () => c.req.text(),
     })
+    if (length !== undefined) c.header('Content-Length', String(length))
     return answer(c, status as ContentfulStatusCode, body)
   })
 }

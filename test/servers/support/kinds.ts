@@ -35,6 +35,8 @@ export interface Reply {
   /** Text, bytes, an object for JSON, or what is streamed. */
   readonly body?:
     string | Uint8Array | AsyncGenerator<string> | Readable | { readonly [key: string]: unknown }
+  /** Of a stream, where it is told. */
+  readonly length?: number
 }
 
 export type Handler = (call: Call) => Promise<Reply>
@@ -118,8 +120,10 @@ function opener(make: () => Server) {
   }
 }
 
-async function send({ status = 200, body = '' }: Reply, response: ServerResponse): Promise<void> {
+async function send(reply: Reply, response: ServerResponse): Promise<void> {
+  const { status = 200, body = '', length } = reply
   response.statusCode = status
+  if (length !== undefined) response.setHeader('Content-Length', length)
   const stream = streamOf(body)
   // HTTP/2 takes nothing of a body that it may not send, and would have the stream wait for ever.
   if (response.req.method === 'HEAD') {
@@ -133,8 +137,9 @@ function openHandled(app: App, handler: Handler, options: AdapterOptions): Opene
   const listener = handle(
     app,
     async (request, response, scope) => {
-      const { status = 200, body = '' } = await handler(callOf(request, response, scope))
+      const { status = 200, body = '', length } = await handler(callOf(request, response, scope))
       response.statusCode = status
+      if (length !== undefined) response.setHeader('Content-Length', length)
       return body
     },
     options,

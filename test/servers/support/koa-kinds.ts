@@ -13,7 +13,11 @@ export function koaed(app: App, handler: Handler, options: AdapterOptions): Open
   const koa = new Koa()
   koa.silent = true
   koa.use(async (ctx) => {
-    const { status = 200, body = '' } = await handler({
+    const {
+      status = 200,
+      body = '',
+      length,
+    } = await handler({
       path: ctx.url,
       scope: ctx.scope,
       request: ctx.req,
@@ -22,6 +26,7 @@ export function koaed(app: App, handler: Handler, options: AdapterOptions): Open
     })
     ctx.body = streamOf(body) ?? body
     ctx.status = status
+    if (length !== undefined) ctx.length = length
   })
   return opened(createServer(koaListener(app, koa, options)))
 }
