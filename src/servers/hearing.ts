@@ -97,7 +97,8 @@ function endWithAnswer(served: Served): void {
  */
 export function holdAnswer(served: Served): void {
   const { response } = served
-  aroundEnd(served, (end, first) => {
+  const before = response.listenerCount('finish')
+  aroundEnd(served, (end, first, awaited) => {
     if (served.over || served.answeredFor || served.failure !== undefined || hasClosed(response)) {
       end()
       // Where there are two, the one with a body counts, such as that of an error handler.
@@ -105,17 +106,34 @@ export function holdAnswer(served: Served): void {
       served.last = () => {
         if (!response.destroyed) end()
       }
+      if (awaited || response.listenerCount('finish') > before) settleInTurn(served)
     }
   })
 }
 
-/** @param called what `response.end()` does from now on, of which `served` is told; is given what it did, and its first argument */
-function aroundEnd(served: Served, called: (end: () => void, first: unknown) => void): void {
+/** Who ends the answer may wait for that, as `pipeline()` does, and has no more to do before it. After its last step. */
+function settleInTurn(served: Served): void {
+  setImmediate(() => {
+    if (served.stage !== 'running') return
+    // Of a handler whose result would have been the answer, and which has written by itself.
+    if (served.taken !== undefined) served.completes = false
+    served.settle('settled')
+  })
+}
+
+/**
+ * @param called what `response.end()` does from now on, of which `served` is told; is given what it did, its first argument,
+ * and whether it has a callback
+ */
+function aroundEnd(
+  served: Served,
+  called: (end: () => void, first: unknown, awaited: boolean) => void,
+): void {
   const { response } = served
   // All its overloads at once.
   const end = response.end.bind(response) as (...given: unknown[]) => unknown
   response.end = (...given: unknown[]): ServerResponse => {
-    called(() => void end(...given), given[0])
+    called(() => void end(...given), given[0], typeof given.at(-1) === 'function')
     served.produced()
     return response
   }

@@ -6,7 +6,6 @@ import type { ServerResponse } from 'node:http'
 import { isHttp2 } from './failure.ts'
 import type { Served } from './served.ts'
 
-/** All overloads of a method at once. */
 type Send = (...given: unknown[]) => unknown
 
 /** Its framework writes what is still being made, maybe in full before its handler settles. */
@@ -20,7 +19,9 @@ export function holdLastByte(response: ServerResponse): void {
   // There the end is a frame of its own, and nothing is complete without it.
   if (isHttp2(response)) return
   keepHead(response)
+  // All its overloads at once.
   const write = response.write.bind(response) as Send
+  // All of this, too.
   const end = response.end.bind(response) as Send
   let left: number | undefined
   let last: Uint8Array | undefined
@@ -53,6 +54,7 @@ function keepHead(response: ServerResponse): void {
 function bytesIn([chunk, encoding]: unknown[]): Uint8Array | undefined {
   if (chunk instanceof Uint8Array) return chunk
   if (typeof chunk !== 'string') return undefined
+  // Node.js refuses any other, as it would there.
   return Buffer.from(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8')
 }
 

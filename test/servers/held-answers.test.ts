@@ -1,6 +1,8 @@
 /** Handlers that write by themselves, told to close at the answer: what they end is not sent before the scope closed. */
 import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { describe, test } from 'node:test'
 import express from 'express'
 import { currentScope, type App } from 'unwind'
@@ -90,6 +92,29 @@ for (const [way, make] of Object.entries(ways)) {
       assert.match(peer.received, /one,/)
       assert.doesNotMatch(peer.received, /\r\n0\r\n/)
     })
+
+    for (const [how, end] of [
+      ['pipeline()', (response: ServerResponse) => pipeline(Readable.from(['pa', 'id']), response)],
+      [
+        'the callback of its end',
+        (response: ServerResponse) =>
+          new Promise<void>((resolve) => {
+            response.end('paid', resolve)
+          }),
+      ],
+    ] as const) {
+      test(`an answer whose handler waits for ${how} is sent once everything is released`, async () => {
+        const events: string[] = []
+        await using site = await serve(make, async (_request, response) => {
+          currentScope().defer(({ status }) => void events.push(status))
+          await end(response)
+          events.push('sent')
+        })
+        const { status, body } = await ask(site, '/')
+        assert.deepEqual([status, body], [200, 'paid'])
+        assert.deepEqual(events, ['success', 'sent'])
+      })
+    }
 
     for (const [how, tell] of [
       ['set', (response: ServerResponse) => void response.setHeader('Content-Length', 7)],
