@@ -2,6 +2,7 @@
  * `node --test --import unwind/testing`: every test that leaves something held fails, and is told what and where. Under
  * Vitest: `setupFiles: ['unwind/testing']`. Imported by a test itself, it watches nothing but what it is asked to.
  */
+import { isMainThread } from 'node:worker_threads'
 import { watchTests } from './node-test.ts'
 import { watchVitest } from './vitest.ts'
 
@@ -11,22 +12,18 @@ export { assertNoLeaks, noLeaks } from './guards.ts'
 export { watchTests } from './node-test.ts'
 
 if (process.env.VITEST === 'true') void watchVitest()
-else if (isPreloaded() && !isRunner()) watchTests()
+else if (isPreloaded() && isMainThread && !isStartedByTest()) watchTests()
 
 /** By a flag of the command line, or by `NODE_OPTIONS`. */
 function isPreloaded(): boolean {
-  return /(?:^|[ =])unwind\/testing(?: |$)|\/testing\/index\.[jt]s(?: |$)/.test(flags())
+  const options = [...process.execArgv, ...(process.env.NODE_OPTIONS ?? '').split(' ')]
+  return options.some((option) => /(?:^|=)unwind\/testing$|\/testing\/index\.[jt]s$/.test(option))
 }
 
-/** The process that starts the tests of `node --test`, each file in a process of its own, and has none itself. */
-function isRunner(): boolean {
-  const { execArgv, env } = process
-  const inProcess = /--(?:experimental-)?test-isolation[ =]none(?: |$)/.test(flags())
-  return env.NODE_TEST_CONTEXT === undefined && execArgv.includes('--test') && !inProcess
-}
-
-/** The value of one may stand in the same word, or in the next. */
-function flags(): string {
-  const { execArgv, env } = process
-  return [...execArgv, env.NODE_OPTIONS ?? ''].join(' ')
+/** A program has no tests, but the flags of the test that forks it: to its output `node:test` would add that there are none. */
+function isStartedByTest(): boolean {
+  const { env, pid, ppid } = process
+  const parent = env.UNWIND_TEST_PROCESS
+  env.UNWIND_TEST_PROCESS = String(pid)
+  return env.NODE_TEST_CONTEXT !== undefined && parent === String(ppid)
 }

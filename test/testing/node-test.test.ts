@@ -76,6 +76,12 @@ test('what belongs to no test fails the file, when everything is over', async ()
   assert.match(output, /the app "module" .*which holds "pool", acquired/)
 })
 
+test('adds nothing to what the programs and the threads say that a test starts', async () => {
+  const { failed, passed } = await runTests('programs', '--import', 'unwind/testing')
+  assert.deepEqual([...failed.keys()], [])
+  assert.deepEqual(passed.slice(0, 2), ['a process', 'a thread'])
+})
+
 test('a setup file of one’s own can ask for the same', async () => {
   const { failed } = await runTests('one', '--import', new URL(`file:${fixture('setup')}`).href)
   assert.deepEqual([...failed.keys()].slice(0, 1), ['leaky'])
