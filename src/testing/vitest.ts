@@ -19,14 +19,22 @@ interface Vitest {
 export async function watchVitest(): Promise<void> {
   // Not a literal, or its types would become ours.
   const name: string = 'vitest'
-  const vitest = (await import(name)) as Vitest
+  try {
+    const vitest = (await import(name)) as Vitest
+    vitest.beforeEach(watch)
+  } catch (error) {
+    if ('__vitest_worker__' in globalThis) throw error
+    // A program that a test has started: it has the environment of Vitest, and no tests.
+    return
+  }
   detectLeaks({ level: 'full' })
-  vitest.beforeEach((context) => {
-    const test = { name: context.task.name }
-    began(test)
-    // Registered first, and called last: behind all hooks, and behind what the test registers.
-    context.onTestFinished(() => judge(context, test))
-  })
+}
+
+function watch(context: Context): void {
+  const test = { name: context.task.name }
+  began(test)
+  // Registered first, and called last: behind all hooks, and behind what the test registers.
+  context.onTestFinished(() => judge(context, test))
 }
 
 async function judge({ task }: Context, test: Named): Promise<void> {

@@ -56,3 +56,9 @@ test('a test that leaves something held fails, and no other', async (t) => {
   )
   assert.match(results[2]?.failureMessages[0] ?? '', /"forgotten job" .*which holds "connection"/)
 })
+
+test('a program that a test of Vitest starts may ask for checks of its own', async () => {
+  const program = "import { assertNoLeaks } from 'unwind/testing'; await assertNoLeaks(() => {})"
+  const parameters = ['--input-type=module', '--eval', program]
+  assert.deepEqual(await start(parameters, { VITEST: 'true' }), { code: 0, output: '' })
+})
