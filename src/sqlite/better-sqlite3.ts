@@ -24,10 +24,11 @@ const driver: Driver = {
   databaseClass: 'a Database of better-sqlite3',
   // Any copy of the driver will do, so its class is no criterion.
   adopt: (given) => (isDatabase(given) ? given : undefined),
-  open(path, options) {
+  open(path, options, beside) {
+    const Database = beside === undefined ? BetterSqlite3 : classOf(beside)
     try {
       // Its types say less than it can do: `iterate` gives an iterator with `return`.
-      return new BetterSqlite3(path, options) as unknown as DriverDatabase
+      return new Database(path, options) as unknown as DriverDatabase
     } catch (error) {
       throw isOfDriver(error) ? error : notLoaded(path, error)
     }
@@ -82,6 +83,24 @@ export function sqliteResources(
 function isDatabase(given: object): given is DriverDatabase {
   const methods = ['prepare', 'exec', 'close', 'backup', 'pragma']
   return methods.every((method) => isMethod(given, method)) && 'inTransaction' in given
+}
+
+/**
+ * That of the copy of the driver which made `database`. Each copy has an SQLite of its own, and what one of them closes
+ * drops the locks that the other has on the same file. A class derived from it may want other arguments.
+ */
+function classOf(database: object): typeof BetterSqlite3 {
+  let at: object | null = database
+  while (at !== null) {
+    const { constructor } = at
+    // What has this is the driver's own.
+    if (typeof constructor === 'function' && Object.hasOwn(constructor, 'SqliteError')) {
+      return constructor as typeof BetterSqlite3
+    }
+    // Of every object there is one, or none.
+    at = Object.getPrototypeOf(at) as object | null
+  }
+  return BetterSqlite3
 }
 
 function isMethod(value: object, name: string): boolean {

@@ -53,9 +53,13 @@ export interface Driver {
   readonly databaseClass: string
   /** A connection that the caller owns, always in the same shape; `undefined` for anything else. */
   adopt(given: object): DriverDatabase | undefined
-  /** @param options.timeout milliseconds to block while another connection is busy */
+  /**
+   * @param options.timeout milliseconds to block while another connection is busy
+   * @param beside a connection to the same file, whose locks it must not drop
+   */
   open(
     path: string,
     options: { readonly readonly: boolean; readonly timeout: number },
+    beside?: DriverDatabase,
   ): DriverDatabase
 }

@@ -105,7 +105,7 @@ function assemble(
   const isThere = (): boolean => file !== undefined && identityOf(file.path) === file.identity
   const openOther = (readonly: boolean): DriverDatabase => {
     if (!isThere()) throw cannotOpen(isGone(name))
-    return open(driver, file?.path ?? name, readonly, options)
+    return open(driver, file?.path ?? name, readonly, options, database)
   }
   const readers = new Readers(
     writer,
@@ -128,9 +128,10 @@ function open(
   path: string,
   readonly: boolean,
   { busyTimeout = 0 }: SqliteOptions,
+  beside?: DriverDatabase,
 ): DriverDatabase {
   try {
-    return driver.open(path, { readonly, timeout: Math.ceil(busyTimeout) })
+    return driver.open(path, { readonly, timeout: Math.ceil(busyTimeout) }, beside)
   } catch (error) {
     throw openFailure(path, error)
   }

@@ -1,9 +1,12 @@
 /** What is special about better-sqlite3. */
 import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import Driver from 'better-sqlite3'
 import { createApp } from 'unwind'
 import { sqlite, sqliteResources } from 'unwind/better-sqlite3'
+import { temporaryPath } from './support/database.ts'
 import { printed } from './support/printed.ts'
 
 test('a binary that cannot be loaded is told from a file that cannot be opened', () => {
@@ -85,4 +88,40 @@ test('what a transaction that was left has written is seen by nobody, and undone
   more.return?.()
   db[Symbol.dispose]()
   assert.equal(raw.inTransaction, false)
+})
+
+/** What another package brings with it, where its version differs. */
+function copyOfDriver(): typeof Driver {
+  const require = createRequire(import.meta.url)
+  const inDriver = /[\\/]node_modules[\\/]better-sqlite3[\\/]/
+  for (const path of Object.keys(require.cache)) if (inDriver.test(path)) delete require.cache[path]
+  // It exports what the driver does.
+  return require('better-sqlite3') as typeof Driver
+}
+
+test('the connections beside one of the caller are made by the copy of the driver that made that', async (t) => {
+  const folder = dirname(temporaryPath(t))
+  const Copy = copyOfDriver()
+  assert.notEqual(Copy, Driver)
+  const ofCopy = new Set<unknown>()
+  const { prepare } = Copy.prototype
+  Copy.prototype.prepare = function (this: unknown, ...values: unknown[]): unknown {
+    ofCopy.add(this)
+    return Reflect.apply(prepare, this, values)
+  } as typeof prepare
+  class Shop extends Copy {
+    constructor(name: string) {
+      super(join(folder, name))
+    }
+  }
+  const raw = new Shop('shop.db')
+  const db = sqlite(raw, { defaults: true, readers: 1 })
+  db.exec('create table item (name text)')
+  {
+    await using reader = await db.read()
+    assert.deepEqual(reader.prepare('select count(*) as n from item').get(), { n: 0 })
+  }
+  assert.equal(ofCopy.size, 2)
+  db[Symbol.dispose]()
+  raw.close()
 })
