@@ -102,9 +102,9 @@ test(
       for (let round = 0; round < 2_000; round += 1) await request()
       return (getHeapStatistics().total_allocated_bytes - before) / 2_000
     }
-    // The least of many batches: code that is not compiled yet allocates more.
+    // The least of many batches: code that is not compiled yet allocates more, and a busy machine compiles late.
     let least = [Infinity, Infinity]
-    for (let batch = 0; batch < 60; batch += 1) {
+    for (let batch = 0; batch < 60 || (batch < 600 && least[1] > 1.15 * least[0]); batch += 1) {
       least = [
         Math.min(least[0], await bytes(byHand)),
         Math.min(least[1], await bytes(requests['an asynchronous release'])),
