@@ -7,6 +7,7 @@ import { isCompleted } from './adapter.ts'
 import { statusOf } from './failure.ts'
 import { isFetched, observed } from './fastify-handler.ts'
 import { servedOf } from './hearing.ts'
+import { discard, isEmptyStatus } from './reply.ts'
 import { closeForAnswer, visible } from './for-answer.ts'
 import { streams } from './last-byte.ts'
 import type { Served } from './served.ts'
@@ -56,9 +57,7 @@ function holdBack(
   done: Done,
 ): void {
   const served = servedOf(reply.raw)
-  // What is held back does not look sent, so Fastify sends `undefined` for an async handler that called `reply.send()` and
-  // returned nothing: only the first counts.
-  if (served?.answering === true && served.failure === undefined) return
+  if (isAgain(served)) return
   const unread = served?.gone === true && isFetched(payload)
   if (unread && isCancelled(payload)) {
     done(null, null)
@@ -69,8 +68,23 @@ function holdBack(
     return
   }
   if (served.taken !== undefined) served.answering = true
+  const streamed = isObject(payload) && 'pipe' in payload
   if (isFetched(payload)) void holdFetched(served, reply, payload, done)
-  else hold(served, reply, isObject(payload) && 'pipe' in payload, done)
+  else if (streamed && hasNoBody(reply)) void holdUnread(served, reply, payload, done)
+  else hold(served, reply, streamed, done)
+}
+
+/** Whether the protocol allows this answer no body. */
+function hasNoBody({ request, statusCode }: FastifyReply): boolean {
+  return request.method === 'HEAD' || isEmptyStatus(statusCode)
+}
+
+/**
+ * What is held back does not look sent, so Fastify sends `undefined` for an async handler that called `reply.send()` and
+ * returned nothing: only the first counts.
+ */
+function isAgain(served: Served | undefined): boolean {
+  return served?.answering === true && served.failure === undefined
 }
 
 /** What a handler returned after its client had left. */
@@ -100,6 +114,21 @@ function hold(served: Served, reply: FastifyReply, streamed: boolean, done: Done
   else close(served, reply, done)
 }
 
+/** Fastify would answer at once, and read what is not sent. */
+async function holdUnread(
+  served: Served,
+  reply: FastifyReply,
+  stream: object,
+  done: Done,
+): Promise<void> {
+  try {
+    await discard(stream)
+    hold(served, reply, false, passing(null, done))
+  } catch (error) {
+    refuse(served, reply, error, done)
+  }
+}
+
 /** What a body of the Fetch standard yields at once may be all of it, as in a `Response` made of a string. */
 async function holdFetched(
   served: Served,
@@ -110,14 +139,16 @@ async function holdFetched(
   const response = 'getReader' in payload ? undefined : payload
   try {
     const source = response === undefined ? sourceOf(payload) : bodyOf(response)
-    // Nobody would get it; with this status Fastify would neither read nor end it.
-    const unread = served.gone || (response === undefined && reply.statusCode === 204)
+    // Nobody would get it; of a body that is not sent Fastify would read all, or nothing, and not end it.
+    const unread =
+      served.gone ||
+      reply.request.method === 'HEAD' ||
+      (response === undefined && isEmptyStatus(reply.statusCode))
     if (unread) await source?.cancel(undefined)
     const opened = unread || source === undefined ? undefined : await open(source)
-    const body = opened === undefined ? null : bodyFrom(served, opened)
+    const body = opened === undefined ? null : await bodyFrom(served, opened)
     const sent = response === undefined ? body : new Response(body, response)
-    const pass = (error?: Error | null): void => (error ? done(error) : done(null, sent))
-    hold(served, reply, opened?.whole === false, pass)
+    hold(served, reply, opened?.whole === false && body !== null, passing(sent, done))
   } catch (error) {
     refuse(served, reply, error, done)
   }
@@ -134,6 +165,7 @@ export function holdBackUnrouted(
   done: Done,
 ): void {
   const served = servedOf(reply.raw)
+  if (isAgain(served)) return
   if (served === undefined || served.taken !== undefined || isObserved(request)) {
     done()
     return
@@ -203,7 +235,18 @@ async function holdUntilLastStep(served: Served, reply: FastifyReply, done: Done
   proceed(served, reply, done)
 }
 
-function bodyFrom(served: Served, opened: Opened): Buffer<ArrayBuffer> | ReadableStream {
+/** `null`: the client has left meanwhile. */
+async function bodyFrom(
+  served: Served,
+  opened: Opened,
+): Promise<Buffer<ArrayBuffer> | ReadableStream | null> {
   if (opened.whole) return opened.body
-  return ReadableStream.from(piecesOf(opened.source, served.sources.begin()))
+  if (!served.gone) return ReadableStream.from(piecesOf(opened.source, served.sources.begin()))
+  await opened.source.cancel(undefined)
+  return null
+}
+
+/** `done`, for `payload` where nothing failed. */
+function passing(payload: unknown, done: Done): Done {
+  return (error?: Error | null) => (error ? done(error) : done(null, payload))
 }

@@ -64,8 +64,8 @@ function watchThen(served: Served, reply: FastifyReply, handler: unknown): void 
 
 /** Without a value, and without one that was given to `reply.send()`, the handler has answered by itself. */
 function settle(served: Served, value: unknown, reply: FastifyReply): void {
-  if (value === undefined || value === reply) {
-    if (!served.answering) served.completes = false
+  if ((value === undefined || value === reply) && !served.answering) {
+    served.completes = false
     served.release()
   }
   if (served.gone && isFetched(value)) void settleUnread(served, value)

@@ -5,14 +5,22 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { enter, type Adapter } from './adapter.ts'
 import { isSeenBy, isUpgraded, throwIfOvertaken } from './ends.ts'
-import { isEmpty, isWhole, look, refused, streaming, type Fetched } from './hono-response.ts'
-import { discard } from './reply.ts'
+import {
+  isEmpty,
+  isWhole,
+  look,
+  refused,
+  streaming,
+  streamOf,
+  type Fetched,
+} from './hono-response.ts'
+import { discard, isEmptyStatus } from './reply.ts'
 import { hear } from './hearing.ts'
 import { handOver, open } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
 import { streams } from './last-byte.ts'
 import type { Served } from './served.ts'
-import { bodyOf, piecesOf, type Source } from './source.ts'
+import { bodyOf, piecesOf } from './source.ts'
 
 type Fetch = (served: Served) => Fetched
 
@@ -89,6 +97,10 @@ function answered(served: Served, response: Response, adapter: Adapter): Fetched
   served.status = response.status
   const whole = isWhole(response)
   if (whole === true) return held(served, response)
+  // Hono drops the body of an answer that has none, and would not end it; nor can another one be made of that.
+  if (served.request.method === 'HEAD' || isEmptyStatus(response.status)) {
+    return withoutBody(served, response)
+  }
   // Of the `Response` that an HTTPException made, Hono makes another, whose body is a stream.
   const looked = whole === undefined || served.failure !== undefined
   return looked ? answeredAfterLook(served, response) : streamed(served, response)
@@ -118,15 +130,18 @@ async function answeredAfterLook(served: Served, response: Response): Promise<Re
 /** What the body is made from has ended before anything is released. */
 function streamed(served: Served, response: Response, source = bodyOf(response)): Fetched {
   if (source === undefined) return released(served, response)
-  // Hono drops the body of an answer to HEAD, and would not end it.
-  if (served.request.method === 'HEAD') return withoutBody(served, response, source)
   if (served.adapter.closeAt === 'answer') streams(served)
   return released(served, streaming(response, piecesOf(source, served.sources.begin())))
 }
 
-async function withoutBody(served: Served, response: Response, source: Source): Promise<Response> {
-  await source.cancel(undefined)
-  return held(served, new Response(null, response))
+async function withoutBody(served: Served, response: Response): Promise<Response> {
+  try {
+    await discard(streamOf(response))
+    const { status, headers } = response
+    return await held(served, new Response(null, { status, headers }))
+  } catch (error) {
+    return await failed(served, error)
+  }
 }
 
 /** The scope closes, then the response is sent. */

@@ -36,6 +36,11 @@ export function isEmpty(response: Response): boolean {
   return body === undefined ? response.body === null : body === null
 }
 
+/** Its body, also where a real `Response` of that status could have none. */
+export function streamOf(response: Response): unknown {
+  return cachedBody(response) ?? response.body
+}
+
 function cachedBody(response: Response): unknown {
   // Whatever is kept there is looked at before it is believed.
   const lightweight = response as Lightweight

