@@ -27,7 +27,7 @@ export function holdLastByte(response: ServerResponse): void {
   let last: Uint8Array | undefined
   response.write = (...given: unknown[]): boolean => {
     left ??= Number(response.getHeader('content-length') ?? Infinity)
-    const bytes = bytesIn(given)
+    const bytes = left === Infinity ? undefined : bytesIn(given)
     left -= bytes?.length ?? 0
     if (bytes === undefined || left > 0) return Boolean(write(...given))
     const all = last === undefined ? bytes : Buffer.concat([last, bytes])

@@ -107,6 +107,38 @@ describe('tRPC in scoped()', () => {
     await site.outcomes()
     assert.equal(sessions.open, 0)
   })
+
+  test('fails a procedure in a scope of its own with its commit, also where results are streamed', async () => {
+    const { procedure, router } = initTRPC.create()
+    const committed = procedure.use(({ next }) =>
+      currentScope().run({ kind: 'request' }, async (own) => {
+        const result = await next()
+        if (!result.ok) own.fail(result.error)
+        return result
+      }),
+    )
+    const outcomes: string[] = []
+    const listener = createHTTPHandler({
+      router: router({
+        unpaid: committed.query(() => {
+          currentScope().defer(() => {
+            throw new Error('not committed')
+          })
+        }),
+        refused: committed.query(() => {
+          currentScope().defer(({ status }) => void outcomes.push(status))
+          throw new Error('refused')
+        }),
+      }),
+    })
+    await using site = await Site.open((made) => watched(made, listener))
+    const headers = { 'trpc-accept': 'application/jsonl' }
+    const { body } = await ask(site, '/unpaid,refused?batch=1', { headers })
+    assert.match(body, /"message":"not committed"/)
+    assert.match(body, /"message":"refused"/)
+    assert.doesNotMatch(body, /"result"/)
+    assert.deepEqual(outcomes, ['failure'])
+  })
 })
 
 describe('Nest in scoped()', () => {
