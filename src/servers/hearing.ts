@@ -97,7 +97,7 @@ function endWithAnswer(served: Served): void {
  */
 export function holdAnswer(served: Served): void {
   const { response } = served
-  const before = response.listenerCount('finish')
+  const before = waiting(response)
   aroundEnd(served, (end, first, awaited) => {
     if (served.over || served.answeredFor || served.failure !== undefined || hasClosed(response)) {
       end()
@@ -106,9 +106,24 @@ export function holdAnswer(served: Served): void {
       served.last = () => {
         if (!response.destroyed) end()
       }
-      if (awaited || response.listenerCount('finish') > before) settleInTurn(served)
+      if (awaited || waiting(response) > before) settleInTurn(served)
+      else response.on('newListener', onNewListener)
     }
   })
+}
+
+/** How many wait for the end of an answer, or of its connection. */
+function waiting(response: ServerResponse): number {
+  const others = response.listeners('close').filter((listener) => listener !== onClose)
+  return response.listenerCount('finish') + others.length
+}
+
+/** Of an answer whose end is held back. */
+function onNewListener(this: Answer, name: unknown, listener: unknown): void {
+  const served = this[key]
+  if (served === undefined || (name !== 'finish' && name !== 'close') || listener === onClose)
+    return
+  settleInTurn(served)
 }
 
 /** Who ends the answer may wait for that, as `pipeline()` does, and has no more to do before it. After its last step. */

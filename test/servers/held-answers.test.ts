@@ -1,6 +1,7 @@
 /** Handlers that write by themselves, told to close at the answer: what they end is not sent before the scope closed. */
 import assert from 'node:assert/strict'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { describe, test } from 'node:test'
@@ -95,6 +96,13 @@ for (const [way, make] of Object.entries(ways)) {
 
     for (const [how, end] of [
       ['pipeline()', (response: ServerResponse) => pipeline(Readable.from(['pa', 'id']), response)],
+      [
+        'its event',
+        async (response: ServerResponse) => {
+          response.end('paid')
+          await once(response, 'finish')
+        },
+      ],
       [
         'the callback of its end',
         (response: ServerResponse) =>
