@@ -1,11 +1,14 @@
 /**
  * What does a scope and a transaction for each request cost a server that takes orders into an SQLite file?
- * Baseline: the same by hand; the same once more shows the noise. `node bench/patterns/sqlite-server.ts [BLOCKS] [SLICE]`
+ * Baseline: the same by hand; the same once more shows the noise. `node bench/patterns/sqlite-server.ts [BLOCKS] [SLICE]`,
+ * after `npm run build`. Each way has a process of its own (servers/apart.ts).
  */
 // oxlint-disable no-await-in-loop -- one after the other, or they would time each other
 import assert from 'node:assert/strict'
+import { parseArgs } from 'node:util'
 import BetterSqlite3 from 'better-sqlite3'
 import { describeMachine, machine } from '../report.ts'
+import { measureApart, tell } from '../servers/apart.ts'
 import { measure, type Price, type Variant } from '../servers/slices.ts'
 import { Folder, settings } from '../support/sqlite.ts'
 import { ways } from '../support/sqlite-server.ts'
@@ -17,32 +20,41 @@ interface Shop {
   orders: number
 }
 
-const [blocks = 100, slice = 50] = process.argv.slice(2).map(Number)
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: 'string' } },
+})
+const [blocks = 100, slice = 50] = positionals.map(Number)
 const stock = 1_000_000_000
+const names = Object.keys(ways)
 
-const folder = new Folder()
-try {
-  await main()
-} finally {
-  folder[Symbol.dispose]()
-}
-
-async function main(): Promise<void> {
-  const shops: Shop[] = []
-  for (const name of Object.keys(ways)) shops.push(await open(name))
-  const suite = {
-    question: '',
-    variants: shops.map(({ variant }) => variant),
-    [Symbol.asyncDispose]: async (): Promise<void> => {},
-  }
-  const prices = await measure(suite, { blocks, slice }, false)
-  for (const shop of shops) check(shop)
+if (values.only === undefined) {
+  const prices = await measureApart(import.meta.filename, positionals, names)
   console.log(describeMachine(machine(process.execPath)))
   print(prices)
+} else {
+  const folder = new Folder()
+  try {
+    await time(folder, values.only)
+  } finally {
+    folder[Symbol.dispose]()
+  }
 }
 
-async function open(name: string): Promise<Shop> {
-  const path = folder.path(`${Object.keys(ways).indexOf(name)}.db`)
+async function time(folder: Folder, only: string): Promise<void> {
+  const shops: Shop[] = []
+  for (const name of new Set([...names.slice(0, 1), only])) shops.push(await open(folder, name))
+  const prices = await measure(
+    shops.map(({ variant }) => variant),
+    { blocks, slice },
+    false,
+  )
+  for (const shop of shops) check(shop)
+  tell(prices)
+}
+
+async function open(folder: Folder, name: string): Promise<Shop> {
+  const path = folder.path(`${names.indexOf(name)}.db`)
   const db = new BetterSqlite3(path)
   db.exec(`${settings};
     create table stock (item text primary key, left integer not null);

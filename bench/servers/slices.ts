@@ -33,7 +33,7 @@ export interface Effort {
 }
 
 export const full: Effort = { blocks: 60, slice: 80 }
-export const quick: Effort = { blocks: 8, slice: 60 }
+export const quick: Effort = { blocks: 4, slice: 40 }
 
 export interface Price {
   readonly name: string
@@ -60,9 +60,12 @@ interface Measured {
   readonly ratios: Sample[]
 }
 
-/** @param inMemory without a kernel: see memory.ts */
+/**
+ * @param variants of which the first is the baseline
+ * @param inMemory without a kernel: see memory.ts
+ */
 export async function measure(
-  { variants }: Suite,
+  variants: readonly Variant[],
   { blocks, slice }: Effort,
   inMemory: boolean,
 ): Promise<Price[]> {
