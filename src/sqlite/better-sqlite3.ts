@@ -62,7 +62,8 @@ export function sqlite(
 /**
  * The database as a resource of the app, its writer and its readers as resources of the request.
  *
- * @param database what `sqlite()` takes, or a function that gives it when the database is first needed
+ * @param database what `sqlite()` takes, or a function that gives it when the database is first needed; a `Database`
+ * stays open in either case
  * @example
  * ```ts
  * const { transaction } = sqliteResources('shop.db')
