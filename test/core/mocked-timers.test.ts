@@ -92,6 +92,18 @@ test('an app opens where timers are numbers', async () => {
   assert.deepEqual(lines, ['ran'])
 })
 
+test('no timer is left of a scope that closes under the timers of a test', async () => {
+  const lines = await script(`
+    import { mock } from 'node:test'
+    const app = createApp()
+    await app.run({ timeout: 60_000 }, () => mock.timers.enable({ apis: ['setTimeout'] }))
+    mock.timers.reset()
+    console.log(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length)
+    process.exit()
+  `)
+  assert.deepEqual(lines, ['0'])
+})
+
 test('leaks are looked for after a test has put the timers back', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const told = Promise.withResolvers<string>()
