@@ -42,6 +42,6 @@ export class Contents {
   /** @param outer of the transaction around it, with whose commit its callbacks run */
   async committed(outer: Contents | undefined): Promise<void> {
     if (outer === undefined) await callAll(this.callbacks)
-    else outer.callbacks.push(...this.callbacks)
+    else for (const callback of this.callbacks) outer.callbacks.push(callback)
   }
 }

@@ -14,6 +14,7 @@ import {
 } from './cursor-query.ts'
 import { CursorRows } from './cursor-rows.ts'
 import { idle, quietOrLost, quieten, rollBack } from './ending.ts'
+import { cutOff } from './lapse.ts'
 import type { Session } from './session.ts'
 import { Statement } from './statement.ts'
 import { checkText, control, submit } from './submit.ts'
@@ -123,7 +124,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
 
   /** What admitted it ends, and with that what it has on the server: nothing of it is sent any more. */
   cut(): void {
-    this.#shut(() => this.host.dead())
+    this.#shut(() => cutOff(this.host))
     if (this.#statement !== undefined) this.#disown(this.#statement, this.#admission?.session)
     this.#leaveHost()
   }
@@ -219,7 +220,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
   async #close(): Promise<void> {
     // What is over leaves the server by itself; what is new is not to start.
     if (this.#state !== 'new' && this.#state !== 'open') await this.#reads.done
-    this.#shut(released)
+    this.#shut(() => disposedError('The cursor'))
     await this.#endOnServer()
   }
 
@@ -290,10 +291,6 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
   #dead(): Error {
     return this.#why === undefined ? this.host.dead() : this.#why()
   }
-}
-
-function released(): Error {
-  return disposedError('The cursor')
 }
 
 function ignore(): void {}

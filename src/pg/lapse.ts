@@ -52,6 +52,17 @@ export class Lapse {
   }
 }
 
+/** What a use of a cursor of `host` throws that has ended with something else: a savepoint, where `host` goes on. */
+export function cutOff(host: { usable(): Session }): Error {
+  try {
+    host.usable()
+  } catch (error) {
+    // What it throws is one.
+    return error as Error
+  }
+  return disposedError('The cursor, which was opened in a savepoint and rolled back with it,')
+}
+
 /** What a use after any other end throws. */
 export function ended(what: string, phase: Phase, by: Scope | undefined): Error {
   const cause = by && scopeClosed(by, 'A statement', undefined)

@@ -108,7 +108,7 @@ test('a savepoint takes with it what was opened since: on rollback all, on commi
     await savepoint[end]()
     await assert.rejects(inner.read(1), disposed)
     if (end === 'commit') assert.deepEqual(await outer.read(9), [{ n: 2 }, { n: 3 }])
-    else await assert.rejects(outer.read(9), disposed)
+    else await assert.rejects(outer.read(9), { ...disposed, message: /^The cursor, .*savepoint/ })
     await outer[Symbol.asyncDispose]()
   }
   assert.equal((await older.read(2)).length, 2)

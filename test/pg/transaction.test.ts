@@ -196,6 +196,17 @@ test('callbacks run after the commit, in order, and not after any other end', as
   assert.deepEqual(ran, ['first', 'released', 'last'])
 })
 
+test('a savepoint hands its callbacks on, however many they are', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  let calls = 0
+  await pool.transaction(async (tx) => {
+    await using savepoint = await tx.savepoint()
+    for (let count = 0; count < 200_000; count += 1) savepoint.afterCommit(() => (calls += 1))
+    await savepoint.commit()
+  })
+  assert.equal(calls, 200_000)
+})
+
 test('a callback may ask the pool for a connection, although there is no other than that of its transaction', async () => {
   await using pool = pgPool(() => newPool({ max: 1, connectionTimeoutMillis: 60_000 }))
   const seen: unknown[] = []
