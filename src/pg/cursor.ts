@@ -229,8 +229,9 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
     const { session } = this.#admission ?? {}
     if (session === undefined) return
     try {
-      // With a transaction of its own, nothing else gets in before the end of that.
-      if (this.#began) await session.exclusively(() => this.#leave(session))
+      // Nothing else gets in before the end of a transaction of its own, nor behind what is waited for or cancelled.
+      const holds = this.#began || this.#statement?.sent === true
+      if (holds) await session.exclusively(() => this.#leave(session))
       else await this.#leave(session)
     } finally {
       this.#leaveHost()

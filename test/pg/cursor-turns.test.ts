@@ -72,6 +72,25 @@ test('a stream of the driver that is left while it reads ahead does not fail its
   assert.equal(wire.cancels, 0)
 })
 
+test('the end of a cursor that waits for its read does not cancel what is sent behind that', async () => {
+  await using observer = await Observer.start()
+  await using pool = pgPool(() => newPool(), { grace: 1_000, inFlight: 'wait' })
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  await using tx = await lease.begin()
+  const key = newKey()
+  await observer.query('select pg_advisory_lock($1)', [key])
+  const cursor = tx.cursor(`select 1 as n, null union all select 2, pg_advisory_xact_lock(${key})`)
+  await cursor.read(1)
+  const reading = cursor.read(1).catch(() => {})
+  await observer.untilRunning(pid, 'FETCH')
+  const behind = tx.query('select pg_sleep(2)')
+  const closing = cursor[Symbol.asyncDispose]()
+  await observer.query('select pg_advisory_unlock($1)', [key])
+  await Promise.all([reading, closing, behind])
+  await tx.commit()
+})
+
 test('cursors that are disposed while they wait for a cancel and a statement before them keep nobody from the next one', async () => {
   await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
