@@ -78,19 +78,6 @@ export function cut(response: ServerResponse): void {
 }
 
 /**
- * Whoever destroys an answer of HTTP/2 before its end cuts it, as Fastify does where a stream fails: without an error Node.js
- * resets it as if it were complete.
- */
-export function cutWithDestroy(response: ServerResponse): void {
-  if (!isHttp2(response)) return
-  const destroyPlainly = response.destroy.bind(response)
-  response.destroy = (error) => {
-    if (!response.writableEnded) response.stream.close(internalError)
-    return destroyPlainly(error)
-  }
-}
-
-/**
  * One that was destroyed while it waited in line behind another: when its turn comes, Node.js has forgotten that, and
  * sends what it has, or lets its client wait for ever.
  */

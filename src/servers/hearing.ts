@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { hasClosed, isHttp2 } from './failure.ts'
+import { cut, hasClosed, isHttp2 } from './failure.ts'
 import { watchQueued } from './pipelined.ts'
 import type { Served } from './served.ts'
 import { failWithConnection } from './uploads.ts'
@@ -28,6 +28,23 @@ export function answers(response: Answer, served: Served): void {
 /** Before the handler runs, which may pipe at once. */
 export function hearPipes(response: ServerResponse): void {
   response.on('pipe', onPipe)
+}
+
+/**
+ * Whoever destroys an answer of HTTP/2 before its end cuts it, as Fastify does where a stream fails: without an error Node.js
+ * resets it as if it were complete. One whose end is held back has ended for whoever writes it, as `@hono/node-server` does
+ * before it destroys what was not read of a request: that comes after the end.
+ */
+export function hearDestroy(served: Served): void {
+  const { response } = served
+  if (!isHttp2(response)) return
+  const destroy = response.destroy.bind(response)
+  response.destroy = (error) => {
+    if (response.writableEnded) return destroy(error)
+    if (served.last !== undefined) return response.once('finish', () => destroy(error))
+    cut(response)
+    return destroy(error)
+  }
 }
 
 /** Where the answer has not ended with the handler's call: the end of its connection, and that of its time if it has come. */

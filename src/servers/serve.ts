@@ -3,8 +3,8 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { checkWithin, type Adapter } from './adapter.ts'
-import { cutWithDestroy, refuseUnopened } from './failure.ts'
-import { answers, hear, hearPipes, holdAnswer, servedOf } from './hearing.ts'
+import { refuseUnopened } from './failure.ts'
+import { answers, hear, hearDestroy, hearPipes, holdAnswer, servedOf } from './hearing.ts'
 import { checkCalled } from './listener.ts'
 import { Served } from './served.ts'
 import { holdLastByte } from './last-byte.ts'
@@ -69,7 +69,7 @@ export function open(adapter: Adapter, request: IncomingMessage, response: Serve
   const served = new Served(adapter, adapter.open(adapter.name(request)), request, response)
   answers(response, served)
   hearPipes(response)
-  cutWithDestroy(response)
+  hearDestroy(served)
   holdEnd(request)
   if (adapter.holds) holdWritten(served)
   if (adapter.serverTiming) timeInto(served.scope, response)

@@ -4,6 +4,10 @@ import type { RequestListener, Server, ServerResponse } from 'node:http'
 import { connect, createServer } from 'node:http2'
 import { test } from 'node:test'
 
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { Hono } from 'hono'
+import { currentScope } from 'unwind'
+import { honoFetch } from 'unwind/hono'
 import { scoped } from 'unwind/http'
 
 import { http2Kinds } from './support/over-http2.ts'
@@ -11,9 +15,9 @@ import { turn } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
 /** What the client of an answer is told of its end. */
-async function endOf(site: Site): Promise<{ received: string; error: unknown }> {
+async function endOf(site: Site, method = 'GET'): Promise<{ received: string; error: unknown }> {
   const session = connect(`http://127.0.0.1:${site.port}`)
-  const stream = session.request({ ':path': '/' })
+  const stream = session.request({ ':path': '/', ':method': method })
   let received = ''
   let error: unknown
   stream.on('error', (failure) => (error = failure))
@@ -61,3 +65,26 @@ for (const [how, error] of [
     assert.deepEqual(await site.statuses(), ['aborted'])
   })
 }
+
+test('an answer of HTTP/2 that is destroyed while its end is held back is whole once its scope has closed', async () => {
+  const make = (opened: Site): RequestListener => {
+    const hono = new Hono<{ Bindings: HttpBindings }>().post('/', (c) => {
+      opened.watch()
+      // By the server of Hono, because nobody has read the body of the request.
+      const destroyed = Promise.withResolvers<void>()
+      const { outgoing } = c.env
+      const destroy = outgoing.destroy.bind(outgoing)
+      outgoing.destroy = (error) => {
+        destroyed.resolve()
+        return destroy(error)
+      }
+      currentScope().defer(() => destroyed.promise)
+      return c.body(new Blob(['all of it']).stream())
+    })
+    const listener = getRequestListener(honoFetch(opened.app, hono))
+    return (request, response) => void listener(request, response)
+  }
+  await using site = await Site.open(make, createServer() as unknown as Server)
+  assert.deepEqual(await endOf(site, 'POST'), { received: 'all of it', error: undefined })
+  assert.deepEqual(await site.statuses(), ['success'])
+})
