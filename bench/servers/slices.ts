@@ -85,10 +85,13 @@ export async function measure(
     await sleep(2)
     const [before, from, start] = [process.cpuUsage(), served, performance.now()]
     const releasedBefore = variant.released?.()
-    // On a machine that is busy with others there may have been no request yet.
     const isIdle = (): boolean => served === from
-    do await sleep(ms)
-    while (isIdle())
+    await sleep(ms)
+    // On a machine that is busy with others there may have been no request yet.
+    for (let slices = 1; isIdle(); slices += 1) {
+      if (slices === 100) throw new Error(`"${variant.name}" is not asked any more.`)
+      await sleep(ms)
+    }
     const { user, system } = process.cpuUsage(before)
     const count = served - from
     checkReleases(variant, releasedBefore, count)
