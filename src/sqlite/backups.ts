@@ -41,7 +41,7 @@ export class Backups {
   }
 
   async start(path: string, options: BackupOptions): Promise<void> {
-    void this.#writer.connection
+    void this.#writer.open
     const there = identityOf(path)
     if (there !== undefined && there === this.#file) throw ontoItself(path)
     // The file may not be there yet, and a folder may have several names.
@@ -155,7 +155,7 @@ class Backup {
 
   /** In the middle of a file with a rollback journal, another process can be writing. */
   #throwIfHeld(): void {
-    const limit = Math.max(this.#writer.connection.busyTimeout, patience)
+    const limit = Math.max(this.#writer.open.busyTimeout, patience)
     if (performance.now() - this.#advanced > limit) throw this.#busy(undefined)
   }
 

@@ -28,8 +28,8 @@ export class Readers {
   }
 
   async lease(by: Asking): Promise<ReaderLease> {
-    const shared = this.#writer.connection
-    if (this.#limit === 0) return this.#lend(shared, undefined)
+    if (this.#limit === 0) return this.#lend(this.#writer.connection, undefined)
+    void this.#writer.open
     const slot = this.#free() ?? (await this.#wait(by.signal))
     return this.#lend(this.#connectionIn(slot), slot)
   }
@@ -80,7 +80,7 @@ export class Readers {
   async #wait(signal: AbortSignal | undefined): Promise<Slot> {
     const slot = await this.#line.wait(this, signal)
     // Between the turn and this line others ran; a disposed database has closed the connection.
-    void this.#writer.connection
+    void this.#writer.open
     if (signal?.aborted !== true) return slot
     this.#pass(slot)
     throw signal.reason

@@ -62,11 +62,20 @@ export class Writer implements Session, TransactionOwner {
     this.#patience = new Patience(connection.busyTimeout)
   }
 
-  /** @throws `ERR_DISPOSED`, and `ERR_SQLITE_MISUSE` while a transaction that was left cannot be rolled back */
-  get connection(): Connection {
+  /** @throws `ERR_DISPOSED` */
+  get open(): Connection {
     if (this.#connection === undefined) throw this.released()
-    this.#left?.dispose()
     return this.#connection
+  }
+
+  /**
+   * For whoever uses it.
+   * @throws `ERR_DISPOSED`, and `ERR_SQLITE_MISUSE` while a transaction that was left cannot be rolled back
+   */
+  get connection(): Connection {
+    const { open } = this
+    this.#left?.dispose()
+    return open
   }
 
   released(): Error {

@@ -90,6 +90,25 @@ test('what a transaction that was left has written is seen by nobody, and undone
   assert.equal(raw.inTransaction, false)
 })
 
+test('readers of their own read on, and see nothing of a transaction that was left', async (t) => {
+  const raw = new Driver(temporaryPath(t))
+  const db = sqlite(raw, { defaults: true, readers: 1 })
+  db.exec("create table item (name text); insert into item values ('one'), ('two')")
+  const tx = await db.write()
+  tx.exec('delete from item')
+  const rows = raw.prepare('select 1 union select 2').iterate()
+  rows.next()
+  await assert.rejects(dispose(tx), stillOpen)
+  const count = async (): Promise<unknown> => {
+    await using reader = await db.read()
+    return reader.prepare('select count(*) as n from item').get()
+  }
+  assert.deepEqual(await Promise.all([count(), count()]), [{ n: 2 }, { n: 2 }])
+  rows.return?.()
+  db[Symbol.dispose]()
+  raw.close()
+})
+
 /** What another package brings with it, where its version differs. */
 function copyOfDriver(): typeof Driver {
   const require = createRequire(import.meta.url)
