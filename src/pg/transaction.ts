@@ -198,12 +198,13 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
 
   /**
    * For the scope that lent it: until this is over, the connection takes no statement that was meant for it. Not under the
-   * name that the driver has for the end of a client.
+   * name that the driver has for the end of a client. A COMMIT that was not awaited ends it as that ends.
    */
   async endWith(outcome: 'commit' | 'rollback'): Promise<void> {
     if (this.lapsed && outcome === 'commit') throw this.dead()
     this.#closedBy = this.lender
-    if (this.#phase !== 'open') return this.#dispose()
+    const committing = outcome === 'commit' && this.#phase === 'committing' ? this.#ending : done
+    if (this.#phase !== 'open') return this.#dispose().then(() => committing)
     this.#owner.suspend(this.lender)
     try {
       await this[outcome]()
