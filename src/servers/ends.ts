@@ -14,6 +14,12 @@ import type { Scope } from '../core/types.ts'
 import { isCompleted, type Adapter } from './adapter.ts'
 import type { Served } from './served.ts'
 
+/** What a handler failed with, and whether that was after somebody else had aborted it. */
+export interface Failure {
+  readonly error: unknown
+  readonly interrupted: boolean
+}
+
 /** The end of what `adapter` has called is that of the handler: nobody inside of it sees that. */
 export function isSeenBy(adapter: Adapter, served: Served): boolean {
   return served.adapter === adapter && served.taken === undefined

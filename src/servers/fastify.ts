@@ -11,7 +11,7 @@ import { isUpgraded } from './ends.ts'
 import { isClosed, refuse } from './failure.ts'
 import { failWith, holdBackUnrouted, observe } from './fastify-answer.ts'
 import { answers, servedOf } from './hearing.ts'
-import { handOver, open, start } from './serve.ts'
+import { handOver, open, run, start } from './serve.ts'
 import type { Served } from './served.ts'
 
 export type { AdapterOptions } from './adapter.ts'
@@ -119,7 +119,7 @@ function begin(adapter: Adapter, request: FastifyRequest, reply: FastifyReply, d
     served.refuse = (status, text) => refuse(reply.hijack().raw, status, text)
   }
   if (around === undefined) start(served, proceed, done)
-  else around.start(proceed, done)
+  else run(around, proceed, done)
 }
 
 function proceed(_: unknown, done: Done): void {

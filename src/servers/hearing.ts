@@ -41,7 +41,7 @@ export function hearDestroy(served: Served): void {
   const destroy = response.destroy.bind(response)
   response.destroy = (error) => {
     if (response.writableEnded) return destroy(error)
-    if (served.last !== undefined) return response.once('finish', () => destroy(error))
+    if (served.heldEnd !== undefined) return response.once('finish', () => destroy(error))
     cut(response)
     return destroy(error)
   }
@@ -119,8 +119,8 @@ export function holdAnswer(served: Served): void {
     if (served.over || served.answeredFor || served.failure !== undefined || hasClosed(response)) {
       end()
       // Where there are two, the one with a body counts, such as that of an error handler.
-    } else if (served.last === undefined || isBody(first)) {
-      served.last = () => {
+    } else if (served.heldEnd === undefined || isBody(first)) {
+      served.heldEnd = () => {
         if (!response.destroyed) end()
       }
       if (awaited || waiting(response) > before) settleInTurn(served)

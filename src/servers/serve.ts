@@ -2,7 +2,9 @@
  * Opening a request, and running something in its scope.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { checkWithin, type Adapter } from './adapter.ts'
+import { isThenable } from '../core/dispose.ts'
+import { checkWithin, enter, type Adapter } from './adapter.ts'
+import { isSeenBy } from './ends.ts'
 import { refuseUnopened } from './failure.ts'
 import { answers, hear, hearDestroy, hearPipes, holdAnswer, servedOf } from './hearing.ts'
 import { checkCalled } from './listener.ts'
@@ -27,7 +29,7 @@ export function serve<A>(
   const around = servedOf(response)
   if (around !== undefined) {
     handOver(around, adapter)
-    around.start(body, a)
+    run(around, body, a)
     return
   }
   let served: Served
@@ -41,8 +43,33 @@ export function serve<A>(
 }
 
 export function start<A>(served: Served, body: (served: Served, a: A) => unknown, a: A): void {
-  served.start(body, a)
+  run(served, body, a)
   if (!served.over) hear(served)
+}
+
+/** Run `body` in the scope. Where nobody inside of it sees the handler, the end of that is the end of `body`. */
+export function run<A>(served: Served, body: (served: Served, a: A) => unknown, a: A): void {
+  const { adapter } = served
+  try {
+    const result = enter<Served, A, unknown>(served.scope, body, served, a)
+    if (isThenable(result)) void follow(served, result, adapter)
+    else if (isSeenBy(adapter, served)) served.settle('unseen')
+  } catch (error) {
+    served.fail(error)
+  }
+}
+
+async function follow(
+  served: Served,
+  result: PromiseLike<unknown>,
+  adapter: Adapter,
+): Promise<void> {
+  try {
+    await result
+    if (isSeenBy(adapter, served)) served.settle('settled')
+  } catch (error) {
+    served.fail(error)
+  }
 }
 
 /**
@@ -51,13 +78,7 @@ export function start<A>(served: Served, body: (served: Served, a: A) => unknown
  */
 export function handOver(around: Served, adapter: Adapter): void {
   checkWithin(adapter, around.scope)
-  if (!around.over) around.stage = 'running'
-  around.adapter = adapter
-  around.early = false
-  around.taken = undefined
-  around.seen = false
-  around.delegated = false
-  around.refuse = undefined
+  around.handOver(adapter)
   if (adapter.holds) holdWritten(around)
 }
 

@@ -1,22 +1,22 @@
 /**
- * One request being served: its scope, and what must have happened before that closes. One object holds all of its
- * state, and the listeners of the response (hearing.ts) are shared: closures for each request would triple the cost.
+ * One request being served. Its scope closes once two have ended, which `check` looks at after each change of either: the
+ * handler, as far as somebody sees it, and the answer, whoever writes that. One object holds what is known of both, and the
+ * listeners of the response (hearing.ts) are shared: closures for each request would triple the cost.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isInterrupted } from '../core/app.ts'
-import { isThenable } from '../core/dispose.ts'
 import type { Scope } from '../core/types.ts'
-import { close, enter, type Adapter } from './adapter.ts'
+import { close, type Adapter } from './adapter.ts'
 import {
   abandoned,
   disconnected,
   heedsAbort,
   isClosedByApp,
   isInterruption,
-  isSeenBy,
   isTold,
   isUpgraded,
   judge,
+  type Failure,
 } from './ends.ts'
 import { cut, endInTurn, tell } from './failure.ts'
 import { hearEnd, hearProduced, holdAnswer } from './hearing.ts'
@@ -28,53 +28,51 @@ import { Sources } from './sources.ts'
  */
 type Stage = 'running' | 'unseen' | 'settled' | 'closed'
 
-/** What the handler failed with, and whether that was after somebody else had aborted it. */
-interface Failure {
-  readonly error: unknown
-  readonly interrupted: boolean
-}
-
 export class Served {
   readonly scope: Scope
   readonly request: IncomingMessage
   readonly response: ServerResponse
   adapter: Adapter
-  /** The end of the handler is that of the request, whatever of the answer is still to come. */
-  early: boolean
-  /** Others will close before they write, or say that they do not by `release`. */
-  held = false
-  /** Whether closing completes the scope, where nothing failed. */
-  completes = true
-  /** The result of the handler was seen: a status of 404 or 503 is then no sign of a failure. */
-  seen = false
-  /** The answer of its framework is on its way: as long as it is held, it may be read, be it for nobody. */
-  answering = false
-  /** Failures of the handler are answered by its framework. */
-  delegated = false
-  /** Its framework writes what is still being made: the end of that is held back until the scope closed. */
-  streams = false
-  /** What ends the answer, of which all else was written. */
-  last: (() => void) | undefined = undefined
-  /** How its framework answers in the place of the handler. */
-  refuse: ((status: number, text: string) => void) | undefined = undefined
-  /** Of the answer, where others will write it. */
-  status: number | undefined = undefined
+
+  // The handler.
   stage: Stage = 'running'
   /** The handler whose end is seen by somebody, who will say so: that its call returns does not. */
   taken: unknown = undefined
-  /** The connection is closed, or the answer was handed to it in full. */
-  gone = false
-  /** Called when the handler has ended. */
+  /** The result of the handler was seen: a status of 404 or 503 is then no sign of a failure. */
+  seen = false
+  /** Its end is that of the request, whatever of the answer is still to come. */
+  endsRequest: boolean
+  /** Called when it has ended. */
   onSettled: (() => void) | undefined = undefined
+  failure: Failure | undefined = undefined
+  /** Whether closing completes the scope, where nothing failed. */
+  completes = true
+
+  // The answer. A framework that writes it holds it (`held`), makes it (`answering`), and then closes the scope or releases it.
+  /** Others will close before they write, or say that they do not by `release`. */
+  held = false
+  /** That of its framework is on its way: as long as it is held, it may be read, be it for nobody. */
+  answering = false
+  /** Its framework writes what is still being made: the end of that is held back until the scope closed. */
+  streams = false
+  /** What ends it, where all else was written and that is held back. */
+  heldEnd: (() => void) | undefined = undefined
+  /** Of one that others will write. */
+  status: number | undefined = undefined
+  /** Failures of the handler are answered by its framework. */
+  delegated = false
+  /** How its framework answers in the place of the handler. */
+  refuse: ((status: number, text: string) => void) | undefined = undefined
   /** A deadline or a shutdown was answered in the handler's place, so its result is not wanted any more. */
   answeredFor = false
-  failure: Failure | undefined = undefined
+  /** The connection is closed, or the answer was handed to it in full. */
+  gone = false
   #abandonment: NodeJS.Timeout | undefined = undefined
   #sources: Sources | undefined = undefined
 
   constructor(adapter: Adapter, scope: Scope, request: IncomingMessage, response: ServerResponse) {
     this.adapter = adapter
-    this.early = adapter.early
+    this.endsRequest = adapter.early
     this.scope = scope
     this.request = request
     this.response = response
@@ -82,18 +80,7 @@ export class Served {
     if (adapter.scope.timeout !== undefined) scope.signal.addEventListener('abort', this)
   }
 
-  start<A>(body: (served: Served, a: A) => unknown, a: A): void {
-    const { adapter } = this
-    try {
-      const result = enter<Served, A, unknown>(this.scope, body, this, a)
-      if (isThenable(result)) void this.#follow(result, adapter)
-      else if (isSeenBy(adapter, this)) this.settle('unseen')
-    } catch (error) {
-      this.fail(error)
-    }
-  }
-
-  /** Nobody waits for the handler any more. */
+  /** Nobody waits for anything any more. */
   get over(): boolean {
     return this.stage === 'closed'
   }
@@ -115,8 +102,19 @@ export class Served {
   take(handler: unknown): void {
     this.taken = handler
     this.seen = true
-    this.early = false
+    this.endsRequest = false
     if (!this.over) this.stage = 'running'
+  }
+
+  /** From here on `adapter`, inside of the one that has opened this, sees of the handler what it can, and answers. */
+  handOver(adapter: Adapter): void {
+    this.adapter = adapter
+    this.taken = undefined
+    this.seen = false
+    this.endsRequest = false
+    if (!this.over) this.stage = 'running'
+    this.delegated = false
+    this.refuse = undefined
   }
 
   /** Its framework has made an answer, be it of a result or of an error. */
@@ -224,7 +222,7 @@ export class Served {
   /** Close the scope if everything that it waits for has happened. */
   check(): void {
     if (this.stage === 'running' || this.over || this.sourced) return
-    if (this.#isAtItsEnd()) this.#conclude()
+    if (this.#isAnswered() || this.#isLeft()) this.#conclude()
   }
 
   /** Of the end of an answer that is still to come. */
@@ -234,20 +232,17 @@ export class Served {
     else hearProduced(this.response)
   }
 
-  #isAtItsEnd(): boolean {
-    if (this.response.writableEnded || this.last !== undefined) return true
-    if (this.failure !== undefined && !this.delegated) return true
-    if (this.stage !== 'unseen') return (this.gone && !(this.answering && this.held)) || this.early
-    return this.gone && (this.#sources !== undefined || isUpgraded(this.request))
+  /** All of the answer was made; or it is ours to make, of a failure, once the scope has closed. */
+  #isAnswered(): boolean {
+    if (this.response.writableEnded || this.heldEnd !== undefined) return true
+    return this.failure !== undefined && !this.delegated
   }
 
-  async #follow(result: PromiseLike<unknown>, adapter: Adapter): Promise<void> {
-    try {
-      await result
-      if (isSeenBy(adapter, this)) this.settle('settled')
-    } catch (error) {
-      this.fail(error)
-    }
+  /** What is still to come of the answer is not waited for. */
+  #isLeft(): boolean {
+    const making = this.answering && this.held
+    if (this.stage !== 'unseen') return this.endsRequest || (this.gone && !making)
+    return this.gone && (this.#sources !== undefined || isUpgraded(this.request))
   }
 
   #sourceEnded(): void {
@@ -274,7 +269,7 @@ export class Served {
     if (this.over) return
     const closing = this.end()
     if (this.failure !== undefined || closing !== undefined) void this.#finish(closing)
-    else this.last?.()
+    else this.heldEnd?.()
   }
 
   async #finish(closing: Promise<void> | undefined): Promise<void> {
@@ -282,7 +277,7 @@ export class Served {
     try {
       await closing
       if (failure !== undefined) throw failure.error
-      this.last?.()
+      this.heldEnd?.()
     } catch (error) {
       const answered = failure !== undefined && this.delegated && error === failure.error
       if (!answered && !isTold(this, error)) this.#tell(error)
