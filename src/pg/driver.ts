@@ -101,6 +101,7 @@ export interface DriverPool {
   end(): Promise<void>
   on(event: 'error', listener: (error: Error) => void): unknown
   on(event: 'connect', listener: (client: DriverClient) => void): unknown
+  listenerCount?(event: string): number
 }
 
 /**
@@ -145,7 +146,26 @@ export function guard(pool: DriverPool): void {
   const { options } = pool
   if (options?.types) Object.assign(options, withTypes(options.types))
   // Before anybody uses it: what is not seen then is not known later.
-  pool.on('connect', statusReader)
+  pool.on('connect', (client) => {
+    statusReader(client)
+    noteSetUp(client, pool)
+  })
+}
+
+const setUp = new WeakSet<DriverClient>()
+
+/** The driver sends what is given to it on that event at the end of the turn, before anything of ours. */
+function noteSetUp(client: DriverClient, pool: DriverPool): void {
+  // We are one of those who listen.
+  if (pool.listenerCount?.('connect') === 1) return
+  queueMicrotask(() => {
+    if (client.readyForQuery === false) setUp.add(client)
+  })
+}
+
+/** Its pool may have changed `client` when it was opened, by `onConnect` or on its `connect` event. */
+export function wasSetUp(client: DriverClient, { options }: DriverPool): boolean {
+  return options?.onConnect !== undefined || setUp.has(client)
 }
 
 type StatusReader = () => TransactionStatus | null

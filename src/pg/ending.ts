@@ -4,7 +4,7 @@
  * waits alone.
  */
 import { within } from '../core/waiting.ts'
-import { hasPrepared } from './driver.ts'
+import { hasPrepared, wasSetUp } from './driver.ts'
 import type { Policy } from './policy.ts'
 import { needsReset } from './reset.ts'
 import type { Session } from './session.ts'
@@ -21,7 +21,8 @@ export async function restore(session: Session): Promise<void> {
     return
   }
   // Only whoever wrote a reset of their own knows what it keeps.
-  if (session.setUp && reset.joins && needsReset(reset, session.changes.dirty)) {
+  const resets = reset.joins && needsReset(reset, session.changes.dirty)
+  if (resets && wasSetUp(session.client, session.pool)) {
     session.retire(new Error('A reset would also undo what its pool had set up on it.'))
     return
   }

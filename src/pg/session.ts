@@ -52,8 +52,6 @@ export class Session {
   failure: unknown = undefined
   /** The one that somebody holds, from the answer to its BEGIN until its end. */
   transaction: Held | undefined = undefined
-  /** Its pool may have changed it when it was opened, by `onConnect` or on its `connect` event. */
-  setUp: boolean
   /** What closed the connection. */
   loss: Error | undefined = undefined
   readonly #readStatus: () => TransactionStatus | null
@@ -70,9 +68,6 @@ export class Session {
     this.client = client
     this.pool = pool
     this.policy = policy
-    this.setUp = pool.options?.onConnect !== undefined
-    // The driver sends what was given to it on that event at the end of this turn, before anything of ours.
-    queueMicrotask(() => (this.setUp ||= client.readyForQuery === false))
     this.#readStatus = statusReader(client)
     client.on('drain', () => this.drained())
     client.on('error', (error) => this.#lose(error))

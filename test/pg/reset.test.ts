@@ -1,8 +1,9 @@
 /** What a release does about session state: nothing where nothing was changed, and all of it where something was. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import type pg from 'pg'
-import { pgPool, pgResources, type PgLease, type PgPoolOptions } from 'unwind/pg'
+import { pgPool, pgResources, type PgLease, type PgPool, type PgPoolOptions } from 'unwind/pg'
 
 import { Wire } from '../support/chaos-proxy.ts'
 import { backendOf, newPool } from './support/database.ts'
@@ -196,6 +197,28 @@ test('what the pool sets up on each new connection is there for every holder', a
       await use(pool, (lease) => lease.query(change))
       assert.deepEqual((await pool.query(found)).rows, [{ role: 'pg_monitor', zone: 'Asia/Tokyo' }])
     }
+  }
+})
+
+test('so it is where whoever the connection was opened for gave up, or uses the pool itself', async () => {
+  const openings: Record<string, (raw: pg.Pool, pool: PgPool) => Promise<unknown>> = {
+    async 'gave up'(raw, pool) {
+      const giveUp = new AbortController()
+      const waiting = pool.acquire({ signal: giveUp.signal })
+      const opened = once(raw, 'release')
+      giveUp.abort()
+      await assert.rejects(waiting, { name: 'AbortError' })
+      await opened
+    },
+    'uses the pool itself': (raw) => raw.query('select 1'),
+  }
+  for (const [opening, open] of Object.entries(openings)) {
+    const raw = newPool().on('connect', (client) => void client.query('set role pg_monitor'))
+    await using pool = pgPool(raw, { own: true })
+    await open(raw, pool)
+    await pool.query("set timezone = 'UTC'")
+    const { rows } = await pool.query('select current_user::text as role')
+    assert.deepEqual(rows, [{ role: 'pg_monitor' }], opening)
   }
 })
 
