@@ -61,7 +61,7 @@ export function abortBelow(scope: ScopeNode, reason: unknown): void {
 }
 
 /** @param reason where a scope failed with `undefined`, what an abort without a reason has */
-export function abortChildren(scope: ScopeNode, reason: unknown = abortReason(scope.name)): void {
+function abortChildren(scope: ScopeNode, reason: unknown = abortReason(scope.name)): void {
   if (scope.newestChild === undefined) return
   for (const at of downFrom(scope, abortableIn)) {
     if (at !== scope && isAbortable(at)) cancelAlone(at, reason, true)

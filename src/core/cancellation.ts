@@ -21,7 +21,7 @@ export class Cancellation {
   cause: Cause | undefined = undefined
   /** Milliseconds since the epoch. */
   deadline: number | undefined = undefined
-  /** Why all that is opened below from now on is aborted at once. */
+  /** Why all that is opened below from now on, and each new task, is aborted at once. */
   barred: Cause | undefined = undefined
   drainReason: Cause | undefined = undefined
   #controller: AbortController | undefined = undefined

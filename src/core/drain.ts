@@ -94,13 +94,20 @@ async function settleTasks(scope: ScopeNode, tasks: Tasks): Promise<void> {
   }
 }
 
-/** A child that runs a body ends with it, and its error goes to whoever runs it; so with one that somebody closes. */
+/**
+ * A child that runs a body ends with it, and its error goes to whoever runs it; so with one that somebody closes, or a
+ * server once its handler has ended.
+ */
 async function closeChild(scope: ScopeNode, child: ScopeNode): Promise<void> {
   // From here on nobody calls: a chain of scopes, each closed within its parent, may be longer than the stack is deep.
   await Promise.resolve()
+  if (child.running || child.settings.serving || child.state !== 'open') {
+    await whenEnded(child)
+    return
+  }
   try {
     // Not `close()`: it would look for its caller in all scopes around it, and this one is the nearest.
-    await (child.running || child.state !== 'open' ? whenEnded(child) : conclude(child))
+    await conclude(child)
   } catch (error) {
     scope.completion = scope.completion.add(error)
   }

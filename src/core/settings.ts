@@ -11,7 +11,7 @@ export interface Settings {
   /** Milliseconds; `undefined`: for ever. */
   readonly abandonAfter: number | undefined
   readonly onError: ScopeOptions['onError']
-  /** A server closes it when its handler has ended, so that it is never only left open. */
+  /** A server closes it when its handler has ended, so that it is never only left open. Not inherited. */
   readonly serving: boolean
   /** See `insideOf`; made for the first one. */
   inside: Settings | undefined
@@ -64,5 +64,6 @@ export function inherit(settings: Settings, options: Partial<Settings> = {}): Se
 export function insideOf(settings: Settings): Settings {
   return (settings.inside ??= inherit(settings, {
     kind: settings.kind === 'app' ? 'request' : 'scope',
+    serving: false,
   }))
 }

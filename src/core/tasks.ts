@@ -109,7 +109,8 @@ export class Tasks {
     neededBy: Instance | undefined,
   ): Promise<R> {
     const { stopper } = work
-    if (this.#scope.aborted) stopper.abort(this.#scope.signal.reason)
+    const barred = this.#scope.cancellation?.barred
+    if (barred !== undefined) stopper.abort(barred.reason)
     this.#running.add(work)
     const context = new AwaitedContext(this.#scope, neededBy)
     try {

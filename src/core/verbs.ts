@@ -1,7 +1,7 @@
 /**
  * The verbs of a scope that ask for more than a few lines: for a value, for a scope in it, for its end.
  */
-import { abortChildren, announceDrain, limit } from './abort.ts'
+import { abortBelow, announceDrain, limit } from './abort.ts'
 import { admitWork, closedError } from './admission.ts'
 import { aroundCaller } from './context.ts'
 import { conclude } from './drain.ts'
@@ -101,6 +101,6 @@ function stop(app: ScopeNode, reason: ShutdownError): void {
   app.state = 'draining'
   app.extras?.whenClosing?.()
   announceDrain(app, reason)
-  abortChildren(app, reason)
+  abortBelow(app, reason)
   app.extras?.tasks?.stop(reason)
 }

@@ -96,6 +96,18 @@ test('a task forked in an aborted scope is given an aborted signal', async (t) =
   })
 })
 
+test('a task forked in an app that was told to stop is given an aborted signal', async (t) => {
+  const { app } = setUp(t)
+  const reasons: unknown[] = []
+  void app.fork(async (signal) => {
+    await rejection(untilAborted(signal))
+    void app.fork((next) => reasons.push(signal.reason, next.reason))
+  })
+  await within(app.close())
+  assert.equal((reasons[0] as Error).name, 'ShutdownError')
+  assert.equal(reasons[1], reasons[0])
+})
+
 test('a task that is not to be waited for is aborted when its scope closes', async (t) => {
   const { app, tracker } = setUp(t)
   const reasons: unknown[] = []

@@ -41,6 +41,17 @@ for (const kind of kinds) {
       assert.deepEqual(site.reported, [])
     })
 
+    test('whose app is closed is aborted, and keeps what it holds until its handler has ended', async () => {
+      await using site = await Site.serve(kind, async ({ scope }) => {
+        void scope.parent?.close()
+        await turn()
+        return { body: { aborted: scope.signal.aborted, state: scope.state } }
+      })
+      const { status, body } = await kind.ask(site, '/')
+      assert.deepEqual([status, JSON.parse(body)], [200, { aborted: true, state: 'open' }])
+      assert.deepEqual(await site.statuses(), ['success'])
+    })
+
     test('keeps its scope open for a stream until that has ended', async () => {
       const states: string[] = []
       await using site = await Site.serve(kind, async ({ scope }) => ({
