@@ -2,7 +2,7 @@
  * The way down of a scope: its tasks settle, its children close, newest first, what is on its way arrives; then, and
  * only then, it is releasing.
  */
-import { abortSignalOf, cancel } from './abort.ts'
+import { abortSignalOf, cancel, settleFailure } from './abort.ts'
 import { enterFrame } from './context.ts'
 import { detection } from './watching/detection.ts'
 import { aggregate, isEcho } from './dispose.ts'
@@ -105,11 +105,14 @@ async function closeChild(scope: ScopeNode, child: ScopeNode): Promise<void> {
     await whenEnded(child)
     return
   }
+  const { abandoned, error } = scope.completion
+  // What was left behind may be using what that holds, too.
+  if (abandoned) settleFailure(child, error, false)
   try {
     // Not `close()`: it would look for its caller in all scopes around it, and this one is the nearest.
     await conclude(child)
-  } catch (error) {
-    scope.completion = scope.completion.add(error)
+  } catch (failure) {
+    scope.completion = scope.completion.add(failure)
   }
 }
 

@@ -160,6 +160,29 @@ test('a task that ignores the abort is abandoned as a body is, and what it uses 
   assert.deepEqual(events, ['destroyed'])
 })
 
+for (const who of ['body', 'task']) {
+  test(`what a child holds that was left open beside an abandoned ${who} is destroyed, too`, async (t) => {
+    const { app, tracker } = setUp(t)
+    const { events } = tracker
+    const lease = resource({
+      lifetime: 'scope',
+      acquire: () => 1,
+      release: () => events.push('given back'),
+      destroy: () => events.push('destroyed'),
+    })
+    const running = app.run({ abandonAfter: 10 }, async (scope) => {
+      const child = scope.child().child()
+      await child.get(lease)
+      child.defer(({ status }) => events.push(status))
+      scope.abort(R)
+      if (who === 'body') await new Promise(() => {})
+      void scope.fork(() => new Promise(() => {}))
+    })
+    assert.ok((await rejection(running)) instanceof AbandonedError)
+    assert.deepEqual(events, ['aborted', 'destroyed'])
+  })
+}
+
 test("an abandoned task suppresses the body's own error, which stays the primary one", async (t) => {
   const { app, tracker } = setUp(t)
   const { events } = tracker
