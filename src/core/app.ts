@@ -6,6 +6,8 @@ import { admitWork } from './admission.ts'
 import { appOpened } from './watching/open-apps.ts'
 import { Completion } from './completion.ts'
 import { callInFrame, openFrame } from './context.ts'
+import { whenAborted } from './deadline.ts'
+import { isEcho } from './dispose.ts'
 import { awaitsCaller, runIn } from './life.ts'
 import { checkFunction, checkOptions } from './options.ts'
 import { Overrides } from './resources/overrides.ts'
@@ -30,6 +32,7 @@ import type {
   Task,
 } from './types.ts'
 import { unwind, whenEnded } from './unwinding.ts'
+import { escapable } from './waiting.ts'
 
 /**
  * The root of a tree of scopes: owns the `app` resources. A server has one, which `shutdownOnSignals` closes; parallel
@@ -139,6 +142,7 @@ export class AppNode extends ScopeNode implements App {
       for (const resource of resources) await this.resolve(resource, start)
       start.keep()
     } catch (error) {
+      await this.#untilArrived(start, error)
       if (this.state === 'open') await this.#giveBack(start, error)
       // It gives everything back, and a program often ends with the error of its start.
       else if (!awaitsCaller(this, true)) await whenEnded(this)
@@ -154,6 +158,14 @@ export class AppNode extends ScopeNode implements App {
     this.#shutdown = promise
     resolve(shutDown(this, options))
     return promise
+  }
+
+  /** Or until the app ends, which waits for that itself. */
+  async #untilArrived(start: Start, told: unknown): Promise<void> {
+    const missed = (error: unknown, resource: string): void => {
+      if (!this.draining.aborted && !isEcho(error, told)) this.report(error, resource, true)
+    }
+    await escapable(start.settled(missed), (_fail, end) => whenAborted(this.draining, end))
   }
 
   /** Closing waits for it, as for a task. Requests may come meanwhile. */

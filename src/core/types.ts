@@ -226,8 +226,8 @@ export interface App extends Scope {
   detach<R>(job: (scope: Scope) => MaybePromise<R>, options?: ScopeOptions): Task<R>
   /**
    * At start-up: acquire these `app` resources, and check every dependency that this shows. Rejects with the first failure,
-   * as it was thrown (`unwind:acquire` tells the name of the resource), once what it had acquired is given back, but for what
-   * somebody else has asked for meanwhile; or everything, where the app closes.
+   * as it was thrown (`unwind:acquire` tells the name of the resource), once what was on its way has come and what it had
+   * acquired is given back, but for what somebody else has asked for meanwhile; or everything, where the app closes.
    */
   warmUp(...resources: Resource<unknown>[]): Promise<void>
   /**

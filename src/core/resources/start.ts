@@ -25,11 +25,22 @@ export class Start {
     this.#entries.clear()
   }
 
+  /**
+   * Resolves when nothing of it is on its way any more: that uses what has come before.
+   * @param report takes what fails until then
+   */
+  async settled(report: (error: unknown, resource: string) => void): Promise<void> {
+    // Those too that are added meanwhile.
+    for (const { state, name, promise } of this.#instances) {
+      if (state === 'acquiring') await promise.catch((error: unknown) => report(error, name))
+    }
+  }
+
   /** It failed: nobody is given anything of it any more. What is to be released goes from one list to the other. */
   takeBack(from: List, to: List & { readonly completion: Completion }): void {
     const { completion } = to
     for (const instance of this.#instances) {
-      // What is still on its way is released when it comes.
+      // What had its time, or belongs to an app that ends, is released when it comes.
       if (instance.state === 'acquiring') instance.giveUp(completion.error, completion)
       else instance.owner.holdings?.forget(instance)
     }

@@ -167,16 +167,18 @@ test('a failed start gives back what an open request has not asked for', async (
   })
 })
 
-test('what was still on its way when a start failed is given to nobody', async (t) => {
-  const fixture = setUp(t)
-  const { app, tracker } = fixture
+/** A start that has failed while `slow` is on its way, which uses the pool. */
+async function failBesideSlow(fixture: Fixture, arrive: () => unknown) {
   const { pool } = poolAndRepository(fixture, () => {})
+  const { tracker } = fixture
   const gate = Promise.withResolvers<void>()
   const slow = tracker.resource('slow', {
     lifetime: 'app',
     onAcquire: async ({ get }) => {
-      await get(pool)
+      const used = await get(pool)
       await gate.promise
+      tracker.use(used)
+      await arrive()
     },
   })
   const both = resource({
@@ -184,9 +186,39 @@ test('what was still on its way when a start failed is given to nobody', async (
     acquire: ({ get }) =>
       Promise.all([get(slow), quiet().then(() => Promise.reject(new Error('A')))]),
   })
-  await rejection(app.warmUp(pool, both))
-  assert.deepEqual(tracker.held, [])
-  gate.resolve()
+  const warming = rejection(fixture.app.warmUp(pool, both))
   await quiet()
-  assert.deepEqual(tracker.held, [])
+  assert.ok(await isPending(warming))
+  return { warming, gate, slow }
+}
+
+test('what was on its way when a start failed goes back before what it uses', async (t) => {
+  const fixture = setUp(t)
+  const { app, tracker } = fixture
+  const later = tracker.resource('later', { lifetime: 'app' })
+  const { warming, gate } = await failBesideSlow(fixture, () => app.get(later))
+  gate.resolve()
+  assert.equal(((await warming) as Error).message, 'A')
+  assert.deepEqual(tracker.events.slice(-4), ['+slow', '-slow', '-later', '-pool'])
+})
+
+test('what fails on its way after its start has failed is reported', async (t) => {
+  const fixture = setUp(t)
+  const { warming, gate } = await failBesideSlow(fixture, () => Promise.reject(new Error('late')))
+  gate.resolve()
+  await warming
+  assert.deepEqual(fixture.tracker.held, [])
+  assert.deepEqual(taken(fixture.unthrown), ['late'])
+})
+
+test('a failed start waits no longer for what is on its way than its app is open', async (t) => {
+  const fixture = setUp(t)
+  const { app, tracker } = fixture
+  const { warming, gate, slow } = await failBesideSlow(fixture, () => {})
+  const told = rejection(app.get(slow))
+  const closing = app.close()
+  assert.equal(((await told) as Error).name, 'ScopeClosedError')
+  gate.resolve()
+  await Promise.all([closing, warming])
+  assert.deepEqual(tracker.events.slice(-2), ['-slow', '-pool'])
 })
