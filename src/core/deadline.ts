@@ -84,6 +84,12 @@ export function after(ms: number, fire: () => void): () => void {
   }
 }
 
+/** The same again and again. */
+export function every(ms: number, fire: () => void): () => void {
+  const timer = setInterval(fire, ms)
+  return () => clearInterval(timer)
+}
+
 /** A timer that keeps no process alive. What a test or a DOM has in its place may be a number, which keeps none. */
 export function unhurried<T extends NodeJS.Timeout | number>(timer: T): T {
   if (typeof timer === 'object') timer.unref()

@@ -2,7 +2,7 @@
  * The way down of an app: stop accepting, let finish, abort, and only then release what everything stands on.
  */
 import { abortBelow, announceDrain } from './abort.ts'
-import { after, whenAborted } from './deadline.ts'
+import { every, whenAborted } from './deadline.ts'
 import { conclude } from './drain.ts'
 import { holds } from './errors/attempt.ts'
 import { ShutdownError } from './errors/errors.ts'
@@ -163,7 +163,8 @@ async function release(
   close: (app: ScopeNode) => Promise<void>,
 ): Promise<unknown[]> {
   const errors: unknown[] = []
-  const stop = after(abortGrace, () => {
+  // Not once: what is released meanwhile below the app may ask for more.
+  const stop = every(abortGrace, () => {
     for (const instance of app.holdings?.onTheirWay() ?? [])
       errors.push(instance.expire(abortGrace))
   })

@@ -1,6 +1,8 @@
 /** A shutdown gives back what scopes hold that were opened with `child()` and that nobody closed. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { AcquireTimeoutError, resource } from 'unwind'
 import { setUp } from './support/app.ts'
 import { rejection, within } from './support/promises.ts'
 
@@ -106,4 +108,19 @@ test('it leaves an acquisition for the app behind that a close before it waits f
   assert.deepEqual([stuck.length, errors.length], [0, 1])
   await within(Promise.all([got, closing]))
   gate.resolve()
+})
+
+test('what a release below the app asks of it too late is left behind as well', async (t) => {
+  const { app } = setUp(t)
+  const hanging = resource({ lifetime: 'app', acquire: () => new Promise<never>(() => {}) })
+  const left = app.child()
+  left.defer(async () => {
+    await sleep(20)
+    void rejection(left.get(hanging))
+  })
+  const { errors } = await within(app.shutdown(now))
+  assert.deepEqual(
+    errors.map((error) => error instanceof AcquireTimeoutError),
+    [true],
+  )
 })
