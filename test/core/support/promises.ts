@@ -1,4 +1,6 @@
 /** Ways to look at a promise without hanging on it. */
+// Not the global ones, which a test may have replaced: the bound is one of real time, and keeps the test alive.
+import { clearTimeout, setTimeout } from 'node:timers'
 import { setImmediate as turn } from 'node:timers/promises'
 
 /** Resolves when everything that can go on without the outside world has gone on. */
