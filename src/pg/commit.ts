@@ -104,15 +104,19 @@ export async function callAll(callbacks: readonly Callback[]): Promise<void> {
   if (failure !== undefined) throw failure.error
 }
 
-/** Wait for an end that somebody else began; a COMMIT that the server does not answer ends with its connection. */
+/**
+ * Wait for an end that somebody else began; a COMMIT that the server does not answer ends with its connection.
+ * @throws what it rejects with, where this `tells` of that
+ */
 export async function whenEnded(
   session: Session,
   ending: Promise<void>,
   committing: boolean,
+  tells: boolean,
 ): Promise<void> {
   const ended = ending.catch(ignore)
   if (committing) await withinGrace(session, ended)
-  await ended
+  await (tells ? ending : ended)
 }
 
 function ignore(): void {}

@@ -99,9 +99,9 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
         transactionOpen(`${this.frame.what} cannot commit`, 'a savepoint of it'),
       )
     }
-    const { doomed } = this
-    if (doomed !== undefined) {
-      return this.rollback().then(() => Promise.reject(unexpectedRollback(doomed.cause)))
+    if (this.doomed !== undefined) {
+      const error = unexpectedRollback(this.doomed.cause)
+      return (this.#ending = this.rollback().then(() => Promise.reject(error)))
     }
     // Whatever it was aborted with is passed on.
     if (this.signal?.aborted === true) return Promise.reject(this.signal.reason as Error)
@@ -163,11 +163,12 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
     return this.lender === undefined ? this.#dispose() : refuseLent(this.frame.what, this.lender)
   }
 
-  #dispose(): Promise<void> {
+  /** @param tells of a COMMIT that was not awaited, and fails */
+  #dispose(tells = false): Promise<void> {
     if (this.#phase === 'open') return this.rollback()
     if (this.#lapse?.untold === true) return Promise.reject(this.dead())
     if (this.#session === undefined || this.#ending === undefined) return done
-    return whenEnded(this.#session, this.#ending, this.#phase === 'committing')
+    return whenEnded(this.#session, this.#ending, this.#phase === 'committing', tells)
   }
 
   /** For what works in the transaction. Throws `ERR_DISPOSED` after its end. */
@@ -198,13 +199,12 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
 
   /**
    * For the scope that lent it: until this is over, the connection takes no statement that was meant for it. Not under the
-   * name that the driver has for the end of a client. A COMMIT that was not awaited ends it as that ends.
+   * name that the driver has for the end of a client.
    */
   async endWith(outcome: 'commit' | 'rollback'): Promise<void> {
     if (this.lapsed && outcome === 'commit') throw this.dead()
     this.#closedBy = this.lender
-    const committing = outcome === 'commit' && this.#phase === 'committing' ? this.#ending : done
-    if (this.#phase !== 'open') return this.#dispose().then(() => committing)
+    if (this.#phase !== 'open') return this.#dispose(outcome === 'commit')
     this.#owner.suspend(this.lender)
     try {
       await this[outcome]()

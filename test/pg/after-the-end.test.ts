@@ -272,18 +272,3 @@ test('a body that succeeds, and whose pool was disposed meanwhile, rejects: noth
   })
   await assert.rejects(outcome, { code: 'ERR_DISPOSED', message: /rolled back because its connec/ })
 })
-
-test('a request whose COMMIT nobody awaited fails as that does', async () => {
-  await using table = await newTable()
-  const db = pgResources(() => newPool())
-  await using app = createApp()
-  const unique = `alter table ${table.name} add unique (v) deferrable initially deferred`
-  await (await app.get(db.pool)).query(unique)
-  const request = app.run(async (scope) => {
-    const tx = await scope.get(db.transaction)
-    await tx.query(`insert into ${table.name} values (1), (1)`)
-    void tx.commit()
-  })
-  await assert.rejects(request, { code: '23505' })
-  assert.deepEqual(await table.values(), [])
-})

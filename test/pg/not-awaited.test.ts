@@ -1,10 +1,37 @@
-/** What a client of a facade is told in one go, and what it leaves on its way. */
+/** A COMMIT that nobody awaited; what a client of a facade is told in one go, and what it leaves on its way. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type pg from 'pg'
-import { pgPool } from 'unwind/pg'
+import { createApp } from 'unwind'
+import { pgPool, pgResources, transactional } from 'unwind/pg'
 
 import { newPool, newTable } from './support/database.ts'
+
+test('a request whose COMMIT nobody awaited fails as that does', async () => {
+  await using table = await newTable()
+  const db = pgResources(() => newPool())
+  await using app = createApp()
+  const unique = `alter table ${table.name} add unique (v) deferrable initially deferred`
+  await (await app.get(db.pool)).query(unique)
+  const request = app.run(async (scope) => {
+    const tx = await scope.get(db.transaction)
+    await tx.query(`insert into ${table.name} values (1), (1)`)
+    void tx.commit()
+  })
+  await assert.rejects(request, { code: '23505' })
+  assert.deepEqual(await table.values(), [])
+})
+
+test('so it does where a part of it had failed, and it could not commit any more', async () => {
+  const db = pgResources(() => newPool())
+  await using app = createApp()
+  const request = app.run(async (scope) => {
+    const part = transactional(db, (tx) => tx.query('select 1/0'))
+    await assert.rejects(part, { code: '22012' })
+    void (await scope.get(db.transaction)).commit()
+  })
+  await assert.rejects(request, { code: 'ERR_PG_UNEXPECTED_ROLLBACK' })
+})
 
 test('a transaction that a client is told in one go is one, also where its modes are asked for', async () => {
   await using table = await newTable()
