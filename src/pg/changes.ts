@@ -102,14 +102,18 @@ const hidden =
 
 /** With its quoted text and without it: the text may look like the end of the call, and may be what is executed. */
 function mentionsSetting(sql: string): boolean {
-  return /set_config/i.test(sql) && [sql, ...statementsOf(sql)].some(setsForSession)
+  return /set_config|pg_settings/i.test(sql) && [sql, ...statementsOf(sql)].some(setsForSession)
 }
 
 /** The end of a call says whether its last argument is a literal `true`. */
-const parenthesis = /(\bset_config\s*)?\(|((?<=,\s*true\s*)\))|\)/gi
+const parenthesis = /(\bset_config"?\s*)?\(|((?<=,\s*true\s*)\))|\)/gi
+
+/** What PostgreSQL makes a call of `set_config` of. */
+const updatesSettings = /\bupdate\s+(?:only\s+)?(?:"?pg_catalog"?\s*\.\s*)?"?pg_settings\b/i
 
 /** Whether a call of `set_config` outlasts its transaction. */
 export function setsForSession(sql: string): boolean {
+  if (updatesSettings.test(sql)) return true
   /** For each parenthesis that is open, whether it is that of such a call. */
   const calls: boolean[] = []
   for (const [text, call, forTransaction] of sql.matchAll(parenthesis)) {

@@ -135,6 +135,7 @@ test(
       'discard all',
       "select set_config('a.b', 'c', false)",
       "select set_config('a.b', $1, $2)",
+      "update pg_settings set setting = 'c' where name = 'a.b'",
       'select pg_advisory_lock(1)',
       'select pg_try_advisory_lock(1)',
       'LISTEN a',

@@ -20,6 +20,12 @@ const changes: Record<string, string[]> = {
     "set local statement_timeout = '1s'; set statement_timeout = '7s'",
   ],
   'a setting by function': ["select set_config('statement_timeout', '7s', false)"],
+  'a setting by function, under its name in quotes': [
+    `select "set_config"('statement_timeout', '7s', false)`,
+  ],
+  'a setting by the view of them': [
+    "update pg_settings set setting = '7s' where name = 'statement_timeout'",
+  ],
   'a setting by function, beside one that is local': [
     "select set_config('work_mem', '1MB', true), set_config('statement_timeout', '7s', false)",
   ],
