@@ -237,7 +237,7 @@ test('a server that is attached in a lame duck closes at its end, and one that w
   const undo = graceful(app, detached, { linger: 0 })
   await once(detached.listen(0, host), 'listening')
   const listening = await listen(app, attached, { port: 0, host, linger: 0 })
-  const { headers, body } = await ask(listening, '/')
+  const { headers, body } = await ask(listening, '/', { headers: { Connection: 'keep-alive' } })
   assert.deepEqual([body, headers.connection], ['done', 'close'])
   await undo[Symbol.asyncDispose]()
   hurry.abort()
