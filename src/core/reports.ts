@@ -42,8 +42,8 @@ export interface ShutdownReport {
    */
   readonly stuck: readonly ScopeSnapshot[]
   /**
-   * What failed while the app released what it holds, what it was still acquiring then, and what its own tasks failed with.
-   * What a request failed with is not among it: whoever waited for that was told.
+   * What failed while the app released what it holds, what it was still acquiring then, what its own tasks failed with, and
+   * that some of these were left behind. What a request failed with is not among it: whoever waited for that was told.
    */
   readonly errors: readonly unknown[]
 }

@@ -5,7 +5,7 @@ import { abortBelow, announceDrain } from './abort.ts'
 import { every, whenAborted } from './deadline.ts'
 import { conclude } from './drain.ts'
 import { holds } from './errors/attempt.ts'
-import { ShutdownError } from './errors/errors.ts'
+import { AbandonedError, ShutdownError } from './errors/errors.ts'
 import { abortSignal, milliseconds, type Rule } from './options.ts'
 import type { ShutdownOptions } from './reports.ts'
 import type { ScopeNode } from './scope.ts'
@@ -81,7 +81,7 @@ export async function shutDown(
   const open = takeDoors(app)
   const left = Promise.allSettled(open.map(async (door) => door.close()))
   if (closed) {
-    const { stuck, errors } = await endClosed(app, abortGrace)
+    const { stuck, errors } = await endClosed(app, abortGrace, reason)
     return { drained, aborted: aborted + stuck.length, stuck, errors }
   }
   await within(grace, empty(app, left), signal)
@@ -89,12 +89,13 @@ export async function shutDown(
   abortBelow(app, reason)
   app.extras?.tasks?.stop(reason)
   await within(abortGrace, empty(app, left))
+  const tasks = tasksLeft(app, abortGrace, reason)
   const stuck = abandon(app)
   // What is closed from here on is counted among those.
   app.extended.whenChildCloses = undefined
   for (const door of open) door.clear?.()
   const errors = await release(app, abortGrace, conclude)
-  return { drained, aborted: aborted + stuck.length, stuck, errors }
+  return { drained, aborted: aborted + stuck.length, stuck, errors: [...tasks, ...errors] }
 }
 
 /** Resolves when somebody closes it. */
@@ -108,11 +109,24 @@ function closingOf(app: ScopeNode): Promise<void> {
 async function endClosed(
   app: ScopeNode,
   abortGrace: number,
+  reason: ShutdownError,
 ): Promise<Pick<ShutdownReport, 'stuck' | 'errors'>> {
   await within(abortGrace, empty(app))
   const stuck = childrenOf(app).map((scope) => scope.inspect())
-  const goesOn = stuck.length > 0 || runningIn(app) !== undefined
-  return { stuck, errors: goesOn ? [] : await release(app, abortGrace, whenEnded) }
+  const tasks = tasksLeft(app, abortGrace, reason)
+  const goesOn = stuck.length > 0 || tasks.length > 0
+  return { stuck, errors: goesOn ? tasks : await release(app, abortGrace, whenEnded) }
+}
+
+/** Those of the app itself have no scope to be left with, so that is an error. */
+function tasksLeft(app: ScopeNode, ms: number, cause: ShutdownError): AbandonedError[] {
+  const tasks = runningIn(app)
+  if (tasks === undefined) return []
+  const error = new AbandonedError(
+    `Left behind: ${tasks.size} of the tasks of the app "${app.name}", which went on for ${ms} ms after their abort. Pass their signal to what they wait for.`,
+    { cause },
+  )
+  return [error]
 }
 
 /**

@@ -1,7 +1,7 @@
 /** What a shutdown waits for besides requests, and what fails meanwhile. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createApp, ShutdownError, type Scope } from 'unwind'
+import { createApp, ShutdownError, type App, type Scope } from 'unwind'
 import { setUp, taken } from './support/app.ts'
 import { chain } from './support/chain.ts'
 import { isPending, rejection, within } from './support/promises.ts'
@@ -143,6 +143,17 @@ test('a task of the app that was left to itself and fails after all is reported'
   gate.reject(new Error('T'))
   assert.equal(chain(await rejection(task)), 'T')
   assert.deepEqual(taken(unthrown), ['T'])
+})
+
+test('that a task of the app was left to itself is in the report, also where somebody had closed the app', async () => {
+  for (const end of [(): unknown => undefined, (app: App): unknown => void app.close()]) {
+    const app = createApp()
+    for (const job of [() => never, () => never]) void app.fork(job)
+    end(app)
+    const { errors, stuck } = await within(app.shutdown({ grace: 0, abortGrace: 1 }))
+    assert.deepEqual([errors.length, stuck], [1, []])
+    assert.match(String(errors[0]), /AbandonedError: Left behind: 2 of the tasks of the app "app"/)
+  }
 })
 
 test('a release that hangs is bounded by its dispose timeout, and reported', async () => {
