@@ -41,17 +41,18 @@ interface Wish {
 }
 
 /**
- * With what the transactions are to begin that are not yet begun, for each resource and its scope. `get` takes no options
- * for what it acquires: whoever asks with some leaves them here, where the resource looks when it begins.
+ * With what the transactions are to begin that are not yet begun, for each resource and its scope: what those wish who wait
+ * for it, and the first of them is heard. `get` takes no options for what it acquires: whoever asks with some leaves them
+ * here, where the resource looks when it begins.
  */
-const wishes = new WeakMap<Resource<PgTransaction>, WeakMap<Scope, Wish>>()
+const wishes = new WeakMap<Resource<PgTransaction>, WeakMap<Scope, Set<Wish>>>()
 
 /** For whoever begins it. */
 export function wishedFor(
   transaction: Resource<PgTransaction>,
   scope: Scope,
 ): PgTransactionOptions | undefined {
-  const wish = wishes.get(transaction)?.get(scope)
+  const [wish] = wishes.get(transaction)?.get(scope) ?? []
   if (wish !== undefined) wish.fulfilled = true
   return wish?.options
 }
@@ -67,18 +68,18 @@ export async function join(
   where: string,
 ): Promise<PgTransaction> {
   const owner = requestOf(scope)
-  const wished = wishes.get(transaction) ?? new WeakMap<Scope, Wish>()
+  const wished = wishes.get(transaction) ?? new WeakMap<Scope, Set<Wish>>()
   wishes.set(transaction, wished)
+  const waiting = wished.get(owner) ?? new Set<Wish>()
+  wished.set(owner, waiting)
   const wish = { options, fulfilled: false }
-  // The first to ask is the one that begins it.
-  const first = !wished.has(owner)
-  if (first) wished.set(owner, wish)
+  waiting.add(wish)
   try {
     const tx = await scope.get(transaction, signal && { signal })
     if (!wish.fulfilled) await checkJoined(tx, options, where)
     return tx
   } finally {
-    if (first) wished.delete(owner)
+    waiting.delete(wish)
   }
 }
 

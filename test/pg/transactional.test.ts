@@ -23,6 +23,25 @@ test('the options are those of the transaction that begins', async () => {
   })
 })
 
+test('the options are those of the first part that still waits for it', async () => {
+  await using fixture = await setUp({ max: 1 })
+  const { app, db } = fixture
+  await app.run(async (scope) => {
+    const options = { isolation: 'serializable' } as const
+    const other = await (await scope.get(db.pool)).acquire()
+    const giveUp = new AbortController()
+    const first = transactional(db, { ...options, signal: giveUp.signal }, fails)
+    const second = transactional(db, options, async (tx) => {
+      const { rows } = await tx.query("select current_setting('transaction_isolation') as level")
+      return rows[0].level
+    })
+    giveUp.abort(boom)
+    await assert.rejects(first, boom)
+    await other[Symbol.asyncDispose]()
+    assert.equal(await second, 'serializable')
+  })
+})
+
 test('joined with other options, a part is refused with what they should have been', async () => {
   await using fixture = await setUp()
   const { app, db, insert, values } = fixture
