@@ -101,7 +101,8 @@ async function settleTasks(scope: ScopeNode, tasks: Tasks): Promise<void> {
 async function closeChild(scope: ScopeNode, child: ScopeNode): Promise<void> {
   // From here on nobody calls: a chain of scopes, each closed within its parent, may be longer than the stack is deep.
   await Promise.resolve()
-  if (child.running || child.settings.serving || child.state !== 'open') {
+  if (child.settings.serving && !child.running) await untilServed(child)
+  if (child.running || child.state !== 'open') {
     await whenEnded(child)
     return
   }
@@ -113,6 +114,19 @@ async function closeChild(scope: ScopeNode, child: ScopeNode): Promise<void> {
     await conclude(child)
   } catch (failure) {
     scope.completion = scope.completion.add(failure)
+  }
+}
+
+/** Its handler is waited for as a body is. */
+async function untilServed(scope: ScopeNode): Promise<void> {
+  const { abandonAfter } = scope.settings
+  try {
+    const ended = whenEnded(scope)
+    await (abandonAfter === undefined ? ended : abandonable(ended, scope, abandonAfter))
+  } catch (error) {
+    if (scope.state !== 'open') return
+    settleFailure(scope, error, false)
+    scope.report(error, undefined, true)
   }
 }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { currentScope } from 'unwind'
+import { AbandonedError, currentScope } from 'unwind'
 
-import { kinds } from './support/kinds.ts'
+import { kinds, type Handler } from './support/kinds.ts'
 import { turn } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
@@ -50,6 +50,19 @@ for (const kind of kinds) {
       const { status, body } = await kind.ask(site, '/')
       assert.deepEqual([status, JSON.parse(body)], [200, { aborted: true, state: 'open' }])
       assert.deepEqual(await site.statuses(), ['success'])
+    })
+
+    test('whose app is closed and whose handler heeds nothing is abandoned', async () => {
+      const ended = Promise.withResolvers<string>()
+      const heedless: Handler = async ({ scope }) => {
+        scope.defer(({ status }) => ended.resolve(status))
+        void scope.parent?.close()
+        return { body: await ended.promise }
+      }
+      await using site = await Site.serve(kind, heedless, { abandonAfter: 10 })
+      await kind.ask(site, '/')
+      assert.deepEqual(await site.statuses(), ['aborted'])
+      assert.ok(site.reported.some((error) => error instanceof AbandonedError))
     })
 
     test('keeps its scope open for a stream until that has ended', async () => {
