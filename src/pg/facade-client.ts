@@ -133,17 +133,29 @@ export class FacadeClient {
     return this
   }
 
-  /** What is no statement is told by the one who checks it. */
-  async run(first: unknown, values: unknown): Promise<Result> {
-    while (this.#beginning !== undefined) await this.#beginning.catch(ignore)
-    const text = textOf(first)
-    const order = text === undefined ? undefined : orderOf(text)
-    if (order !== undefined) return await this.#obey(order)
-    // Checked by the callee.
-    if (typeof first === 'string') return await this.#current().query(first, values as unknown[])
-    // Checked by the callee, too. What a class defines is not copied by itself.
-    const config = values === undefined ? first : { ...(first as PgQueryConfig), text, values }
-    return await this.#current().query(config as PgQueryConfig)
+  /**
+   * What is no statement is told by the one who checks it. The promise of the host itself: where a release ends what nobody
+   * awaits, that is no unhandled rejection.
+   */
+  run(first: unknown, values: unknown): Promise<Result> {
+    if (this.#beginning !== undefined) return this.#runBehind(this.#beginning, first, values)
+    try {
+      const text = textOf(first)
+      const order = text === undefined ? undefined : orderOf(text)
+      if (order !== undefined) return this.#obey(order)
+      // Checked by the callee.
+      if (typeof first === 'string') return this.#current().query(first, values as unknown[])
+      // Checked by the callee, too. What a class defines is not copied by itself.
+      const config = values === undefined ? first : { ...(first as PgQueryConfig), text, values }
+      return this.#current().query(config as PgQueryConfig)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async #runBehind(beginning: Promise<unknown>, first: unknown, values: unknown): Promise<Result> {
+    await beginning.catch(ignore)
+    return await this.run(first, values)
   }
 
   async #obey({ word, text, chains }: Order): Promise<Result> {

@@ -67,3 +67,14 @@ test('a BEGIN that is still on its way when its client is released is undone bef
   }
   assert.deepEqual(await table.values(), [1])
 })
+
+test('a statement of a client that nobody awaits, and that its release ends, is no unhandled rejection', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  const client = await pool.driver.connect()
+  void client.query('select pg_sleep(60)')
+  void client.query('select 1')
+  client.release()
+  await pool.query('select 1')
+  // Nobody has handled it by now.
+  await new Promise(setImmediate)
+})
