@@ -71,8 +71,9 @@ export function joinGate(file: unknown): { readonly gate: Gate; readonly leave: 
   shared.users += 1
   let joined = true
   const leave = (): void => {
-    if (joined) shared.users -= 1
+    if (!joined) return
     joined = false
+    shared.users -= 1
     if (shared.users === 0) gates.delete(file)
   }
   return { gate: shared.gate, leave }

@@ -154,6 +154,20 @@ test('what SQLite calls by another name is found: readers, turns and all', async
   second.rollback()
 })
 
+test('a database that is disposed again leaves those alone who opened the file since: they take turns', async (t) => {
+  const { db, path } = openFile(t)
+  db[Symbol.dispose]()
+  using second = openAt(t, path)
+  db[Symbol.dispose]()
+  using third = openAt(t, path)
+  const tx = await second.write()
+  const next = third.write()
+  assert.ok(await isPending(next))
+  tx.rollback()
+  const { state } = await next
+  assert.equal(state, 'open')
+})
+
 test('a path with a NUL is refused: for SQLite it ends there; and for a backup a URI', async (t) => {
   const path = `${temporaryPath(t)}\0.db`
   assert.throws(() => openAt(t, path), {
