@@ -128,11 +128,14 @@ export class Connection {
 export const byBegin = 'a transaction began on its connection'
 export const byWrite = 'something was written on its connection'
 
+const returns = /\breturning\b/i
+
 /** One SQL text on one connection. A cursor takes the driver's statement away while it is open, and it is made anew. */
 export class Prepared {
   readonly connection: Connection
   readonly sql: string
   #readonly: boolean | undefined = undefined
+  #returning: boolean | undefined = undefined
   #statement: DriverStatement | undefined
 
   constructor(connection: Connection, sql: string, statement: DriverStatement) {
@@ -148,6 +151,14 @@ export class Prepared {
     } catch (error) {
       throw this.connection.explained(error)
     }
+  }
+
+  /**
+   * Whether it gives rows of what it writes. At its end, after the last row, all of that may still be undone, and the
+   * drivers say nothing of an end to which they do not read.
+   */
+  get returning(): boolean {
+    return (this.#returning ??= returns.test(this.sql) && !this.readonly)
   }
 
   get statement(): DriverStatement {

@@ -9,15 +9,23 @@ import type { Session } from './statement.ts'
 
 /** @throws what the driver says about the parameters */
 export function openCursor(session: Session, prepared: Prepared, parameters: unknown[]): Cursor {
+  const { returning } = prepared
   const statement = prepared.take()
   try {
-    const cursor = new Cursor(session, prepared, statement, statement.iterate(...parameters))
+    const rows = returning ? listed(statement, parameters) : statement.iterate(...parameters)
+    const cursor = new Cursor(session, prepared, statement, rows)
     prepared.connection.track(cursor)
     return cursor
   } catch (error) {
     prepared.giveBack(statement)
     throw session.failed(error)
   }
+}
+
+/** SQLite, too, has written everything before it gives the first row. */
+function listed(statement: DriverStatement, parameters: unknown[]): DriverIterator {
+  const rows = statement.all(...parameters).values()
+  return { next: () => rows.next(), return: () => {} }
 }
 
 interface Open {

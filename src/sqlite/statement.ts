@@ -24,10 +24,11 @@ export class Statement<Row> implements SqliteStatement<Row> {
   }
 
   get(...parameters: unknown[]): Row | undefined {
-    const { statement } = this.#admit()
+    const { statement, returning } = this.#admit()
     try {
+      const row = returning ? statement.all(...parameters)[0] : statement.get(...parameters)
       // The row type is what the caller of prepare() said it is.
-      return statement.get(...parameters) as Row | undefined
+      return row as Row | undefined
     } catch (error) {
       throw this.#session.failed(error)
     }

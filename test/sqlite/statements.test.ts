@@ -1,6 +1,8 @@
 /** Statements: prepared once, dead with whoever prepared them. */
 import assert from 'node:assert/strict'
+import type { SqliteStatement } from 'unwind/better-sqlite3'
 import {
+  deferredForeignKey,
   insert,
   names,
   openAt,
@@ -55,6 +57,26 @@ test('a row can be written and read in one statement', (t) => {
   assert.deepEqual(add.all('b'), [{ name: 'b' }])
   assert.deepEqual(committed(), ['a', 'b'])
 })
+
+for (const [how, first] of Object.entries({
+  get: (statement) => statement.get(1),
+  'a loop that is left': (statement) => {
+    for (const row of statement.iterate(1)) return row
+    return undefined
+  },
+  'an iterator that is abandoned': (statement) => statement.iterate(1).next(),
+} satisfies Record<string, (statement: SqliteStatement<unknown>) => unknown>)) {
+  test(`a row that is undone at the end of the statement which wrote it is not given: ${how}`, (t) => {
+    const { db } = openFile(t)
+    deferredForeignKey(db)
+    const add = db.prepare('insert into child values (?) returning parent')
+    assert.throws(() => first(add), withCode('SQLITE_CONSTRAINT_FOREIGNKEY'))
+    assert.equal(db.prepare('select * from child').get(), undefined)
+    db.exec('insert into parent values (1)')
+    assert.ok(first(add))
+    assert.deepEqual(db.prepare('select * from child').all(), [{ parent: 1 }])
+  })
+}
 
 test('the driver prepares an SQL text once for each connection', (t) => {
   const raw = openRaw(t, temporaryPath(t))
