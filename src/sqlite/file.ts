@@ -21,9 +21,12 @@ export function isPath(given: unknown): given is string {
 
 /** Where the file of a connection is, whatever it was called; empty for what is in memory. */
 export function pathOf(database: Askable): string {
-  // The first row is that of the database itself. The column is NULL where there is no file.
-  const { file } = database.prepare('PRAGMA database_list').get() as { file: string | null }
-  return file ?? ''
+  // The first row is that of the database itself, and an array where its owner wants arrays. The third column is the
+  // file, or NULL where there is none.
+  const [, , file] = Object.values(
+    database.prepare('PRAGMA database_list').get() as object,
+  ) as unknown[]
+  return typeof file === 'string' ? file : ''
 }
 
 /** `undefined` for what is in memory, or was removed. */

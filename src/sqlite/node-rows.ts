@@ -10,8 +10,15 @@ export interface Shape {
   rows(given: unknown[]): unknown[]
 }
 
+/** Whatever the owner of the connection chose: rows are objects here. */
+export function shapeOf(statement: RawStatement, sql: string): Shape {
+  const named = NamedRows.of(statement, sql)
+  if (named === undefined) statement.setReturnArrays?.(false)
+  return named ?? plain
+}
+
 /** Objects of the driver, given the usual prototype. */
-export const plain: Shape = {
+const plain: Shape = {
   row: (given) => {
     if (given !== undefined) Object.setPrototypeOf(given, Object.prototype)
     return given
@@ -22,7 +29,7 @@ export const plain: Shape = {
   },
 }
 
-export class NamedRows implements Shape {
+class NamedRows implements Shape {
   readonly #names: readonly string[]
 
   private constructor(names: readonly string[]) {

@@ -5,7 +5,7 @@
 import type { DriverIterator, DriverStatement } from './driver.ts'
 import { busyInFunction, isResult, quoted } from './errors.ts'
 import type { NodeDatabase, RawDatabase } from './node-database.ts'
-import { NamedRows, plain, type Shape } from './node-rows.ts'
+import { shapeOf, type Shape } from './node-rows.ts'
 import { countsRows } from './script.ts'
 import type { SqliteChanges } from './types.ts'
 
@@ -38,7 +38,7 @@ export class NodeStatement implements DriverStatement {
     this.#raw = connection.prepare(sql)
     this.#sql = sql
     if (!nothing.test(sql.slice(this.#raw.sourceSQL.length))) throw severalStatements(sql)
-    this.#shape = NamedRows.of(this.#raw, sql) ?? plain
+    this.#shape = shapeOf(this.#raw, sql)
   }
 
   get readonly(): boolean {
@@ -78,6 +78,7 @@ export class NodeStatement implements DriverStatement {
 
   /** The driver starts an iterator again that is read beyond its end, or whose statement is used; a cursor does neither. */
   iterate(...parameters: unknown[]): DriverIterator {
+    this.#requireIdle()
     const rows = this.#raw.iterate(...parameters)
     return { next: () => this.#next(rows), return: () => this.#return(rows) }
   }
@@ -114,16 +115,19 @@ export class NodeStatement implements DriverStatement {
 }
 
 /** White space, comments and semicolons. */
-const nothing = /^(?:\s|;|--[^\n]*(?:\n|$)|\/\*(?:[^*]|\*(?!\/))*(?:\*\/|$))*$/
+const blank = /^(?:\s|;|--[^\n]*(?:\n|$)|\/\*(?:[^*]|\*(?!\/))*(?:\*\/|$))*/
+const nothing = new RegExp(`${blank.source}$`)
 
 /** What `sqlite3_stmt_readonly` looks at, in the same instructions: https://sqlite.org/c3ref/stmt_readonly.html */
 function leavesFileAlone(connection: RawDatabase, sql: string): boolean {
   try {
-    // The columns of EXPLAIN: https://sqlite.org/opcode.html
-    const program = connection.prepare(`EXPLAIN ${sql}`).all() as { opcode: string; p2: number }[]
-    return !program.some(
-      ({ opcode, p2 }) => (opcode === 'Transaction' && p2 !== 0) || changing.has(opcode),
-    )
+    // A semicolon before it would be a statement of its own.
+    const program = connection.prepare(`EXPLAIN ${sql.replace(blank, '')}`).all()
+    return !program.some((instruction) => {
+      // The columns of EXPLAIN: https://sqlite.org/opcode.html. What kind of rows and numbers it gives is its owner's choice.
+      const [, opcode, , p2] = Object.values(instruction as object) as unknown[]
+      return (opcode === 'Transaction' && Number(p2) !== 0) || changing.has(opcode)
+    })
   } catch (error) {
     // The only statement that cannot be explained is an EXPLAIN.
     if (isResult(error, 'SQLITE_ERROR')) return true
@@ -131,7 +135,7 @@ function leavesFileAlone(connection: RawDatabase, sql: string): boolean {
   }
 }
 
-const changing: ReadonlySet<string> = new Set(['Checkpoint', 'JournalMode', 'Vacuum'])
+const changing: ReadonlySet<unknown> = new Set(['Checkpoint', 'JournalMode', 'Vacuum'])
 
 function noStatement(sql: string): RangeError {
   return new RangeError(`prepare(): ${quoted(sql)} contains no statement. Give it one.`)

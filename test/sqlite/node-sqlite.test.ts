@@ -150,6 +150,21 @@ describe('inside a user function, where the driver would take the process with i
     assert.deepEqual(statement.get(), { x: 1 })
   })
 
+  test('nor can an iterator be opened over it', (t) => {
+    const { db, raw } = openMemory(t)
+    const sql = 'select name, interfere() as x from item'
+    raw.function('interfere', () => 1)
+    const statement = db.prepare(sql)
+    let rows: unknown[] = []
+    const failure = failureInside(
+      raw,
+      () => (rows = db.prepare(sql).all()),
+      () => db.prepare(sql).iterate(),
+    )
+    assert.ok(busy(failure), String(failure))
+    assert.deepEqual(rows, statement.all())
+  })
+
   test('an iterator cannot be ended by what it calls, and goes on', (t) => {
     const { db, raw } = openMemory(t)
     let rows: (IterableIterator<unknown> & Disposable) | undefined
@@ -220,6 +235,7 @@ for (const { name, sqlite: open } of drivers) {
       const writes = [
         "with new(name) as (values ('a')) insert into item select name from new",
         "/* a read? */ replace into item values ('a')",
+        "-- a read?\n ; /**/ ; insert into item values ('a')",
         'create index by_name on item (name)',
         'vacuum',
         'analyze',
@@ -239,4 +255,27 @@ for (const { name, sqlite: open } of drivers) {
       for (const sql of reads) assert.ok(Array.isArray(reader.prepare(sql).all()), sql)
     })
   })
+}
+
+for (const option of ['returnArrays', 'readBigInts']) {
+  test(
+    `a DatabaseSync with the option ${option} is a database as any other`,
+    options,
+    async (t) => {
+      assert.ok(builtin)
+      const raw = new builtin.DatabaseSync(temporaryPath(t), { [option]: true })
+      t.after(() => raw.close())
+      raw.exec("create table item (name text); insert into item values ('a')")
+      using db = sqlite(raw, { readers: 1 })
+      assert.deepEqual(db.prepare('select * from item').all(), [{ name: 'a' }])
+      const tx = await db.write()
+      assert.throws(() => insert(db, 'b'), withCode('ERR_SQLITE_BUSY'))
+      insert(tx, 'c')
+      assert.deepEqual(db.prepare('select name from item').get(), { name: 'a' })
+      await using reader = await db.read()
+      assert.deepEqual(reader.prepare('select name from item').get(), { name: 'a' })
+      assert.deepEqual(reader.prepare('select * from item').all(), [{ name: 'a' }])
+      tx.commit()
+    },
+  )
 }
