@@ -59,6 +59,8 @@ export function released(
 
 /** What a transaction throws that ended without its holder's doing. */
 export function lapsed(file: string, cause: unknown): DisposedError {
+  // Its connection was closed.
+  if (cause instanceof DisposedError) return cause
   return new DisposedError(
     `The transaction on "${file}" was rolled back by SQLite when a statement failed, and nothing of it was kept. Begin a new one; its cause is that failure.`,
     { cause },

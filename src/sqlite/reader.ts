@@ -16,17 +16,21 @@ export class ReaderLease implements Session {
   /** Of whoever owns it. */
   ticket: Ticket | undefined = undefined
   readonly #file: string
-  /** With the writer and all others who read. */
-  readonly #shared: boolean
+  /** Whose connection it shares with all others who read, where it has none of its own. */
+  readonly #writer: Session | undefined
   readonly #giveBack: (changed: boolean) => void
   #connection: Connection | undefined
   #changed = false
 
   /** @param giveBack told whether the next reader must not find the connection as it is */
-  constructor(connection: Connection, shared: boolean, giveBack: (changed: boolean) => void) {
+  constructor(
+    connection: Connection,
+    writer: Session | undefined,
+    giveBack: (changed: boolean) => void,
+  ) {
     this.#file = connection.file
     this.#connection = connection
-    this.#shared = shared
+    this.#writer = writer
     this.#giveBack = giveBack
   }
 
@@ -49,6 +53,7 @@ export class ReaderLease implements Session {
   }
 
   failed(error: unknown): unknown {
+    if (this.#writer !== undefined) return this.#writer.failed(error)
     return this.#connection === undefined ? error : this.#connection.explained(error)
   }
 
@@ -62,7 +67,8 @@ export class ReaderLease implements Session {
   }
 
   #change(sql: string): void {
-    if (this.#shared && this.#connection !== undefined) throw settingShared(sql, this.#file)
+    if (this.#writer !== undefined && this.#connection !== undefined)
+      throw settingShared(sql, this.#file)
     this.#changed = true
   }
 }

@@ -148,8 +148,10 @@ export class Writer implements Session, TransactionOwner {
     return prepared
   }
 
+  /** A transaction may be over by that, also where the statement was no part of it. */
   failed(error: unknown): unknown {
-    if (this.#enclosing !== undefined) return this.#enclosing.failed(error)
+    const open = this.#transaction ?? this.#left
+    if (open !== undefined) return open.failed(error)
     return this.#connection === undefined ? error : this.#connection.explained(error)
   }
 
