@@ -70,7 +70,7 @@ export class Backups {
     signal?.throwIfAborted()
     const stopListening = signal && whenAborted(signal, () => backup.stop(signal.reason))
     try {
-      const snapshot = this.#openSnapshot()
+      const snapshot = backup.explaining(this.#openSnapshot)
       await (snapshot === undefined ? backup.ofWriter(signal) : backup.ofSnapshot(snapshot))
     } finally {
       stopListening?.()
@@ -101,6 +101,15 @@ class Backup {
   stop(reason: unknown): void {
     this.#stopped ??= { reason }
     this.#closeSnapshot()
+  }
+
+  /** What `run` gives, or an error that says which backup it was. */
+  explaining<T>(run: () => T): T {
+    try {
+      return run()
+    } catch (error) {
+      throw this.#explained(error)
+    }
   }
 
   async ofSnapshot(snapshot: DriverDatabase): Promise<void> {

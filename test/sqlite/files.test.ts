@@ -8,8 +8,10 @@ import {
   committedIn,
   filesOf,
   insert,
+  names,
   openAt,
   openFile,
+  openMemory,
   openRaw,
   temporaryPath,
 } from './support/database.ts'
@@ -54,6 +56,14 @@ test('a backup of a file that another connection holds says so, and leaves no fi
   holder.exec('rollback')
   await within(db.backup(target))
   assert.deepEqual(committedIn(t, target), ['a'])
+})
+
+test('so does one of a file that its own connection keeps for itself', async (t) => {
+  const { db } = openFile(t)
+  db.exec("pragma locking_mode = exclusive; insert into item values ('a')")
+  const target = temporaryPath(t, 'copy.db')
+  await assert.rejects(within(db.backup(target)), withCode('ERR_SQLITE_BUSY', /Cannot copy/))
+  assert.deepEqual(filesOf(target), [])
 })
 
 test('of two backups onto one file the second is refused, and the first is there', async (t) => {
@@ -226,6 +236,23 @@ test('a full disk fails the transaction that filled it, and the next one is whol
   insert(db, 'a')
   assert.deepEqual(committed(), ['a'])
 })
+
+// As where a read sorts more than the disk has room for: SQLite rolls back what is open on its connection.
+for (const who of ['the database', 'a reader that shares its connection']) {
+  test(`a transaction that ended when a statement of ${who} failed is over`, async (t) => {
+    const { db, raw } = openMemory(t)
+    const session = who === 'the database' ? db : await db.read()
+    const failing = session.prepare('select abs(-9223372036854775807 - 1)')
+    const tx = await db.write()
+    insert(tx, 'a')
+    raw.exec('rollback')
+    assert.throws(() => failing.get(), /integer overflow/)
+    assert.equal(tx.state, 'rolled back')
+    assert.throws(() => insert(tx, 'b'), withCode('ERR_DISPOSED', /rolled back by SQLite/))
+    insert(db, 'c')
+    assert.deepEqual(names(db), ['c'])
+  })
+}
 
 test('what is attached is part of the transaction, and held by it for everybody else', async (t) => {
   const { db } = openFile(t)
