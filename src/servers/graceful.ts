@@ -57,8 +57,12 @@ export function attach(call: string, app: App, server: AnyServer, linger: number
   checkOpen(call, app)
   const connections = join(server, linger)
   let attached = true
-  // At once where that is announced already: a server that begins to listen in a lame duck.
-  const stop = whenAborted(app.draining, () => connections.announceEnd())
+  const announce = (): void => {
+    if (app.draining.aborted) connections.announceEnd()
+  }
+  const stop = whenAborted(app.draining, announce)
+  // Where that is announced already: a server that begins to listen in a lame duck.
+  server.on('listening', announce)
   // In the meantime requests on connections that are open have to find their app open.
   const undo = whenDoorsClose(app, {
     close: () => closed(server, connections),
@@ -68,6 +72,7 @@ export function attach(call: string, app: App, server: AnyServer, linger: number
     if (!attached) return
     attached = false
     stop()
+    server.off('listening', announce)
     undo()
     leave(server)
   }
