@@ -3,7 +3,7 @@
  * client is told less than all of it. The status is that of the primary error, so a failing release never turns a 404
  * into a 500.
  */
-import { STATUS_CODES, type ServerResponse } from 'node:http'
+import { STATUS_CODES, type OutgoingHttpHeaders, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { report } from '../core/app.ts'
 import { isObject, primaryError } from '../core/dispose.ts'
@@ -11,6 +11,7 @@ import { attempt, holds } from '../core/errors/attempt.ts'
 import { isError } from '../core/errors/format.ts'
 import type { Scope } from '../core/types.ts'
 import type { Adapter, OnRequestError } from './adapter.ts'
+import { endWith, isEmptyStatus } from './body.ts'
 
 /** `NGHTTP2_INTERNAL_ERROR`: any other code of a reset would let a cut answer look complete. */
 const internalError = 2
@@ -72,9 +73,21 @@ export function cut(response: ServerResponse): void {
     // Both sides of one for the head alone have ended, and it would wait for that.
     if (stream.headRequest) stream.destroy()
   } else {
+    if (endsByClose(response)) reset(response.socket)
     response.destroy()
     endInTurn(response)
   }
+}
+
+/** Neither its length was told nor does it come in chunks, as for HTTP/1.0: the end of its connection is that of its body. */
+function endsByClose(response: ServerResponse): boolean {
+  const { headersSent, chunkedEncoding } = response
+  return headersSent && !chunkedEncoding && !response.hasHeader('content-length')
+}
+
+/** Of those of TLS and of other systems' sockets, Node.js resets none. */
+function reset(socket: Socket | null): void {
+  attempt(() => socket?.resetAndDestroy())
 }
 
 /**
@@ -92,8 +105,11 @@ function destroy(socket: Socket): void {
 /** What is used of a stream of HTTP/2. */
 interface Stream {
   readonly headRequest: boolean
+  readonly writableEnded: boolean
+  readonly aborted: boolean
   readonly destroyed: boolean
   readonly rstCode: number
+  readonly sentHeaders: OutgoingHttpHeaders
   destroy(): void
   close(code: number): void
   once(event: 'close', listener: () => void): unknown
@@ -111,6 +127,20 @@ export function hasClosed(response: ServerResponse): boolean {
   return isHttp2(response) ? response.stream.destroyed : response.destroyed
 }
 
+/** All of it was given: to the response, or in HTTP/2 to its stream, which a reset ends as well. */
+export function hasEnded(response: ServerResponse): boolean {
+  if (response.writableEnded || !isHttp2(response)) return response.writableEnded
+  const { writableEnded, aborted, rstCode } = response.stream
+  return writableEnded && !aborted && rstCode === 0
+}
+
+/** In HTTP/2 a body was given to the stream, past the response: it takes files. One without a body ends with its head. */
+export function isStreamed(response: ServerResponse): boolean {
+  if (response.writableEnded || !isHttp2(response) || !hasEnded(response)) return false
+  const { headRequest, sentHeaders } = response.stream
+  return !headRequest && !isEmptyStatus(Number(sentHeaders[':status']))
+}
+
 export function isUntouched(response: ServerResponse): boolean {
   return !response.headersSent && !response.writableEnded && !response.destroyed
 }
@@ -126,6 +156,8 @@ async function ask(
   } catch (failure) {
     report(scope, error)
     report(scope, failure)
+    // It has begun an answer that nobody ends any more.
+    if (response.headersSent && !response.writableEnded) cut(response)
   }
 }
 
@@ -161,5 +193,5 @@ export function refuse(response: ServerResponse, status: number, text: string): 
   }
   response.setHeader('Content-Type', 'text/plain; charset=utf-8')
   response.setHeader('Content-Length', Buffer.byteLength(text))
-  response.end(text)
+  endWith(response, text)
 }

@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream'
 import { cut, hasClosed, isHttp2 } from './failure.ts'
 import { watchQueued } from './pipelined.ts'
 import type { Served } from './served.ts'
+import { endSource } from './sources.ts'
 import { failWithConnection } from './uploads.ts'
 
 const key: unique symbol = Symbol('unwind.served')
@@ -55,9 +56,10 @@ export function hear(served: Served): void {
   if (request.method === 'HEAD' && isHttp2(response)) {
     const { stream } = response
     stream.once('close', () => {
-      if (stream.rstCode !== 0 || !response.headersSent) served.left()
+      const isWhole = stream.rstCode === 0 && response.headersSent
       // Node.js takes no more of what is piped, and would never say so.
-      else if (served.sourced) response.end()
+      if (isWhole && served.sourced) response.end()
+      else if (!isWhole || served.stage !== 'unseen') served.left()
     })
   }
   if (response.socket === null) watchQueued(request, response, () => served.left())
@@ -190,5 +192,5 @@ function onPipe(this: Answer, source: Readable): void {
   const served = this[key]
   served?.sources.pipe(source)
   // Node.js does not tell what is piped into an answer of HTTP/2 whose client has left.
-  if (served?.gone === true) process.nextTick(() => source.destroy())
+  if (served?.gone === true) process.nextTick(() => endSource(source))
 }

@@ -4,6 +4,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { enter, type Adapter } from './adapter.ts'
+import { isEmptyStatus } from './body.ts'
 import { isSeenBy, isUpgraded, throwIfOvertaken } from './ends.ts'
 import {
   isEmpty,
@@ -14,7 +15,7 @@ import {
   streamOf,
   type Fetched,
 } from './hono-response.ts'
-import { discard, isEmptyStatus } from './reply.ts'
+import { discard } from './reply.ts'
 import { hear } from './hearing.ts'
 import { handOver, open } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'

@@ -5,6 +5,7 @@
 import { ServerResponse as NodeResponse, type ServerResponse } from 'node:http'
 import { isObject } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
+import { endWith, isEmptyStatus } from './body.ts'
 import { copyHead, type ResponseHead } from './response-head.ts'
 import type { Served } from './served.ts'
 import { bytesOf, sourceOf, type Source } from './source.ts'
@@ -75,7 +76,7 @@ export function send(reply: Reply, body: Whole, response: ServerResponse): void 
   if (!tellsLength(response) && !response.headersSent && !isEmptyStatus(response.statusCode)) {
     response.setHeader('Content-Length', Buffer.byteLength(body))
   }
-  response.end(body)
+  endWith(response, body)
 }
 
 /** Node.js tells it by itself, without a header to check: not for HEAD, not in HTTP/2, not where somebody has set one. */
@@ -88,10 +89,6 @@ function tellsLength(response: ServerResponse): boolean {
 export function hasNoBody({ request, response }: Served, { head }: Reply): boolean {
   if (request.method === 'HEAD') return true
   return isEmptyStatus(response.statusCode) && (head === undefined || response.headersSent)
-}
-
-export function isEmptyStatus(status: number): boolean {
-  return status === 204 || status === 304
 }
 
 const octets = 'application/octet-stream'

@@ -18,7 +18,7 @@ import {
   judge,
   type Failure,
 } from './ends.ts'
-import { cut, endInTurn, tell } from './failure.ts'
+import { cut, endInTurn, hasEnded, isStreamed, tell } from './failure.ts'
 import { hearEnd, hearProduced, holdAnswer } from './hearing.ts'
 import { Sources } from './sources.ts'
 
@@ -175,14 +175,15 @@ export class Served {
     if (this.gone) return
     this.gone = true
     if (this.over) return
-    const early = !this.response.writableEnded
+    const early = !hasEnded(this.response)
+    const unended = this.stage === 'unseen' && !this.response.writableEnded
     const sources = this.#sources
-    if (early || sources !== undefined) this.#expectEnd()
+    if (early || unended || sources !== undefined) this.#expectEnd()
     if (early) {
       endInTurn(this.response)
       this.#interrupt()
-      if (this.stage === 'unseen') hearEnd(this)
     }
+    if (unended) hearEnd(this)
     if (sources !== undefined) process.nextTick(() => sources.destroyUnread())
     this.check()
   }
@@ -242,7 +243,8 @@ export class Served {
   #isLeft(): boolean {
     const making = this.answering && this.held
     if (this.stage !== 'unseen') return this.endsRequest || (this.gone && !making)
-    return this.gone && (this.#sources !== undefined || isUpgraded(this.request))
+    if (!this.gone) return false
+    return this.#sources !== undefined || isUpgraded(this.request) || isStreamed(this.response)
   }
 
   #sourceEnded(): void {
@@ -268,8 +270,9 @@ export class Served {
   #conclude(): void {
     if (this.over) return
     const closing = this.end()
-    if (this.failure !== undefined || closing !== undefined) void this.#finish(closing)
-    else this.heldEnd?.()
+    // What is held back may be refused by Node.js, as a body that is a number.
+    const rest = closing !== undefined || this.heldEnd !== undefined
+    if (this.failure !== undefined || rest) void this.#finish(closing)
   }
 
   async #finish(closing: Promise<void> | undefined): Promise<void> {

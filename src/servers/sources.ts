@@ -54,7 +54,12 @@ export class Sources {
   /** `source.pipe(response)` leaves a source open whose client left: nobody would ever end it. */
   destroyUnread(): void {
     for (const source of this.#piped) {
-      if (source.listenerCount('data') + source.listenerCount('readable') === 0) source.destroy()
+      if (source.listenerCount('data') + source.listenerCount('readable') === 0) endSource(source)
     }
   }
+}
+
+/** Streams of the first kind, which libraries still make, may have no such method. */
+export function endSource(source: Partial<Readable>): void {
+  source.destroy?.()
 }

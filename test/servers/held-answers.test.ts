@@ -94,6 +94,16 @@ for (const [way, make] of Object.entries(ways)) {
       assert.doesNotMatch(peer.received, /\r\n0\r\n/)
     })
 
+    test('an end that Node.js refuses is an error response', async () => {
+      await using site = await serve(make, async (_request, response) => {
+        await turn()
+        // What no type allows.
+        response.end(1 as unknown as string)
+      })
+      assert.equal((await ask(site, '/')).status, 500)
+      assert.match(String(site.reported), /^TypeError/)
+    })
+
     for (const [how, end] of [
       ['pipeline()', (response: ServerResponse) => pipeline(Readable.from(['pa', 'id']), response)],
       [

@@ -2,17 +2,19 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { Server, ServerResponse } from 'node:http'
-import { connect, constants, createServer } from 'node:http2'
+import { connect, constants, createServer, type Http2ServerResponse } from 'node:http2'
 import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { describe, test } from 'node:test'
 
-import { createApp, currentScope } from 'unwind'
+import { createApp, currentScope, type App } from 'unwind'
 import { listen, scoped } from 'unwind/http'
 
 import { within } from '../core/support/promises.ts'
 import { http2Kinds } from './support/over-http2.ts'
-import { untilAborted } from './support/scoped-site.ts'
+import { opened, type Opened } from './support/kinds.ts'
+import { turn, untilAborted } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
 for (const kind of http2Kinds) {
@@ -112,4 +114,44 @@ test('a request of HTTP/2 that heeds nothing is cut when the graces of a shutdow
   assert.deepEqual([stuck.length, errors], [1, []])
   const [error] = await cut
   assert.match(String(error), /NGHTTP2_INTERNAL_ERROR/)
+})
+
+function answering(listener: (response: Http2ServerResponse) => unknown): Promise<Site> {
+  let site: Site | undefined
+  const serve = (_request: unknown, response: Http2ServerResponse): unknown => {
+    site?.watch()
+    return listener(response)
+  }
+  const open = (app: App): Opened =>
+    opened(createServer(scoped(app, serve, { abandonAfter: 1 })) as unknown as Server)
+  return Site.serve({ open }, async () => ({})).then((made) => (site = made))
+}
+
+for (const [what, after] of [
+  ['an async listener', async () => turn()],
+  ['a listener whose end nobody sees', () => {}],
+] as const) {
+  test(`what ${what} gives to the stream itself is an answer, and no client that left`, async () => {
+    await using site = await answering(({ stream }) => {
+      stream.respond()
+      stream.end('answer')
+      return after()
+    })
+    const session = connect(`http://127.0.0.1:${site.port}`)
+    assert.equal(await text(session.request({ ':path': '/' })), 'answer')
+    assert.deepEqual(await within(site.statuses()), ['success'])
+    assert.deepEqual(site.reported, [])
+    session.destroy()
+  })
+}
+
+test('one that answers HEAD on the stream itself closes its scope', async () => {
+  await using site = await answering(async ({ stream }) => {
+    stream.respond()
+    stream.end()
+  })
+  const session = connect(`http://127.0.0.1:${site.port}`)
+  await once(session.request({ ':path': '/', ':method': 'HEAD' }), 'response')
+  assert.deepEqual(await within(site.statuses()), ['success'])
+  session.destroy()
 })
