@@ -118,7 +118,8 @@ export interface SqliteStatement<Row> {
   run(...parameters: unknown[]): SqliteChanges
   /**
    * Row by row. Closed with the transaction, the reader or the database at the latest, and by the next write on its
-   * connection, which an abandoned one would block for ever. Reading on after that throws `ERR_DISPOSED`.
+   * connection, which an abandoned one would block for ever. Reading on after that throws `ERR_DISPOSED`. What a
+   * statement with RETURNING writes is written at once, whoever reads its rows.
    */
   iterate(...parameters: unknown[]): IterableIterator<Row> & Disposable
 }
