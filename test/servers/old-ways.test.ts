@@ -115,3 +115,17 @@ test('a stream of the first kind that is piped and cannot be destroyed does not 
   while (served.app.inspect().children.length > 0) await new Promise(setImmediate)
   assert.match(String(served.reported), /abandoned/)
 })
+
+test('an end that was held back, and that Node.js refuses, is an error response where nothing had to be released', async (t) => {
+  const served = await serve(t, (app) =>
+    scoped(
+      app,
+      (_request, response) => {
+        setImmediate(() => response.end(1))
+      },
+      { closeAt: 'answer' },
+    ),
+  )
+  assert.equal((await within(ask(served, '/'))).status, 500)
+  assert.match(String(served.reported), /^TypeError/)
+})
