@@ -112,7 +112,7 @@ export class Connections {
       this.#connected(socket)
     })
     this.#on('session', (session: ServerHttp2Session) => this.#opened(session))
-    this.#on('listening', () => this.#listens())
+    this.#on('listening', () => this.#reset())
     this.#on('close', () => this.#reset())
     const requested = (request: IncomingMessage, response: ServerResponse): void =>
       this.#requested(request, response)
@@ -178,12 +178,6 @@ export class Connections {
     for (const link of this.#links.values()) endAfter(this.linger, link)
     const ms = this.linger + upgradedGrace
     this.#timer = unhurried(setTimeout(() => this.#endUpgraded(), ms))
-  }
-
-  /** Where it is closing as well, that is over. What was announced before it began to listen is not. */
-  #listens(): void {
-    this.isNew = false
-    if (this.#draining) this.#reset()
   }
 
   #reset(): void {
