@@ -71,8 +71,10 @@ export const runtimes: readonly Runtime[] = [
       caching: { count: 1, because: children },
       channels: { count: 1, because: children },
       'error-json': { count: 1, because: inspect },
+      followed: { count: 1, because: children },
       format: { count: 2, because: `${children}; ${inspect}` },
       hold: { count: 1, because: children },
+      'mocked-timers': { count: 3, because: `${children}; timers of a test replace all` },
       'resource-channels': {
         count: 1,
         because: 'a leak is found meanwhile, and releases are timed',
