@@ -40,6 +40,7 @@ class Runner {
   /** What nobody has to wait for, and streams that are read when the body that gave them out is over. */
   readonly #aside: Promise<unknown>[] = []
   readonly #streams: AsyncGenerator<unknown, void, undefined>[] = []
+  #overrides = 0
 
   constructor({ resources }: Plan) {
     const onError = (error: unknown): void => this.ledger.hear(error)
@@ -168,7 +169,9 @@ class Runner {
 
   #options({ kind, abortAt, override: replaced }: RunOptions) {
     const original = replaced && this.#resources[replaced.of]
-    const by = replaced && this.#resource(`override of r${replaced.of}`, replaced.by)
+    // Each has a name of its own: one that asks for its original gets what an outer one put in its place, both in one scope.
+    const by =
+      replaced && this.#resource(`override ${++this.#overrides} of r${replaced.of}`, replaced.by)
     return {
       ...(kind !== undefined && { kind }),
       ...(abortAt !== undefined && { signal: abortingAt(abortAt) }),
