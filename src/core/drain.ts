@@ -103,6 +103,7 @@ async function closeChild(scope: ScopeNode, child: ScopeNode): Promise<void> {
   await Promise.resolve()
   if (child.settings.serving && !child.running) await untilServed(child)
   if (child.running || child.state !== 'open') {
+    child.extended.awaited = true
     await whenEnded(child)
     return
   }

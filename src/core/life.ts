@@ -70,7 +70,7 @@ function bodySettled(scope: ScopeNode, value: unknown, failure: Failure | undefi
 /** @returns whether streams keep it open */
 function park(scope: ScopeNode): boolean {
   const { extras } = scope
-  if (extras === undefined || extras.streams === 0 || scope.aborted) return false
+  if (extras === undefined || extras.streams === 0 || extras.awaited || scope.aborted) return false
   extras.parked = true
   return true
 }

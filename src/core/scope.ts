@@ -68,6 +68,8 @@ export class Extras {
   streams = 0
   /** The body has settled, and the scope is open for its streams alone. */
   parked = false
+  /** What is around it closes, and waits for nothing but its end: no stream keeps it open any more. */
+  awaited = false
   /** An app in its lame duck: it is closed before that is over. */
   whenClosing: (() => void) | undefined = undefined
   whenChildCloses: ((child: ScopeNode) => void) | undefined = undefined

@@ -193,3 +193,19 @@ test('what is read after its scope was closed says so, with the scope in its cau
   assert.ok(error.cause instanceof ScopeClosedError)
   assert.match(error.cause.message, /export/)
 })
+
+test('a scope that closes while a block in it gives out a stream cuts that off, and does not wait for who reads it', async (t) => {
+  const { app } = setUp(t)
+  const streams: AsyncGenerator<number>[] = []
+  await within(
+    app.run(async (request) => {
+      const block = request.run(async (inner) => {
+        streams.push(inner.stream(oneTwoThree()))
+        await quiet()
+      })
+      await Promise.all([block, request.close()])
+    }),
+  )
+  for (const stream of streams) assert.ok((await rejection(stream.next())) instanceof DisposedError)
+  assert.equal(streams.length, 1)
+})
