@@ -169,9 +169,7 @@ class Runner {
 
   #options({ kind, abortAt, override: replaced }: RunOptions) {
     const original = replaced && this.#resources[replaced.of]
-    // Each has a name of its own: one that asks for its original gets what an outer one put in its place, both in one scope.
-    const by =
-      replaced && this.#resource(`override ${++this.#overrides} of r${replaced.of}`, replaced.by)
+    const by = replaced && this.#resource(`override ${++this.#overrides}`, replaced.by)
     return {
       ...(kind !== undefined && { kind }),
       ...(abortAt !== undefined && { signal: abortingAt(abortAt) }),
