@@ -54,7 +54,7 @@ export function createApp(options?: AppOptions): App {
 }
 
 /** What the scopes have in common that one server opens. They differ in their names. */
-type Serving = Pick<ScopeOptions, 'kind' | 'timeout' | 'abandonAfter'>
+type Serving = Pick<ScopeOptions, 'kind' | 'timeout'> & { readonly abandonAfter: number }
 
 /**
  * For server adapters: what opens a scope for a connection that is already served, although the app may be shutting down.

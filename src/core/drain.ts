@@ -120,14 +120,15 @@ async function closeChild(scope: ScopeNode, child: ScopeNode): Promise<void> {
 
 /** Its handler is waited for as a body is. */
 async function untilServed(scope: ScopeNode): Promise<void> {
-  const { abandonAfter } = scope.settings
+  // Who serves says how long.
+  const abandonAfter = scope.settings.abandonAfter as number
   try {
-    const ended = whenEnded(scope)
-    await (abandonAfter === undefined ? ended : abandonable(ended, scope, abandonAfter))
+    await abandonable(whenEnded(scope), scope, abandonAfter)
   } catch (error) {
-    if (scope.state !== 'open') return
-    settleFailure(scope, error, false)
-    scope.report(error, undefined, true)
+    if (scope.state === 'open') {
+      settleFailure(scope, error, false)
+      scope.report(error, undefined, true)
+    }
   }
 }
 

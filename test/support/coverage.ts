@@ -19,7 +19,7 @@ const asWritten = [
   'test/inspector/{picture,stream}.test.ts',
   'test/{pg,sqlite}/lent.test.ts',
   'test/pg/{after-the-end,lease,pool}.test.ts',
-  'test/servers/{every-end,graceful,listen,server-timing,two-copies}.test.ts',
+  'test/servers/{every-end,every-server,graceful,listen,server-timing,two-copies}.test.ts',
   'test/ws/serve.test.ts',
 ]
 /** Node.js 22 has no SuppressedError and no context frames. It cannot read `await using`, so its tests are compiled. */
