@@ -17,6 +17,7 @@ import { concludeEmpty } from '../core/drain.ts'
 import { title } from '../core/misuse.ts'
 import { ScopeNode, type Name } from '../core/scope.ts'
 import type { App, Scope, ScopeOptions } from '../core/types.ts'
+import { pathOf } from '../core/url-path.ts'
 import { prepareTiming } from './timing.ts'
 
 /** What all server adapters can be told. */
@@ -185,7 +186,6 @@ class MethodAndPath {
   }
 
   toString(): string {
-    // Everybody may read the name, and the query may hold what is nobody's business.
-    return `${this.#method} ${this.#url.replace(/\?.*/s, '')}`
+    return `${this.#method} ${pathOf(this.#url)}`
   }
 }

@@ -9,6 +9,7 @@ import { ClientDisconnectedError, ShutdownError } from '../core/errors/errors.ts
 import { checkApp, checkFunction, checkOptions, expected } from '../core/options.ts'
 import { whenDoorsClose } from '../core/shutdown.ts'
 import type { App, Scope } from '../core/types.ts'
+import { pathOf } from '../core/url-path.ts'
 import { within } from '../core/waiting.ts'
 import { Connection, type Broken } from './connection.ts'
 import { abandonAfter, settled } from './handler.ts'
@@ -181,8 +182,7 @@ class Service {
   #scopeFor(request: IncomingMessage | undefined): Scope | undefined {
     try {
       // Who emits 'connection' after an upgrade of his own may leave it out.
-      const path = (request?.url ?? '/').replace(/\?.*/s, '')
-      return this.#open(`WS ${path}`)
+      return this.#open(`WS ${pathOf(request?.url ?? '/')}`)
     } catch {
       return undefined
     }

@@ -15,6 +15,7 @@ const core = [
     'errors/origin',
     'errors/format',
     'errors/error-json',
+    'url-path',
     'place',
   ],
   [
