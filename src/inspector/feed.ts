@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import { unhurried } from '../core/deadline.ts'
+import { ignore } from '../core/dispose.ts'
 import { answerForNow } from './answer.ts'
 
 /** Clients at a time. */
@@ -72,5 +73,3 @@ export class Feed {
     this.#timer = undefined
   }
 }
-
-function ignore(): void {}

@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { connect, isIP, type NetConnectOpts, type Socket } from 'node:net'
 import { connect as connectSecurely, type ConnectionOptions, type TLSSocket } from 'node:tls'
 
+import { ignore } from '../core/dispose.ts'
 import { within } from '../core/waiting.ts'
 import { outside, type DriverClient } from './driver.ts'
 
@@ -128,5 +129,3 @@ function packet(...numbers: number[]): Buffer {
   numbers.forEach((number, index) => buffer.writeInt32BE(number, 4 * (index + 1)))
   return buffer
 }
-
-function ignore(): void {}

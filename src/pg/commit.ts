@@ -1,5 +1,5 @@
 /** A COMMIT, or the RELEASE of a savepoint: that it succeeded, that it failed, or neither is known of it. */
-import { suppress } from '../core/dispose.ts'
+import { ignore, suppress } from '../core/dispose.ts'
 import { within } from '../core/waiting.ts'
 import { hasCommand, type DriverResult } from './driver.ts'
 import { rollBack, withinGrace } from './ending.ts'
@@ -118,5 +118,3 @@ export async function whenEnded(
   if (committing) await withinGrace(session, ended)
   await (tells ? ending : ended)
 }
-
-function ignore(): void {}

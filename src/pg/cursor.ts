@@ -2,6 +2,7 @@
  * Rows in batches, from a cursor that the server keeps. Nothing but statements is sent, so that a cancel, a broken
  * connection and a release do to it what they do to any statement; and a failure is never an empty page.
  */
+import { ignore } from '../core/dispose.ts'
 import { disposedError } from '../core/lease.ts'
 import { expected } from '../core/options.ts'
 import { commitDirectly } from './commit.ts'
@@ -293,5 +294,3 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
     return this.#why === undefined ? this.host.dead() : this.#why()
   }
 }
-
-function ignore(): void {}

@@ -1,4 +1,5 @@
 /** The end of a connection, with a bound: a network that fell silent never tells that a socket is closed. */
+import { ignore } from '../core/dispose.ts'
 import { within } from '../core/waiting.ts'
 import type { DriverClient } from './driver.ts'
 
@@ -21,5 +22,3 @@ export async function disconnect(
   if (!inOrder || !(await within(patience, ended))) stream.destroy()
   await within(patience, ended)
 }
-
-function ignore(): void {}

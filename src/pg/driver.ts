@@ -3,6 +3,7 @@
  * that a cancel needs.
  */
 import { outermostFrame } from '../core/context.ts'
+import { ignore } from '../core/dispose.ts'
 import { withTypes, type Types } from './query-arguments.ts'
 import type { PgQueryConfig, PgQueryResult } from './types.ts'
 
@@ -190,5 +191,3 @@ export function statusReader(client: DriverClient): StatusReader {
   readers.set(client, reader)
   return reader
 }
-
-function ignore(): void {}

@@ -3,6 +3,7 @@
  * or the connection is closed. What could not be cleaned is gone. All of it is for whoever holds the line, but for what
  * waits alone.
  */
+import { ignore } from '../core/dispose.ts'
 import { within } from '../core/waiting.ts'
 import { hasPrepared, wasSetUp } from './driver.ts'
 import type { Policy } from './policy.ts'
@@ -155,8 +156,6 @@ export async function withinGrace(session: Session, work: Promise<unknown>): Pro
   if (await within(grace, work)) return
   session.destroy(new Error(`The server did not answer within the grace of ${grace} ms.`))
 }
-
-function ignore(): void {}
 
 function unfinished(): Error {
   return new Error('The transaction was still open after its rollback.')

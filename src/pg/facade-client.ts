@@ -5,6 +5,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { EventEmitter } from 'node:events'
 
+import { ignore } from '../core/dispose.ts'
 import { isError } from '../core/errors/format.ts'
 import { disposedError } from '../core/lease.ts'
 import type { TransactionStatus } from './driver.ts'
@@ -235,8 +236,6 @@ function textOf(statement: unknown): string | undefined {
   const named = typeof statement === 'object' && statement !== null && 'text' in statement
   return named && typeof statement.text === 'string' ? statement.text : undefined
 }
-
-function ignore(): void {}
 
 function asError(error: unknown): Error {
   return isError(error) ? error : new Error('Its user asked for its end.')

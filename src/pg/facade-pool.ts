@@ -4,6 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 
+import { ignore } from '../core/dispose.ts'
 import type { DriverPool } from './driver.ts'
 import type { FacadeClient, Result, ResultCallback } from './facade-client.ts'
 import { settle } from './facade-cursor.ts'
@@ -119,8 +120,6 @@ export class FacadePool {
 function heard(): EventEmitter {
   return new EventEmitter().on('error', ignore).on('connect', ignore)
 }
-
-function ignore(): void {}
 
 /** Ours, over the class of a driver's pool. */
 const prototypes = new WeakMap<object, object>()

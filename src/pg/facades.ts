@@ -1,4 +1,5 @@
 /** The facades: of a pool, and of one connection that somebody holds. */
+import { ignore } from '../core/dispose.ts'
 import type { DriverClient, DriverPool } from './driver.ts'
 import { FacadeClient } from './facade-client.ts'
 import { FacadePool, likeDriver } from './facade-pool.ts'
@@ -61,5 +62,3 @@ function optionsOf(client: DriverClient): object {
   // As the driver hides it: it is not to be seen in a log.
   return Object.defineProperty(options, 'password', { value: password, enumerable: false })
 }
-
-function ignore(): void {}

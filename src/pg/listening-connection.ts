@@ -2,6 +2,7 @@
  * One connection that listens. Nothing tells of a network that fell silent: it is asked from time to time, and given up
  * where it does not answer.
  */
+import { ignore } from '../core/dispose.ts'
 import { within } from '../core/waiting.ts'
 import { disconnect } from './disconnect.ts'
 import type { DriverClient } from './driver.ts'
@@ -119,5 +120,3 @@ export class ListeningConnection {
     throw new Error(`PostgreSQL did not answer within ${ms} ms (${what}).`)
   }
 }
-
-function ignore(): void {}

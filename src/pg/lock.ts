@@ -2,6 +2,7 @@
  * The advisory locks of a session. Each is entered with its lease before it is asked for, so that whatever happens
  * meanwhile, the next holder of the connection does not hold it too.
  */
+import { ignore } from '../core/dispose.ts'
 import { disposedError } from '../core/lease.ts'
 import type { DriverResult } from './driver.ts'
 import { quietOrLost, tell, withinGrace } from './ending.ts'
@@ -202,5 +203,3 @@ export class Lock implements PgLock, AsyncDisposable {
     for (const lock of this.#others('shared')) void lock.#giveBackIfHeld()
   }
 }
-
-function ignore(): void {}

@@ -3,6 +3,7 @@
  * none of them, and a full collection would take with their shapes all that was compiled for them
  * (docs/decisions/shapes-that-stay.md).
  */
+import { ignore } from '../core/dispose.ts'
 import { Kind, Ticket } from '../core/watching/held.ts'
 import { Begin } from './begin.ts'
 import { Commit } from './commit.ts'
@@ -35,5 +36,3 @@ function examples(): object[] {
     new Waiter(ignore, ignore, undefined, ignore, undefined),
   ]
 }
-
-function ignore(): void {}

@@ -2,6 +2,7 @@
  * One statement on its way to the driver and back. It settles once; refused because its connection was released, it
  * is nobody's unhandled rejection.
  */
+import { ignore } from '../core/dispose.ts'
 import type { DriverResult } from './driver.ts'
 import { isServerError } from './errors.ts'
 import type { PgQueryConfig } from './types.ts'
@@ -114,5 +115,3 @@ async function retraced(error: Error): Promise<never> {
   Error.captureStackTrace(error, retraced)
   throw error
 }
-
-function ignore(): void {}

@@ -2,6 +2,8 @@
  * One thing after another, such as what is done while the line of a connection is held, which is more than one statement.
  * Nobody but whoever asked waits for a promise of it: else no error's stack would lead there.
  */
+import { ignore } from '../core/dispose.ts'
+
 export class Turns {
   #last: Promise<void> | undefined = undefined
 
@@ -27,5 +29,3 @@ export class Turns {
     }
   }
 }
-
-function ignore(): void {}

@@ -8,6 +8,7 @@ import type { Http2SecureServer, Http2Server, ServerHttp2Session } from 'node:ht
 import type { Server as HttpsServer } from 'node:https'
 import { Socket } from 'node:net'
 import { unhurried } from '../core/deadline.ts'
+import { ignore } from '../core/dispose.ts'
 import { listenAlong, type Listener } from './along.ts'
 import { cut } from './failure.ts'
 
@@ -284,5 +285,3 @@ function isOfHttp2(server: AnyServer, socket: Socket): boolean {
     !('setSecureContext' in server) || ('alpnProtocol' in socket && socket.alpnProtocol === 'h2')
   )
 }
-
-function ignore(): void {}

@@ -3,6 +3,7 @@
  * producer has ended, whatever happened.
  */
 import type { ServerResponse } from 'node:http'
+import { ignore } from '../core/dispose.ts'
 import { cut, hasClosed } from './failure.ts'
 import { bytesOf, giveUp, type Source } from './source.ts'
 
@@ -69,5 +70,3 @@ function drained(response: ServerResponse): Promise<void> {
     if (hasClosed(response)) done()
   })
 }
-
-function ignore(): void {}

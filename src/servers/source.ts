@@ -4,7 +4,7 @@
  */
 import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { isObject, suppress } from '../core/dispose.ts'
+import { ignore, isObject, suppress } from '../core/dispose.ts'
 import { expected } from '../core/options.ts'
 import type { SourceFailure } from './sources.ts'
 
@@ -177,5 +177,3 @@ function isWebStream(value: object): value is ReadableStream<unknown> {
 function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
   return isObject(value) && Symbol.asyncIterator in value
 }
-
-function ignore(): void {}

@@ -2,7 +2,7 @@
  * One WebSocket with an end: every listener is there from the first moment, so no message is lost and no frame of the
  * peer can crash the process; every wait for the peer has a bound.
  */
-import { isEcho, isObject } from '../core/dispose.ts'
+import { ignore, isEcho, isObject } from '../core/dispose.ts'
 import { unhurried } from '../core/deadline.ts'
 import { expected } from '../core/options.ts'
 import { SocketBrokenError, SocketClosedError, SocketOverflowError } from './errors.ts'
@@ -261,5 +261,3 @@ function listen(
     for (const [event, listener] of entries) webSocket.off(event, listener)
   }
 }
-
-function ignore(): void {}
