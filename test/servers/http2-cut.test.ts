@@ -11,7 +11,7 @@ import { honoFetch } from 'unwind/hono'
 import { scoped } from 'unwind/http'
 
 import { http2Kinds } from './support/over-http2.ts'
-import { turn } from './support/scoped-site.ts'
+import { brokenWith } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
 /** What the client of an answer is told of its end. */
@@ -30,15 +30,7 @@ async function endOf(site: Site, method = 'GET'): Promise<{ received: string; er
 for (const kind of http2Kinds) {
   for (const error of [new Error('broken'), undefined]) {
     test(`a stream of ${kind.name} that fails with ${error} does not look complete`, async () => {
-      await using site = await Site.serve(kind, async () => ({
-        body: (async function* broken() {
-          yield 'half'
-          await turn()
-          await turn()
-          // oxlint-disable-next-line typescript/only-throw-error
-          throw error
-        })(),
-      }))
+      await using site = await Site.serve(kind, async () => ({ body: brokenWith(error) }))
       const end = await endOf(site)
       assert.equal(end.received, 'half')
       assert.match(String(end.error), /NGHTTP2_INTERNAL_ERROR/)

@@ -12,7 +12,7 @@ import { honoFetch } from 'unwind/hono'
 import { Peer } from './support/client.ts'
 import { openHandled } from './support/handled-site.ts'
 import { opened, plainKinds, type Call, type Handler, type Kind } from './support/kinds.ts'
-import { openScoped, turn } from './support/scoped-site.ts'
+import { brokenWith, openScoped, turn } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
 /** Pieces without end, and what was seen of their producer. */
@@ -85,14 +85,7 @@ for (const kind of plainKinds) {
 
     test('that fails in the middle is cut off, and its scope fails with the same error', async () => {
       const error = new Error('broken')
-      await using site = await Site.serve(kind, async () => ({
-        body: (async function* broken() {
-          yield 'half'
-          await turn()
-          await turn()
-          throw error
-        })(),
-      }))
+      await using site = await Site.serve(kind, async () => ({ body: brokenWith(error) }))
       using peer = await Peer.connect(site)
       peer.get('/')
       await peer.closed

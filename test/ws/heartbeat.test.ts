@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mock, test, type TestContext } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { socket } from 'unwind/ws'
+import { socket, type Socket } from 'unwind/ws'
 import type { WebSocket } from 'ws'
 
 import { quiet, rejection, within } from '../core/support/promises.ts'
@@ -132,6 +132,33 @@ test('a peer is not missed while a message of it is still coming', async (t) => 
   await within(held.closed)
 })
 
+interface SlowReading {
+  readonly held: Socket
+  readonly there: WebSocket
+  readonly beats: number
+  readonly beat: () => void
+  /** Changes when something of what waits has left. */
+  readonly moved: () => number
+}
+
+/** The peer takes something at each of `beats`, and is not missed; then nothing, and is. */
+async function readSlowly({ held, there, beats, beat, moved }: SlowReading): Promise<void> {
+  for (let left = beats; left > 0; left -= 1) {
+    beat()
+    await quiet()
+    assert.equal(held.state, 'open')
+    const before = moved()
+    there.resume()
+    while (moved() === before && held.state === 'open') await quiet()
+    there.pause()
+  }
+  for (let left = 4; left > 0; left -= 1) {
+    beat()
+    await quiet()
+  }
+  await within(held.closed)
+}
+
 test('a peer that reads slowly what waits in front of the ping is not missed', async (t) => {
   const { here, there } = await openPair(t)
   there.pause()
@@ -150,20 +177,7 @@ test('a peer that reads slowly what waits in front of the ping is not missed', a
     before = feed.sent
     for (let i = 0; i < 50; i += 1) await quiet()
   }
-  for (let beat = 0; beat < 8; beat += 1) {
-    tick(10)
-    await quiet()
-    assert.equal(held.state, 'open')
-    const before = feed.sent
-    there.resume()
-    while (feed.sent === before && held.state === 'open') await quiet()
-    there.pause()
-  }
-  for (let beat = 0; beat < 4; beat += 1) {
-    tick(10)
-    await quiet()
-  }
-  await within(held.closed)
+  await readSlowly({ held, there, beats: 8, beat: () => tick(10), moved: () => feed.sent })
   assert.equal(((await stopped) as NodeJS.ErrnoException).code, 'ERR_SOCKET_BROKEN')
 })
 
@@ -176,20 +190,8 @@ test('nor is one that slowly reads a single message', async (t) => {
   // Nothing public tells of parts of it.
   const { _handle } = (here as unknown as { _socket: { _handle: { writeQueueSize: number } } })
     ._socket
-  for (let beat = 0; beat < 4; beat += 1) {
-    tick(10)
-    await quiet()
-    assert.equal(held.state, 'open')
-    const before = _handle.writeQueueSize
-    there.resume()
-    while (_handle.writeQueueSize === before && held.state === 'open') await quiet()
-    there.pause()
-  }
-  for (let beat = 0; beat < 4; beat += 1) {
-    tick(10)
-    await quiet()
-  }
-  await within(held.closed)
+  const moved = (): number => _handle.writeQueueSize
+  await readSlowly({ held, there, beats: 4, beat: () => tick(10), moved })
   assert.equal(((await stopped) as NodeJS.ErrnoException).code, 'ERR_SOCKET_BROKEN')
 })
 

@@ -28,6 +28,14 @@ export function turn(): Promise<void> {
   })
 }
 
+/** What a body is made from that fails after its first piece, once that has been sent. */
+export async function* brokenWith(error: unknown): AsyncGenerator<string> {
+  yield 'half'
+  await turn()
+  await turn()
+  throw error
+}
+
 /** Rejects with the reason once `scope` is aborted. */
 export function untilAborted({ signal }: Scope): Promise<never> {
   return new Promise((_, reject) => {
