@@ -4,6 +4,7 @@
  * outside of scopes is such a list, too.
  */
 import type { ScopeNode } from './scope.ts'
+import type { Scope } from './types.ts'
 
 /** Whoever has such a list. */
 export interface Parent<T> {
@@ -69,9 +70,11 @@ export function rootOf(scope: ScopeNode): ScopeNode {
 }
 
 /** The scope that owns what lives as long as a request: the nearest one of that kind; where there is none, the outermost below the app. An app has none. */
-export function requestOf(scope: ScopeNode): ScopeNode | undefined {
-  let outermost: ScopeNode | undefined
-  for (let at: ScopeNode | undefined = scope; at !== undefined; at = at.parent) {
+export function requestOf<S extends Scope & { readonly parent: S | undefined }>(
+  scope: S,
+): S | undefined {
+  let outermost: S | undefined
+  for (let at: S | undefined = scope; at !== undefined; at = at.parent) {
     if (at.kind === 'request') return at
     if (at.kind === 'scope') outermost = at
   }

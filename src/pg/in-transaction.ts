@@ -21,7 +21,7 @@ export async function inTransaction<R>(
   try {
     tx = await lease.begin(options)
     result = await body(tx)
-    if (isToCommit(tx)) {
+    if (isToEnd(tx)) {
       // They run once the connection is back: they may ask the pool for one, and there may be no other.
       if (tx instanceof Transaction) later = tx.takeCallbacks()
       await tx.commit()
@@ -43,7 +43,7 @@ export async function inSavepoint<R>(
 ): Promise<R> {
   try {
     const result = await body(savepoint)
-    if (isToCommit(savepoint)) await savepoint.commit()
+    if (isToEnd(savepoint)) await savepoint.commit()
     await savepoint[Symbol.asyncDispose]()
     return result
   } catch (error) {
@@ -61,8 +61,8 @@ async function afterDispose(tx: AsyncDisposable, error: unknown): Promise<unknow
   }
 }
 
-/** The body may have ended it itself; where a statement did, its commit tells. */
-function isToCommit(tx: PgTransaction): boolean {
+/** Whoever had it may have ended it; where it has failed, or a statement ended it, its commit tells. */
+export function isToEnd(tx: PgTransaction): boolean {
   const { state } = tx
   return state === 'open' || state === 'failed' || (tx instanceof Transaction && tx.lapsed)
 }

@@ -2,32 +2,33 @@
 import { inspect } from 'node:util'
 
 import { expected } from '../core/options.ts'
+import { requestOf } from '../core/tree.ts'
 import type { Resource, Scope } from '../core/types.ts'
 import type { PgTransaction, PgTransactionOptions } from './types.ts'
 
-type Modes = Required<Omit<PgTransactionOptions, 'signal'>>
+type Modes = Omit<PgTransactionOptions, 'signal'>
 
+/** As texts: how the driver reads a boolean is for others to set. */
 const question = `SELECT current_setting('transaction_isolation') AS isolation,
-  current_setting('transaction_read_only') = 'on' AS "readOnly",
-  current_setting('transaction_deferrable') = 'on' AS deferrable`
+  current_setting('transaction_read_only') AS "readOnly",
+  current_setting('transaction_deferrable') AS deferrable`
+
+const flags: ReadonlyMap<string | undefined, boolean> = new Map([
+  ['on', true],
+  ['off', false],
+])
 
 /**
  * The server is asked, where there is anything to ask: it knows its defaults, and what a SET TRANSACTION changed.
  * @throws {TypeError} for an option that is not that of the transaction
  */
-export async function checkJoined(
-  tx: PgTransaction,
-  { isolation, readOnly, deferrable }: PgTransactionOptions,
-  where: string,
-): Promise<void> {
-  const asked = Object.entries({ isolation, readOnly, deferrable }).filter(
-    ([, value]) => value !== undefined,
-  )
+export async function checkJoined(tx: PgTransaction, modes: Modes, where: string): Promise<void> {
+  const asked = Object.entries(modes)
   if (asked.length === 0) return
-  const { rows } = await tx.query<Modes>(question)
+  const { rows } = await tx.query<Partial<Record<string, string>>>(question)
   for (const [name, wanted] of asked) {
-    // Both have the names of the options.
-    const actual = rows[0]?.[name as keyof Modes]
+    const setting = rows[0]?.[name]
+    const actual = flags.get(setting) ?? setting
     if (wanted === actual) continue
     const whole = `that of the transaction that it joins, ${inspect(actual)}`
     throw expected(`option \`${name}\` of ${where}`, whole, wanted)
@@ -35,7 +36,7 @@ export async function checkJoined(
 }
 
 interface Wish {
-  readonly options: PgTransactionOptions
+  readonly modes: Modes
   /** The transaction was begun with these, so that nobody has to compare them with what it is. */
   fulfilled: boolean
 }
@@ -48,13 +49,10 @@ interface Wish {
 const wishes = new WeakMap<Resource<PgTransaction>, WeakMap<Scope, Set<Wish>>>()
 
 /** For whoever begins it. */
-export function wishedFor(
-  transaction: Resource<PgTransaction>,
-  scope: Scope,
-): PgTransactionOptions | undefined {
+export function wishedFor(transaction: Resource<PgTransaction>, scope: Scope): Modes | undefined {
   const [wish] = wishes.get(transaction)?.get(scope) ?? []
   if (wish !== undefined) wish.fulfilled = true
-  return wish?.options
+  return wish?.modes
 }
 
 /**
@@ -64,29 +62,32 @@ export function wishedFor(
 export async function join(
   scope: Scope,
   transaction: Resource<PgTransaction>,
-  { signal, ...options }: PgTransactionOptions,
+  options: PgTransactionOptions,
   where: string,
 ): Promise<PgTransaction> {
-  const owner = requestOf(scope)
+  const { signal } = options
+  const owner = requestOf(scope) ?? scope
   const wished = wishes.get(transaction) ?? new WeakMap<Scope, Set<Wish>>()
   wishes.set(transaction, wished)
   const waiting = wished.get(owner) ?? new Set<Wish>()
   wished.set(owner, waiting)
-  const wish = { options, fulfilled: false }
+  const wish = { modes: modesIn(options), fulfilled: false }
   waiting.add(wish)
   try {
     const tx = await scope.get(transaction, signal && { signal })
-    if (!wish.fulfilled) await checkJoined(tx, options, where)
+    if (!wish.fulfilled) await checkJoined(tx, wish.modes, where)
+    signal?.throwIfAborted()
     return tx
   } finally {
     waiting.delete(wish)
   }
 }
 
-/** The scope that owns what lives as long as a request. */
-function requestOf(scope: Scope): Scope {
-  let at = scope
-  while (at.kind !== 'request' && at.parent !== undefined && at.parent.kind !== 'app')
-    at = at.parent
-  return at
+/** An option that is `undefined` is none: the transaction begins with what it would have without it. */
+function modesIn({ isolation, readOnly, deferrable }: PgTransactionOptions): Modes {
+  return {
+    ...(isolation !== undefined && { isolation }),
+    ...(readOnly !== undefined && { readOnly }),
+    ...(deferrable !== undefined && { deferrable }),
+  }
 }

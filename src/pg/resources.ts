@@ -6,6 +6,7 @@ import { asyncDisposer } from '../core/dispose.ts'
 import { resource } from '../core/resources/resource.ts'
 import type { Resource, Scope } from '../core/types.ts'
 import { transactionFrame } from './frame.ts'
+import { isToEnd } from './in-transaction.ts'
 import { wishedFor } from './joining.ts'
 import { Lease } from './lease.ts'
 import { checkSource, openPool } from './open.ts'
@@ -136,8 +137,9 @@ function lent<T extends object>(handle: T, scope: Scope): T {
 }
 
 function end(tx: PgTransaction, succeeded: boolean): Promise<void> {
-  if (tx instanceof Transaction) return tx.endWith(succeeded ? 'commit' : 'rollback')
-  return tx.state === 'open' && succeeded ? tx.commit() : tx.rollback()
+  const how = succeeded ? 'commit' : 'rollback'
+  if (tx instanceof Transaction) return tx.endWith(how)
+  return isToEnd(tx) ? tx[how]() : Promise.resolve()
 }
 
 /** What `acquire` gives has one, although a resource of the same type may have none. */

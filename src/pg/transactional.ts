@@ -13,7 +13,7 @@ import type { Override, Scope } from '../core/types.ts'
 import { interrupt } from './ending.ts'
 import { poolExhausted, unexpectedRollback } from './errors.ts'
 import { transactionRules } from './frame.ts'
-import { inSavepoint, inTransaction, type Body } from './in-transaction.ts'
+import { inSavepoint, inTransaction, isToEnd, type Body } from './in-transaction.ts'
 import { join } from './joining.ts'
 import { LeasePool } from './pool.ts'
 import type { PgResources } from './resources.ts'
@@ -45,9 +45,10 @@ const where = 'transactional()'
  * - `required`: in the transaction of the request, which is begun where there is none yet, and commits with the request.
  *   Where `body` fails, the whole cannot commit any more: if somebody catches its error, the commit rejects with
  *   `ERR_PG_UNEXPECTED_ROLLBACK`, and so does a `required` part around it.
- * - `nested`: in a savepoint of that. Where `body` fails, it alone is undone, but for what the transaction was told beside it
- *   meanwhile, which is in the savepoint too: let parts at the same time be `required`, or `requiresNew`.
- * - `requiresNew`: in a transaction of its own, on another connection, which commits or rolls back with `body`. Rejects
+ * - `nested`: in a savepoint of that. Where `body` fails, or the scope in which it runs, it alone is undone, but for what the
+ *   transaction was told beside it meanwhile, which is in the savepoint too: let parts at the same time be `required`, or
+ *   `requiresNew`.
+ * - `requiresNew`: in a transaction of its own, on another connection, which commits or rolls back with that scope. Rejects
  *   with `ERR_PG_POOL_EXHAUSTED` where the pool has no connection left and this scope holds one of them.
  *
  * The options are those of the transaction that begins. Joined to one that has begun, they have to be those of that, or
@@ -176,15 +177,24 @@ async function requiresNew<R>(call: Call, body: Body<R>): Promise<R> {
   })
 }
 
-/** In a scope of its own, in which `tx` is the transaction. */
-function inside<R>(
+/** In a scope of its own, in which `tx` is the transaction, and which may fail although `body` gives something. */
+async function inside<R>(
   { scope, resources, options: { signal } }: Call,
   tx: PgTransaction,
   more: readonly Override[],
   body: Body<R>,
 ): Promise<R> {
   const overrides = [override(resources.transaction, value<PgTransaction>(tx)), ...more]
-  return scope.run({ name: 'transactional', overrides, ...(signal && { signal }) }, () => body(tx))
+  const options = { name: 'transactional', overrides, ...(signal && { signal }) }
+  let failed = false
+  const result = await scope.run(options, (own) => {
+    own.defer(({ status }) => {
+      failed = status !== 'success'
+    })
+    return body(tx)
+  })
+  if (failed && isToEnd(tx)) await tx.rollback()
+  return result
 }
 
 /** A connection that only this scope could give back would never come. */

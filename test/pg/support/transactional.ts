@@ -1,4 +1,5 @@
 /** An app whose requests write into a table of their own, in parts. */
+import type pg from 'pg'
 import { createApp, type App } from 'unwind'
 import { pgResources, type PgResources } from 'unwind/pg'
 
@@ -15,13 +16,15 @@ export interface Fixture extends AsyncDisposable {
 
 export async function setUp({
   max = 2,
+  types,
   ...rest
-}: { max?: number } & Parameters<typeof pgResources>[1] = {}): Promise<Fixture> {
+}: Pick<pg.PoolConfig, 'max' | 'types'> &
+  Parameters<typeof pgResources>[1] = {}): Promise<Fixture> {
   const table = await newTable()
   const app = createApp()
   return {
     app,
-    db: pgResources(() => newPool({ max }), rest),
+    db: pgResources(() => newPool({ max, ...(types && { types }) }), rest),
     async insert(tx, v) {
       await tx.query(`insert into ${table.name} values ($1)`, [v])
     },
