@@ -15,6 +15,7 @@ import {
 } from './cursor-query.ts'
 import { CursorRows } from './cursor-rows.ts'
 import { idle, quietOrLost, quieten, rollBack } from './ending.ts'
+import { connectionLost } from './errors.ts'
 import { cutOff } from './lapse.ts'
 import type { Session } from './session.ts'
 import { Statement } from './statement.ts'
@@ -69,7 +70,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
   #state: State = 'new'
   #admission: Admission | undefined = undefined
   #declared = false
-  /** Began a transaction, which ends with it. */
+  /** Began a transaction, which ends with it, and has not ended yet. */
   #began = false
   /** What is sent, or waits for its turn. */
   #statement: Statement | undefined = undefined
@@ -153,14 +154,14 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
     const { calledOff } = session.line
     this.#state = 'open'
     checkText(session, text)
-    if (!declarable(text)) return this.#runWhole({ ...format, text, ...(values && { values }) })
+    // The driver sends it as one statement, whatever it holds.
+    const extended = { queryMode: 'extended', ...(values && { values }) }
+    if (!declarable(text)) return this.#runWhole({ ...format, ...extended, text })
     if (alone) await idle(session)
     if (alone && !session.inTransaction) {
       this.#began = true
       await this.#send('BEGIN')
     }
-    // The driver sends it as one statement, whatever it holds.
-    const extended = { queryMode: 'extended', ...(values && { values }) }
     await this.#send({ ...extended, text: `DECLARE ${this.#name} NO SCROLL CURSOR FOR ${text}` })
     this.#declared = true
     // It came before there were rows to wait for, and was meant for them.
@@ -168,9 +169,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
   }
 
   async #runWhole(config: PgQueryConfig): Promise<void> {
-    const { rows } = await this.#send(config)
-    // What a row is, only the caller knows.
-    this.#rows = rows as Row[]
+    this.#rows = (await this.#send(config)).rows
     await this.#finish()
   }
 
@@ -178,8 +177,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
     const text = `FETCH ${count} FROM ${this.#name}`
     const { rows } = await this.#send({ ...this.#query.format, text })
     if (rows.length < count) await this.#finish()
-    // What a row is, only the caller knows.
-    return rows as Row[]
+    return rows
   }
 
   #take(count: number): Row[] {
@@ -188,15 +186,15 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
     return taken
   }
 
-  async #send(text: string | PgQueryConfig): Promise<PgQueryResult<unknown>> {
+  async #send(text: string | PgQueryConfig): Promise<PgQueryResult<Row>> {
     const admission = this.#admission
     if (this.#state !== 'open' || admission === undefined) throw this.#dead()
     const statement = new Statement(text, undefined, false)
     this.#statement = statement
     submit(admission.session, statement, this.#query.signal, admission.around?.signal)
     try {
-      // One statement, one result.
-      return (await statement.promise) as PgQueryResult<unknown>
+      // One statement, one result. What a row is, only the caller knows.
+      return (await statement.promise) as PgQueryResult<Row>
     } finally {
       this.#statement = undefined
     }
@@ -204,10 +202,14 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
 
   /** All rows are here. */
   async #finish(): Promise<void> {
-    if (this.#state !== 'open') return
-    // Before the wait: a dispose in it is one after the end, and ends nothing twice.
-    this.#state = 'done'
-    await this.#endOnServer()
+    const session = this.#admission?.session
+    if (this.#state === 'open') {
+      // Before the wait: a dispose in it is one after the end, and ends nothing twice.
+      this.#state = 'done'
+      await this.#endOnServer()
+    }
+    // Its connection was taken away first, and what the query did besides is undone.
+    if (this.#began) throw this.#why?.() ?? connectionLost(session?.loss)
   }
 
   async #fail(error: unknown): Promise<void> {
@@ -275,6 +277,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
     // Whoever has all rows counts on what the query did besides.
     const commits = this.#state === 'done' || (this.#state === 'closed' && !session.failed)
     await (commits ? commitDirectly(session, 'The transaction of the cursor') : rollBack(session))
+    this.#began = false
   }
 
   /** Nobody waits for it: what runs already may take long. Where it fails, its transaction is over. */

@@ -147,8 +147,10 @@ test('one statement is one statement: a second one behind it is refused by the s
   await using table = await newTable()
   await using pool = pgPool(() => newPool(), { grace: 60_000 })
   await using lease = await pool.acquire()
-  const cursor = lease.cursor(`select 1; insert into ${table.name} values (1)`)
-  await assert.rejects(cursor.read(1), { code: '42601' })
+  const insert = `insert into ${table.name} values (1)`
+  for (const text of [`select 1; ${insert}`, `${insert}; select 1`, `${insert}; ${insert}`]) {
+    await assert.rejects(lease.cursor(text).read(1), { code: '42601' })
+  }
   await lease.query('select 1')
   assert.deepEqual(await table.values(), [])
 })

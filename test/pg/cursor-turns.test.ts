@@ -108,3 +108,41 @@ test('cursors that are disposed while they wait for a cancel and a statement bef
   await Promise.all([...before, ...given])
   assert.deepEqual(await page, [{ n: 1 }])
 })
+
+test('a cursor whose connection is taken away before its COMMIT does not give its last rows as if it were done', async () => {
+  await using wire = await Wire.start()
+  await using pool = pgPool(() => newPool({ connectionString: wire.url, max: 2 }), { grace: 100 })
+  {
+    await using lease = await pool.acquire()
+    const held = holdFetch(wire)
+    const reading = assert.rejects(lease.cursor(numbers).read(9), {
+      code: 'ERR_PG_CONNECTION_LOST',
+    })
+    await held
+    // It has its turn before the COMMIT, and its request is not answered.
+    wire.onCancel = 'keep'
+    const cancelled = lease.cancel()
+    await until(() => wire.keptCancels > 0, 'the cancel is on its way')
+    wire.letGo()
+    await Promise.all([reading, cancelled])
+  }
+  const lease = await pool.acquire()
+  const held = holdFetch(wire)
+  wire.onCancel = 'lose'
+  const reading = assert.rejects(lease.cursor(numbers).read(9), { code: 'ERR_DISPOSED' })
+  await held
+  const released = lease[Symbol.asyncDispose]()
+  wire.letGo()
+  await Promise.all([reading, released])
+})
+
+/** Resolves when all rows are there, and their end is held back. */
+function holdFetch(wire: Wire): Promise<void> {
+  return new Promise((resolve) => {
+    wire.holds = ({ type, bytes }) => {
+      const holds = type === 'C' && bytes.includes('FETCH')
+      if (holds) resolve()
+      return holds
+    }
+  })
+}
