@@ -83,7 +83,8 @@ export async function commitDirectly(session: Session, what: string): Promise<vo
 
 /** Whether the server said what became of the COMMIT, and lived to wait for the next statement. */
 async function isFinal(session: Session, error: unknown): Promise<boolean> {
-  if (!isServerError(error)) return false
+  // A session ends with that: where it goes on, it is that of a pooler, which has lost its own.
+  if (!isServerError(error) || error.severity === 'FATAL') return false
   const answered = await within(session.policy.grace, session.whenQuiet())
   return answered && !session.lost
 }

@@ -17,6 +17,8 @@ import type { PgLock } from './held-types.ts'
 export interface LockHost {
   /** @throws where nothing can be asked of it */
   free(): Session
+  /** The one that is open, whose signal ends what is asked for in it. */
+  readonly transaction: { readonly signal: AbortSignal | undefined } | undefined
   /** All of them. */
   readonly locks: Set<Lock>
 }
@@ -50,7 +52,7 @@ export async function tryAdvisoryLock(
 type State = 'wanted' | 'unknown' | 'shared' | 'held' | 'deferred' | 'over'
 
 export class Lock implements PgLock, AsyncDisposable {
-  readonly #locks: Set<Lock>
+  readonly #host: LockHost
   readonly #session: Session
   readonly #want: Wanted
   #state: State = 'wanted'
@@ -66,7 +68,8 @@ export class Lock implements PgLock, AsyncDisposable {
       throw transactionPooling('An advisory lock of a lease', ofTransaction)
     }
     this.#want = want
-    this.#locks = host.locks.add(this)
+    this.#host = host
+    host.locks.add(this)
   }
 
   get signal(): AbortSignal {
@@ -76,10 +79,13 @@ export class Lock implements PgLock, AsyncDisposable {
 
   /** @returns false where it was tried, and somebody else holds it */
   async take(): Promise<boolean> {
+    const session = this.#session
     let taken = false
     try {
       taken = await takeLock(this.#want, {
-        session: this.#session,
+        session,
+        // One that is called off before it has begun is none that it was asked for in.
+        outer: session.transaction && this.#host.transaction?.signal,
         functions,
         onUnknown: () => {
           this.#state = 'unknown'
@@ -172,7 +178,7 @@ export class Lock implements PgLock, AsyncDisposable {
   /** Of the same lock, which can be asked for by several keys: as a number, a bigint or a text. */
   #others(...states: State[]): Lock[] {
     const sql = this.#want.sql(release)
-    return [...this.#locks].filter(
+    return [...this.#host.locks].filter(
       (lock) => lock !== this && states.includes(lock.#state) && lock.#want.sql(release) === sql,
     )
   }
@@ -199,7 +205,7 @@ export class Lock implements PgLock, AsyncDisposable {
   #end(): void {
     this.#state = 'over'
     this.#unwatch?.()
-    this.#locks.delete(this)
+    this.#host.locks.delete(this)
     for (const lock of this.#others('shared')) void lock.#giveBackIfHeld()
   }
 }

@@ -2,6 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { primaryError } from '../core/dispose.ts'
 import { isError } from '../core/errors/format.ts'
+import { isServerError } from './errors.ts'
 import { inTransaction, type Body, type OwnLease } from './in-transaction.ts'
 import type { PgTransaction, PgTransactionOptions } from './types.ts'
 
@@ -39,7 +40,7 @@ export async function inTransactions<R>(
   }
 }
 
-/** Also where a query builder wrapped the server's error, or the body swallowed it and COMMIT told. */
+/** The server does, also where a query builder wrapped its error, or the body swallowed it and COMMIT told. */
 function asksForRetry(error: unknown): boolean {
   for (
     let at = primaryError(error), depth = 0;
@@ -47,7 +48,7 @@ function asksForRetry(error: unknown): boolean {
     at = at.cause, depth += 1
   ) {
     if ('code' in at && at.code === 'ERR_PG_COMMIT_UNKNOWN') return false
-    if ('code' in at && retried.has(at.code)) return true
+    if (isServerError(at) && retried.has(at.code)) return true
   }
   return false
 }

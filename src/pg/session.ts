@@ -7,6 +7,7 @@ import { cancelUntilQuiet, requestCancel } from './cancel.ts'
 import { Changes } from './changes.ts'
 import { disconnect } from './disconnect.ts'
 import {
+  hasCommand,
   outside,
   releaseOutside,
   statusReader,
@@ -215,6 +216,8 @@ export class Session {
     if (this.transaction === undefined || statement.control) return
     const end = endOf(result, statement, this.status)
     if (end !== undefined) this.transaction.lapse(end)
+    // To a savepoint: it undoes what had failed, unless it was given up itself.
+    else if (!statement.aborted && hasCommand(result, 'ROLLBACK')) this.failure = undefined
   }
 
   /** After an error that is not the server's, as a timeout of the driver's, the statement may still be running. */

@@ -1,11 +1,13 @@
 /** Transactions that a lost connection, a signal or a deadlock ends: told as that, and tried again where that is safe. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import pg from 'pg'
 import { createApp } from 'unwind'
 import { pgPool, pgResources, type PgTransaction } from 'unwind/pg'
 
 import { Wire } from '../support/chaos-proxy.ts'
-import { deferred, newPool, newTable } from './support/database.ts'
+import { backendOf, deferred, newPool, newTable, Observer } from './support/database.ts'
+import { newKey, newPools } from './support/locks.ts'
 
 test('a connection that is lost during COMMIT is told as that, whatever became of it, and never tried again', async () => {
   for (const became of ['lost', 'committed'] as const) {
@@ -38,6 +40,26 @@ test('a connection that is lost during COMMIT is told as that, whatever became o
     assert.deepEqual(await table.values(), became === 'lost' ? [] : [1])
     assert.deepEqual((await pool.query('select 1 as one')).rows, [{ one: 1 }])
   }
+})
+
+test('so is one of a pooler that has lost its server, and keeps its client', async () => {
+  const lost = Object.assign(new Error('server gone'), { severity: 'FATAL', code: '58000' })
+  class Client extends pg.Client {
+    override query(...args: unknown[]): never {
+      const [text, , callback] = args as [unknown, unknown, (error: unknown) => void]
+      const told = text === 'COMMIT' ? () => callback(lost) : callback
+      return super.query(...([text, args[1], told] as unknown as [string])) as never
+    }
+  }
+  await using table = await newTable()
+  await using pool = pgPool(() => newPool({ Client }))
+  await using lease = await pool.acquire()
+  const tx = await lease.begin()
+  await tx.query(`insert into ${table.name} values (1)`)
+  await assert.rejects(tx.commit(), { code: 'ERR_PG_COMMIT_UNKNOWN', cause: lost })
+  assert.equal(tx.state, 'failed')
+  assert.deepEqual(await table.values(), [1])
+  await lease.query('select 1')
 })
 
 test('a COMMIT on a connection that was already lost is no mystery: it was never sent', async () => {
@@ -219,4 +241,48 @@ test('waiting to try again ends with the reason of the signal', async () => {
     await tx.query("do $$ begin raise exception using errcode = '40001'; end $$")
   })
   await assert.rejects(trying, (error) => error === reason)
+})
+
+test('an error that only looks like one of the server is no reason to try again', async () => {
+  await using pool = pgPool(() => newPool())
+  let runs = 0
+  const trying = pool.transaction({ retry: 3 }, async () => {
+    runs += 1
+    throw Object.assign(new Error('mine'), { code: '40001' })
+  })
+  await assert.rejects(trying, { message: 'mine' })
+  assert.equal(runs, 1)
+})
+
+test('the cause of a COMMIT that was rolled back is not what a savepoint by text had undone', async () => {
+  await using pool = pgPool(() => newPool())
+  await using lease = await pool.acquire()
+  await using tx = await lease.begin()
+  await tx.query('savepoint one')
+  await assert.rejects(tx.query('select 1/0'), { code: '22012' })
+  await tx.query('rollback to one')
+  await assert.rejects(tx.query('select from nowhere'), { code: '42P01' })
+  await assert.rejects(tx.commit(), (error: Error & { cause?: { code?: string } }) => {
+    assert.equal(error.cause?.code, '42P01')
+    return true
+  })
+})
+
+test('the signal of a transaction ends the wait for a lock of its lease, and refuses the next', async () => {
+  await using observer = await Observer.start()
+  await using pool = newPools()
+  await using holder = await pool.acquire()
+  const key = newKey()
+  await using _held = await holder.advisoryLock(key)
+  await using lease = await pool.acquire()
+  const pid = await backendOf(lease)
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const isReason = (error: unknown): boolean => error === reason
+  await using _tx = await lease.begin({ signal: controller.signal })
+  const waiting = assert.rejects(lease.advisoryLock(key, { timeout: 60_000 }), isReason)
+  await observer.untilRunning(pid, 'pg_advisory_lock')
+  controller.abort(reason)
+  await waiting
+  await assert.rejects(lease.tryAdvisoryLock(newKey()), isReason)
 })
