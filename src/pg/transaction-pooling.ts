@@ -48,7 +48,7 @@ const refusals: readonly Refusal[] = [
   },
   {
     pattern:
-      /\b(?:create|into)\s+(?:local\s+|global\s+)?temp(?:orary)?\b(?![^;]*\bon\s+commit\s+drop\b)/i,
+      /\b(?:create(?:\s+or\s+replace)?|into)\s+(?:local\s+|global\s+)?temp(?:orary)?\b(?![^;]*\bon\s+commit\s+drop\b)/i,
     what: 'A temporary table that outlives its transaction',
     instead: 'Create it ON COMMIT DROP, in a transaction.',
   },

@@ -143,6 +143,7 @@ test(
       'prepare p as select 1',
       'declare c cursor with hold for select 1',
       'create temp table t (v int)',
+      'create or replace temporary view v as select 1',
       'select 1 as v into temporary t',
     ]
     for (const text of statements) {
