@@ -9,10 +9,23 @@ interface Flow {
   resume(): void
 }
 
+interface End {
+  readonly failed: boolean
+  readonly error: unknown
+}
+
+/** One that reads; its own end is that it was left. */
+interface Loop {
+  end: End | undefined
+}
+
 interface Reader<T> {
+  readonly loop: Loop
   resolve(result: IteratorResult<T, undefined>): void
   reject(error: unknown): void
 }
+
+const over: End = { failed: false, error: undefined }
 
 export class Inbox<T> {
   readonly #flow: Flow
@@ -20,7 +33,7 @@ export class Inbox<T> {
   readonly #messages: T[] = []
   readonly #readers: Reader<T>[] = []
   #paused = false
-  #end: { readonly failed: boolean; readonly error: unknown } | undefined = undefined
+  #end: End | undefined = undefined
 
   constructor(flow: Flow, highWater: number) {
     this.#flow = flow
@@ -46,7 +59,7 @@ export class Inbox<T> {
 
   /** What was put before is still read. */
   end(): void {
-    this.#finish({ failed: false, error: undefined })
+    this.#finish(over)
   }
 
   /** As `end`, and then every read rejects. */
@@ -59,27 +72,15 @@ export class Inbox<T> {
     this.#resume()
   }
 
-  take(): Promise<IteratorResult<T, undefined>> {
-    if (this.#messages.length > 0) {
-      // There is one.
-      const value = this.#messages.shift() as T
-      if (this.#messages.length <= this.#highWater / 2) this.#resume()
-      return Promise.resolve({ done: false, value })
-    }
-    return new Promise((resolve, reject) => {
-      this.#readers.push({ resolve, reject })
-      this.#dismiss()
-    })
-  }
-
-  /** Leaving a loop ends that loop alone: another may read on. */
+  /** Leaving a loop ends that loop alone, with what it still waits for: another may read on. */
   iterate(): AsyncIterableIterator<T, undefined> {
-    let left = false
+    const loop: Loop = { end: undefined }
     return {
-      next: () => (left ? Promise.resolve({ done: true, value: undefined }) : this.take()),
+      next: () => this.#take(loop),
       return: () => {
-        left = true
-        return Promise.resolve({ done: true, value: undefined })
+        loop.end = over
+        this.#dismiss()
+        return this.#take(loop)
       },
       [Symbol.asyncIterator]() {
         return this
@@ -87,19 +88,33 @@ export class Inbox<T> {
     }
   }
 
-  #finish(end: { readonly failed: boolean; readonly error: unknown }): void {
+  #take(loop: Loop): Promise<IteratorResult<T, undefined>> {
+    if (this.#messages.length > 0 && loop.end === undefined) {
+      // There is one.
+      const value = this.#messages.shift() as T
+      if (this.#messages.length <= this.#highWater / 2) this.#resume()
+      return Promise.resolve({ done: false, value })
+    }
+    return new Promise((resolve, reject) => this.#wait({ loop, resolve, reject }))
+  }
+
+  #finish(end: End): void {
     if (this.#end !== undefined) return
     this.#end = end
     this.#resume()
     this.#dismiss()
   }
 
+  /** Those for whom there is nothing more to come. */
   #dismiss(): void {
-    if (this.#end === undefined) return
-    for (const reader of this.#readers.splice(0)) {
-      if (this.#end.failed) reader.reject(this.#end.error)
-      else reader.resolve({ done: true, value: undefined })
-    }
+    for (const reader of this.#readers.splice(0)) this.#wait(reader)
+  }
+
+  #wait(reader: Reader<T>): void {
+    const end = reader.loop.end ?? this.#end
+    if (end === undefined) this.#readers.push(reader)
+    else if (end.failed) reader.reject(end.error)
+    else reader.resolve({ done: true, value: undefined })
   }
 
   #resume(): void {

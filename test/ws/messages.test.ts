@@ -152,6 +152,22 @@ test('leaving a loop leaves the socket open, and another loop reads on', async (
   assert.deepEqual(heard, ['1', '2', '3'])
 })
 
+test('a loop that is left takes no message along, and a read of it that still waits is over', async (t) => {
+  const { here, there } = await openPair(t)
+  const held = socket(here)
+  const reading = held[Symbol.asyncIterator]()
+  const other = held[Symbol.asyncIterator]().next()
+  const waiting = [reading.next(), reading.next()]
+  const over = { done: true, value: undefined }
+  assert.deepEqual(await within(Promise.resolve(reading.return?.())), over)
+  assert.deepEqual(await within(Promise.all(waiting)), [over, over])
+  there.send('first')
+  there.send('second')
+  assert.deepEqual(await within(other), { done: false, value: 'first' })
+  assert.deepEqual(await within(reading.next()), over)
+  assert.equal(await next(held), 'second')
+})
+
 test('two loops share the messages, each of which is read once', async (t) => {
   const { here, there } = await openPair(t)
   const held = socket(here)
