@@ -4,7 +4,10 @@
  */
 import { ignore, isEcho, isObject } from '../core/dispose.ts'
 import { unhurried } from '../core/deadline.ts'
+import { holds } from '../core/errors/attempt.ts'
+import { isAggregate, isError } from '../core/errors/format.ts'
 import { expected } from '../core/options.ts'
+import { isSuppressedError } from '../core/standard/suppressed-error.ts'
 import { SocketBrokenError, SocketClosedError, SocketOverflowError } from './errors.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Inbox } from './inbox.ts'
@@ -139,8 +142,16 @@ export class Connection implements Socket, AsyncDisposable {
     return this.#error
   }
 
-  /** Whether `error` is how this socket says that it is of no use any more. */
+  /** Whether `error`, or each of which it is made, is how this socket says that it is of no use any more. */
   says(error: unknown): boolean {
+    // It may be made of itself.
+    return holds(() => this.#says(error))
+  }
+
+  #says(error: unknown): boolean {
+    if (isSuppressedError(error)) return this.#says(error.error) && this.#says(error.suppressed)
+    if (isError(error) && isAggregate(error) && error.errors.length > 0)
+      return error.errors.every((one) => this.#says(one))
     if (isObject(error) && sayers.get(error) === this) return true
     return this.signal.aborted && isEcho(error, this.signal.reason)
   }
@@ -163,8 +174,7 @@ export class Connection implements Socket, AsyncDisposable {
     if (this.#state !== 'open') throw this.#reason()
     if (this.#webSocket.readyState !== open) {
       // The peer has begun to close. To the driver it would count as unsent, and look like a peer that does not read.
-      await this.closed
-      throw this.#reason()
+      await new Promise((_resolve, reject) => this.#unsent.add(reject))
     }
     const unsent = this.#webSocket.bufferedAmount + Buffer.byteLength(data)
     if (unsent > this.#maxBuffered) throw this.#overflow(unsent)
@@ -227,9 +237,11 @@ export class Connection implements Socket, AsyncDisposable {
     this.#inbox.end()
     this.#state = 'closed'
     this.#detach()
-    for (const reject of this.#unsent) reject(this.#reason())
+    // One for all: what fails side by side for one reason is one failure.
+    const why = this.#reason()
+    for (const reject of this.#unsent) reject(why)
     this.#unsent.clear()
-    this.#controller?.abort(this.#reason())
+    this.#controller?.abort(why)
     this.#resolveOpened(false)
     this.#resolveClosed({ code, reason, clean: code !== abnormal && this.#error === undefined })
   }

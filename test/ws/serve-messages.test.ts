@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { currentScope, input, resource, type Exit } from 'unwind'
+import { currentScope, input, resource, type Exit, type Scope } from 'unwind'
 import type { Socket } from 'unwind/ws'
 import { WebSocketServer } from 'ws'
 
@@ -213,4 +213,49 @@ test('what another socket rejects with because it was closed is told to the app'
   assert.deepEqual(statuses(await service.exits()), ['success', 'failure'])
   const [error] = service.reported as NodeJS.ErrnoException[]
   assert.equal(error?.code, 'ERR_SOCKET_CLOSED')
+})
+
+test('what several parts of a handler reject with because their socket was closed is no news either', async (t) => {
+  const big = 'x'.repeat(200_000)
+  const keepSending = async (socket: Socket): Promise<never> => {
+    for (;;) await socket.send(big)
+  }
+  const both = async (socket: Socket, scope: Scope): Promise<void> => {
+    scope.defer(() => socket.send('goodbye'))
+    await keepSending(socket)
+  }
+  const tasks = async (socket: Socket, scope: Scope): Promise<void> => {
+    for (let i = 0; i < 2; i += 1) void scope.fork(() => keepSending(socket))
+    for await (const _message of socket);
+  }
+  const all = (socket: Socket, scope: Scope): Promise<unknown> =>
+    scope.all([() => keepSending(socket), () => keepSending(socket)])
+  for (const handler of [both, tasks, all]) {
+    for (const leave of ['close', 'terminate'] as const) {
+      await using service = await Service.open(t, handler)
+      const client = openClient(t, service.server)
+      await within(once(client, 'message'))
+      client[leave]()
+      assert.deepEqual(statuses(await service.exits()), [leave === 'close' ? 'failure' : 'aborted'])
+      assert.deepEqual(service.reported, [], `${handler.name}, ${leave}`)
+    }
+  }
+})
+
+test('an error beside them is, and one that is made of nothing', async (t) => {
+  const nothing = new AggregateError([], 'nothing')
+  const jammed = new Error('The printer is jammed.')
+  const releasing = async (socket: Socket, scope: Scope): Promise<void> => {
+    scope.defer(() => Promise.reject(jammed))
+    await socket.closed
+    await socket.send('too late')
+  }
+  for (const handler of [releasing, () => Promise.reject(nothing)]) {
+    await using service = await Service.open(t, handler)
+    const peer = await service.connect()
+    while (service.watched.length === 0) await turn()
+    await within(peer.close())
+    await service.exits()
+    assert.equal(service.reported.length, 1)
+  }
 })
