@@ -10,7 +10,7 @@ interface Response {
 }
 
 export function isEmptyStatus(status: number): boolean {
-  return status === 204 || status === 304
+  return status === 204 || status === 205 || status === 304
 }
 
 /** Some servers fail where a body is given to an answer that has none (`rejectNonStandardBodyWrites`). */

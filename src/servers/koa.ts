@@ -9,12 +9,14 @@ import { NoScopeError } from '../core/errors/errors.ts'
 import { expected } from '../core/options.ts'
 import type { App, Scope } from '../core/types.ts'
 import { adapterOf, type AdapterOptions } from './adapter.ts'
+import { isEmptyStatus } from './body.ts'
 import { isSeenBy } from './ends.ts'
 import { servedOf } from './hearing.ts'
 import { ofAllServers, type Listener } from './listener.ts'
 import { serve } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
 import { streams } from './last-byte.ts'
+import { inJson } from './reply.ts'
 import type { Served } from './served.ts'
 import { bodyOf, open, piecesOf, sourceOf, type Source } from './source.ts'
 
@@ -85,7 +87,7 @@ const holdBack: Middleware = async (ctx, next) => {
   let streamed = false
   try {
     await next()
-    if (early && ctx.respond !== false) streamed = await isStreamed(ctx, served.gone)
+    if (ctx.respond !== false) streamed = await isStreamed(ctx, served.gone)
   } catch (error) {
     // After headers were sent Koa would leave the answer open until its client leaves.
     if (ctx.headerSent) served.fail(error)
@@ -106,16 +108,28 @@ function scopeOf(this: { readonly res: Parameters<typeof servedOf>[0] }): Scope 
   )
 }
 
-/** A Blob is whole; what the Fetch standard has beside it may be; what others yield may still be made. */
+/**
+ * A Blob is whole; what the Fetch standard has beside it may be; what others yield may still be made. What nobody reads is
+ * ended, and what is sent as JSON becomes that, before anything is released.
+ */
 async function isStreamed(ctx: ParameterizedContext, gone: boolean): Promise<boolean> {
   const { body } = ctx
-  const unread = gone || ctx.method === 'HEAD'
+  const isEmpty = isEmptyStatus(ctx.status)
+  const unread = gone || isEmpty || ctx.method === 'HEAD'
   if (body instanceof Response) return isFetchedStreamed(ctx, bodyOf(body), unread)
   if (body instanceof ReadableStream) return isFetchedStreamed(ctx, sourceOf(body), unread)
-  if (!isObject(body) || !('pipe' in body)) return false
-  if (ctx.method !== 'HEAD') return true
-  await sourceOf(body)?.cancel(undefined)
+  if (isObject(body) && 'pipe' in body) {
+    if (unread) await sourceOf(body)?.cancel(undefined)
+    return !unread
+  }
+  if (!isEmpty && isJson(body)) ctx.body = inJson(body)
   return false
+}
+
+/** Whether Koa makes JSON of it. */
+function isJson(body: unknown): boolean {
+  if (body === undefined || body === null || typeof body === 'string') return false
+  return !Buffer.isBuffer(body) && !(body instanceof Blob)
 }
 
 async function isFetchedStreamed(

@@ -104,10 +104,16 @@ const ofFetch = new Set(
   ['Blob', 'File', 'FormData', 'URLSearchParams'].map((it) => `[object ${it}]`),
 )
 
-function json(value: unknown): Reply {
+/** @throws {TypeError} for what has no form in JSON */
+export function inJson(value: unknown): string {
   // The type says string, but there are values without a form in JSON.
   const body = JSON.stringify(value) as string | undefined
   if (body === undefined) throw unsendable(value)
+  return body
+}
+
+function json(value: unknown): Reply {
+  const body = inJson(value)
   const tag = body === '{}' ? Object.prototype.toString.call(value) : plain
   if (tag === plain) return { type: 'application/json', body, head: undefined }
   // JSON shows nothing of what is in it.

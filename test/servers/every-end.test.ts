@@ -12,7 +12,7 @@ import { Site } from './support/site.ts'
 
 for (const kind of kinds) {
   describe(`a request with ${kind.name}`, () => {
-    for (const status of [204, 304]) {
+    for (const status of [204, 205, 304]) {
       test(`that is answered with ${status} succeeds`, async () => {
         await using site = await Site.serve(kind, async () => ({ status }))
         assert.equal((await kind.ask(site, '/')).status, status)

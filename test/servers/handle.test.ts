@@ -117,7 +117,7 @@ describe('a handler of handle()', () => {
     })
   }
 
-  for (const status of [204, 304]) {
+  for (const status of [204, 205, 304]) {
     test(`with the status ${status} sends no body`, async () => {
       await using site = await openHandled((request, response) => {
         response.statusCode = status

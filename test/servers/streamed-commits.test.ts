@@ -127,7 +127,7 @@ for (const kind of [...kinds, ...http2Kinds].filter(({ seesResult }) => seesResu
     },
   )
 
-  for (const status of [204, 304]) {
+  for (const status of [204, 205, 304]) {
     test(`a stream of ${kind.name} that is not sent, with a ${status}, is ended before its scope closes`, async () => {
       const log: string[] = []
       const producer = async function* producer(): AsyncGenerator<string> {
