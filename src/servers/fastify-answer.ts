@@ -111,8 +111,13 @@ function hold(served: Served, reply: FastifyReply, streamed: boolean, done: Done
   served.streams = false
   if (streamed && early) streams(served)
   if (streamed || !early) release(served, reply, done)
-  else if (served.stage === 'running') void holdUntilLastStep(served, reply, done)
+  else if (isWorking(served)) void holdUntilLastStep(served, reply, done)
   else close(served, reply, done)
+}
+
+/** The route handler has not ended: not that it has not begun, where a hook answers in its place. */
+function isWorking({ stage, taken }: Served): boolean {
+  return stage === 'running' && taken !== undefined
 }
 
 /** Fastify would answer at once, and read what is not sent. */
@@ -186,12 +191,24 @@ function isObserved({ routeOptions }: FastifyRequest): boolean {
 function close(served: Served, reply: FastifyReply, done: Done): void {
   served.completes = true
   const closing = closeForAnswer(served)
-  if (closing === undefined) proceed(served, reply, done)
-  else
-    void closing.then(
-      () => proceed(served, reply, done),
-      (error: unknown) => refuse(served, reply, error, done),
-    )
+  if (closing === undefined) {
+    proceed(served, reply, done)
+    return
+  }
+  looksSent(reply, closing).then(
+    () => proceed(served, reply, done),
+    (error: unknown) => refuse(served, reply, error, done),
+  )
+}
+
+/** Of an answer that does not look sent, Fastify goes on to the next hooks, and to the handler, after one that has answered. */
+async function looksSent(reply: FastifyReply, closing: Promise<void>): Promise<void> {
+  Object.defineProperty(reply, 'sent', { value: true, configurable: true })
+  try {
+    await closing
+  } finally {
+    Reflect.deleteProperty(reply, 'sent')
+  }
 }
 
 function release(served: Served, reply: FastifyReply, done: Done): void {

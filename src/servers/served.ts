@@ -136,7 +136,8 @@ export class Served {
     this.stage = stage
     this.onSettled?.()
     this.check()
-    if (!this.held) this.#hear()
+    // It may be answered past its framework, as by what took it over.
+    if (!this.held || stage === 'unseen') this.#hear()
   }
 
   /** Close the scope with what is known of its outcome. `undefined`: that is done. */

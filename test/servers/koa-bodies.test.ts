@@ -76,10 +76,7 @@ test('what Koa sends as JSON it sends as before, with its type and length', asyn
   ] as const) {
     const answer = await ask(site, '/', { method })
     const { 'content-type': type, 'content-length': length } = answer.headers
-    assert.deepEqual(
-      [type, length, answer.body],
-      ['application/problem+json', '14', body],
-    )
+    assert.deepEqual([type, length, answer.body], ['application/problem+json', '14', body])
   }
 })
 

@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 
-import { resource, type Resource } from 'unwind'
+import fastify, { type FastifyInstance } from 'fastify'
+import { createApp, resource, type Resource } from 'unwind'
+import { fastifyScope } from 'unwind/fastify'
 
 import { Peer } from './support/client.ts'
 import { plainKinds } from './support/kinds.ts'
@@ -54,6 +56,42 @@ for (const kind of plainKinds) {
       for (const peer of peers) peer.reset()
       assert.equal((await site.statuses()).length, 30)
     })
+  })
+}
+
+const past: Readonly<Record<string, (server: FastifyInstance) => void>> = {
+  'a handler of Fastify': (server) => {
+    server.get('/', (_request, reply) => {
+      reply.hijack()
+      setImmediate(() => reply.raw.end(large))
+    })
+  },
+  'a hook of Fastify': (server) => {
+    server.addHook('preHandler', (_request, reply) => {
+      reply.hijack().raw.end(large)
+    })
+    server.get('/', () => 'no')
+  },
+}
+
+for (const [what, answers] of Object.entries(past)) {
+  test(`what ${what} answers past it leaves what it held to others once all bytes were produced`, async () => {
+    const app = createApp()
+    const server = fastify()
+    await server.register(fastifyScope, { app })
+    const released = Promise.withResolvers<void>()
+    server.addHook('onRequest', (request, _reply, done) => {
+      request.scope.defer(() => released.resolve())
+      done()
+    })
+    answers(server)
+    await server.listen({ port: 0, host: '127.0.0.1' })
+    using peer = await Peer.connect(server.server.address() as { port: number })
+    peer.socket.pause()
+    peer.get('/')
+    await released.promise
+    peer.reset()
+    await server.close()
   })
 }
 
