@@ -16,7 +16,7 @@ export class Line {
   running: Statement | undefined = undefined
   /** The last time when somebody asked for the end of all that was there. */
   calledOff: { readonly why: () => unknown } | undefined = undefined
-  #waiting: Statement[] = []
+  readonly #waiting = new Set<Statement>()
   /** While above zero, nothing is taken from those who wait. */
   #holds = 0
   /** The driver was called, and has not returned: an error that it tells now is its own. */
@@ -34,7 +34,7 @@ export class Line {
 
   /** Nothing runs and nobody waits. */
   get empty(): boolean {
-    return this.running === undefined && this.#waiting.length === 0
+    return this.running === undefined && this.#waiting.size === 0
   }
 
   /** Resolves when that is so, or the connection is lost, or all that waited was refused. */
@@ -47,7 +47,7 @@ export class Line {
     const free = activity === 'quiet' && this.running === undefined && this.#holds === 0
     // Where the connection is lost, it is refused.
     if (free || activity === 'lost') this.send(statement)
-    else this.#waiting.push(statement)
+    else this.#waiting.add(statement)
   }
 
   /** Where the server waits for a statement, the next one is sent; where the connection is lost, nobody waits any more. */
@@ -96,7 +96,7 @@ export class Line {
   }
 
   remove(statement: Statement): void {
-    this.#waiting = this.#waiting.filter((waiting) => waiting !== statement)
+    this.#waiting.delete(statement)
   }
 
   /**
@@ -112,7 +112,9 @@ export class Line {
   }
 
   #rejectAll(error: () => unknown): void {
-    for (const statement of this.#waiting.splice(0)) statement.reject(error())
+    const refused = [...this.#waiting]
+    this.#waiting.clear()
+    for (const statement of refused) statement.reject(error())
     this.#emptied?.open()
   }
 
@@ -128,9 +130,13 @@ export class Line {
   /** The next one is sent, unless somebody holds the line. */
   #advance(): void {
     if (this.running !== undefined || this.#holds > 0) return
-    const next = this.#waiting.shift()
-    if (next === undefined) this.#emptied?.open()
-    else this.send(next)
+    const next = this.empty ? undefined : this.#waiting.values().next().value
+    if (next === undefined) {
+      this.#emptied?.open()
+      return
+    }
+    this.#waiting.delete(next)
+    this.send(next)
   }
 
   #answer(statement: Statement, error: unknown, result: DriverResult | undefined): void {

@@ -5,6 +5,7 @@
 import { ignore } from '../core/dispose.ts'
 import type { DriverResult } from './driver.ts'
 import { isServerError } from './errors.ts'
+import { follow } from './follow.ts'
 import type { PgQueryConfig } from './types.ts'
 
 /**
@@ -31,8 +32,8 @@ export class Statement {
   /** What the server answered, whatever became of whoever asked. */
   result: DriverResult | undefined = undefined
   #why: (() => unknown) | undefined = undefined
-  #followed: { readonly signal: AbortSignal; readonly onAbort: () => void }[] | undefined =
-    undefined
+  /** What ends the waiting for its signals. */
+  #followed: (() => void)[] | undefined = undefined
   readonly #step: Step<unknown> | undefined
   #resolve: ((result: DriverResult | Promise<never>) => void) | undefined = undefined
   #reject: ((error: unknown) => void) | undefined = undefined
@@ -56,8 +57,7 @@ export class Statement {
   /** Call `onAbort` when `signal` aborts, until the statement settles. */
   follow(signal: AbortSignal, onAbort: () => void): void {
     this.#followed ??= []
-    this.#followed.push({ signal, onAbort })
-    signal.addEventListener('abort', onAbort, { once: true })
+    this.#followed.push(follow(signal, onAbort))
   }
 
   resolve(result: DriverResult): void {
@@ -93,7 +93,7 @@ export class Statement {
 
   #unfollow(): void {
     if (this.#followed === undefined) return
-    for (const { signal, onAbort } of this.#followed) signal.removeEventListener('abort', onAbort)
+    for (const leave of this.#followed) leave()
     this.#followed = undefined
   }
 }

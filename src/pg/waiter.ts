@@ -7,6 +7,7 @@ import { isError } from '../core/errors/format.ts'
 import { isTimeout, type Ticket } from '../core/watching/held.ts'
 import type { Scope } from '../core/types.ts'
 import type { Link } from './chain.ts'
+import { follow } from './follow.ts'
 import type { Lease } from './lease.ts'
 
 /** How many connections in the middle of something are replaced for one call. */
@@ -21,8 +22,7 @@ export class Waiter implements Link<Waiter> {
   #looks = 0
   #resolve: ((lease: Lease) => void) | undefined
   #reject: ((error: unknown) => void) | undefined
-  #signal: AbortSignal | undefined
-  #onAbort: (() => void) | undefined = undefined
+  #unfollow: (() => void) | undefined
 
   /** @param onGiveUp called with its reason when the signal aborts */
   constructor(
@@ -36,10 +36,7 @@ export class Waiter implements Link<Waiter> {
     this.scope = ambient()?.scope
     this.#resolve = resolve
     this.#reject = reject
-    this.#signal = signal
-    if (signal === undefined) return
-    this.#onAbort = () => onGiveUp(this, signal.reason)
-    signal.addEventListener('abort', this.#onAbort, { once: true })
+    this.#unfollow = signal && follow(signal, () => onGiveUp(this, signal.reason))
   }
 
   /** A connection that came was of no use: whether to take another one. */
@@ -66,11 +63,10 @@ export class Waiter implements Link<Waiter> {
   }
 
   #forget(): void {
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#unfollow?.()
     this.#resolve = undefined
     this.#reject = undefined
-    this.#signal = undefined
-    this.#onAbort = undefined
+    this.#unfollow = undefined
     this.ticket = undefined
     this.scope = undefined
   }

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { pgPool } from 'unwind/pg'
 
 import { backendOf, newPool } from './support/database.ts'
+import { boom } from './support/transactional.ts'
 
 test('who gives up waiting gets the reason of the signal, and the connection goes to the next', async () => {
   await using pool = pgPool(() => newPool())
@@ -49,4 +50,35 @@ test('thousands who gave up keep no connection from those who wait behind them',
   await held[Symbol.asyncDispose]()
   await using _lease = await waiting
   assert.deepEqual(pool.stats(), { total: 1, idle: 0, leased: 1, waiting: 0 })
+})
+
+test('however many wait for one signal, it has one listener, and none when they have ended', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  await using lease = await pool.acquire()
+  for (const which of ['statements', 'callers'] as const) {
+    for (const ending of ['answered', 'aborted'] as const) {
+      const controller = new AbortController()
+      const { signal } = controller
+      let listeners = 0
+      const counts: number[] = []
+      signal.addEventListener = (...parameters: [never, never]) => {
+        counts.push((listeners += 1))
+        EventTarget.prototype.addEventListener.apply(signal, parameters)
+      }
+      signal.removeEventListener = (...parameters: [never, never]) => {
+        listeners -= 1
+        EventTarget.prototype.removeEventListener.apply(signal, parameters)
+      }
+      const waiting = Array.from({ length: 100 }, async () => {
+        await using other = which === 'callers' ? await pool.acquire({ signal }) : undefined
+        if (other === undefined) await lease.query('select 1', [], { signal })
+      })
+      if (ending === 'aborted') controller.abort(boom)
+      else if (which === 'callers') await lease[Symbol.asyncDispose]()
+      const results = await Promise.allSettled(waiting)
+      const status = ending === 'aborted' ? 'rejected' : 'fulfilled'
+      assert.ok(results.every((result) => result.status === status))
+      assert.deepEqual([counts, listeners], [[1], 0])
+    }
+  }
 })
