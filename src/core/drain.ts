@@ -51,11 +51,12 @@ function drainAndUnwind(scope: ScopeNode): Promise<void> {
   return unwind(scope, drain(scope))
 }
 
-/** Close at once, where there is nothing to release and nobody to wait for. @returns whether there was not */
+/** Close at once a scope that succeeded, with nothing to release and nobody to wait for. @returns whether it was one */
 export function concludeEmpty(scope: ScopeNode): boolean {
-  if (scope.newest !== undefined || scope.state !== 'open' || !isAlone(scope)) return false
-  settleOutcome(scope)
-  return releaseAll(scope)
+  const { state, newest, completion } = scope
+  // Any other outcome is told first, and whoever hears of it may close the scope, or give it something to release.
+  if (state !== 'open' || newest !== undefined || completion.status !== 'success') return false
+  return isAlone(scope) && releaseAll(scope)
 }
 
 /** In a loop, because tasks and children may fork and open more until they end. */

@@ -151,7 +151,7 @@ export function close(scope: Scope): Promise<void> | undefined {
   if (!(scope instanceof ScopeNode)) return scope.close()
   if (concludeEmpty(scope)) return undefined
   const closing = scope.close()
-  return scope.state === 'closed' && !scope.completion.failed ? undefined : closing
+  return scope.state === 'closed' && !scope.completion.throws ? undefined : closing
 }
 
 /** Whether somebody said that the work is whole. */

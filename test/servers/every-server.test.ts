@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, test } from 'node:test'
 
-import { AbandonedError, currentScope } from 'unwind'
+import express from 'express'
+import { AbandonedError, currentScope, type Scope } from 'unwind'
+import { expressScope } from 'unwind/express'
 
+import { ask } from './support/client.ts'
 import { kinds, type Handler } from './support/kinds.ts'
 import { turn } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
@@ -98,3 +102,24 @@ for (const kind of kinds) {
     }
   })
 }
+
+test('a request that completed nothing, whose scope whoever is told of that closes, has closed once', async (t) => {
+  const told: unknown[] = []
+  const scopes: Scope[] = []
+  const incomplete = (): void => void scopes[0]?.close()
+  const closed = (message: unknown): void => void told.push((message as { id: string }).id)
+  subscribe('unwind:scope:incomplete', incomplete)
+  subscribe('unwind:scope:closed', closed)
+  t.after(() => unsubscribe('unwind:scope:incomplete', incomplete))
+  t.after(() => unsubscribe('unwind:scope:closed', closed))
+  await using site = await Site.open(({ app }) =>
+    express()
+      .use(expressScope(app))
+      .use((_request, response) => {
+        scopes.push(currentScope())
+        response.status(404).end()
+      }),
+  )
+  assert.equal((await ask(site, '/')).status, 404)
+  assert.deepEqual(told, [scopes[0]?.id])
+})
