@@ -5,7 +5,7 @@
 import { holds } from './errors/attempt.ts'
 import { isObject, suppress } from './dispose.ts'
 import { ScopeIncompleteError, UnwindError } from './errors/errors.ts'
-import { isError } from './errors/format.ts'
+import { isAggregate, isError } from './errors/format.ts'
 import { title, type Named } from './misuse.ts'
 import { rememberOrigin } from './errors/origin.ts'
 import type { Outcome } from './outcome.ts'
@@ -96,9 +96,7 @@ export class Completion {
 
   /** The body, or a task, may still be using what it was given. */
   get abandoned(): boolean {
-    if (!this.failed) return false
-    const chain = suppressionChain(this.error)
-    return chain.some((at) => isAbandoned(isSuppressedError(at) ? at.error : at))
+    return this.failed && holds(() => [...partsOf(this.error)].some(isAbandoned))
   }
 
   #outside(error: unknown): unknown {
@@ -109,6 +107,17 @@ export class Completion {
 /** How somebody is told that what ran was left behind. */
 export function isAbandoned(error: unknown): boolean {
   return holds(() => error instanceof UnwindError && error.code === 'ERR_ABANDONED')
+}
+
+/** What failed, one by one: the links of chains, and those that failed side by side. */
+function partsOf(error: unknown): Set<unknown> {
+  const parts = new Set([error])
+  // What is added is looked at, too.
+  for (const at of parts) {
+    if (isSuppressedError(at)) parts.add(at.error).add(at.suppressed)
+    else if (isError(at) && isAggregate(at)) for (const part of at.errors) parts.add(part)
+  }
+  return parts
 }
 
 function isCausedBy(error: unknown, cause: unknown): boolean {

@@ -3,6 +3,7 @@
  * only then, it is releasing.
  */
 import { abortSignalOf, cancel, settleFailure } from './abort.ts'
+import type { Completion } from './completion.ts'
 import { enterFrame } from './context.ts'
 import { detection } from './watching/detection.ts'
 import { aggregate, isEcho } from './dispose.ts'
@@ -62,12 +63,17 @@ export function concludeEmpty(scope: ScopeNode): boolean {
 /** In a loop, because tasks and children may fork and open more until they end. */
 async function untilQuiet(scope: ScopeNode): Promise<void> {
   for (;;) {
-    const [tasks, child] = [runningIn(scope), scope.newestChild]
-    if (tasks !== undefined) await settleTasks(scope, tasks)
-    else if (child !== undefined) await closeChild(scope, child)
-    else break
+    const tasks = runningIn(scope)
+    if (tasks !== undefined) {
+      await settleTasks(scope, tasks)
+      continue
+    }
+    // What tasks failed with came before what fails on the way out.
+    addFailures(scope)
+    const child = scope.newestChild
+    if (child === undefined) break
+    await closeChild(scope, child)
   }
-  addFailures(scope)
   scope.state = 'closing'
   const { holdings } = scope
   if (holdings === undefined || holdings.quiet) return
@@ -76,22 +82,24 @@ async function untilQuiet(scope: ScopeNode): Promise<void> {
   await holdings.settle(closed)
 }
 
-/** Tasks that ignore their abort are waited for as long as a body is. */
+/** Tasks that ignore their abort are waited for as long as a body is. Those of an app are told by its end. */
 async function settleTasks(scope: ScopeNode, tasks: Tasks): Promise<void> {
-  const { abandonAfter } = scope.settings
+  const { name, kind, settings } = scope
+  const { abandonAfter } = settings
   if (abandonAfter === undefined) {
     await tasks.settle()
     return
   }
   try {
     // Whether a task failed is asked later: the wait itself cannot fail late.
-    await abandonable(tasks.settle(), scope, abandonAfter)
+    const signal = kind === 'app' ? scope.draining : scope.signal
+    await abandonable(tasks.settle(), { name, signal }, abandonAfter)
   } catch (error) {
     tasks.abandon()
+    // What failed on its own account did so first.
+    addFailures(scope)
     const { completion } = scope
-    const echo = completion.status === 'aborted' && isEcho(completion.error, completion.reason)
-    // A body that failed on its own account did so first.
-    scope.completion = echo ? completion.fail(error, true) : completion.add(error)
+    scope.completion = hasNews(completion) ? completion.add(error) : completion.fail(error, true)
   }
 }
 
@@ -137,12 +145,17 @@ async function untilServed(scope: ScopeNode): Promise<void> {
 function addFailures(scope: ScopeNode): void {
   const failures = scope.extras?.tasks?.takeFailures() ?? []
   if (failures.length === 0) return
-  const { error, failed } = scope.completion
-  const bodyHasNews = failed && !failures.some((failure) => isEcho(error, failure))
+  const { error } = scope.completion
+  const bodyHasNews = hasNews(scope.completion) && !failures.some((own) => isEcho(error, own))
   const errors = bodyHasNews ? [error, ...failures] : failures
   const several = `${errors.length} parts of the scope failed.`
   scope.completion = scope.completion.fail(
     errors.length === 1 ? errors[0] : aggregate(errors, several),
     true,
   )
+}
+
+/** It failed otherwise than by saying that it was aborted from outside. */
+function hasNews({ status, failed, error, reason }: Completion): boolean {
+  return failed && !(status === 'aborted' && isEcho(error, reason))
 }

@@ -215,3 +215,36 @@ test('an abandoned task that fails after all is reported', async (t) => {
   await quiet()
   assert.deepEqual(taken(unthrown), ['late'])
 })
+
+for (const who of ['body', 'task']) {
+  test(`what an abandoned ${who} may be using is destroyed, too, where a task failed beside it`, async (t) => {
+    const { app, tracker } = setUp(t)
+    const { events } = tracker
+    const lease = resource({
+      acquire: () => 1,
+      release: () => events.push('given back'),
+      destroy: () => events.push('destroyed'),
+    })
+    const running = app.run({ abandonAfter: 10 }, async (scope) => {
+      await scope.get(lease)
+      void scope.fork(async () => {
+        await quiet()
+        throw new Error('T')
+      })
+      if (who === 'body') await new Promise(() => {})
+      void scope.fork(() => new Promise(() => {}))
+    })
+    const error = await rejection(running)
+    if (who === 'task') assert.equal((primaryError(error) as Error).message, 'T')
+    else assert.ok(error instanceof AggregateError && error.errors[0] instanceof AbandonedError)
+    assert.deepEqual(events, ['destroyed'])
+  })
+}
+
+test('a task of the app that ignores its close is abandoned as a body is', async (t) => {
+  const { app } = setUp(t, { abandonAfter: 10 })
+  void app.fork(() => new Promise(() => {}))
+  const error = await rejection(app.close())
+  assert.ok(error instanceof AbandonedError)
+  assert.equal((error.cause as Error).name, 'ShutdownError')
+})

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Scope } from 'unwind'
+import type { App, Scope } from 'unwind'
 import { setUp } from './support/app.ts'
 import { chain, errorsOf } from './support/chain.ts'
 import { quiet, rejection } from './support/promises.ts'
@@ -183,4 +183,81 @@ test('a task that announces a failure after the body settled fails the scope', a
   // What the body threw is thrown all the same.
   const error = await rejection(app.run((scope) => open(scope).then(() => Promise.reject(B))))
   assert.deepEqual(errorsOf(error), [E, B])
+})
+
+test('what a child fails with at its close comes after what the tasks failed with, whose error stays the primary one', async (t) => {
+  const { app } = setUp(t)
+  const running = app.run((scope) => {
+    scope.child().defer(() => Promise.reject(new Error('D')))
+    void scope.fork(() => Promise.reject(new Error('T')))
+    throw new Error('B')
+  })
+  const error = await rejection(running)
+  const [newest, siblings] = errorsOf(error)
+  assert.equal(chain(newest), 'D')
+  assert.ok(siblings instanceof AggregateError)
+  assert.deepEqual(siblings.errors.map(chain), ['B', 'T'])
+})
+
+test('a body that says that it was aborted from outside adds nothing to what a task fails with', async (t) => {
+  const { app, tracker } = setUp(t)
+  const failure = new Error('T')
+  const running = app.run(async (scope) => {
+    await scope.get(tracker.resource('lease'))
+    void scope.fork(async (signal) => {
+      await untilAborted(signal).catch(() => {})
+      throw failure
+    })
+    scope.abort(new Error('R'))
+    scope.signal.throwIfAborted()
+  })
+  assert.equal(await rejection(running), failure)
+  assert.deepEqual(tracker.exits, ['lease: aborted(R, T)'])
+})
+
+for (const [what, open] of [
+  [
+    'run',
+    async (app: App, work: (scope: Scope) => Promise<void>): Promise<void> => await app.run(work),
+  ],
+  [
+    'an explicit scope',
+    async (app: App, work: (scope: Scope) => Promise<void>): Promise<void> => {
+      await using scope = app.child()
+      await work(scope)
+      scope.complete()
+    },
+  ],
+] as const) {
+  test(`an abort that cuts a task off once the work of ${what} has ended makes it aborted, as its work is not whole`, async (t) => {
+    const { app, tracker } = setUp(t)
+    const echoes: unknown[] = []
+    let ending: Scope | undefined
+    const running = open(app, async (scope) => {
+      ending = scope
+      await scope.get(tracker.resource('lease'))
+      for (const delay of [60_000, 70_000]) {
+        scope.fork((signal) => sleep(delay, undefined, { signal })).catch((e) => echoes.push(e))
+      }
+    })
+    await quiet()
+    assert.equal(ending?.state, 'draining')
+    ending.abort(new Error('R'))
+    assert.equal(await rejection(running), echoes[0])
+    assert.deepEqual(tracker.exits, ['lease: aborted(R, The operation was aborted)'])
+  })
+}
+
+test('a task that ends well all the same, after such an abort, leaves a success', async (t) => {
+  const { app, tracker } = setUp(t)
+  let ending: Scope | undefined
+  const running = app.run(async (scope) => {
+    ending = scope
+    await scope.get(tracker.resource('lease'))
+    scope.fork((signal) => untilAborted(signal).catch(() => {}))
+  })
+  await quiet()
+  ending?.abort()
+  await running
+  assert.deepEqual(tracker.exits, ['lease: success'])
 })

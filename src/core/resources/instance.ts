@@ -128,10 +128,11 @@ export class Instance implements Source {
 
   /**
    * It had its time, `limit` milliseconds: from here on nobody waits, neither its callers nor an owner that is closing.
+   * @param bound the option that says so
    * @returns what its callers are told
    */
-  expire(limit: number): Error {
-    const error = new AcquireTimeoutError(this.name, limit)
+  expire(limit: number, bound?: string): Error {
+    const error = new AcquireTimeoutError(this.name, limit, bound)
     tellTimeout(this.owner, this.name, 'acquire', limit)
     this.#givenUp ??= failure(error)
     this.#refuse(error)
@@ -288,7 +289,7 @@ function releaseInstance({ source, value, since }: Finalizer, ending: Ending): u
   instance.state = 'released'
   instance.owner.holdings?.forget(instance)
   if (detection.counting) definition.usage.count(since, roughNow())
-  if (ending.completion.abandoned && definition.destroy !== undefined) {
+  if (definition.destroy !== undefined && ending.completion.abandoned) {
     return definition.destroy(value, new DisposeTimeoutError(instance.name, 0))
   }
   return instance.acquisition?.release(value, exitOf(ending), ending.completion)
