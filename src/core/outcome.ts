@@ -7,7 +7,7 @@
  *
  * - `success`: its body fulfilled, or `complete()` was called
  * - `failure`: its body, a task or an inner release failed
- * - `aborted`: it was aborted before its body settled, and the body did not fulfil
+ * - `aborted`: it was aborted before its body settled, and the body did not fulfil; or after that, and it cut a task off
  * - `unknown`: an `await using` scope was left without `complete()`
  */
 export type Outcome =

@@ -2,7 +2,7 @@
  * What a scope waits for: the tasks forked in it. A task that fails takes its scope along; an abort reaches them all;
  * nothing is released before the last one has settled.
  */
-import { cancel } from './abort.ts'
+import { cancel, settleFailure } from './abort.ts'
 import { AwaitedContext, callInFrame, openFrame } from './context.ts'
 import { ignore, isEcho, isObject } from './dispose.ts'
 import type { Instance } from './resources/instance.ts'
@@ -35,6 +35,8 @@ export class Tasks {
   readonly #scope: ScopeNode
   readonly #running = new Set<Work>()
   #failures: unknown[] = []
+  /** Whether an abort from outside came after the body had settled, which was not there to know. */
+  #cutOff = false
   /** Resolves when none is running, for those who wait for that: a close, and a shutdown after it. */
   #idle: PromiseWithResolvers<void> | undefined = undefined
 
@@ -80,6 +82,9 @@ export class Tasks {
   }
 
   stop(reason: unknown): void {
+    const { kind, state, cancellation } = this.#scope
+    // An app has no body.
+    this.#cutOff ||= kind !== 'app' && state === 'draining' && cancellation?.requested === true
     for (const { stopper } of [...this.#running]) stopper.abort(reason)
   }
 
@@ -129,13 +134,24 @@ export class Tasks {
   }
 
   #failed(error: unknown, work: Work): void {
-    if (this.#isKnown(error, work.stopper.signal)) return
+    const { signal } = work.stopper
+    if (this.#isKnown(error, signal)) {
+      this.#echoed(error, signal.reason)
+      return
+    }
     if (!this.#running.has(work)) {
       this.#scope.report(error, undefined, true)
       return
     }
     this.#failures.push(error)
     cancel(this.#scope, error, false)
+  }
+
+  /** What succeeded is not whole without what this task would have done. */
+  #echoed(error: unknown, reason: unknown): void {
+    const { completion, cancellation } = this.#scope
+    const isHalf = this.#cutOff && reason === cancellation?.cause?.reason
+    if (isHalf && completion.status === 'success') settleFailure(this.#scope, error, true)
   }
 
   #isKnown(error: unknown, { aborted, reason }: AbortSignal): boolean {

@@ -163,7 +163,8 @@ export interface Scope extends AsyncDisposable {
 
   /**
    * A task that ends before the scope's resources are released. If it fails, so does the scope: the others are
-   * aborted, and the error is what the scope ends with.
+   * aborted, and the error is what the scope ends with. One that an abort of the scope cuts off when the body has ended
+   * already leaves that `aborted`.
    * @param options.onClose what a closing scope does: wait for the task (default), or abort it first
    * @throws `ERR_SCOPE_CLOSED`
    */
