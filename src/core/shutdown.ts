@@ -98,10 +98,11 @@ export async function shutDown(
   return { drained, aborted: aborted + stuck.length, stuck, errors: [...tasks, ...errors] }
 }
 
-/** Resolves when somebody closes it. */
+/** Resolves when somebody closes it, which whoever heard of the shutdown may have done. */
 function closingOf(app: ScopeNode): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
-  app.extended.whenClosing = resolve
+  if (app.state === 'open') app.extended.whenClosing = resolve
+  else resolve()
   return promise
 }
 
@@ -180,7 +181,7 @@ async function release(
   // Not once: what is released meanwhile below the app may ask for more.
   const stop = every(abortGrace, () => {
     for (const instance of app.holdings?.onTheirWay() ?? [])
-      errors.push(instance.expire(abortGrace))
+      errors.push(instance.expire(abortGrace, 'abortGrace'))
   })
   try {
     await close(app)

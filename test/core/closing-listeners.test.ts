@@ -131,3 +131,10 @@ test('an app shuts down, and who hears of that shuts it down: there is one shutd
   assert.deepEqual((await within(shutdown)).errors, [])
   assert.deepEqual(log, inOrder('success'))
 })
+
+test('an app that is closed by whoever hears of its shutdown is no lame duck', async (t) => {
+  const { app } = setUp(t)
+  onAbort(app.draining, () => app.close())
+  const report = await within(app.shutdown({ lameDuck: 600_000 }))
+  assert.deepEqual(report.errors, [])
+})

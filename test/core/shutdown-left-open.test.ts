@@ -106,6 +106,8 @@ test('it leaves an acquisition for the app behind that a close before it waits f
   const closing = app.close()
   const { stuck, errors } = await within(app.shutdown(now))
   assert.deepEqual([stuck.length, errors.length], [0, 1])
+  // It has no acquireTimeout.
+  assert.match(String(errors[0]), /"slow" took longer than its abortGrace of 0 ms/)
   await within(Promise.all([got, closing]))
   gate.resolve()
 })

@@ -59,9 +59,10 @@ export class AcquireTimeoutError extends UnwindError {
   /** How long it was given, in milliseconds. */
   readonly timeoutMs: number
 
-  constructor(resource: string, timeoutMs: number) {
+  /** @param bound the option that says how long it may take */
+  constructor(resource: string, timeoutMs: number, bound = 'acquireTimeout') {
     super(
-      `Acquiring "${resource}" took longer than its acquireTimeout of ${timeoutMs} ms. If it arrives later, it is released.`,
+      `Acquiring "${resource}" took longer than its ${bound} of ${timeoutMs} ms. If it arrives later, it is released.`,
     )
     this.resource = resource
     this.timeoutMs = timeoutMs
