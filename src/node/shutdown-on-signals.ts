@@ -77,6 +77,8 @@ async function shutDown(
   try {
     const report = await app.shutdown(graces)
     if (report.errors.length > 0 || report.stuck.length > 0) shutdowns.clean = false
+    // Where nothing else goes on, a report that is never done with ends the process.
+    if (exit && !shutdowns.clean) process.exitCode ??= 1
     await onReport(report)
   } catch (error) {
     shutdowns.clean = false

@@ -136,6 +136,18 @@ test('a report function that fails is a warning, and the exit code is 1', async 
   assert.match(lines.join('\n'), /UNWIND_UNTHROWN.*no log/)
 })
 
+test('a report function that never ends does not hide in the exit code that something failed', async (t) => {
+  const service = await started(
+    t,
+    `app.defer(() => { throw new Error('disk full') })
+     process.removeAllListeners('message'); process.disconnect(); clearInterval(beat)
+     const hold = setTimeout(() => {}, 600_000)
+     shutdownOnSignals(app, { onReport: () => { clearTimeout(hold); return new Promise(() => {}) } })`,
+  )
+  service.child.kill('SIGTERM')
+  assert.deepEqual(await service.ended(), { end: 1, lines: ['released'] })
+})
+
 test('the exit code of the program is kept', async (t) => {
   const service = await started(t, 'shutdownOnSignals(app); process.exitCode = 5')
   service.child.kill('SIGTERM')
