@@ -3,7 +3,7 @@
  * children, in reverse order, each exactly once. A closed scope holds nothing, so whatever keeps it keeps nothing else.
  */
 import { settleFailure } from './abort.ts'
-import type { Failure } from './completion.ts'
+import type { Completion, Failure } from './completion.ts'
 import { ambient, enterOpening, outermostFrame } from './context.ts'
 import { roughNow } from './deadline.ts'
 import { detection } from './watching/detection.ts'
@@ -13,7 +13,8 @@ import { scopeClosed } from './watching/events.ts'
 import { reportOutliving } from './watching/held.ts'
 import { noteOf } from './watching/notes.ts'
 import { appClosed } from './watching/open-apps.ts'
-import type { Extras, ScopeNode } from './scope.ts'
+import type { Extras } from './extras.ts'
+import type { ScopeNode } from './scope.ts'
 import { noteClosing } from './watching/sites.ts'
 import { tellClosed } from './watching/telling.ts'
 import { removeChild } from './tree.ts'
@@ -94,7 +95,7 @@ function abandoning<R>(scope: ScopeNode, body: Body<R>, ms: number): Body<R> {
 }
 
 export function finish(scope: ScopeNode): void {
-  const { parent, extras } = scope
+  const { parent, extras, completion } = scope
   scope.state = 'closed'
   scope.closedAt = roughNow()
   scope.holdings = undefined
@@ -105,11 +106,14 @@ export function finish(scope: ScopeNode): void {
   if (scopeClosed.hasSubscribers || detection.followed > 0) tellClosed(scope)
   if (parent === undefined) appClosed(scope)
   else parent.extras?.whenChildCloses?.(scope)
-  if (extras !== undefined) finishExtras(extras)
+  if (extras !== undefined) finishExtras(extras, completion)
 }
 
 /** It holds nothing from now on. What was aborted stays aborted. */
-function finishExtras(extras: Extras): void {
+function finishExtras(extras: Extras, { throws, error }: Completion): void {
+  const { heir } = extras
+  if (heir !== undefined && throws) heir.completion = heir.completion.add(error)
+  extras.heir = undefined
   extras.cancellation?.release()
   extras.inputs = undefined
   extras.neededBy = undefined

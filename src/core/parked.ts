@@ -15,7 +15,7 @@ export type Settle = (completion: Completion, scope: ScopeNode) => Completion
 /** A scope that was open for streams alone, the last of which is over. */
 interface Left {
   readonly scope: ScopeNode
-  /** Never rejects: what fails is reported before. */
+  /** Never rejects: what fails is told before. */
   readonly closed: Promise<void>
 }
 
@@ -51,11 +51,15 @@ export function parkedFor(scope: ScopeNode): ScopeNode[] {
   return upToRoot(scope).filter(({ extras }) => extras?.parked)
 }
 
+/** What fails then is that of what is around it, where that is open for streams alone, too. */
 async function leave(scope: ScopeNode): Promise<void> {
-  scope.extended.parked = false
+  const { extended, parent } = scope
+  extended.parked = false
+  if (parent?.extras?.parked === true) extended.heir = parent
+  const { heir } = extended
   try {
     await conclude(scope)
   } catch (error) {
-    scope.report(error, undefined, true)
+    if (heir === undefined) scope.report(error, undefined, true)
   }
 }

@@ -15,16 +15,16 @@ import {
   type Frame,
 } from './context.ts'
 import { roughNow } from './deadline.ts'
+import { Extras } from './extras.ts'
 import { detection } from './watching/detection.ts'
 import { scopeOpened } from './watching/events.ts'
 import { callDeferred, callRelease, disposalOf, Finalizer } from './finalizers.ts'
 import type { Asker, Holdings } from './resources/holdings.ts'
-import { provideInput, type Inputs } from './resources/inputs.ts'
+import { provideInput } from './resources/inputs.ts'
 import type { Instance } from './resources/instance.ts'
 import { finish, runIn, type Body } from './life.ts'
 import { reportUnthrown } from './misuse.ts'
 import { checkFunction, checkOptions, expected, oneOf } from './options.ts'
-import type { Overrides } from './resources/overrides.ts'
 import { insideOf, type Settings } from './settings.ts'
 import { showAsText, snapshotOf } from './watching/snapshot.ts'
 import { bindStream } from './stream.ts'
@@ -55,25 +55,6 @@ let opened = 0
 
 /** A text, or what makes one. */
 export type Name = string | { toString(): string }
-
-/** What only some scopes have: made for the first of it, so that all others carry one field. */
-export class Extras {
-  cancellation: Cancellation | undefined = undefined
-  tasks: Tasks | undefined = undefined
-  overrides: Overrides | undefined = undefined
-  inputs: Inputs | undefined = undefined
-  /** The resource whose acquire function runs it, and may wait for it. */
-  neededBy: Instance | undefined = undefined
-  /** How many streams are bound here or below. */
-  streams = 0
-  /** The body has settled, and the scope is open for its streams alone. */
-  parked = false
-  /** What is around it closes, and waits for nothing but its end: no stream keeps it open any more. */
-  awaited = false
-  /** An app in its lame duck: it is closed before that is over. */
-  whenClosing: (() => void) | undefined = undefined
-  whenChildCloses: ((child: ScopeNode) => void) | undefined = undefined
-}
 
 /**
  * What it is to the other files of the core is not #private, because each private name makes every scope dearer, and

@@ -166,3 +166,22 @@ test('a failing release after the error of the stream is reported as a chain, an
   assert.equal(chain(await rejection(stream.next())), 'B')
   assert.deepEqual(taken(unthrown), ['S(D←B)'])
 })
+
+for (const how of ['at once', 'after a while']) {
+  test(`where two blocks were open for one stream, a release of the inner one that fails ${how} is seen by the outer one`, async (t) => {
+    const { app, tracker, unthrown } = setUp(t)
+    const stream = await app.run(async (outer) => {
+      await outer.get(tracker.resource('lease'))
+      return await outer.run((inner) => {
+        inner.defer(() => {
+          if (how === 'at once') throw new Error('D')
+          return quiet().then(() => Promise.reject(new Error('D')))
+        })
+        return inner.stream(Readable.from([1]))
+      })
+    })
+    for await (const number of stream) assert.equal(number, 1)
+    assert.deepEqual(tracker.exits, ['lease: failure(D)'])
+    assert.deepEqual(taken(unthrown), ['D'])
+  })
+}
