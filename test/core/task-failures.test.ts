@@ -237,7 +237,8 @@ for (const [what, open] of [
       ending = scope
       await scope.get(tracker.resource('lease'))
       for (const delay of [60_000, 70_000]) {
-        scope.fork((signal) => sleep(delay, undefined, { signal })).catch((e) => echoes.push(e))
+        const task = scope.fork((signal) => sleep(delay, undefined, { signal }))
+        task.catch((error: unknown) => echoes.push(error))
       }
     })
     await quiet()
@@ -254,7 +255,7 @@ test('a task that ends well all the same, after such an abort, leaves a success'
   const running = app.run(async (scope) => {
     ending = scope
     await scope.get(tracker.resource('lease'))
-    scope.fork((signal) => untilAborted(signal).catch(() => {}))
+    void scope.fork((signal) => untilAborted(signal).catch(() => {}))
   })
   await quiet()
   ending?.abort()
