@@ -75,6 +75,7 @@ const core = [
   ],
   [
     'watching/open-apps',
+    'extras',
     'drain',
     'life',
     'parked',
