@@ -13,15 +13,16 @@ import { meterOf } from './meter.ts'
  * - `unwind.scope.open`: open scopes, by kind
  * - `unwind.scope.duration`: seconds that scopes were open, by kind and outcome
  * - `unwind.lease.held`: what is held, by name: in the app's scopes, and outside of them in the process
- * - `unwind.resource.wait_time`, `unwind.resource.use_time`: seconds, by name
- * - `unwind.resource.timeouts`: acquisitions and releases that took too long, by name and phase
+ * - `unwind.resource.wait_time`, `unwind.resource.use_time`: seconds, by name, of the process
+ * - `unwind.resource.timeouts`: acquisitions and releases that took too long, by name and phase, of the process
  * - `unwind.leaks`: leaks of the process, by name and reason
  *
  * With `connectionMetrics`, also those of the semantic conventions 1.45 for the pools of the process:
  * `db.client.connection.count`, `.limit`, `.pending_requests`, `.timeouts`, `.wait_time`, `.create_time` and `.use_time`.
  * `@opentelemetry/instrumentation-pg` counts some of the same under the same names, so do not use both.
  *
- * Two apps need a meter each: on the same one the numbers of the second would replace those of the first.
+ * Two apps need a meter each: on the same one the numbers of the second would replace those of the first. What is of the
+ * process is then on both.
  *
  * @example
  * ```ts
