@@ -26,8 +26,8 @@ export interface FakeRecord {
  * await app.run((scope) => scope.get(client))
  * assert.deepEqual(fake.exits, ['success'])
  * ```
- * @param options.failAcquire thrown instead of acquiring
- * @param options.failRelease thrown by each release
+ * @param options.failAcquire thrown instead of acquiring; `undefined`, too, where it is given
+ * @param options.failRelease thrown by each release, likewise
  * @throws {TypeError} for unknown or wrong options
  */
 export function fakeResource<T>(

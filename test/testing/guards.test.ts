@@ -182,6 +182,10 @@ describe('fakeResource', () => {
     const sticky = fakeResource(1, { failRelease: D })
     assert.equal(await failure(app.run((scope) => scope.get(sticky))), D)
     assert.deepEqual([sticky.acquired, sticky.released, sticky.exits], [1, 1, ['success']])
+    for (const mute of [{ failAcquire: undefined }, { failRelease: undefined }]) {
+      const fake = fakeResource(1, mute)
+      assert.equal(await failure(app.run((scope) => scope.get(fake))), undefined)
+    }
   })
 
   test('its options are checked', () => {
