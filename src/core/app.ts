@@ -2,18 +2,20 @@
  * The root of a tree of scopes: it owns the `app` resources, and it is where a program begins to end.
  */
 import { limit } from './abort.ts'
-import { admitWork } from './admission.ts'
+import { admitWork, register } from './admission.ts'
 import { appOpened } from './watching/open-apps.ts'
 import { Completion } from './completion.ts'
 import { callInFrame, openFrame } from './context.ts'
 import { whenAborted } from './deadline.ts'
-import { isEcho } from './dispose.ts'
+import { ignore, isEcho } from './dispose.ts'
+import { callDeferred, Finalizer, remove } from './finalizers.ts'
 import { awaitsCaller, runIn } from './life.ts'
 import { checkFunction, checkOptions } from './options.ts'
 import { Overrides } from './resources/overrides.ts'
 import { Alone } from './release-alone.ts'
 import type { ShutdownOptions } from './reports.ts'
-import { definitionOf } from './resources/resource.ts'
+import type { ResourceSpec } from './resources/recipe.ts'
+import { definitionOf, resource } from './resources/resource.ts'
 import { Start } from './resources/start.ts'
 import { ScopeNode, type Name } from './scope.ts'
 import { appRules, defaults, inherit, insideOf } from './settings.ts'
@@ -88,6 +90,32 @@ function opener(app: ScopeNode, verb: string, options: Serving): (name: Name) =>
     if (timeout !== undefined) limit(scope, { timeout })
     return scope
   }
+}
+
+/** What ends with the app, or before it. */
+interface Ending extends Pick<ResourceSpec<undefined>, 'disposeTimeout' | 'destroy'> {
+  readonly name: string
+  /** May be called once more. */
+  readonly release: () => unknown
+}
+
+/**
+ * For what can end before its app: released with that, unless the result is called, which makes the app forget it.
+ * @throws `ERR_SCOPE_CLOSED` once the app has closed, and releases it
+ */
+export function endWith(app: App, ending: Ending): () => void {
+  const { name, disposeTimeout, destroy, release } = ending
+  if (!(app instanceof ScopeNode)) {
+    // An app of another copy of this package forgets nothing.
+    const late = app.state === 'closing' || app.state === 'closed'
+    if (late) app.defer(release)
+    else void app.get(resource({ ...ending, lifetime: 'app', acquire: () => undefined }))
+    return ignore
+  }
+  const definition = { name, lifetime: 'app', disposeTimeout, destroy } as const
+  const finalizer = new Finalizer(callDeferred, undefined, release, { definition })
+  register(app, 'defer()', finalizer)
+  return () => remove(app, finalizer)
 }
 
 /** Aborted from outside, as by its deadline or a shutdown. What fails in a scope aborts it, too. */

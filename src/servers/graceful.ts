@@ -1,10 +1,10 @@
 /**
  * A server that closes without cutting an answer and without waiting for silence, and that closes with its app.
  */
+import { endWith } from '../core/app.ts'
 import { whenAborted } from '../core/deadline.ts'
 import { ScopeClosedError } from '../core/errors/errors.ts'
 import { checkApp, checkOptions, expected, milliseconds } from '../core/options.ts'
-import { resource } from '../core/resources/resource.ts'
 import { whenDoorsClose } from '../core/shutdown.ts'
 import type { App } from '../core/types.ts'
 import { Connections, type AnyServer } from './connections.ts'
@@ -74,17 +74,15 @@ export function attach(call: string, app: App, server: AnyServer, linger: number
     stop()
     server.off('listening', announce)
     undo()
+    forget()
     leave(server)
   }
-  const open = resource({
+  const forget = endWith(app, {
     name: 'server',
-    lifetime: 'app',
     disposeTimeout: deliveryGrace,
-    acquire: () => connections,
     release: () => (attached ? closed(server, connections).finally(detach) : undefined),
     destroy: () => connections.destroyAll(),
   })
-  void app.get(open)
   return { connections, [Symbol.asyncDispose]: () => Promise.resolve(detach()) }
 }
 

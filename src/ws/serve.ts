@@ -3,7 +3,7 @@
  * does, so that a handler whose release fails closes with 1011, as one that throws.
  */
 import type { IncomingMessage } from 'node:http'
-import { servingOpener } from '../core/app.ts'
+import { endWith, servingOpener } from '../core/app.ts'
 import { whenAborted } from '../core/deadline.ts'
 import { ClientDisconnectedError, ShutdownError } from '../core/errors/errors.ts'
 import { checkApp, checkFunction, checkOptions, expected } from '../core/options.ts'
@@ -89,8 +89,7 @@ export function serveSockets(
     throw expected('the WebSocketServer given to serveSockets()', wanted, server)
   }
   const service = new Service(app, server, handler, options)
-  const sockets = (): Promise<void> => service.close()
-  app.defer(sockets)
+  const forget = endWith(app, { name: 'sockets', release: () => service.close() })
   served.add(server)
   server.on('connection', (webSocket: object, request: IncomingMessage) => {
     service.accept(webSocket, request)
@@ -103,6 +102,7 @@ export function serveSockets(
     async [Symbol.asyncDispose]() {
       await service.close()
       undo()
+      forget()
     },
   }
 }

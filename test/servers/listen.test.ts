@@ -21,7 +21,7 @@ import { askHttps, secrets } from './support/other-clients.ts'
 const host = '127.0.0.1'
 const done: RequestListener = (_request, response) => response.end('done')
 
-test('listen() tells the port and the URL, and disposing closes the server', async () => {
+test('listen() tells the port and the URL; disposing closes the server, which its app then forgets', async () => {
   await using app = createApp()
   const server = createServer(scoped(app, done))
   const listening = await listen(app, server, { port: 0, host })
@@ -31,6 +31,7 @@ test('listen() tells the port and the URL, and disposing closes the server', asy
   assert.equal((await ask(listening, '/')).body, 'done')
   await within(Promise.resolve(listening[Symbol.asyncDispose]()))
   assert.equal(server.listening, false)
+  assert.deepEqual(app.inspect().resources, [])
   await within(Promise.resolve(listening[Symbol.asyncDispose]()))
 })
 
@@ -224,6 +225,7 @@ test('disposing what graceful() gave leaves the server as it was, and the app wi
   assert.deepEqual(count(), before)
   assert.equal(Object.hasOwn(server, 'closeIdleConnections'), false)
   assert.equal(Object.hasOwn(server, Symbol.asyncDispose), false)
+  assert.deepEqual(app.inspect().resources, [])
   await within(app.shutdown())
   assert.ok(server.listening)
 })

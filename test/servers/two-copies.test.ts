@@ -1,6 +1,6 @@
 /** A server with the adapter of one copy of the package, and code on it that uses another: the scope is the same. */
 import assert from 'node:assert/strict'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { describe, test } from 'node:test'
 
 import { Hono } from 'hono'
@@ -90,6 +90,11 @@ describe('the adapters of one copy', () => {
     await using _sockets = serveSockets(app, server, (socket) => socket.send(answer()))
     await using client = await connect(urlOf(server, '/c'))
     assert.equal(await next(client), 'WS /c')
+    const { url } = await http.listen(app, createServer(http.handle(app, answer)), { port: 0 })
+    assert.equal(await (await fetch(`${url}/e`)).text(), 'GET /e')
     await app.close()
+    await assert.rejects(fetch(url))
+    const late = await openServer(t)
+    assert.throws(() => serveSockets(app, late, () => {}), { code: 'ERR_SCOPE_CLOSED' })
   })
 })

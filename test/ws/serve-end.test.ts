@@ -29,7 +29,7 @@ async function accepted(service: Service, count: number): Promise<void> {
   while (service.watched.length < count) await quiet()
 }
 
-test('disposing closes every socket with 1001 and the server, and lets nobody new in', async (t) => {
+test('disposing closes every socket with 1001 and the server, lets nobody new in, and leaves the app without it', async (t) => {
   await using service = await Service.open(t, listen)
   const url = urlOf(service.server)
   const peers = await Promise.all(Array.from({ length: 5 }, () => service.connect()))
@@ -46,6 +46,7 @@ test('disposing closes every socket with 1001 and the server, and lets nobody ne
   assert.equal(service.server.clients.size, 0)
   assert.equal(await codeOf(connect(url)), 'ERR_SOCKET_CONNECT')
   assert.equal(service.watched.length, 5)
+  assert.deepEqual(service.app.inspect().resources, [])
 })
 
 test('peers that are silent, paused, gone or polite: one grace for all of them', async (t) => {
