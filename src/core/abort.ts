@@ -14,6 +14,14 @@ export function cancellationOf(scope: ScopeNode): Cancellation {
 }
 
 /**
+ * Call `onAbort`, a function of its own, when `scope` aborts, which it has not by now; call the result to call that off. As a
+ * listener of its signal, without one: those two cost a request more than all else that its connection does.
+ */
+export function heed(scope: ScopeNode, onAbort: () => void): () => void {
+  return cancellationOf(scope).heed(onAbort)
+}
+
+/**
  * Everything in the scope is told to stop, once.
  * @param requested from outside: the outcome can become `aborted`. Otherwise something in the scope failed.
  */

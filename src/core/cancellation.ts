@@ -26,6 +26,8 @@ export class Cancellation {
   drainReason: Cause | undefined = undefined
   #controller: AbortController | undefined = undefined
   #draining: AbortController | undefined = undefined
+  /** Those who are told without a signal. */
+  #heeding: Set<() => void> | undefined = undefined
   readonly #undo: (() => void)[] = []
 
   get signal(): AbortSignal {
@@ -45,6 +47,13 @@ export class Cancellation {
     this.barred = this.cause
     this.#controller?.abort(reason)
     this.#draining?.abort(reason)
+    this.#heeding?.forEach((onAbort) => onAbort())
+  }
+
+  heed(onAbort: () => void): () => void {
+    const heeding = (this.#heeding ??= new Set())
+    heeding.add(onAbort)
+    return () => heeding.delete(onAbort)
   }
 
   /** The app begins to shut down. */
@@ -68,6 +77,7 @@ export class Cancellation {
     for (const undo of this.#undo.splice(0)) undo()
     this.#controller = undefined
     this.#draining = undefined
+    this.#heeding = undefined
   }
 }
 

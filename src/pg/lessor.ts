@@ -9,6 +9,7 @@ import { within } from '../core/waiting.ts'
 import { Chain } from './chain.ts'
 import { connect, outside, type DriverClient, type DriverPool, type Release } from './driver.ts'
 import { neverAtRest } from './errors.ts'
+import type { Abortable } from './follow.ts'
 import { Lease } from './lease.ts'
 import type { Policy } from './policy.ts'
 import type { Session } from './session.ts'
@@ -48,9 +49,9 @@ export class Lessor {
     return this.#leases.toArray().some(({ scope }) => scope !== undefined && holder(scope))
   }
 
-  acquire(signal: AbortSignal | undefined, ticket: Ticket | undefined): Promise<Lease> {
+  acquire(by: Abortable | undefined, ticket: Ticket | undefined): Promise<Lease> {
     return new Promise((resolve, reject) => {
-      const waiter = new Waiter(resolve, reject, signal, this.#fail, ticket)
+      const waiter = new Waiter(resolve, reject, by, this.#fail, ticket)
       this.#waiters.add(waiter)
       this.#connect(waiter)
     })

@@ -6,11 +6,13 @@ import { Kind, ticketFor } from '../core/watching/held.ts'
 import { disposedError, refuseLent } from '../core/lease.ts'
 import { abortSignal, bodyOf, checkOptions, count } from '../core/options.ts'
 import { poolClosed, poolOpened, type PoolSource } from '../core/watching/pools.ts'
+import { ScopeNode } from '../core/scope.ts'
 import type { Scope } from '../core/types.ts'
 import { within } from '../core/waiting.ts'
 import { guard, outside, type DriverPool } from './driver.ts'
 import type { FacadePool } from './facade-pool.ts'
 import { poolOfLeases } from './facades.ts'
+import { reasonOf, type Abortable } from './follow.ts'
 import { transactionRules } from './frame.ts'
 import { inTransaction, type Body } from './in-transaction.ts'
 import type { Lease } from './lease.ts'
@@ -72,19 +74,27 @@ export class LeasePool<P> implements PgPool<P>, AsyncDisposable, PoolSource {
     guard(pool)
   }
 
-  acquire(options?: { signal?: AbortSignal }, lent = false): Promise<Lease> {
+  acquire(options?: { signal?: AbortSignal }): Promise<Lease> {
     try {
-      if (options !== undefined) {
-        checkOptions('acquire()', options, acquireRules)
-        options.signal?.throwIfAborted()
-      }
-      if (this.#disposing !== undefined) throw this.#dead()
+      if (options !== undefined) checkOptions('acquire()', options, acquireRules)
+      return this.#acquire(options?.signal, false)
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /** What `scope` will lend and give back; its abort ends the wait. */
+  acquireFor(scope: Scope): Promise<Lease> {
+    // One of another copy of this package has nothing but its signal.
+    return this.#acquire(scope instanceof ScopeNode ? scope : scope.signal, true)
+  }
+
+  #acquire(by: Abortable | undefined, lent: boolean): Promise<Lease> {
+    if (by?.aborted === true) return Promise.reject(reasonOf(by))
+    if (this.#disposing !== undefined) return Promise.reject(this.#dead())
     const ticket = ticketFor((this.#kind ??= new Kind('pg.lease', { pool: this.poolName })), lent)
-    if (ticket?.isTraced !== true) return this.#lessor.acquire(options?.signal, ticket)
-    return ticket.trace(() => this.#lessor.acquire(options?.signal, ticket))
+    if (ticket?.isTraced !== true) return this.#lessor.acquire(by, ticket)
+    return ticket.trace(() => this.#lessor.acquire(by, ticket))
   }
 
   get poolName(): string {

@@ -94,10 +94,14 @@ function poolOf<P extends PgPoolLike<unknown>>(
 function connectionOf(pool: Resource<PgPool>): Resource<PgLease> {
   return resource<PgLease>({
     name: 'pg.connection',
-    acquire: async ({ get, scope, signal }) => {
+    acquire: async (context) => {
+      const { get, scope } = context
       const open = await get(pool)
+      // Somebody's own needs the signal, which is made when it is looked at.
       const lease =
-        open instanceof LeasePool ? open.acquire({ signal }, true) : open.acquire({ signal })
+        open instanceof LeasePool
+          ? open.acquireFor(scope)
+          : open.acquire({ signal: context.signal })
       return lent(await lease, scope)
     },
     release: (lease) => (lease instanceof Lease ? lease.releaseBy(lease.lender) : dispose(lease)),

@@ -7,7 +7,7 @@ import { isError } from '../core/errors/format.ts'
 import { isTimeout, type Ticket } from '../core/watching/held.ts'
 import type { Scope } from '../core/types.ts'
 import type { Link } from './chain.ts'
-import { follow } from './follow.ts'
+import { follow, reasonOf, type Abortable } from './follow.ts'
 import type { Lease } from './lease.ts'
 
 /** How many connections in the middle of something are replaced for one call. */
@@ -24,11 +24,14 @@ export class Waiter implements Link<Waiter> {
   #reject: ((error: unknown) => void) | undefined
   #unfollow: (() => void) | undefined
 
-  /** @param onGiveUp called with its reason when the signal aborts */
+  /**
+   * @param by whose abort ends the wait
+   * @param onGiveUp called with the reason when that aborts
+   */
   constructor(
     resolve: (lease: Lease) => void,
     reject: (error: unknown) => void,
-    signal: AbortSignal | undefined,
+    by: Abortable | undefined,
     onGiveUp: (waiter: Waiter, reason: unknown) => void,
     ticket: Ticket | undefined,
   ) {
@@ -36,7 +39,7 @@ export class Waiter implements Link<Waiter> {
     this.scope = ambient()?.scope
     this.#resolve = resolve
     this.#reject = reject
-    this.#unfollow = signal && follow(signal, () => onGiveUp(this, signal.reason))
+    this.#unfollow = by && follow(by, () => onGiveUp(this, reasonOf(by)))
   }
 
   /** A connection that came was of no use: whether to take another one. */

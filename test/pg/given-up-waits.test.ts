@@ -1,7 +1,8 @@
 /** Who gives up waiting for a connection: it is told why, and nobody else pays for it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { pgPool } from 'unwind/pg'
+import { createApp } from 'unwind'
+import { pgPool, pgResources } from 'unwind/pg'
 
 import { backendOf, newPool } from './support/database.ts'
 import { boom } from './support/transactional.ts'
@@ -81,4 +82,35 @@ test('however many wait for one signal, it has one listener, and none when they 
       assert.deepEqual([counts, listeners], [[1], 0])
     }
   }
+})
+
+test('a request that is aborted while it waits for its connection is told why, and the connection goes to the next', async () => {
+  await using app = createApp()
+  const db = pgResources(() => newPool())
+  const pool = await app.get(db.pool)
+  const held = await pool.acquire()
+  const waits = Promise.withResolvers<void>()
+  const given = app.run(async (scope) => {
+    const connection = scope.get(db.connection)
+    while (pool.stats().waiting === 0) await Promise.resolve()
+    waits.resolve()
+    await connection
+  })
+  await waits.promise
+  const next = pool.acquire()
+  app.abort(boom)
+  await assert.rejects(given, (error) => error === boom)
+  assert.equal(pool.stats().waiting, 1)
+  await held[Symbol.asyncDispose]()
+  await using lease = await next
+  assert.equal(lease.disposed, false)
+})
+
+test('a request that gets its connection makes no signal for it, which would cost more than the rest', async (t) => {
+  await using app = createApp()
+  const db = pgResources(() => newPool())
+  await app.get(db.pool)
+  const made = t.mock.method(globalThis, 'AbortController')
+  await app.run(async (scope) => (await scope.get(db.connection)).query('select 1'))
+  assert.equal(made.mock.callCount(), 0)
 })
