@@ -11,6 +11,7 @@ import { unhurried } from '../core/deadline.ts'
 import { ignore } from '../core/dispose.ts'
 import { listenAlong, type Listener } from './along.ts'
 import { cut } from './failure.ts'
+import { isEnded } from './held-end.ts'
 
 /** The servers that can be closed gracefully. */
 export type AnyServer = Server | HttpsServer | Http2Server | Http2SecureServer
@@ -87,7 +88,7 @@ export class Connections {
   /** The answers that are not finished: their bytes are still to be produced. */
   unanswered(): ServerResponse[] {
     const all = Array.from(this.#links.values(), ({ answers }) => [...answers]).flat()
-    return [...all, ...this.#streamed].filter((answer) => !answer.writableEnded)
+    return [...all, ...this.#streamed].filter((answer) => !isEnded(answer))
   }
 
   /** Nobody waits any longer for those who still work. What was answered is delivered. */

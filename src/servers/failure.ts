@@ -12,6 +12,7 @@ import { isError } from '../core/errors/format.ts'
 import type { Scope } from '../core/types.ts'
 import type { Adapter, OnRequestError } from './adapter.ts'
 import { endWith, isEmptyStatus } from './body.ts'
+import { isEnded } from './held-end.ts'
 
 /** `NGHTTP2_INTERNAL_ERROR`: any other code of a reset would let a cut answer look complete. */
 const internalError = 2
@@ -36,7 +37,7 @@ export async function tell(failed: Failed, error: unknown, interrupted: boolean)
   const primary = primaryError(error)
   const expected = interrupted && error === primary
   if (!isUntouched(response)) {
-    if (!response.writableEnded) cut(response)
+    if (!isEnded(response)) cut(response)
     if (!expected) report(scope, error)
     return
   }
@@ -129,20 +130,20 @@ export function hasClosed(response: ServerResponse): boolean {
 
 /** All of it was given: to the response, or in HTTP/2 to its stream, which a reset ends as well. */
 export function hasEnded(response: ServerResponse): boolean {
-  if (response.writableEnded || !isHttp2(response)) return response.writableEnded
+  if (isEnded(response) || !isHttp2(response)) return isEnded(response)
   const { writableEnded, aborted, rstCode } = response.stream
   return writableEnded && !aborted && rstCode === 0
 }
 
 /** In HTTP/2 a body was given to the stream, past the response: it takes files. One without a body ends with its head. */
 export function isStreamed(response: ServerResponse): boolean {
-  if (response.writableEnded || !isHttp2(response) || !hasEnded(response)) return false
+  if (isEnded(response) || !isHttp2(response) || !hasEnded(response)) return false
   const { headRequest, sentHeaders } = response.stream
   return !headRequest && !isEmptyStatus(Number(sentHeaders[':status']))
 }
 
 export function isUntouched(response: ServerResponse): boolean {
-  return !response.headersSent && !response.writableEnded && !response.destroyed
+  return !response.headersSent && !isEnded(response) && !response.destroyed
 }
 
 async function ask(
@@ -157,7 +158,7 @@ async function ask(
     report(scope, error)
     report(scope, failure)
     // It has begun an answer that nobody ends any more.
-    if (response.headersSent && !response.writableEnded) cut(response)
+    if (response.headersSent && !isEnded(response)) cut(response)
   }
 }
 

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { cut, hasClosed, isHttp2 } from './failure.ts'
+import { isEnded, looksEnded, showsEnd } from './held-end.ts'
 import { watchQueued } from './pipelined.ts'
 import type { Served } from './served.ts'
 import { endSource } from './sources.ts'
@@ -41,7 +42,7 @@ export function hearDestroy(served: Served): void {
   if (!isHttp2(response)) return
   const destroy = response.destroy.bind(response)
   response.destroy = (error) => {
-    if (response.writableEnded) return destroy(error)
+    if (isEnded(response)) return destroy(error)
     if (served.heldEnd !== undefined) return response.once('finish', () => destroy(error))
     cut(response)
     return destroy(error)
@@ -119,12 +120,15 @@ export function holdAnswer(served: Served): void {
   const before = waiting(response)
   aroundEnd(served, (end, first, awaited) => {
     if (served.over || served.answeredFor || served.failure !== undefined || hasClosed(response)) {
+      showsEnd(response)
       end()
       // Where there are two, the one with a body counts, such as that of an error handler.
     } else if (served.heldEnd === undefined || isBody(first)) {
       served.heldEnd = () => {
+        showsEnd(response)
         if (!response.destroyed) end()
       }
+      looksEnded(response)
       if (awaited || waiting(response) > before) settleInTurn(served)
       else response.on('newListener', onNewListener)
     }

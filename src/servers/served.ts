@@ -20,6 +20,7 @@ import {
 } from './ends.ts'
 import { cut, endInTurn, hasEnded, isStreamed, tell } from './failure.ts'
 import { hearEnd, hearProduced, holdAnswer } from './hearing.ts'
+import { isEnded } from './held-end.ts'
 import { Sources } from './sources.ts'
 
 /**
@@ -159,7 +160,7 @@ export class Served {
     this.scope.fail(error)
     const { response } = this
     const begun = response.headersSent || this.#sources !== undefined
-    if (begun && !response.writableEnded) cut(response)
+    if (begun && !isEnded(response)) cut(response)
     if (this.stage === 'running') this.settle('settled')
     else this.check()
   }
@@ -177,7 +178,7 @@ export class Served {
     this.gone = true
     if (this.over) return
     const early = !hasEnded(this.response)
-    const unended = this.stage === 'unseen' && !this.response.writableEnded
+    const unended = this.stage === 'unseen' && !isEnded(this.response)
     const sources = this.#sources
     if (early || unended || sources !== undefined) this.#expectEnd()
     if (early) {
@@ -201,9 +202,9 @@ export class Served {
     this.#expectEnd()
     const { response } = this
     const upgraded = isUpgraded(this.request)
-    if (upgraded || response.headersSent || response.writableEnded || !isInterrupted(this.scope)) {
+    if (upgraded || response.headersSent || isEnded(response) || !isInterrupted(this.scope)) {
       // What is piped does not heed an abort, nor does what came of an upgrade.
-      if ((upgraded || this.#sources !== undefined) && !response.writableEnded) cut(response)
+      if ((upgraded || this.#sources !== undefined) && !isEnded(response)) cut(response)
       return
     }
     this.answeredFor = true
@@ -236,7 +237,7 @@ export class Served {
 
   /** All of the answer was made; or it is ours to make, of a failure, once the scope has closed. */
   #isAnswered(): boolean {
-    if (this.response.writableEnded || this.heldEnd !== undefined) return true
+    if (this.response.writableEnded) return true
     return this.failure !== undefined && !this.delegated
   }
 

@@ -1,10 +1,12 @@
 /** Hooks of Fastify that answer in the place of the handler, as those do that turn a stranger away. */
 import assert from 'node:assert/strict'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { describe, test } from 'node:test'
 
 import fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
 import { createApp } from 'unwind'
 import { fastifyScope } from 'unwind/fastify'
+import { listen, scoped } from 'unwind/http'
 
 import { ask, Peer } from './support/client.ts'
 import { turn } from './support/scoped-site.ts'
@@ -106,4 +108,26 @@ test('a hook that answers with 401 completes nothing', async () => {
     await stop()
   }
   assert.deepEqual(statuses, ['unknown', 'unknown'])
+})
+
+test("Fastify inside of scoped with closeAt 'answer' runs no handler either, after a hook that has answered", async () => {
+  const ran: string[] = []
+  const app = createApp()
+  const server = fastify()
+  server.addHook('preHandler', async (_request, reply) => {
+    reply.code(401).send('no')
+  })
+  server.get('/', async () => {
+    ran.push('the handler ran')
+    return 'secret'
+  })
+  await server.ready()
+  const listener = (request: IncomingMessage, response: ServerResponse): void => {
+    server.routing(request, response)
+  }
+  const around = createServer(scoped(app, listener, { closeAt: 'answer' }))
+  const listening = await listen(app, around, { port: 0, host: '127.0.0.1', linger: 0 })
+  const { status, body } = await ask(listening, '/')
+  assert.deepEqual([status, body, ran], [401, 'no', []])
+  await app.close()
 })

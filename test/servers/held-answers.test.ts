@@ -47,6 +47,19 @@ function serve(make: Make, listener: Listener): Promise<Site> {
 
 for (const [way, make] of Object.entries(ways)) {
   describe(way, () => {
+    test('what is held back has ended for whoever wrote it, and for Node.js when it is sent', async () => {
+      const said: unknown[] = []
+      await using site = await serve(make, (_request, response) => {
+        said.push(response.writableEnded)
+        response.end('whole')
+        said.push(response.writableEnded)
+        response.once('finish', () => said.push(Object.hasOwn(response, 'writableEnded')))
+      })
+      assert.equal((await ask(site, '/')).body, 'whole')
+      await site.outcomes()
+      assert.deepEqual(said, [false, true, false])
+    })
+
     test('a commit that fails is an error response', async () => {
       await using site = await serve(make, (_request, response) => {
         currentScope().defer(() => {
