@@ -211,8 +211,7 @@ export class Unwinding implements Ending {
       this.reject = reject
       if (this.list.unwinding !== this) deliver(this)
     }
-    // What is pending now may have begun only after this look was asked for; then another one follows.
-    if (this.looks === 0 && this.pending !== undefined) bePatient(this)
+    bePatient(this)
   }
 }
 
@@ -250,6 +249,7 @@ function bePatient(unwinding: Unwinding): void {
   if (unwinding.turnsLeft === 0 || timersAreReplaced()) {
     unwinding.stopTimer = after(timeFor(list, current), () => overrun(unwinding))
   } else if (unwinding.looks === 0) {
+    // Else what is pending may have begun after those looks were asked for, of which the last one is still to come.
     unwinding.turnsLeft -= 1
     void Promise.resolve(look(unwinding))
   }

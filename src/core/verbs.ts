@@ -26,7 +26,7 @@ export function getIn<T>(
   options: { signal?: AbortSignal } | undefined,
 ): Promise<T> {
   try {
-    if (options !== undefined) checkOptions('get()', options, getRules)
+    checkOptions('get()', options, getRules)
     const signal = options?.signal
     if (signal?.aborted === true) return aborted(signal.reason)
     if (scope.state === 'closed') throw closedError(scope, 'get()')
@@ -53,7 +53,7 @@ export function openIn(
   verb: string,
   options: ScopeOptions | undefined,
 ): ScopeNode {
-  if (options !== undefined) checkOptions(verb, options, scopeRules)
+  checkOptions(verb, options, scopeRules)
   admitWork(scope, verb)
   if (scope.kind === 'app' && scope.state === 'draining') throw closedError(scope, verb)
   if (options === undefined) return scope.next()

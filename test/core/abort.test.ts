@@ -256,6 +256,16 @@ test('an abort from outside that comes in the middle of one further in leaves th
   assert.equal(older.signal.reason, R)
 })
 
+test('so does what is aborted by a listener before the abort reaches it', (t) => {
+  const { app } = setUp(t)
+  const scope = app.child()
+  const [older, newer] = [scope.child(), scope.child()]
+  newer.signal.addEventListener('abort', () => older.abort(new Error('its own')))
+  scope.abort(R)
+  assert.equal((older.signal.reason as Error).message, 'its own')
+  assert.equal(scope.signal.reason, R)
+})
+
 test('where a scope fails with undefined, all below it are aborted with one AbortError', async (t) => {
   const { app } = setUp(t)
   const scope = app.child({ name: 'failed' })

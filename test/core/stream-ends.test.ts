@@ -1,10 +1,10 @@
 /** However a bound stream ends, its consumer and its scope learn of the same end. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { DisposedError, ScopeClosedError } from 'unwind'
+import { DisposedError, ScopeClosedError, type Scope } from 'unwind'
 import { setUp, taken } from './support/app.ts'
 import { counting, streaming } from './support/streaming.ts'
-import { quiet, rejection, within } from './support/promises.ts'
+import { isPending, quiet, rejection, within } from './support/promises.ts'
 
 async function* oneTwoThree(): AsyncGenerator<number> {
   yield* [1, 2, 3]
@@ -180,6 +180,46 @@ test('a failure stays one when another stream is cancelled after it', async (t) 
   assert.equal(await rejection(first.next()), failure)
   await second.return()
   assert.deepEqual(tracker.exits, ['lease: failure(B)'])
+})
+
+test('who reads on without waiting for the end is told of it when the scope has closed', async (t) => {
+  const { app, tracker } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const stream = await app.run((scope) => {
+    scope.defer(() => gate.promise)
+    scope.use(tracker.disposable('lease'))
+    return scope.stream(oneTwoThree())
+  })
+  const ended = stream.return()
+  const later = stream.next()
+  assert.equal(await isPending(later), true)
+  gate.resolve()
+  assert.deepEqual(await within(later), { done: true, value: undefined })
+  assert.deepEqual(tracker.events, ['+lease', '-lease'])
+  await ended
+})
+
+test('a stream that was cancelled is over, though its source still ends when its scope is aborted', async (t) => {
+  const { app } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  async function* slowToEnd(): AsyncGenerator<number> {
+    try {
+      yield 1
+    } finally {
+      await gate.promise
+    }
+  }
+  let opened: Scope | undefined
+  const [stream] = await app.run((scope) => {
+    opened = scope
+    return [scope.stream(slowToEnd()), scope.stream(oneTwoThree())] as const
+  })
+  await stream.next()
+  const cancelled = stream.return()
+  opened?.abort(new Error('enough'))
+  gate.resolve()
+  await within(cancelled)
+  assert.deepEqual(await within(stream.next()), { done: true, value: undefined })
 })
 
 test('what is read after its scope was closed says so, with the scope in its cause', async (t) => {

@@ -115,19 +115,19 @@ test('what a source fails with when it is cancelled in a body is for the body', 
   assert.deepEqual([error, suppressed], [D, B])
 })
 
-test('a scope that closes while the source of a cancelled stream ends waits for that', async (t) => {
+test('a scope that closes while the source of a cancelled stream ends waits for that, however often it was cancelled', async (t) => {
   const { app, tracker } = setUp(t)
   const gate = Promise.withResolvers<void>()
   const scope = app.child()
   await scope.get(tracker.resource('lease'))
   const stream = scope.stream(endingWith(() => gate.promise))
   await stream.next()
-  const cancelled = stream.return()
+  const cancelled = [stream.return(), stream.return()]
   const closed = scope.close()
   await quiet()
   assert.deepEqual(tracker.events, ['+lease'])
   gate.resolve()
-  await within(Promise.all([cancelled, closed]))
+  await within(Promise.all([...cancelled, closed]))
   assert.deepEqual(tracker.events, ['+lease', '-lease'])
 })
 
@@ -221,6 +221,15 @@ test('a task that fails with what its stream failed with is reported where nobod
   assert.deepEqual(taken(unthrown), ['B'])
 })
 
+test('a stream that fails with no object in the hands of a task fails with just that', async (t) => {
+  const { app } = setUp(t)
+  let read: Promise<unknown> | undefined
+  await app.run((scope) => {
+    read = rejection(scope.fork(() => scope.stream(failing('a text')).next()))
+  })
+  assert.equal(await read, 'a text')
+})
+
 function inRun({ app }: Fixture, body: (scope: Scope) => Promise<void>): Promise<void> {
   return app.run(body)
 }
@@ -250,6 +259,6 @@ const silent: AsyncIterable<number> = {
   [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }),
 }
 
-async function* failing(): AsyncGenerator<number> {
-  throw B
+async function* failing(error: unknown = B): AsyncGenerator<number> {
+  throw error
 }

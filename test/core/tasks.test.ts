@@ -179,6 +179,18 @@ test('tasks can get, use and fork while their scope drains, and close it without
   assert.deepEqual(tracker.events, ['+late', '+used', 'inner task', 'inner run', '-used', '-late'])
 })
 
+test('a task that is forked when the last one has ended is waited for like that', async (t) => {
+  const { app } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const running = app.run((scope) => {
+    void scope.fork(quiet).then(() => scope.fork(() => gate.promise))
+  })
+  await quiet()
+  assert.equal(await isPending(running), true)
+  gate.resolve()
+  await within(running)
+})
+
 test('tasks of a child end before the resources of its parent are released', async (t) => {
   const { app, tracker } = setUp(t)
   await app.run(async (scope) => {

@@ -1,6 +1,7 @@
 /** A server that is to listen when its app closes: at start-up, where a signal came before the program was ready. */
 import assert from 'node:assert/strict'
 import { promises } from 'node:dns'
+import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -58,6 +59,20 @@ test('a graceful server that listens by itself does not, where its app closes wh
   await promises.lookup('localhost')
   await turn()
   assert.equal(server.listening, false)
+})
+
+test('one that is made graceful while what runs has its grace closes', async () => {
+  const app = createApp()
+  const gate = Promise.withResolvers<void>()
+  const working = app.run(() => gate.promise)
+  const down = app.shutdown({ grace: 600_000 })
+  const server = createServer(done).listen(0)
+  await once(server, 'listening')
+  const closed = once(server, 'close')
+  graceful(app, server)
+  await within(closed)
+  gate.resolve()
+  await Promise.all([working, down])
 })
 
 test('a server that is closed while its host is looked up makes listen() reject, in an app that goes on', async () => {

@@ -260,8 +260,7 @@ function finish(prototype: object, symbol: symbol, method: string, tag: string):
  * usable prototype. Only then is the property read a second time.
  */
 function fallBack(stack: object, newTarget: Function, { prototype }: { prototype: object }): void {
-  const given: unknown = Object.getPrototypeOf(stack)
-  if (!isObject(given) || Object.getPrototypeOf(given) !== null) return
+  if (Object.getPrototypeOf(Object.getPrototypeOf(stack)) !== null) return
   if (!isObject(newTarget.prototype)) Object.setPrototypeOf(stack, prototype)
 }
 

@@ -71,10 +71,13 @@ test('five hundred names are counted apart, and the rest of them as others', asy
     const named = new Set()
     detectLeaks({ level: 'simple', onLeak: (leak) => named.add(leak.resource) })
     for (let at = 0; at < 600; at += 1) await run(() => void hold({}, () => {}, { name: 'n' + at }))
-    console.log(named.has('n400'), named.has('n500'), named.has('others'))`,
+    console.log(named.has('n400'), named.has('n500'), named.has('others'))
+    named.clear()
+    for (const name of ['n401', 'n501']) await run(() => void hold({}, () => {}, { name }))
+    console.log(...named)`,
     '--no-warnings',
   )
-  assert.deepEqual(lines, ['true false true'])
+  assert.deepEqual(lines, ['true false true', 'n401 others'])
 })
 
 test('a second and more is told in seconds', async () => {
