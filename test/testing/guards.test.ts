@@ -184,7 +184,10 @@ describe('fakeResource', () => {
     assert.deepEqual([sticky.acquired, sticky.released, sticky.exits], [1, 1, ['success']])
     for (const mute of [{ failAcquire: undefined }, { failRelease: undefined }]) {
       const fake = fakeResource(1, mute)
-      assert.equal(await failure(app.run((scope) => scope.get(fake))), undefined)
+      await assert.rejects(
+        app.run((scope) => scope.get(fake)),
+        (error) => error === undefined,
+      )
     }
   })
 
