@@ -28,7 +28,8 @@ export async function inTransaction<R>(
     }
     await tx[Symbol.asyncDispose]()
   } catch (error) {
-    throw tx === undefined ? error : await afterDispose(tx, error)
+    if (tx === undefined) throw error
+    return await failWith(error, tx)
   } finally {
     await lease[Symbol.asyncDispose]()
   }
@@ -47,18 +48,18 @@ export async function inSavepoint<R>(
     await savepoint[Symbol.asyncDispose]()
     return result
   } catch (error) {
-    throw await afterDispose(savepoint, error)
+    return await failWith(error, savepoint)
   }
 }
 
-/** What to throw for `error`, once what it happened in is rolled back. */
-async function afterDispose(tx: AsyncDisposable, error: unknown): Promise<unknown> {
+/** Throw `error`, which may be a promise, once what it happened in is rolled back. */
+async function failWith(error: unknown, tx: AsyncDisposable): Promise<never> {
   try {
     await tx[Symbol.asyncDispose]()
-    return error
   } catch (failure) {
-    return suppress(failure, error)
+    throw suppress(failure, error)
   }
+  throw error
 }
 
 /** Whoever had it may have ended it; where it has failed, or a statement ended it, its commit tells. */

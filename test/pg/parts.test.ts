@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { currentScope, override, resource } from 'unwind'
-import { transactional, type PgLease } from 'unwind/pg'
+import { transactional, type PgLease, type PgTransaction } from 'unwind/pg'
 
 import { boom, setUp } from './support/transactional.ts'
 
@@ -105,4 +105,27 @@ test('a transaction of a connection that somebody replaced is ended as one of ou
       assert.deepEqual(calls, isOpen ? [succeeds ? 'commit' : 'rollback'] : [], state)
     }
   }
+})
+
+test('a body may fail with a promise, which nobody waits for', async () => {
+  await using fixture = await setUp()
+  const { app, db, insert, values } = fixture
+  const never = new Promise(() => {})
+  const part = async (tx: PgTransaction): Promise<void> => {
+    await insert(tx, 1)
+    // oxlint-disable-next-line typescript/only-throw-error -- as React does where it waits for something
+    throw never
+  }
+  const failsWithIt = (running: Promise<void>): Promise<boolean> =>
+    running.then(
+      () => false,
+      (error: unknown) => error === never,
+    )
+  const pool = await app.get(db.pool)
+  assert.ok(await failsWithIt(pool.transaction(part)))
+  assert.ok(await failsWithIt(pool.transaction({ retry: 1 }, part)))
+  for (const propagation of ['required', 'nested', 'requiresNew'] as const) {
+    assert.ok(await failsWithIt(app.run(() => transactional(db, { propagation }, part))))
+  }
+  assert.deepEqual([await values(), pool.stats().leased], [[], 0])
 })
