@@ -18,7 +18,7 @@ const asWritten = [
   'test/{otel,testing}/*.test.ts',
   'test/inspector/{picture,stream}.test.ts',
   'test/{pg,sqlite}/lent.test.ts',
-  'test/pg/{after-the-end,lease,pool}.test.ts',
+  'test/pg/{after-the-end,given-up-waits,lease,pool}.test.ts',
   'test/servers/{every-end,every-server,graceful,listen,server-timing,two-copies}.test.ts',
   'test/ws/serve.test.ts',
 ]
