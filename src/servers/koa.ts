@@ -87,7 +87,7 @@ const holdBack: Middleware = async (ctx, next) => {
   let streamed = false
   try {
     await next()
-    if (ctx.respond !== false) streamed = await isStreamed(ctx, served.gone)
+    if (ctx.respond !== false) streamed = await isStreamed(ctx, served.gone || served.overtaken)
   } catch (error) {
     // After headers were sent Koa would leave the answer open until its client leaves.
     if (ctx.headerSent) served.fail(error)
@@ -112,17 +112,17 @@ function scopeOf(this: { readonly res: Parameters<typeof servedOf>[0] }): Scope 
  * A Blob is whole; what the Fetch standard has beside it may be; what others yield may still be made. What nobody reads is
  * ended, and what is sent as JSON becomes that, before anything is released.
  */
-async function isStreamed(ctx: ParameterizedContext, gone: boolean): Promise<boolean> {
+async function isStreamed(ctx: ParameterizedContext, unwanted: boolean): Promise<boolean> {
   const { body } = ctx
   const isEmpty = isEmptyStatus(ctx.status)
-  const unread = gone || isEmpty || ctx.method === 'HEAD'
+  const unread = unwanted || isEmpty || ctx.method === 'HEAD'
   if (body instanceof Response) return isFetchedStreamed(ctx, bodyOf(body), unread)
   if (body instanceof ReadableStream) return isFetchedStreamed(ctx, sourceOf(body), unread)
   if (isObject(body) && 'pipe' in body) {
     if (unread) await sourceOf(body)?.cancel(undefined)
     return !unread
   }
-  if (!isEmpty && isJson(body)) ctx.body = inJson(body)
+  if (!unwanted && !isEmpty && isJson(body)) ctx.body = inJson(body)
   return false
 }
 

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 
 import Koa, { type Context } from 'koa'
+import type { AdapterOptions } from 'unwind/http'
 import { koaListener } from 'unwind/koa'
 
 import { ask, Peer } from './support/client.ts'
@@ -12,9 +13,7 @@ import { opened } from './support/kinds.ts'
 import { turn, untilAborted } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
-type Close = 'answer' | 'ended'
-
-function serving(answer: (ctx: Context) => unknown, closeAt: Close = 'answer'): Promise<Site> {
+function serving(answer: (ctx: Context) => unknown, options: AdapterOptions = {}): Promise<Site> {
   const koa = new Koa()
   koa.silent = true
   const open: Parameters<typeof Site.serve>[0]['open'] = (app, handler) => {
@@ -23,7 +22,7 @@ function serving(answer: (ctx: Context) => unknown, closeAt: Close = 'answer'): 
       await handler({ scope: ctx.scope } as Parameters<typeof handler>[0])
       await answer(ctx)
     })
-    return opened(createServer(koaListener(app, koa, { closeAt })))
+    return opened(createServer(koaListener(app, koa, options)))
   }
   return Site.serve({ open }, async () => ({}))
 }
@@ -103,21 +102,28 @@ describe('a body of Koa that is not sent is ended before anything is released', 
     }
 
     for (const closeAt of ['answer', 'ended'] as const) {
-      test(`${name} whose client has left, with closeAt '${closeAt}'`, async () => {
-        const log: string[] = []
-        await using site = await serving(async (ctx) => {
-          ctx.scope.defer((exit) => void log.push(`released: ${exit.status}`))
-          const pieces = await begun(log)
-          await untilAborted(ctx.scope).catch(() => {})
-          ctx.body = make(pieces)
-        }, closeAt)
-        using peer = await Peer.connect(site)
-        peer.get('/')
-        while (site.watched.length === 0) await turn()
-        peer.reset()
-        await site.outcomes()
-        assert.deepEqual(log, ['ended', 'released: success'])
-      })
+      for (const [who, options] of [
+        ['client has left', {}],
+        ['deadline was answered for', { timeout: 0 }],
+      ] as const) {
+        test(`${name} whose ${who}, with closeAt '${closeAt}'`, async () => {
+          const log: string[] = []
+          const answer = async (ctx: Context): Promise<void> => {
+            ctx.scope.defer(() => void log.push('released'))
+            const pieces = await begun(log)
+            await untilAborted(ctx.scope).catch(() => {})
+            ctx.body = make(pieces)
+          }
+          await using site = await serving(answer, { closeAt, ...options })
+          using peer = await Peer.connect(site)
+          peer.get('/')
+          while (site.watched.length === 0) await turn()
+          if (who === 'client has left') peer.reset()
+          else await peer.until('503')
+          await site.outcomes()
+          assert.deepEqual(log, ['ended', 'released'])
+        })
+      }
     }
   }
 })
