@@ -41,8 +41,21 @@ export function failWith(
     served.seen = true
     served.answering = false
     served.scope.fail(error)
+    if (isWorking(served) && isTimeout(error)) giveUp(served, error)
   }
   done()
+}
+
+/** Of Fastify's own, `handlerTimeout`. */
+function isTimeout(error: unknown): boolean {
+  return isObject(error) && 'code' in error && error.code === 'FST_ERR_HANDLER_TIMEOUT'
+}
+
+/** Fastify answers in the place of the handler. */
+function giveUp(served: Served, reason: unknown): void {
+  served.expectEnd()
+  served.answeredFor = true
+  served.scope.abort(reason)
 }
 
 /** It is not held back, and nothing of it is sent: a stream, which failed before its first piece. */
@@ -110,7 +123,7 @@ function hold(served: Served, reply: FastifyReply, streamed: boolean, done: Done
   const early = served.adapter.closeAt === 'answer'
   served.streams = false
   if (streamed && early) streams(served)
-  if (streamed || !early) release(served, reply, done)
+  if (streamed || !early || served.answeredFor) release(served, reply, done)
   else if (isWorking(served)) void holdUntilLastStep(served, reply, done)
   else close(served, reply, done)
 }

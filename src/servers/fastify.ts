@@ -42,7 +42,8 @@ type Done = (error?: Error) => void
  * The scope closes once the handler has settled and its value went through the hooks, before the first byte is sent; so a
  * failed commit goes to the error handler of Fastify, and is a 500. A stream keeps the scope open until it ends; Fastify
  * takes no async iterable: return `Readable.from(request.scope.stream(rows))`. What is sent with `reply.raw` is committed
- * before. The scope of a route of `@fastify/websocket` lives as long as its socket, whose end aborts it.
+ * before. The scope of a route of `@fastify/websocket` lives as long as its socket, whose end aborts it. So does the
+ * `handlerTimeout` of Fastify, which answers then.
  *
  * @example
  * ```ts

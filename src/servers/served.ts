@@ -109,11 +109,9 @@ export class Served {
 
   /** From here on `adapter`, inside of the one that has opened this, sees of the handler what it can, and answers. */
   handOver(adapter: Adapter): void {
+    this.take(undefined)
     this.adapter = adapter
-    this.taken = undefined
     this.seen = false
-    this.endsRequest = false
-    if (!this.over) this.stage = 'running'
     this.delegated = false
     this.refuse = undefined
   }
@@ -180,7 +178,7 @@ export class Served {
     const early = !hasEnded(this.response)
     const unended = this.stage === 'unseen' && !isEnded(this.response)
     const sources = this.#sources
-    if (early || unended || sources !== undefined) this.#expectEnd()
+    if (early || unended || sources !== undefined) this.expectEnd()
     if (early) {
       endInTurn(this.response)
       this.#interrupt()
@@ -198,8 +196,8 @@ export class Served {
 
   /** The signal of the scope was aborted: its deadline passed, the app shuts down, or a task failed. */
   handleEvent(): void {
-    if (this.gone || this.failure !== undefined || this.over) return
-    this.#expectEnd()
+    if (this.gone || this.failure !== undefined || this.over || this.answeredFor) return
+    this.expectEnd()
     const { response } = this
     const upgraded = isUpgraded(this.request)
     if (upgraded || response.headersSent || isEnded(response) || !isInterrupted(this.scope)) {
@@ -237,8 +235,7 @@ export class Served {
 
   /** All of the answer was made; or it is ours to make, of a failure, once the scope has closed. */
   #isAnswered(): boolean {
-    if (this.response.writableEnded) return true
-    return this.failure !== undefined && !this.delegated
+    return this.response.writableEnded || (this.failure !== undefined && !this.delegated)
   }
 
   /** What is still to come of the answer is not waited for. */
@@ -290,7 +287,7 @@ export class Served {
   }
 
   /** From here on the handler is on borrowed time. To be called before it is told, because it may end the answer at once. */
-  #expectEnd(): void {
+  expectEnd(): void {
     this.#abandonment ??= setTimeout(() => this.abandon(), this.adapter.scope.abandonAfter)
   }
 
