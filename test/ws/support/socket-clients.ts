@@ -19,6 +19,9 @@ type Said = Exclude<ClientStep | HandlerStep, { does: 'each' | 'end' | 'frame' |
 
 /** A step that both ends can do. */
 export async function saying({ talk, socket, side }: Spoken, step: Said): Promise<void> {
+  const hear = ({ done, value }: IteratorResult<string | Uint8Array, undefined>): void => {
+    if (done !== true) talk.hear(side, value)
+  }
   if (step.does === 'send') {
     for (let left = step.count; left > 0; left -= 1) {
       const open = socket.state === 'open'
@@ -28,10 +31,11 @@ export async function saying({ talk, socket, side }: Spoken, step: Said): Promis
     }
   } else if (step.does === 'read') {
     const reading = socket[Symbol.asyncIterator]()
-    for (let left = step.count; left > 0; left -= 1) {
-      const { done, value } = await reading.next()
-      if (done !== true) talk.hear(side, value)
-    }
+    for (let left = step.count; left > 0; left -= 1) hear(await reading.next())
+    // What is asked for as the loop is left is read, or there for the next one.
+    const last = reading.next()
+    await reading.return?.()
+    hear(await last)
   } else if (step.does === 'wait' || step.does === 'pause') {
     for (let left = step.turns; left > 0; left -= 1) await turn()
   } else if (step.does === 'close') {
