@@ -92,8 +92,8 @@ function opener(app: ScopeNode, verb: string, options: Serving): (name: Name) =>
   }
 }
 
-/** What ends with the app, or before it. */
-interface Ending extends Pick<ResourceSpec<undefined>, 'disposeTimeout' | 'destroy'> {
+/** What a server is to its app: it ends with that, or before it. */
+interface Attached extends Pick<ResourceSpec<undefined>, 'disposeTimeout' | 'destroy'> {
   readonly name: string
   /** May be called once more. */
   readonly release: () => unknown
@@ -103,13 +103,13 @@ interface Ending extends Pick<ResourceSpec<undefined>, 'disposeTimeout' | 'destr
  * For what can end before its app: released with that, unless the result is called, which makes the app forget it.
  * @throws `ERR_SCOPE_CLOSED` once the app has closed, and releases it
  */
-export function endWith(app: App, ending: Ending): () => void {
-  const { name, disposeTimeout, destroy, release } = ending
+export function endWith(app: App, attached: Attached): () => void {
+  const { name, disposeTimeout, destroy, release } = attached
   if (!(app instanceof ScopeNode)) {
     // An app of another copy of this package forgets nothing.
     const late = app.state === 'closing' || app.state === 'closed'
     if (late) app.defer(release)
-    else void app.get(resource({ ...ending, lifetime: 'app', acquire: () => undefined }))
+    else void app.get(resource({ ...attached, lifetime: 'app', acquire: () => undefined }))
     return ignore
   }
   const definition = { name, lifetime: 'app', disposeTimeout, destroy } as const
