@@ -203,6 +203,9 @@ class Hold<T> implements Held<T> {
   }
 
   static #sourceOf(this: void, handle: object): Source | undefined {
-    return #list in handle ? handle.#list.inScope : undefined
+    if (!(#list in handle)) return undefined
+    // Whoever acquired it has handed it on, perhaps to a scope around theirs.
+    handle.#ticket?.lend()
+    return handle.#list.inScope
   }
 }

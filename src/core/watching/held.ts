@@ -82,9 +82,14 @@ export function allHeld(): Ticket[] {
   return childrenOf(outside).toReversed()
 }
 
-/** `scope` has closed, and some of what was acquired in it is still held. */
-export function reportOutliving(scope: Scope): void {
-  for (const ticket of allHeld()) if (ticket.scope === scope) ticket.leak('scope')
+/** `scope` has closed, and some of what was acquired in it is still held. It is looked for among the newest: many may leak. */
+export function reportOutliving(scope: Around): void {
+  const outliving: Ticket[] = []
+  let at = outside.newestChild
+  for (; at !== undefined && outliving.length < scope.outside; at = at.older) {
+    if (at.scope === scope) outliving.unshift(at)
+  }
+  for (const ticket of outliving) ticket.leak('scope')
 }
 
 export class Ticket {

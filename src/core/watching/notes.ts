@@ -61,7 +61,8 @@ export function forgetNote(held: object): void {
 function collected(lost: Note): void {
   lost.lost = true
   detection.followed -= 1
-  reportLeak('collected', lost, lost)
+  // It may have been asked for by somebody who is gone.
+  if (detection.counting) reportLeak('collected', lost, lost)
 }
 
 function isWanted(resource: string): boolean {

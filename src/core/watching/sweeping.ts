@@ -17,10 +17,10 @@ let pause: number | undefined
 
 /** @param threshold milliseconds after which something is held for too long, if anybody wants to know */
 export function sweepFor(threshold: number | undefined): void {
+  const before = pause
   pause = threshold === undefined ? undefined : Math.min(5_000, Math.max(10, threshold / 4))
-  clearTimeout(timer)
-  timer = undefined
-  if (sweeps.size > 0) arm()
+  // Asked again and again while things leak: the time that has passed counts.
+  if (pause !== before) arm()
 }
 
 /** Call `sweep` several times in each threshold, until it says that nothing is left. */
@@ -31,13 +31,16 @@ export function sweepWith(sweep: Sweep): void {
 
 /** In the context of nobody: each timer would hand that of a request on to the next one. */
 function arm(): void {
-  if (pause === undefined) return
-  timer = outermostFrame.runInAsyncScope(setTimeout, undefined, sweepAll, pause).unref()
+  // Whoever is told of a leak may have asked for another one.
+  clearTimeout(timer)
+  const idle = pause === undefined || sweeps.size === 0
+  timer = idle
+    ? undefined
+    : outermostFrame.runInAsyncScope(setTimeout, undefined, sweepAll, pause).unref()
 }
 
 function sweepAll(): void {
-  timer = undefined
   const now = roughNow()
   for (const sweep of [...sweeps]) if (!sweep(now)) sweeps.delete(sweep)
-  if (sweeps.size > 0) arm()
+  arm()
 }

@@ -13,6 +13,7 @@ import {
 } from 'unwind'
 import { thrown } from '../support/promises.ts'
 import { script } from '../support/script.ts'
+import { collectedUntil } from '../support/gc.ts'
 import { connections, fresh, watch } from '../support/leaks.ts'
 
 describe('the place', () => {
@@ -109,6 +110,27 @@ describe('the level', () => {
     const [held] = await app.run(() => [hold({}, () => {}, { name })])
     await held?.[Symbol.asyncDispose]()
     assert.deepEqual(leaks.all, [])
+  })
+
+  test('off: nothing is reported of what was watched before, either', async () => {
+    const told: LeakReport[] = []
+    const onLeak = (leak: LeakReport): void => void told.push(leak)
+    const name = fresh('lost')
+    let collected = false
+    const canary = new FinalizationRegistry(() => (collected = true))
+    const forget = (): void => {
+      using _watched = detectLeaks({ level: 'full' })
+      hold({}, () => {}, { name })
+      canary.register({}, undefined)
+    }
+    forget()
+    using _off = detectLeaks({ level: 'off', onLeak })
+    assert.ok(await collectedUntil(() => collected))
+    await collectedUntil(() => told.some(({ resource }) => resource === name))
+    assert.deepEqual(
+      told.filter(({ resource }) => resource === name),
+      [],
+    )
   })
 
   test('holds until it is disposed, and the one before it comes back', async (t) => {

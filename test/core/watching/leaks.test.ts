@@ -37,6 +37,17 @@ describe('a leak that is certain', () => {
     assert.deepEqual(leaks.of(name), [])
   })
 
+  test('what is handed to a scope around is no leak of the one in which it was acquired', async (t) => {
+    const { app, leaks } = watch(t, 'full')
+    const name = fresh('redis')
+    await app.run(async (scope) => {
+      await scope.run(() => void scope.use(hold({}, () => {}, { name })))
+      await scope.run(() => void app.use(hold({}, () => {}, { name })))
+    })
+    assert.deepEqual(leaks.of(name), [])
+    assert.equal(app.inspect().resources[0]?.name, name)
+  })
+
   test('nothing is taken away: what leaked can still be used, and is released by its owner', async (t) => {
     const { app, leaks } = watch(t, 'simple')
     const name = fresh('redis')

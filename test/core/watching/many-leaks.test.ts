@@ -97,3 +97,71 @@ test('a second and more is told in seconds', async () => {
   assert.equal(lines.length, 2, lines.join('\n'))
   for (const line of lines) assert.match(line, / 2\.5 s after it was acquired/)
 })
+
+test('one timer looks for them, however many it has found', async () => {
+  const lines = await script(
+    `
+    import { createHook } from 'node:async_hooks'
+    import { detectLeaks } from 'unwind'
+    const timers = new Set()
+    createHook({
+      init: (id, type) => void (type === 'Timeout' && timers.add(id)),
+      destroy: (id) => void timers.delete(id),
+    }).enable()
+    let wake
+    detectLeaks({
+      level: 'simple',
+      threshold: 10,
+      onLeak: () => run(() => {}).then(() => wake()),
+    })
+    const scope = createApp().child()
+    const alive = setInterval(() => {}, 1_000)
+    for (let at = 0; at < 5; at += 1) {
+      const found = new Promise((resolve) => (wake = resolve))
+      // Of each nobody knows where it was acquired.
+      await scope.get(resource({ name: 'lost' + at, acquire: () => ({}), release() {} }))
+      await found
+    }
+    clearInterval(alive)
+    await turn()
+    await turn()
+    console.log(timers.size)`,
+    '--no-warnings',
+  )
+  assert.deepEqual(lines, ['1'])
+})
+
+test('what is held for too long is found although others leak all the time', async () => {
+  const lines = await script(
+    `
+    import { setTimeout as pause } from 'node:timers/promises'
+    import { detectLeaks } from 'unwind'
+    let found = false
+    detectLeaks({ level: 'simple', threshold: 40, onLeak: ({ reason }) => (found ||= reason === 'age') })
+    const app = createApp()
+    await app.child().get(resource({ name: 'old', acquire: () => ({}), release() {} }))
+    for (let at = 0; at < 400 && !found; at += 1) {
+      await app.run(() => void hold({}, () => {}, { name: 'lost' + at }))
+      await pause(2)
+    }
+    console.log(found)`,
+    '--no-warnings',
+  )
+  assert.deepEqual(lines, ['true'])
+})
+
+test('what outlives its scope is found without a look at all that has leaked before', async () => {
+  const lines = await script(
+    `
+    const { toReversed } = Array.prototype
+    let looks = 0
+    Array.prototype.toReversed = function () {
+      looks += this.length
+      return toReversed.call(this)
+    }
+    for (let at = 0; at < 200; at += 1) await run(() => void hold({}, () => {}))
+    console.log(looks < 1_000)`,
+    '--no-warnings',
+  )
+  assert.deepEqual(lines, ['true'])
+})
