@@ -167,7 +167,7 @@ function abandon(app: ScopeNode): ScopeSnapshot[] {
 function isBusy(scope: ScopeNode): boolean {
   const { state, running, extended, holdings, settings } = scope
   if (state !== 'open' || running || settings.serving) return true
-  if (holdings?.acquiring === true) return true
+  if (holdings !== undefined && holdings.onTheirWay().length > 0) return true
   return runningIn(scope) !== undefined || extended.streams > 0
 }
 
@@ -180,7 +180,9 @@ async function release(
   const errors: unknown[] = []
   // Not once: what is released meanwhile below the app may ask for more.
   const stop = every(abortGrace, () => {
-    for (const instance of app.holdings?.onTheirWay() ?? [])
+    const arriving = app.holdings?.onTheirWay() ?? []
+    // The release of what comes late has a bound of its own.
+    for (const instance of arriving.filter(({ state }) => state === 'acquiring'))
       errors.push(instance.expire(abortGrace, 'abortGrace'))
   })
   try {

@@ -1,7 +1,17 @@
 /** Scopes within scopes, more of them than a stack is deep: nothing that goes through the tree may go by recursion. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createApp, input, type App, type Scope, type ScopeSnapshot } from 'unwind'
+import {
+  createApp,
+  input,
+  resource,
+  run,
+  value,
+  type App,
+  type Resource,
+  type Scope,
+  type ScopeSnapshot,
+} from 'unwind'
 import { metrics } from 'unwind/otel'
 
 import { Site } from '../inspector/support/site.ts'
@@ -105,4 +115,22 @@ test('whoever looks at an app sees them', async (t) => {
   assert.equal(counts.scopes, depth + 1)
   const collected = await sdk.collect()
   assert.equal(collected.sum('unwind.scope.open', { 'unwind.scope.kind': 'scope' }), depth - 1)
+})
+
+test('a chain of resources, each of which needs the next, is acquired, and released in reverse', async () => {
+  const released: number[] = []
+  let needed: Resource<unknown> = value(undefined)
+  for (let i = 0; i < depth; i += 1) {
+    const next = needed
+    needed = resource({
+      acquire: ({ get }) => get(next).then(() => i),
+      release: (at: unknown) => void released.push(Number(at)),
+    })
+  }
+  const last = needed
+  assert.equal(await run((scope) => scope.get(last)), depth - 1)
+  assert.deepEqual(
+    released,
+    Array.from({ length: depth }, (_, at) => depth - 1 - at),
+  )
 })

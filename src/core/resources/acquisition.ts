@@ -5,7 +5,11 @@
 import type { Completion } from '../completion.ts'
 import type { Ambient } from '../context.ts'
 import { asyncDisposer, isObject, isThenable, syncDisposer, type Method } from '../dispose.ts'
+import { roughNow } from '../deadline.ts'
+import { DisposeTimeoutError } from '../errors/errors.ts'
+import { exitOf, type Ending, type Finalizer } from '../finalizers.ts'
 import { describe } from '../options.ts'
+import { detection } from '../watching/detection.ts'
 import type { Instance } from './instance.ts'
 import type { ScopeNode } from '../scope.ts'
 import type { AcquireContext, ResourceSpec } from './recipe.ts'
@@ -87,6 +91,20 @@ export class SpecAcquisition<T> implements Acquisition<T> {
   }
 }
 
+/** Where the body was abandoned it may still be using the value: that is destroyed, not given back. */
+export function releaseInstance({ source, value, since }: Finalizer, ending: Ending): unknown {
+  // Made with it in `#arrive`.
+  const instance = source as Instance
+  const { definition } = instance
+  instance.state = 'released'
+  instance.owner.holdings?.forget(instance)
+  if (detection.counting) definition.usage.count(since, roughNow())
+  if (definition.destroy !== undefined && ending.completion.abandoned) {
+    return definition.destroy(value, new DisposeTimeoutError(instance.name, 0))
+  }
+  return instance.acquisition?.release(value, exitOf(ending), ending.completion)
+}
+
 /**
  * `await` and `yield` would unwrap it, and the resource would be something else.
  * @throws {TypeError}
@@ -99,5 +117,12 @@ export function refuseThenable(
   if (!isThenable(value)) return
   throw new TypeError(
     `${what} "${name}" has a then() method (${describe(value)}), so await would run it. Wrap it in an object: { query: value }; if it is the promise of a library, await it first.`,
+  )
+}
+
+/** What a transient resource with a release throws of which each `get` would add one to those of the app. */
+export function piled(name: string): TypeError {
+  return new TypeError(
+    `The transient resource "${name}" has a release and was asked of the app itself, where each one would stay until the app closes. Ask a scope under the app, or give it the lifetime "app".`,
   )
 }

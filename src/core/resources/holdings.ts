@@ -170,6 +170,8 @@ export class Holdings implements Parent<Instance> {
   #index: Map<Definition<unknown>, Instance> | undefined = undefined
   /** What is on its way: one, or several. */
   #arriving: Instance | Set<Instance> | undefined = undefined
+  /** How many had their time and go on: counted, because what is kept here would be kept from the garbage. */
+  #overdue = 0
   /** Those who wait for what an ancestor acquires, or until their signal aborts. */
   #waiters: Set<(error: unknown) => void> | undefined = undefined
   #whenAllArrived: (() => void) | undefined = undefined
@@ -184,6 +186,11 @@ export class Holdings implements Parent<Instance> {
 
   keep(instance: Instance): void {
     if (instance.definition.lifetime !== 'transient') this.#share(instance)
+    this.expect(instance)
+  }
+
+  /** Closing waits for it, until it has arrived. */
+  expect(instance: Instance): void {
     if (this.#arriving === undefined) this.#arriving = instance
     else this.#arriving = setOf(this.#arriving).add(instance)
   }
@@ -195,8 +202,19 @@ export class Holdings implements Parent<Instance> {
     this.#index?.delete(instance.definition)
   }
 
+  /** Closing does not wait for it any more, but tells it to stop. */
+  leave(instance: Instance): void {
+    this.#overdue += 1
+    this.#drop(instance)
+  }
+
   /** It is no longer on its way. */
   arrived(instance: Instance): void {
+    if (instance.overdue) this.#overdue -= 1
+    this.#drop(instance)
+  }
+
+  #drop(instance: Instance): void {
     if (this.#arriving === instance) this.#arriving = undefined
     else if (this.#arriving instanceof Set) {
       this.#arriving.delete(instance)
@@ -209,8 +227,9 @@ export class Holdings implements Parent<Instance> {
     return this.#arriving === undefined ? [] : [...setOf(this.#arriving)]
   }
 
+  /** Something is, or it goes on although nobody waits for it. */
   get acquiring(): boolean {
-    return this.#arriving !== undefined
+    return this.#arriving !== undefined || this.#overdue > 0
   }
 
   /** Nobody waits for anything. */

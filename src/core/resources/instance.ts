@@ -2,15 +2,15 @@
  * One acquisition of one resource in one owner: shared by everybody who asks for it (single flight), entered into the
  * owner's list when it completes, and never lost: a value that comes too late is released at once.
  */
-import { Context, refuseThenable, type Acquisition } from './acquisition.ts'
+import { Context, piled, refuseThenable, releaseInstance, type Acquisition } from './acquisition.ts'
 import { releaseAfter } from './chains.ts'
 import { Completion } from '../completion.ts'
 import { enterFrame, underway } from '../context.ts'
 import { after, roughNow } from '../deadline.ts'
 import { detection } from '../watching/detection.ts'
 import { ignore, isEcho, isPromise, promiseOf } from '../dispose.ts'
-import { AcquireTimeoutError, DisposeTimeoutError } from '../errors/errors.ts'
-import { exitOf, Finalizer, push, pushBelow, type Ending, type Source } from '../finalizers.ts'
+import { AcquireTimeoutError } from '../errors/errors.ts'
+import { Finalizer, push, pushBelow, type Source } from '../finalizers.ts'
 import { forgetNote } from '../watching/notes.ts'
 import { releaseLate } from '../release-alone.ts'
 import { beginAcquisition, type Definition } from './resource.ts'
@@ -19,9 +19,11 @@ import type { ScopeNode } from '../scope.ts'
 import { tellTimeout } from '../watching/telling.ts'
 
 /** What an acquire function was given. */
-interface Lender {
-  readonly value: unknown
-}
+type Lender = Pick<Instance, 'value'>
+
+/** How many acquire functions may be called inside of each other: each takes a dozen calls of the stack. */
+const deepest = 50
+let nested = 0
 
 export class Instance implements Source {
   state: 'unstarted' | 'acquiring' | 'open' | 'released' = 'unstarted'
@@ -57,11 +59,19 @@ export class Instance implements Source {
   #givenUp: Completion | undefined = undefined
   /** What its callers were told instead of its value, where they were. */
   #refusal: { readonly error: unknown } | undefined = undefined
+  /** It had its time, and goes on all the same. */
+  overdue = false
+  /** Each one like it would stay until the app ends: nothing is being acquired for which it could be. */
+  readonly #piles: boolean
 
   constructor(definition: Definition<unknown>, owner: ScopeNode, dependent: Instance | undefined) {
     this.definition = definition
     this.owner = owner
     this.dependent = dependent
+    this.#piles =
+      definition.lifetime === 'transient' &&
+      owner.kind === 'app' &&
+      dependent?.state !== 'acquiring'
     // On Node.js 22 a promise keeps the context in which it was made: an app must not keep its first request's.
     const isApps = definition.lifetime === 'app'
     this.promise = isApps ? owner.frame.runInAsyncScope(() => this.#promise()) : this.#promise()
@@ -81,9 +91,16 @@ export class Instance implements Source {
   start(): void {
     this.state = 'acquiring'
     underway.count += 1
-    const { owner, definition } = this
-    const { acquireTimeout: limit } = definition
+    const { acquireTimeout: limit } = this.definition
     if (limit !== undefined) this.#stopTimer = after(limit, () => this.expire(limit))
+    if (nested < deepest) this.#begin()
+    // A longer chain of those that acquire each other would not fit into the stack.
+    else void Promise.resolve().then(() => this.#begin())
+  }
+
+  #begin(): void {
+    const { owner, definition } = this
+    nested += 1
     try {
       const context = new Context(this)
       const acquisition = enterFrame(owner.frame, context, beginAcquisition, definition, context)
@@ -93,6 +110,8 @@ export class Instance implements Source {
       else this.#arrive(pending, acquisition)
     } catch (error) {
       this.#fail(error)
+    } finally {
+      nested -= 1
     }
   }
 
@@ -134,9 +153,11 @@ export class Instance implements Source {
   expire(limit: number, bound?: string): Error {
     const error = new AcquireTimeoutError(this.name, limit, bound)
     tellTimeout(this.owner, this.name, 'acquire', limit)
-    this.#givenUp ??= failure(error)
+    this.#stopTimer()
+    this.#givenUp ??= Completion.unknown.fail(error, true)
     this.#refuse(error)
-    this.owner.holdings?.arrived(this)
+    this.overdue = true
+    this.owner.holdings?.leave(this)
     return error
   }
 
@@ -204,6 +225,8 @@ export class Instance implements Source {
   async #arriveLate(finalizer: Finalizer | undefined, completion: Completion): Promise<void> {
     this.#settle(finalizer)
     this.state = 'released'
+    // What it needs is not released before it, be it overdue or not.
+    this.owner.holdings?.expect(this)
     if (finalizer !== undefined) await releaseLate(finalizer, this.owner, completion)
     this.owner.holdings?.arrived(this)
   }
@@ -248,21 +271,11 @@ export class Instance implements Source {
   #check(value: unknown, owes: boolean): void {
     try {
       refuseThenable(this.name, value)
-      if (owes) this.#refusePile()
+      if (owes && this.#piles) throw piled(this.name)
     } catch (error) {
-      this.#givenUp ??= failure(error)
+      this.#givenUp ??= Completion.unknown.fail(error, true)
       this.#disappoint(error)
     }
-  }
-
-  /** Each `get` would add one that is released only when the app ends. */
-  #refusePile(): void {
-    const { definition, owner, dependent } = this
-    if (definition.lifetime !== 'transient' || owner.kind !== 'app' || dependent !== undefined)
-      return
-    throw new TypeError(
-      `The transient resource "${this.name}" has a release and was asked of the app itself, where each one would stay until the app closes. Ask a scope under the app, or give it the lifetime "app".`,
-    )
   }
 
   /**
@@ -279,22 +292,4 @@ export class Instance implements Source {
     this.#lenders = undefined
     this.#registered = undefined
   }
-}
-
-/** Where the body was abandoned it may still be using the value: that is destroyed, not given back. */
-function releaseInstance({ source, value, since }: Finalizer, ending: Ending): unknown {
-  // Made with it in `#arrive`.
-  const instance = source as Instance
-  const { definition } = instance
-  instance.state = 'released'
-  instance.owner.holdings?.forget(instance)
-  if (detection.counting) definition.usage.count(since, roughNow())
-  if (definition.destroy !== undefined && ending.completion.abandoned) {
-    return definition.destroy(value, new DisposeTimeoutError(instance.name, 0))
-  }
-  return instance.acquisition?.release(value, exitOf(ending), ending.completion)
-}
-
-function failure(error: unknown): Completion {
-  return Completion.unknown.fail(error, true)
 }

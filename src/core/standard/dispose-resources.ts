@@ -153,7 +153,7 @@ function callable(call: string, onDispose: unknown): Method {
 const adviceForAsync = 'For anything else: adopt(value, release).'
 const adviceForSync = `What is released asynchronously goes into an AsyncDisposableStack. ${adviceForAsync}`
 
-/** Looks at nothing of the value that could be seen from outside: the standard does not. */
+/** Does not ask whether there is a `then`: that could be seen from outside, and the standard does not. */
 function notDisposable(method: string, value: unknown, otherwise: string): TypeError {
   const advice = types.isPromise(value) ? 'Await it first: use(await …).' : otherwise
   return new TypeError(

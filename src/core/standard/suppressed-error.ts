@@ -103,7 +103,8 @@ function defineSuppressedError(): SuppressedErrorConstructor {
 function derived(made: unknown, newTarget: Function, fallback: object): object {
   const given = Object.getPrototypeOf(made) as object
   if (Object.getPrototypeOf(given) !== null) return given
-  return Object(newTarget.prototype) === newTarget.prototype ? given : fallback
+  const own: unknown = newTarget.prototype
+  return Object(own) === own ? given : fallback
 }
 
 /** An error with a stack and any prototype: the constructor is only asked for that. */

@@ -9,7 +9,8 @@ import {
   type Resource,
 } from 'unwind'
 import { setUp } from '../support/app.ts'
-import { quiet, rejection, within } from '../support/promises.ts'
+import { isPending, quiet, rejection, within } from '../support/promises.ts'
+import { script } from '../support/script.ts'
 
 /** Rejects with the reason of its signal, as `fetch` does. */
 function heeding(lifetime: 'app' | 'request'): Resource<never> {
@@ -102,4 +103,78 @@ test('close() tells the tasks of the app itself to stop', async (t) => {
   await within(app.close())
   await task
   assert.ok(heard[0] instanceof ShutdownError)
+})
+
+test('what had its time and goes on is told when its owner closes, which does not wait for it', async (t) => {
+  const { app } = setUp(t)
+  const signals: AbortSignal[] = []
+  const retrying = resource({
+    acquireTimeout: 1,
+    acquire: ({ signal }) => {
+      signals.push(signal)
+      return new Promise<never>(() => {})
+    },
+  })
+  const closed = await app.run(async (scope) => {
+    assert.ok((await rejection(scope.get(retrying))) instanceof AcquireTimeoutError)
+    assert.equal(signals[0]?.aborted, false)
+    return scope
+  })
+  assert.equal(closed.state, 'closed')
+  assert.ok(signals[0]?.reason instanceof ScopeClosedError)
+})
+
+test('what comes after its time is released before what it needs, also where its owner closes meanwhile', async (t) => {
+  const { app, tracker } = setUp(t)
+  const [arrival, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const needed = tracker.resource('needed')
+  const late = tracker.resource('late', {
+    acquireTimeout: 1,
+    onAcquire: async ({ get }) => {
+      await get(needed)
+      await arrival.promise
+    },
+    onRelease: () => release.promise,
+  })
+  const running = app.run(async (scope) => {
+    assert.ok((await rejection(scope.get(late))) instanceof AcquireTimeoutError)
+    arrival.resolve()
+    await quiet()
+  })
+  await quiet()
+  assert.equal(await isPending(running), true)
+  release.resolve()
+  await within(running)
+  assert.deepEqual(tracker.events, ['+needed', '+late', '-late', '-needed'])
+})
+
+test('a shutdown waits for the release of what came after its time as for every other', async (t) => {
+  const { app, tracker } = setUp(t)
+  const [arrival, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const late = tracker.resource('late', {
+    lifetime: 'app',
+    acquireTimeout: 1,
+    onAcquire: () => arrival.promise,
+    onRelease: () => release.promise,
+  })
+  assert.ok((await rejection(app.warmUp(late))) instanceof AcquireTimeoutError)
+  arrival.resolve()
+  await quiet()
+  const shutdown = app.shutdown({ grace: 0, abortGrace: 1 })
+  setTimeout(release.resolve, 20)
+  assert.deepEqual((await within(shutdown)).errors, [])
+  assert.deepEqual(tracker.events, ['+late', '-late'])
+})
+
+test('a shutdown that leaves an acquisition behind leaves no timer of it', async () => {
+  const lines = await script(`
+    const app = createApp()
+    const acquire = () => new Promise(() => {})
+    const stuck = resource({ lifetime: 'app', acquireTimeout: 60_000, acquire })
+    app.get(stuck).catch(({ code }) => console.log(code))
+    const { errors } = await app.shutdown({ abortGrace: 1 })
+    console.log(errors.length, process.getActiveResourcesInfo().includes('Timeout'))
+    process.exit()
+  `)
+  assert.deepEqual(lines, ['ERR_SCOPE_CLOSED', '1 false'])
 })

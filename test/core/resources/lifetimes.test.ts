@@ -227,3 +227,18 @@ test('a transient resource without a release may be asked of the app', async (t)
   const id = resource({ name: 'id', lifetime: 'transient', acquire: () => ({}) })
   assert.notEqual(await app.get(id), await app.get(id))
 })
+
+test('a transient resource with a release is refused, too, where a service of the app asks for one with each call', async (t) => {
+  const { app, tracker } = setUp(t)
+  const cursor = tracker.resource('cursor', { lifetime: 'transient' })
+  const service = resource({
+    lifetime: 'app',
+    acquire: async ({ get }) => {
+      await get(cursor)
+      return { get }
+    },
+  })
+  const { get } = await app.get(service)
+  assert.match(String(await rejection(get(cursor))), /^TypeError: The transient resource "cursor"/)
+  assert.deepEqual(tracker.held, ['cursor'])
+})
