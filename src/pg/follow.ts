@@ -21,29 +21,31 @@ export function reasonOf(by: Abortable): unknown {
 }
 
 function followSignal(signal: AbortSignal, onAbort: () => void): () => void {
-  const followers = waiting.get(signal) ?? new Followers(signal)
-  followers.all.add(onAbort)
-  return () => followers.leave(onAbort)
+  let followers = waiting.get(signal)
+  if (followers === undefined) waiting.set(signal, (followers = new Followers(signal)))
+  return followers.join(onAbort)
 }
 
 class Followers {
-  readonly all: Set<() => void> = new Set()
   readonly #signal: AbortSignal
+  readonly #all = new Set<() => void>()
   readonly #tell = (): void => {
-    for (const onAbort of this.all) onAbort()
+    for (const onAbort of this.#all) onAbort()
   }
 
   constructor(signal: AbortSignal) {
     this.#signal = signal
-    waiting.set(signal, this)
-    signal.addEventListener('abort', this.#tell)
   }
 
-  leave(onAbort: () => void): void {
-    this.all.delete(onAbort)
-    if (this.all.size > 0) return
+  join(onAbort: () => void): () => void {
+    if (this.#all.size === 0) this.#signal.addEventListener('abort', this.#tell)
+    this.#all.add(onAbort)
+    return () => this.#leave(onAbort)
+  }
+
+  #leave(onAbort: () => void): void {
+    this.#all.delete(onAbort)
     // A listener keeps some signals alive.
-    waiting.delete(this.#signal)
-    this.#signal.removeEventListener('abort', this.#tell)
+    if (this.#all.size === 0) this.#signal.removeEventListener('abort', this.#tell)
   }
 }
