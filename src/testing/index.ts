@@ -23,7 +23,9 @@ function isPreloaded(): boolean {
 /** A program has no tests, but the flags of the test that forks it: to its output `node:test` would add that there are none. */
 function isStartedByTest(): boolean {
   const { env, pid, ppid } = process
+  // The runner has none, and with `--require` it loads this too: what it starts are tests.
+  if (env.NODE_TEST_CONTEXT === undefined) return false
   const parent = env.UNWIND_TEST_PROCESS
   env.UNWIND_TEST_PROCESS = String(pid)
-  return env.NODE_TEST_CONTEXT !== undefined && parent === String(ppid)
+  return parent === String(ppid)
 }

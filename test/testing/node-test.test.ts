@@ -110,6 +110,13 @@ test(
   },
 )
 
+test('works by --require, which the runner heeds too, and is no test for that', async () => {
+  const { failed } = await runTests('one', '--require', 'unwind/testing')
+  assert.deepEqual([...failed.keys()].slice(0, 1), ['leaky'])
+  const programs = await runTests('programs', '--require', 'unwind/testing')
+  assert.deepEqual([...programs.failed.keys()], [])
+})
+
 test('works by NODE_OPTIONS, and for a file that is run without --test', async () => {
   const { code, output } = await start([fixture('one')], {
     NODE_OPTIONS: '--import unwind/testing',
