@@ -81,7 +81,11 @@ function holdBack(
     done()
     return
   }
-  if (served.taken !== undefined) served.answering = true
+  if (served.taken !== undefined) {
+    served.answering = true
+    // It was released where its handler ended while other hooks had the answer.
+    served.held = true
+  }
   const streamed = isObject(payload) && 'pipe' in payload
   if (isFetched(payload)) void holdFetched(served, reply, payload, done)
   else if (streamed && hasNoBody(reply)) void holdUnread(served, reply, payload, done)
@@ -245,6 +249,8 @@ function refuse(served: Served, reply: FastifyReply, error: unknown, done: Done)
   // Fastify keeps the status that the handler has chosen for its success.
   if (reply.statusCode < 400) reply.code(statusOf(error) ?? 500)
   done(visible(error) as Error)
+  // Nothing comes of that where the handler was answered for.
+  served.check()
 }
 
 /**
@@ -256,7 +262,12 @@ async function holdUntilLastStep(served: Served, reply: FastifyReply, done: Done
     served.onSettled = () => resolve(true)
     setImmediate(resolve, false)
   })
-  if (served.failure !== undefined) return
+  if (served.failure !== undefined) {
+    // What comes of that may not be heard of: the handler was answered for.
+    served.answering = false
+    served.check()
+    return
+  }
   if (isLast) {
     close(served, reply, done)
     return

@@ -21,7 +21,7 @@ import { handOver, open } from './serve.ts'
 import { closeForAnswer, failForAnswer } from './for-answer.ts'
 import { streams } from './last-byte.ts'
 import type { Served } from './served.ts'
-import { bodyOf, piecesOf } from './source.ts'
+import { bodyOf, piecesOf, type Source } from './source.ts'
 
 type Fetch = (served: Served) => Fetched
 
@@ -120,16 +120,29 @@ async function unwanted(served: Served, response: Response): Promise<Response> {
 
 async function answeredAfterLook(served: Served, response: Response): Promise<Response> {
   try {
-    const looked = await look(response)
+    const looked = await look(response, bodyWithin(served, response))
     if (looked.source === undefined) return await held(served, looked.response)
+    // Meanwhile.
+    if (served.overtaken) await looked.source.cancel(undefined)
+    throwIfOvertaken(served)
     return await streamed(served, response, looked.source)
   } catch (error) {
     return await failed(served, error)
   }
 }
 
+/** What the body yields, in the scope: who reads it is outside of that. */
+function bodyWithin({ scope }: Served, response: Response): Source | undefined {
+  const source = bodyOf(response)
+  return source && { next: scope.bind(source.next), cancel: scope.bind(source.cancel) }
+}
+
 /** What the body is made from has ended before anything is released. */
-function streamed(served: Served, response: Response, source = bodyOf(response)): Fetched {
+function streamed(
+  served: Served,
+  response: Response,
+  source = bodyWithin(served, response),
+): Fetched {
   if (source === undefined) return released(served, response)
   if (served.adapter.closeAt === 'answer') streams(served)
   return released(served, streaming(response, piecesOf(source, served.sources.begin())))

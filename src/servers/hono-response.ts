@@ -54,8 +54,10 @@ function cachedBody(response: Response): unknown {
 }
 
 /** Read what is there: a body that has ended by then is whole. Rejects with what reading fails with. */
-export async function look(response: Response): Promise<Looked> {
-  const source = bodyOf(response)
+export async function look(
+  response: Response,
+  source: Source | undefined = bodyOf(response),
+): Promise<Looked> {
   if (source === undefined) return { response, source: undefined }
   const opened = await open(source)
   if (!opened.whole) return { response, source: opened.source }

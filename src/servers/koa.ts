@@ -87,7 +87,7 @@ const holdBack: Middleware = async (ctx, next) => {
   let streamed = false
   try {
     await next()
-    if (ctx.respond !== false) streamed = await isStreamed(ctx, served.gone || served.overtaken)
+    if (ctx.respond !== false) streamed = await isStreamed(ctx, served)
   } catch (error) {
     // After headers were sent Koa would leave the answer open until its client leaves.
     if (ctx.headerSent) served.fail(error)
@@ -112,12 +112,13 @@ function scopeOf(this: { readonly res: Parameters<typeof servedOf>[0] }): Scope 
  * A Blob is whole; what the Fetch standard has beside it may be; what others yield may still be made. What nobody reads is
  * ended, and what is sent as JSON becomes that, before anything is released.
  */
-async function isStreamed(ctx: ParameterizedContext, unwanted: boolean): Promise<boolean> {
+async function isStreamed(ctx: ParameterizedContext, served: Served): Promise<boolean> {
   const { body } = ctx
+  const unwanted = isUnwanted(served)
   const isEmpty = isEmptyStatus(ctx.status)
   const unread = unwanted || isEmpty || ctx.method === 'HEAD'
-  if (body instanceof Response) return isFetchedStreamed(ctx, bodyOf(body), unread)
-  if (body instanceof ReadableStream) return isFetchedStreamed(ctx, sourceOf(body), unread)
+  if (body instanceof Response) return isFetchedStreamed(ctx, served, bodyOf(body), unread)
+  if (body instanceof ReadableStream) return isFetchedStreamed(ctx, served, sourceOf(body), unread)
   if (isObject(body) && 'pipe' in body) {
     if (unread) await sourceOf(body)?.cancel(undefined)
     return !unread
@@ -134,6 +135,7 @@ function isJson(body: unknown): boolean {
 
 async function isFetchedStreamed(
   ctx: ParameterizedContext,
+  served: Served,
   source: Source | undefined,
   unread: boolean,
 ): Promise<boolean> {
@@ -145,6 +147,17 @@ async function isFetchedStreamed(
   }
   if (source === undefined) return false
   const opened = await open(source)
-  ctx.body = opened.whole ? opened.body : ReadableStream.from(piecesOf(opened.source))
-  return !opened.whole
+  if (opened.whole) {
+    ctx.body = opened.body
+    return false
+  }
+  // Meanwhile.
+  if (isUnwanted(served)) return isFetchedStreamed(ctx, served, opened.source, true)
+  ctx.body = ReadableStream.from(piecesOf(opened.source))
+  return true
+}
+
+/** Its client has left, or was answered in its place. */
+function isUnwanted({ gone, overtaken }: Served): boolean {
+  return gone || overtaken
 }

@@ -52,7 +52,7 @@ export class Served {
   // The answer. A framework that writes it holds it (`held`), makes it (`answering`), and then closes the scope or releases it.
   /** Others will close before they write, or say that they do not by `release`. */
   held = false
-  /** That of its framework is on its way: as long as it is held, it may be read, be it for nobody. */
+  /** That of its framework is on its way. */
   answering = false
   /** Its framework writes what is still being made: the end of that is held back until the scope closed. */
   streams = false
@@ -222,7 +222,9 @@ export class Served {
 
   /** Close the scope if everything that it waits for has happened. */
   check(): void {
-    if (this.stage === 'running' || this.over || this.sourced) return
+    // As long as it is held, it may be read, be it for nobody.
+    const making = this.answering && this.held
+    if (this.stage === 'running' || this.over || this.sourced || making) return
     if (this.#isAnswered() || this.#isLeft()) this.#conclude()
   }
 
@@ -240,8 +242,7 @@ export class Served {
 
   /** What is still to come of the answer is not waited for. */
   #isLeft(): boolean {
-    const making = this.answering && this.held
-    if (this.stage !== 'unseen') return this.endsRequest || (this.gone && !making)
+    if (this.stage !== 'unseen') return this.endsRequest || this.gone
     if (!this.gone) return false
     return this.#sources !== undefined || isUpgraded(this.request) || isStreamed(this.response)
   }
