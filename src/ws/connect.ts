@@ -62,7 +62,7 @@ export async function connect(
     void connection.closed.then(() => ticket?.released())
     return connection
   } catch (error) {
-    ticket?.failed(isTimeout(error) || isLate(error))
+    ticket?.failed(isTimeout(error instanceof SocketConnectError ? error.cause : error))
     throw error
   }
 }
@@ -123,20 +123,19 @@ async function opening(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const giveUp = (): void => void connection.close()
-  const timer = setTimeout(giveUp, handshakeTimeout)
+  let late: Error | undefined
+  const timer = setTimeout(() => {
+    late = new DOMException(`The handshake took longer than ${handshakeTimeout} ms`, 'TimeoutError')
+    giveUp()
+  }, handshakeTimeout)
   signal?.addEventListener('abort', giveUp, { once: true })
   const opened = await connection.opened
   clearTimeout(timer)
   signal?.removeEventListener('abort', giveUp)
   if (opened && signal?.aborted !== true) return
   signal?.throwIfAborted()
-  const cause = connection.error?.cause
+  const cause = late ?? connection.error?.cause ?? connection.error
   throw new SocketConnectError(`Connecting to ${shown(url)} failed: ${wordsOf(cause)}`, { cause })
-}
-
-/** The handshake took too long: nothing else has no cause. */
-function isLate(error: unknown): boolean {
-  return error instanceof SocketConnectError && error.cause === undefined
 }
 
 /** Without a password and a query, which may have a token: messages go into logs. */
@@ -151,8 +150,8 @@ function beginningOf(text: string): string {
 }
 
 function wordsOf(cause: unknown): string {
-  if (!isError(cause)) return `the handshake took longer than ${handshakeTimeout} ms.`
+  if (!isError(cause)) return 'it was not said why.'
   // Of several addresses that were tried, each has its own error, and their sum has no message.
   if (isAggregate(cause)) return cause.errors.map(wordsOf).join(' ')
-  return `${cause.message}.`
+  return cause.message.replace(/\.?$/, '.')
 }

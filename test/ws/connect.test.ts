@@ -93,7 +93,8 @@ test('a server that never answers is given 30 s, and then left', async (t) => {
   t.mock.timers.tick(1)
   const error = (await failing) as Failure
   assert.equal(error.code, 'ERR_SOCKET_CONNECT')
-  assert.match(error.message, /the handshake took longer than 30000 ms/)
+  assert.match(error.message, /The handshake took longer than 30000 ms\.$/)
+  assert.equal((error.cause as Error).name, 'TimeoutError')
   assert.equal(published.length, 1)
   if (!raw.closed) await once(raw, 'close')
 })
@@ -223,6 +224,30 @@ test('nor does it end the process where it says by an event that it was given up
   const error = await rejection(connect('ws://127.0.0.1:1', { WebSocket: Foreign }))
   assert.ok(error instanceof TypeError)
   assert.ok(await told.promise)
+})
+
+test('one that does not say what went wrong was not too late for that', async (t) => {
+  const url = await listening(
+    t,
+    createServer((raw) => raw.destroy()),
+  )
+  const published = listen(t, 'unwind:resource:timeout')
+  for (const [said, wanted] of [
+    [undefined, /failed: The peer of the socket broke off without a close frame\.$/],
+    ['out of paper', /failed: it was not said why\.$/],
+  ] as const) {
+    class Silent extends WebSocket {
+      override emit(event: string | symbol, ...parameters: unknown[]): boolean {
+        if (event !== 'error') return super.emit(event, ...parameters)
+        return said === undefined || super.emit(event, said)
+      }
+    }
+    const error = (await rejection(connect(url, { WebSocket: Silent }))) as Failure
+    assert.equal(error.code, 'ERR_SOCKET_CONNECT')
+    assert.match(error.message, wanted)
+    assert.notEqual(error.cause, undefined)
+  }
+  assert.deepEqual(published, [])
 })
 
 test('what is no URL, and options that are none, are refused by name', async () => {
