@@ -1,6 +1,6 @@
 /** What is open in a transaction, and what it owes its commit. Most transactions have nothing of it, and make none. */
 import type { Scope } from '../core/types.ts'
-import { callAll, type Callback } from './commit.ts'
+import type { Callback } from './commit.ts'
 import type { Cursor } from './cursor.ts'
 import type { Lapse } from './lapse.ts'
 import type { Final } from './owner.ts'
@@ -28,20 +28,20 @@ export class Contents {
     for (const cursor of this.cursors) cursor.cut()
   }
 
-  /**
-   * Before the commit of `owner`: its own cursors end. Those of somebody around it, who reads on, are then of the
-   * transaction around it, whose contents are `outer`.
-   */
-  close(owner: Transaction, outer: Contents | undefined): void {
+  /** Before the commit of `owner`: its cursors end, but for those of somebody around it, who reads on. */
+  close(owner: Transaction): void {
     for (const cursor of this.cursors) {
-      if (cursor.host === owner || outer === undefined) cursor.cut()
-      else cursor.join(outer.cursors)
+      if (owner.parent === undefined || cursor.host === owner) cursor.cut()
     }
   }
 
-  /** @param outer of the transaction around it, with whose commit its callbacks run */
-  async committed(outer: Contents | undefined): Promise<void> {
-    if (outer === undefined) await callAll(this.callbacks)
-    else for (const callback of this.callbacks) outer.callbacks.push(callback)
+  /** The savepoint has ended. What was open in it, and what it owed, is of the transaction around it where it was released. */
+  leaveSavepoint(): void {
+    const { savepoint } = this
+    this.savepoint = undefined
+    if (savepoint?.state !== 'committed') return
+    const { cursors, callbacks } = savepoint.contents
+    for (const cursor of cursors) cursor.join(this.cursors)
+    for (const callback of callbacks) this.callbacks.push(callback)
   }
 }

@@ -8,7 +8,7 @@ import { refuseLent } from '../core/lease.ts'
 import { checkFunction } from '../core/options.ts'
 import type { Scope } from '../core/types.ts'
 import { begin } from './begin.ts'
-import { commit, whenEnded, type Callback } from './commit.ts'
+import { callAll, commit, whenEnded, type Callback } from './commit.ts'
 import { Contents } from './contents.ts'
 import { cursor, type Admission, type Cursor, type CursorHost } from './cursor.ts'
 import type { CursorArguments } from './cursor-query.ts'
@@ -269,7 +269,7 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
   }
 
   ended(): void {
-    this.contents.savepoint = undefined
+    this.contents.leaveSavepoint()
   }
 
   get contents(): Contents {
@@ -282,9 +282,9 @@ export class Transaction implements PgTransaction, AsyncDisposable, Owner, Held,
 
   /** What is owed to the commit is done in the context of whoever commits: the answer comes in that of the connection. */
   async #commit(session: Session, contents: Contents): Promise<void> {
-    contents.close(this, this.parent?.contents)
+    contents.close(this)
     await commit(this, session)
-    await contents.committed(this.parent?.contents)
+    if (this.parent === undefined) await callAll(contents.callbacks)
   }
 
   /** Asking twice for the same end is one end; for the other, a mistake. */

@@ -115,6 +115,22 @@ test('a savepoint takes with it what was opened since: on rollback all, on commi
   assert.equal(tx.state, 'open')
 })
 
+test('a savepoint that cannot be released takes with it what was opened since, and leaves its transaction open', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  await using lease = await pool.acquire()
+  await using tx = await lease.begin()
+  for (const use of ['read', 'dispose'] as const) {
+    await using cursor = tx.cursor('select n from generate_series(1, 3) as n')
+    const savepoint = await tx.savepoint()
+    await cursor.read(1)
+    await assert.rejects(savepoint.query('select 1/0'), { code: '22012' })
+    await assert.rejects(savepoint.commit(), { code: 'ERR_PG_ROLLED_BACK' })
+    if (use === 'read') await assert.rejects(cursor.read(1), { ...disposed, message: /savepoint/ })
+  }
+  await tx.query('select 1')
+  await tx.commit()
+})
+
 test('what is run as a whole gives its rows like any other: INSERT … RETURNING, EXPLAIN, a WITH that writes', async () => {
   await using table = await newTable()
   await using pool = pgPool(() => newPool(), { grace: 60_000 })
