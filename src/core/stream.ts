@@ -15,6 +15,7 @@ import { expected } from './options.ts'
 import { keepOpen, letClose, parkedFor, type Settle } from './parked.ts'
 import type { ScopeNode } from './scope.ts'
 import { expectFailure } from './tasks.ts'
+import type { Exit } from './types.ts'
 import { escapable } from './waiting.ts'
 import { whenEnded } from './unwinding.ts'
 
@@ -67,7 +68,12 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     this.#iterable = iterable
     this.#inner = new AwaitedContext(scope, scope.neededBy)
     // Released before everything that was acquired earlier, within the dispose timeout, also when nobody reads on.
-    this.#entry = new Finalizer(callDeferred, undefined, () => this.#release(), undefined)
+    this.#entry = new Finalizer(
+      callDeferred,
+      undefined,
+      (exit: Exit) => this.#release(exit),
+      undefined,
+    )
     register(scope, 'stream()', this.#entry)
     this.#stopListening = whenAborted(scope.signal, () => this.#abort())
   }
@@ -219,10 +225,14 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
     )
   }
 
-  /** Its scope closes, whoever still reads. */
-  #release(): Promise<void> {
+  /** Its scope closes, whoever still reads. Once its source has ended, or had its time, nothing comes any more. */
+  #release({ signal }: Exit): Promise<void> {
     this.#letGo(unchanged)
-    return this.#stopSource()
+    const turnAway = (): void => {
+      for (const stopWaiting of this.#waiting) stopWaiting(this.#dead())
+    }
+    signal.addEventListener('abort', turnAway)
+    return this.#stopSource().finally(turnAway)
   }
 
   #stopSource(): Promise<void> {

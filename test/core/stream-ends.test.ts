@@ -249,3 +249,19 @@ test('a scope that closes while a block in it gives out a stream cuts that off, 
   for (const stream of streams) assert.ok((await rejection(stream.next())) instanceof DisposedError)
   assert.equal(streams.length, 1)
 })
+
+for (const [which, end] of [
+  ['never ends', (): Promise<never> => new Promise(() => {})],
+  ['ends without a word', async () => ({ done: true, value: undefined })],
+] as const) {
+  test(`whoever waits for a stream whose source ${which} is told when its scope has closed`, async (t) => {
+    const { app } = setUp(t, { disposeTimeout: 10 })
+    const iterator = { next: () => new Promise<never>(() => {}), return: end }
+    const scope = app.child()
+    const waiting = scope.stream({ [Symbol.asyncIterator]: () => iterator }).next()
+    const told = rejection(waiting)
+    const closed = await Promise.allSettled([scope.close()])
+    assert.equal(closed[0].status, which === 'never ends' ? 'rejected' : 'fulfilled')
+    assert.ok((await told) instanceof DisposedError)
+  })
+}
