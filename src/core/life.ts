@@ -119,6 +119,7 @@ function finishExtras(extras: Extras, { throws, error }: Completion): void {
   extras.neededBy = undefined
   extras.tasks = undefined
   extras.parked = false
+  extras.whenClosing?.()
   extras.whenClosing = undefined
   extras.whenChildCloses = undefined
 }

@@ -6,7 +6,7 @@
 import { plain, type Completion, type ReleaseExit } from './completion.ts'
 import { after, roughNow } from './deadline.ts'
 import { detection } from './watching/detection.ts'
-import { isThenable, promiseOf } from './dispose.ts'
+import { isEcho, isThenable, promiseOf } from './dispose.ts'
 import { DisposeTimeoutError } from './errors/errors.ts'
 import { released } from './watching/events.ts'
 import type { Ending, Finalizer, List } from './finalizers.ts'
@@ -264,8 +264,11 @@ function overrun(unwinding: Unwinding): void {
   unwinding.stopTimer = undefined
   const ms = timeFor(list, finalizer)
   listen(unwinding)
-  pending?.catch((error: unknown) => list.report(plain(error), name, true))
   const why = new DisposeTimeoutError(destroying ? `destroy of ${name}` : name, ms)
+  pending?.catch((error: unknown) => {
+    // Its signal says the same: whoever heeds that has no news.
+    if (!isEcho(plain(error), why)) list.report(plain(error), name, true)
+  })
   fail(list, finalizer, why)
   if (!destroying) {
     tellTimeout(list.scope, name, 'release', ms)

@@ -1,7 +1,7 @@
 /** Whoever hears of an abort may close what was aborted, or what is around it: each scope closes once, and to its end. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Scope, ShutdownReport } from 'unwind'
+import { run, type App, type Scope, type ShutdownReport } from 'unwind'
 import { untilAborted } from './support/aborting.ts'
 import { setUp, type Fixture } from './support/app.ts'
 import { quiet, rejection, within } from './support/promises.ts'
@@ -137,4 +137,13 @@ test('an app that is closed by whoever hears of its shutdown is no lame duck', a
   onAbort(app.draining, () => app.close())
   const report = await within(app.shutdown({ lameDuck: 600_000 }))
   assert.deepEqual(report.errors, [])
+})
+
+test('an app that ends with the body that it was made for is no lame duck any more', async () => {
+  const shutdown = await run((scope) => {
+    const report = (scope.parent as App).shutdown({ lameDuck: 600_000 })
+    return { report }
+  })
+  const { drained, errors } = await within(shutdown.report)
+  assert.deepEqual([drained, errors], [1, []])
 })

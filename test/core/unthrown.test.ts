@@ -1,8 +1,11 @@
 /** Errors that nobody can catch: they go to `onError`, or to the process as a warning, and never to nowhere. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createApp, resource } from 'unwind'
+import { untilAborted } from './support/aborting.ts'
 import { setUp, taken } from './support/app.ts'
+import { errorsOf } from './support/chain.ts'
 import { quiet, rejection } from './support/promises.ts'
 import { script } from './support/script.ts'
 
@@ -227,4 +230,22 @@ test('what is no resource is reported as something, with its scope', async () =>
   `)
   assert.equal(lines.length, 1, lines.join('\n'))
   assert.match(lines[0] ?? '', /^UNWIND_UNTHROWN Something in the scope "mail".*not sent/)
+})
+
+test('a release that ends because its time is over, and says just that, is not reported beside it', async (t) => {
+  const { app } = setUp(t, { disposeTimeout: 5 })
+  const waits: Promise<unknown>[] = []
+  const running = app.run((scope) => {
+    for (const ending of [untilAborted, (signal: AbortSignal) => sleep(60_000, 0, { signal })]) {
+      scope.defer(({ signal }) => {
+        const waiting = ending(signal)
+        waits.push(waiting)
+        return waiting
+      })
+    }
+  })
+  const errors = errorsOf(await rejection(running))
+  const [last] = await Promise.allSettled(waits)
+  assert.equal(last?.status === 'rejected' && (last.reason as Error).cause, errors[1])
+  await quiet()
 })
