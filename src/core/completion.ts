@@ -85,6 +85,11 @@ export class Completion {
     return this.fail(is(this.error, given) ? error : this.#outside(error), true)
   }
 
+  /** What a scope further in ended with, which may have begun with the same failure. */
+  inherit(error: unknown): Completion {
+    return this.add(this.failed ? new Answer(error, this.error) : error)
+  }
+
   /** What a generator resource sees thrown at its `yield`, unless the outcome is success. */
   thrownIn(scope: Named): unknown {
     if (this.status === 'failure') return this.error

@@ -112,7 +112,7 @@ export function finish(scope: ScopeNode): void {
 /** It holds nothing from now on. What was aborted stays aborted. */
 function finishExtras(extras: Extras, { throws, error }: Completion): void {
   const { heir } = extras
-  if (heir !== undefined && throws) heir.completion = heir.completion.add(error)
+  if (heir !== undefined && throws) heir.completion = heir.completion.inherit(error)
   extras.heir = undefined
   extras.cancellation?.release()
   extras.inputs = undefined

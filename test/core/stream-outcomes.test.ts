@@ -8,6 +8,11 @@ import { chain, errorsOf } from './support/chain.ts'
 import { isPending, quiet, rejection } from './support/promises.ts'
 import { streaming, counting } from './support/streaming.ts'
 
+// oxlint-disable-next-line require-yield -- it fails before it yields
+async function* failing(): AsyncGenerator<number> {
+  throw new Error('B')
+}
+
 test('at the end of the stream the scope closes with success, before the last next settles', async (t) => {
   const { scope, stream, tracker } = await streaming(t, counting)
   const numbers: number[] = []
@@ -156,12 +161,7 @@ test('a failing release after the error of the stream is reported as a chain, an
   const { app, unthrown } = setUp(t)
   const stream = await app.run((scope) => {
     scope.defer(() => Promise.reject(new Error('D')))
-    return scope.stream(
-      // oxlint-disable-next-line require-yield -- it fails before it yields
-      (async function* (): AsyncGenerator<number> {
-        throw new Error('B')
-      })(),
-    )
+    return scope.stream(failing())
   })
   assert.equal(chain(await rejection(stream.next())), 'B')
   assert.deepEqual(taken(unthrown), ['S(D←B)'])
@@ -185,3 +185,17 @@ for (const how of ['at once', 'after a while']) {
     assert.deepEqual(taken(unthrown), ['D'])
   })
 }
+
+test('what fails with a stream is told once, where blocks were open for it alone in one another', async (t) => {
+  const { app, tracker, unthrown } = setUp(t)
+  const stream = await app.run(async (outer) => {
+    await outer.get(tracker.resource('lease'))
+    return await outer.run((inner) => {
+      inner.defer(() => Promise.reject(new Error('D')))
+      return inner.stream(failing())
+    })
+  })
+  assert.equal(chain(await rejection(stream.next())), 'B')
+  assert.deepEqual(tracker.exits, ['lease: failure(S(D←B))'])
+  assert.deepEqual(taken(unthrown), ['S(D←B)'])
+})
