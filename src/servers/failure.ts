@@ -5,8 +5,8 @@
  */
 import { STATUS_CODES, type OutgoingHttpHeaders, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { report } from '../core/app.ts'
-import { isObject, primaryError } from '../core/dispose.ts'
+import { isInterrupted, report } from '../core/app.ts'
+import { isEcho, isObject, primaryError } from '../core/dispose.ts'
 import { attempt, holds } from '../core/errors/attempt.ts'
 import { isError } from '../core/errors/format.ts'
 import type { Scope } from '../core/types.ts'
@@ -48,12 +48,18 @@ export async function tell(failed: Failed, error: unknown, interrupted: boolean)
     // By that, or meanwhile by whoever tells of another failure of this request. After the last wait.
     if (!isUntouched(response)) return
   }
-  const status = statusOf(primary) ?? (interrupted || failed.answeredFor === true ? 503 : 500)
+  const isOver = interrupted || failed.answeredFor === true || isCutOff(scope, primary)
+  const status = statusOf(primary) ?? (isOver ? 503 : 500)
   const text = textOf(status, primary)
   if (failed.refuse === undefined) refuse(response, status, text)
   else failed.refuse(status, text)
   const toldInFull = status < 500 && error === primary
   if (!expected && !toldInFull && onError === undefined) report(scope, error)
+}
+
+/** When its handler had ended, an abort from outside cut off what the scope was still waiting for. */
+function isCutOff(scope: Scope, error: unknown): boolean {
+  return isInterrupted(scope) && isEcho(error, scope.signal.reason)
 }
 
 /** There is no scope for this request: its app has closed, or its name could not be found. */

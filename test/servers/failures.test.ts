@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import { currentScope, type Scope } from 'unwind'
 
 import { ask, Peer } from './support/client.ts'
+import { openHandled } from './support/handled-site.ts'
 import { openScoped, turn, untilAborted } from './support/scoped-site.ts'
 
 describe('a request with scoped()', () => {
@@ -214,4 +215,17 @@ describe('a request with scoped()', () => {
     assert.equal(chain?.error.message, 'no release')
     assert.equal(chain?.suppressed.message, 'No such order.')
   })
+})
+
+test('a handler of handle() whose task the timeout cuts off when it has ended itself has not succeeded: 503', async () => {
+  await using site = await openHandled(
+    (_request, _response, scope) => {
+      void scope.fork(() => untilAborted(scope))
+      return 'done'
+    },
+    { timeout: 10 },
+  )
+  assert.equal((await ask(site, '/')).status, 503)
+  assert.deepEqual(await site.statuses(), ['aborted'])
+  assert.match(site.reported.map(String).join(), /^TimeoutError: /)
 })
