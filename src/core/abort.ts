@@ -4,7 +4,6 @@
  */
 import { abortReason, Cancellation } from './cancellation.ts'
 import { callInFrame } from './context.ts'
-import { suppress } from './dispose.ts'
 import type { ScopeNode } from './scope.ts'
 import { childrenOf, downFrom } from './tree.ts'
 import type { ScopeOptions } from './types.ts'
@@ -43,9 +42,8 @@ function cancelAlone(scope: ScopeNode, reason: unknown, requested: boolean): voi
 export function settleFailure(scope: ScopeNode, error: unknown, thrown: boolean): void {
   const { requested = false, cause } = scope.cancellation ?? {}
   const completion = requested ? scope.completion.abort(cause?.reason) : scope.completion
-  // An error announced by fail() came first; the one thrown after it is news unless it is the same.
-  const news = completion.failed && error !== completion.error
-  scope.completion = completion.fail(news ? suppress(error, completion.error) : error, thrown)
+  // An error announced by fail() came first.
+  scope.completion = completion.failAgain(error, thrown)
 }
 
 /** Its signal alone: it closes while something is on its way that nobody will get, and whoever acquires that may stop. */

@@ -60,6 +60,11 @@ export class Completion {
     return new Completion(status, error, true, this.reason, this.throws || thrown)
   }
 
+  /** An error that came after what is known, and is news unless it is the same. */
+  failAgain(error: unknown, thrown: boolean): Completion {
+    return this.fail(error === this.error ? error : this.#outside(error), thrown)
+  }
+
   /**
    * What a release threw, outside of what came before, or in its place.
    * @param release the name of what was released, where it has one

@@ -158,7 +158,7 @@ class BoundStream<T> implements AsyncGenerator<T, void, undefined> {
   #failure(error: unknown): Settle {
     const isInside = parkedFor(this.#scope).some((scope) => awaitsCaller(scope, false))
     if (isInside) expectFailure(error)
-    return (completion) => completion.fail(error, false)
+    return (completion) => completion.failAgain(error, false)
   }
 
   /** A scope that does not close with it goes on without its source. */

@@ -199,3 +199,21 @@ test('what fails with a stream is told once, where blocks were open for it alone
   assert.deepEqual(tracker.exits, ['lease: failure(S(D←B))'])
   assert.deepEqual(taken(unthrown), ['S(D←B)'])
 })
+
+test('what a block fails with that was open for one stream is kept where another one fails later', async (t) => {
+  const { app, tracker, unthrown } = setUp(t)
+  let inner: AsyncGenerator<number> | undefined
+  const stream = await app.run(async (outer) => {
+    await outer.get(tracker.resource('lease'))
+    await outer.run((block) => {
+      block.defer(() => Promise.reject(new Error('D')))
+      inner = block.stream(Readable.from([1]))
+    })
+    return outer.stream(failing())
+  })
+  assert.deepEqual(await inner?.next(), { done: false, value: 1 })
+  assert.deepEqual(await inner?.next(), { done: true, value: undefined })
+  assert.equal(chain(await rejection(stream.next())), 'B')
+  assert.deepEqual(tracker.exits, ['lease: failure(S(B←D))'])
+  assert.deepEqual(taken(unthrown), ['S(B←D)'])
+})
