@@ -190,8 +190,8 @@ export class Ticket {
   }
 
   leak(reason: 'age' | 'scope'): void {
-    // Of what is lost all is said.
-    if (this.note?.lost === true || !detection.counting) return
+    // Of what is lost all is said; and whoever was told of another one may have released this one.
+    if (this.note?.lost === true || this.#state !== 'held' || !detection.counting) return
     const { resource, scope, since } = this
     // Before anybody is told, who may release it at once.
     this.suspected = true

@@ -1,7 +1,15 @@
 /** What is not given back is seen, said once for each place, and never taken away. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { createApp, hold, resource, ScopeClosedError, value, type LeakReport } from 'unwind'
+import {
+  createApp,
+  detectLeaks,
+  hold,
+  resource,
+  ScopeClosedError,
+  value,
+  type LeakReport,
+} from 'unwind'
 import { collectedUntil } from '../support/gc.ts'
 import { rejection } from '../support/promises.ts'
 import { script } from '../support/script.ts'
@@ -46,6 +54,22 @@ describe('a leak that is certain', () => {
     })
     assert.deepEqual(leaks.of(name), [])
     assert.equal(app.inspect().resources[0]?.name, name)
+  })
+
+  test('what is released by whoever was told of another one is no leak', async (t) => {
+    const names = [fresh('redis'), fresh('mail')] as const
+    const held: AsyncDisposable[] = []
+    const told: string[] = []
+    const onLeak = ({ resource: leaked }: LeakReport): void => {
+      told.push(leaked)
+      for (const each of held) void each[Symbol.asyncDispose]()
+    }
+    using _detection = detectLeaks({ level: 'simple', onLeak })
+    const { app } = watch(t, 'simple')
+    await app.run(() => {
+      for (const name of names) held.push(hold({}, () => {}, { name }))
+    })
+    assert.deepEqual(told, [names[0]])
   })
 
   test('nothing is taken away: what leaked can still be used, and is released by its owner', async (t) => {
