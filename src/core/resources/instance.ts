@@ -264,7 +264,11 @@ export class Instance implements Source {
 
   /** @param told what its callers were told instead */
   #reportLate(error: unknown, told: unknown): void {
-    if (!isEcho(error, told)) this.owner.report(error, this.name, true)
+    const { owner, name } = this
+    // What had its time may end with the scope later.
+    const stopped = owner.cancellation?.cause
+    const isKnown = isEcho(error, told) || (stopped && isEcho(error, stopped.reason))
+    if (isKnown !== true) owner.report(error, name, true)
   }
 
   /** What came and can be given to nobody is released at once. */

@@ -7,14 +7,16 @@ import {
   ScopeClosedError,
   ShutdownError,
   type Resource,
+  type ResourceOptions,
 } from 'unwind'
 import { setUp } from '../support/app.ts'
 import { isPending, quiet, rejection, within } from '../support/promises.ts'
 import { script } from '../support/script.ts'
 
 /** Rejects with the reason of its signal, as `fetch` does. */
-function heeding(lifetime: 'app' | 'request'): Resource<never> {
+function heeding(lifetime: 'app' | 'request', options: ResourceOptions = {}): Resource<never> {
   return resource({
+    ...options,
     name: 'slow',
     lifetime,
     acquire: ({ signal }) =>
@@ -178,3 +180,16 @@ test('a shutdown that leaves an acquisition behind leaves no timer of it', async
   `)
   assert.deepEqual(lines, ['ERR_SCOPE_CLOSED', '1 false'])
 })
+
+for (const how of ['close', 'abort', 'fail'] as const) {
+  test(`what had its time and then ends with its scope says nothing new (${how})`, async (t) => {
+    const { app, unthrown } = setUp(t)
+    const scope = app.child()
+    const getting = rejection(scope.get(heeding('request', { acquireTimeout: 1 })))
+    assert.ok((await getting) instanceof AcquireTimeoutError)
+    if (how !== 'close') scope[how](new Error('R'))
+    await within(scope.close())
+    await quiet()
+    assert.deepEqual(unthrown, [])
+  })
+}
