@@ -1,5 +1,6 @@
 /** Leak checks for one piece of code, in any test framework or in none. */
 import { detectLeaks } from '../core/watching/detection.ts'
+import { ignore } from '../core/dispose.ts'
 import { checkFunction } from '../core/options.ts'
 import { currentTest, knowsTests } from './current-test.ts'
 import { latestNote, serialOf, testOf } from './noted.ts'
@@ -46,8 +47,10 @@ class Guard {
   readonly #test: object | undefined = currentTest()
   #verified: Promise<void> | undefined = undefined
 
+  /** Who disposes it once more waits, and is not told again: out of one block an error would come twice. */
   verify(): Promise<void> {
-    this.#verified ??= this.#verify()
+    if (this.#verified !== undefined) return this.#verified.catch(ignore)
+    this.#verified = this.#verify()
     return this.#verified
   }
 

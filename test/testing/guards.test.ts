@@ -123,6 +123,17 @@ describe('noLeaks', () => {
     await left[0]?.[Symbol.asyncDispose]()
   })
 
+  test('tells it once, also where its block disposes it before', async () => {
+    const left: AsyncDisposable[] = []
+    const block = async (): Promise<void> => {
+      await using check = noLeaks()
+      left.push(hold({}, () => {}, { name: 'redis' }))
+      await check[Symbol.asyncDispose]()
+    }
+    assert.equal((await failure(block())).name, 'LeakError')
+    await left[0]?.[Symbol.asyncDispose]()
+  })
+
   test('is quiet where nothing is left', async () => {
     await using _ = noLeaks()
     await using _held = hold({}, () => {})
