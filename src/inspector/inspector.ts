@@ -102,7 +102,7 @@ class PageOf implements Inspector {
   }
 
   readonly handler = (request: IncomingMessage, response: ServerResponse): boolean => {
-    const [path = '', query = ''] = splitAt(request.url ?? '', '?')
+    const [path = '', query = ''] = splitAt(urlOf(request), '?')
     if (this.#disposed || (path !== this.#path && !path.startsWith(`${this.#path}/`))) return false
     const refusal = refusalOf(request, this.#hosts)
     if (refusal !== undefined) refuse(response, refusal)
@@ -181,6 +181,14 @@ const stranger =
 
 function wantsJson({ headers: { accept = '' } }: IncomingMessage): boolean {
   return accept.includes('application/json') && !accept.includes('text/html')
+}
+
+/** What was asked for: where it is mounted, Express takes the prefix off `url`. */
+function urlOf({
+  url = '',
+  originalUrl = url,
+}: IncomingMessage & { originalUrl?: string }): string {
+  return originalUrl
 }
 
 function splitAt(text: string, mark: string): string[] {

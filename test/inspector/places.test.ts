@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import fs from 'node:fs'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import {
   connect as connectHttp2,
   createServer as createHttp2Server,
@@ -13,7 +13,9 @@ import { syncBuiltinESMExports } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, test } from 'node:test'
+import express from 'express'
 import { createApp } from 'unwind'
+import { listen } from 'unwind/http'
 import { inspector } from 'unwind/inspector'
 import { elsewhere, Site } from './support/site.ts'
 
@@ -115,6 +117,23 @@ describe('where the inspector is', () => {
     )
     client.close()
     server.close()
+  })
+
+  test('below its path where Express has it mounted, too', async () => {
+    await using app = createApp({ name: 'shop' })
+    const look = app.use(inspector(app, { path: '/admin/held' }))
+    for (const mount of ['/admin', '/admin/held']) {
+      const server = express()
+      server.use(mount, (request, response, next) => {
+        if (!look.handler(request, response)) next()
+      })
+      await using listening = await listen(app, createServer(server), { port: 0, linger: 0 })
+      const { status, headers } = await fetch(look.url(listening.url), { redirect: 'manual' })
+      assert.equal(status, 303)
+      const cookie = headers.get('set-cookie')?.split(';')[0] ?? ''
+      const page = await fetch(`${listening.url}/admin/held/`, { headers: { cookie } })
+      assert.match(await page.text(), /^<!doctype html>/)
+    }
   })
 
   test('nowhere any more once it is disposed', async () => {
