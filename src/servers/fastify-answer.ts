@@ -6,7 +6,7 @@ import { isObject } from '../core/dispose.ts'
 import { isCompleted } from './adapter.ts'
 import { isEmptyStatus } from './body.ts'
 import { statusOf } from './failure.ts'
-import { isFetched, observed } from './fastify-handler.ts'
+import { isCancelled, isFetched, isStream, isUnwanted, observed } from './fastify-handler.ts'
 import { servedOf } from './hearing.ts'
 import { discard } from './reply.ts'
 import { closeForAnswer, visible } from './for-answer.ts'
@@ -72,7 +72,7 @@ function holdBack(
 ): void {
   const served = servedOf(reply.raw)
   if (isAgain(served)) return
-  const unread = served?.gone === true && isFetched(payload)
+  const unread = served !== undefined && isUnwanted(served)
   if (unread && isCancelled(payload)) {
     done(null, null)
     return
@@ -86,9 +86,9 @@ function holdBack(
     // It was released where its handler ended while other hooks had the answer.
     served.held = true
   }
-  const streamed = isObject(payload) && 'pipe' in payload
+  const streamed = isStream(payload)
   if (isFetched(payload)) void holdFetched(served, reply, payload, done)
-  else if (streamed && hasNoBody(reply)) void holdUnread(served, reply, payload, done)
+  else if (streamed && (unread || hasNoBody(reply))) void holdUnread(served, reply, payload, done)
   else hold(served, reply, streamed, done)
 }
 
@@ -103,11 +103,6 @@ function hasNoBody({ request, statusCode }: FastifyReply): boolean {
  */
 function isAgain(served: Served | undefined): boolean {
   return served?.answering === true && served.failure === undefined
-}
-
-/** What a handler returned after its client had left. */
-function isCancelled(payload: Response | ReadableStream): boolean {
-  return ('getReader' in payload ? payload : payload.body)?.locked === true
 }
 
 /** An `onSend` hook of routes for HEAD, of which the next one, Fastify's own, would take a `Response` for a text. */
@@ -164,7 +159,7 @@ async function holdFetched(
     const source = response === undefined ? sourceOf(payload) : bodyOf(response)
     // Nobody would get it; of a body that is not sent Fastify would read all, or nothing, and not end it.
     const unread =
-      served.gone ||
+      isUnwanted(served) ||
       reply.request.method === 'HEAD' ||
       (response === undefined && isEmptyStatus(reply.statusCode))
     if (unread) await source?.cancel(undefined)
@@ -277,13 +272,14 @@ async function holdUntilLastStep(served: Served, reply: FastifyReply, done: Done
   proceed(served, reply, done)
 }
 
-/** `null`: the client has left meanwhile. */
+/** `null`: nobody wants it any more. */
 async function bodyFrom(
   served: Served,
   opened: Opened,
 ): Promise<Buffer<ArrayBuffer> | ReadableStream | null> {
   if (opened.whole) return opened.body
-  if (!served.gone) return ReadableStream.from(piecesOf(opened.source, served.sources.begin()))
+  if (!isUnwanted(served))
+    return ReadableStream.from(piecesOf(opened.source, served.sources.begin()))
   await opened.source.cancel(undefined)
   return null
 }

@@ -4,6 +4,7 @@
 import type { FastifyReply, RouteHandlerMethod } from 'fastify'
 import { isObject, isThenable } from '../core/dispose.ts'
 import { servedOf } from './hearing.ts'
+import { isEnded } from './held-end.ts'
 import { discard } from './reply.ts'
 import type { Served } from './served.ts'
 
@@ -68,12 +69,12 @@ function settle(served: Served, value: unknown, reply: FastifyReply): void {
     served.completes = false
     served.release()
   }
-  if (served.gone && isFetched(value)) void settleUnread(served, value)
+  if (isUnwanted(served) && (isFetched(value) || isStream(value))) void settleUnread(served, value)
   else served.settle('settled')
 }
 
-/** Its client has left: Fastify would begin to read it after the scope has closed. */
-async function settleUnread(served: Served, value: Response | ReadableStream): Promise<void> {
+/** Fastify would begin to read it after the scope has closed, or drop it. */
+async function settleUnread(served: Served, value: object): Promise<void> {
   try {
     await discard(value)
     served.settle('settled')
@@ -82,7 +83,23 @@ async function settleUnread(served: Served, value: Response | ReadableStream): P
   }
 }
 
+/** Its client has left, or was answered in the place of the handler. */
+export function isUnwanted({ gone, response }: Served): boolean {
+  return gone || isEnded(response)
+}
+
+/** What a handler has returned that nobody wants any more. */
+export function isCancelled(payload: unknown): boolean {
+  if (isStream(payload)) return payload.destroyed === true
+  return isFetched(payload) && ('getReader' in payload ? payload : payload.body)?.locked === true
+}
+
 /** As Fastify tells them. */
+export function isStream(payload: unknown): payload is { readonly destroyed?: unknown } {
+  return isObject(payload) && 'pipe' in payload
+}
+
+/** The same. */
 export function isFetched(payload: unknown): payload is Response | ReadableStream {
   if (!isObject(payload)) return false
   return 'getReader' in payload || Object.prototype.toString.call(payload) === '[object Response]'
