@@ -10,6 +10,7 @@ type Handler = (request: Request) => Response | Promise<Response>
 
 function route(handler: Handler): Handler {
   return (request) => {
+    if (app.state !== 'open') return new Response(null, { status: 503 }) // it is on its way down
     const { method, url, signal } = request // aborts when the client leaves
     const name = `${method} ${new URL(url).pathname}`
     return app.run({ kind: 'request', name, signal }, () => handler(request))
