@@ -69,7 +69,8 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
   readonly #name: string
   #state: State = 'new'
   #admission: Admission | undefined = undefined
-  #declared = false
+  /** How many rollbacks there were before. */
+  #declared: number | undefined = undefined
   /** Began a transaction, which ends with it, and has not ended yet. */
   #began = false
   /** What is sent, or waits for its turn. */
@@ -163,7 +164,7 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
       await this.#send('BEGIN')
     }
     await this.#send({ ...extended, text: `DECLARE ${this.#name} NO SCROLL CURSOR FOR ${text}` })
-    this.#declared = true
+    this.#declared = session.rollbacks
     // It came before there were rows to wait for, and was meant for them.
     if (session.line.calledOff !== calledOff) throw session.line.calledOff?.why()
   }
@@ -282,8 +283,8 @@ export class Cursor<Row> implements PgCursor<Row>, AsyncDisposable {
 
   /** Nobody waits for it: what runs already may take long. Where it fails, its transaction is over. */
   #closeInTurn(session: Session): void {
-    // Without its admission, the connection may be somebody else's.
-    if (!this.#declared || session.failed || this.#admission === undefined) return
+    // It may be gone with a savepoint; and without its admission, the connection may be somebody else's.
+    if (this.#declared !== session.rollbacks || session.failed || !this.#admission) return
     control(session, `CLOSE ${this.#name}`).promise.catch(ignore)
   }
 

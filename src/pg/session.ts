@@ -51,6 +51,8 @@ export class Session {
   readonly changes: Changes = new Changes()
   /** The server's first error since the lease or its transaction began. */
   failure: unknown = undefined
+  /** How many there were by text: what was declared before may be gone. */
+  rollbacks = 0
   /** The one that somebody holds, from the answer to its BEGIN until its end. */
   transaction: Held | undefined = undefined
   /** What closed the connection. */
@@ -213,11 +215,13 @@ export class Session {
 
   noteResult(result: DriverResult, statement: Statement): void {
     this.changes.noteResult(result, statement)
-    if (this.transaction === undefined || statement.control) return
-    const end = endOf(result, statement, this.status)
-    if (end !== undefined) this.transaction.lapse(end)
+    if (statement.control) return
+    const undoes = hasCommand(result, 'ROLLBACK')
+    if (undoes) this.rollbacks += 1
+    const end = this.transaction && endOf(result, statement, this.status)
+    if (end !== undefined) this.transaction?.lapse(end)
     // To a savepoint: it undoes what had failed, unless it was given up itself.
-    else if (!statement.aborted && hasCommand(result, 'ROLLBACK')) this.failure = undefined
+    else if (undoes && !statement.aborted) this.failure = undefined
   }
 
   /** After an error that is not the server's, as a timeout of the driver's, the statement may still be running. */

@@ -131,6 +131,24 @@ test('a savepoint that cannot be released takes with it what was opened since, a
   await tx.commit()
 })
 
+test('a cursor that is gone with a savepoint by text can be disposed, and its transaction goes on', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  await using lease = await pool.acquire()
+  await using tx = await lease.begin()
+  await tx.query('savepoint one')
+  {
+    await using cursor = tx.cursor(million)
+    await cursor.read(1)
+    await tx.query('rollback to one')
+  }
+  {
+    await using cursor = tx.cursor(million)
+    await cursor.read(1)
+  }
+  assert.equal(await cursorsOf(tx), 0)
+  await tx.commit()
+})
+
 test('what is run as a whole gives its rows like any other: INSERT … RETURNING, EXPLAIN, a WITH that writes', async () => {
   await using table = await newTable()
   await using pool = pgPool(() => newPool(), { grace: 60_000 })
