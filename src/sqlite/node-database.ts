@@ -93,9 +93,14 @@ export class NodeDatabase implements DriverDatabase {
     this.#calls -= 1
   }
 
+  /** Whether whoever asks is a user function. */
+  get busy(): boolean {
+    return this.#calls > 0
+  }
+
   /** @throws `ERR_SQLITE_MISUSE` inside a user function */
   requireIdle(): void {
-    if (this.#calls > 0) throw busyInFunction(this.name)
+    if (this.busy) throw busyInFunction(this.name)
   }
 }
 

@@ -100,6 +100,7 @@ export class NodeStatement implements DriverStatement {
 
   #enter(): void {
     this.#requireIdle()
+    if (this.#database.busy && !this.readonly) throw busyInFunction(this.#database.name)
     this.#running = true
     this.#database.enter()
   }

@@ -184,6 +184,12 @@ describe('inside a user function, where the driver would take the process with i
     for (const act of [
       (tx: { exec(sql: string): void }) => tx.exec("insert into item values ('d')"),
       (tx: Parameters<typeof insert>[0]) => insert(tx, 'd'),
+      ...(['get', 'all'] as const).map(
+        (read) => (tx: Parameters<typeof insert>[0]) =>
+          tx.prepare("insert into item values ('d')")[read](),
+      ),
+      (tx: Parameters<typeof insert>[0]) =>
+        tx.prepare("insert into item values ('d') returning name").iterate(),
       (tx: { commit(): void }) => tx.commit(),
     ]) {
       using tx = db.begin()
