@@ -7,6 +7,7 @@ import type { DriverDatabase, DriverStatement } from './driver.ts'
 import { explained, misuse, quoted, stillReading } from './errors.ts'
 import { checkText, controlsTransaction } from './script.ts'
 import type { Session } from './statement.ts'
+import type { Transaction } from './transaction.ts'
 
 /** What a transaction is made of. */
 export interface Control {
@@ -26,7 +27,9 @@ export class Connection {
   /** What the file is called in messages. */
   readonly file: string
   /** Milliseconds that SQLite blocks while another connection is busy. */
-  readonly busyTimeout: number
+  busyTimeout: number
+  /** One that could not be rolled back when its holder left it. It is, before anybody else has the connection. */
+  left: Transaction | undefined = undefined
   readonly #statements = new Map<string, Prepared>()
   readonly #cursors = new Set<Cursor>()
   #control: Control | undefined = undefined

@@ -3,6 +3,7 @@
  * process opened the file. It is held exactly as long as a transaction is open, so nobody's statement joins another's.
  */
 import type { Scope } from '../core/types.ts'
+import type { Connection } from './connection.ts'
 import { Line } from './line.ts'
 
 export class Gate {
@@ -11,6 +12,8 @@ export class Gate {
   holder: Scope | undefined = undefined
   /** It is held for a backup, without a transaction. */
   paused = false
+  /** By what the driver made: who was given the same one shares what is open on it, or was left. */
+  readonly connections: WeakMap<object, Connection> = new WeakMap()
   readonly #line = new Line<void>()
   /** The scopes that wait for it, to hold it until they close. */
   readonly #next = new Set<Scope>()

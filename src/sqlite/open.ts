@@ -98,9 +98,12 @@ function assemble(
 ): Database {
   const { name } = database
   const file = openFileOf(database)
-  // A connection of the caller's may have any timeout.
-  const connection = new Connection(database, name, Number(pragmaOf(database, 'busy_timeout')))
   const { gate, leave } = joinGate(file?.identity ?? database)
+  // A connection of the caller's may have any timeout, and be in use already.
+  const busyTimeout = Number(pragmaOf(database, 'busy_timeout'))
+  const connection = gate.connections.get(database) ?? new Connection(database, name, busyTimeout)
+  connection.busyTimeout = busyTimeout
+  gate.connections.set(database, connection)
   const writer = new Writer(connection, gate, options.slowWrite ?? 1_000)
   const isThere = (): boolean => file !== undefined && identityOf(file.path) === file.identity
   const openOther = (readonly: boolean): DriverDatabase => {

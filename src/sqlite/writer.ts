@@ -45,8 +45,6 @@ export class Writer implements Session, TransactionOwner {
   readonly #patience: Patience
   #connection: Connection | undefined
   #transaction: Transaction | undefined = undefined
-  /** One that could not be rolled back when its holder left it. It is, before anybody else has the connection. */
-  #left: Transaction | undefined = undefined
   /** What the statements of the database run in. */
   #enclosing: Transaction | undefined = undefined
   /** One microtask at the end of a tick looks after all transactions of that tick. */
@@ -74,7 +72,7 @@ export class Writer implements Session, TransactionOwner {
    */
   get connection(): Connection {
     const { open } = this
-    this.#left?.dispose()
+    open.left?.dispose()
     return open
   }
 
@@ -150,19 +148,21 @@ export class Writer implements Session, TransactionOwner {
 
   /** A transaction may be over by that, also where the statement was no part of it. */
   failed(error: unknown): unknown {
-    const open = this.#transaction ?? this.#left
+    const open = this.#transaction ?? this.#connection?.left
     if (open !== undefined) return open.failed(error)
     return this.#connection === undefined ? error : this.#connection.explained(error)
   }
 
   ended(transaction: Transaction): void {
-    if (transaction === this.#left) this.#left = undefined
+    const connection = this.#connection
+    if (connection?.left === transaction) connection.left = undefined
     else this.#leave()
   }
 
   left(transaction: Transaction): void {
-    if (transaction === this.#left) return
-    this.#left = transaction
+    const { open } = this
+    if (transaction === open.left) return
+    open.left = transaction
     this.#leave()
   }
 
@@ -182,8 +182,8 @@ export class Writer implements Session, TransactionOwner {
     if (connection === undefined) return
     this.#gate.dismiss(this, this.released())
     this.#slow.close()
-    connection.closeCursors(byDispose)
-    const open = this.#transaction ?? this.#left
+    connection.closeCursors(byDispose, owned ? undefined : this)
+    const open = this.#transaction ?? connection.left
     open?.expire(endedByDispose(this.file), false)
     if (owned) connection.close(byDispose)
     this.#connection = undefined
@@ -226,7 +226,7 @@ export class Writer implements Session, TransactionOwner {
   #notBegun(error: unknown): unknown {
     this.#gate.leave()
     const connection = this.#connection
-    if (connection === undefined || this.#left !== undefined) return error
+    if (connection === undefined || connection.left !== undefined) return error
     return connection.driver.inTransaction
       ? foreignTransaction(this.file, error)
       : connection.explained(error)

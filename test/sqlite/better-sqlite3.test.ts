@@ -90,6 +90,23 @@ test('what a transaction that was left has written is seen by nobody, and undone
   assert.equal(raw.inTransaction, false)
 })
 
+test('what another database over the same connection writes is no part of a transaction that was left', async () => {
+  const { raw, iterate } = open()
+  using db = sqlite(raw)
+  using second = sqlite(raw)
+  const tx = await db.write()
+  tx.exec("insert into item values ('left')")
+  const rows = iterate()
+  await assert.rejects(dispose(tx), stillOpen)
+  for (const use of [() => second.exec('delete from item'), () => second.begin()]) {
+    assert.throws(use, stillOpen)
+  }
+  rows.return?.()
+  second.prepare("insert into item values ('three')").run()
+  db.begin()[Symbol.dispose]()
+  assert.deepEqual(raw.prepare('select name from item').pluck().all(), ['one', 'two', 'three'])
+})
+
 test('readers of their own read on, and see nothing of a transaction that was left', async (t) => {
   const raw = new Driver(temporaryPath(t))
   const db = sqlite(raw, { defaults: true, readers: 1 })

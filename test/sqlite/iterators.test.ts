@@ -101,6 +101,20 @@ for (const method of ['get', 'all', 'iterate'] as const) {
   })
 }
 
+test('an abandoned iterator does not block another database over the same connection', async (t) => {
+  const { db, raw } = openMemory(t)
+  insert(db, 'a', 'b', 'c')
+  const second = openAt(t, raw.database)
+  const [mine, theirs] = [db.prepare(select).iterate(), second.prepare(select).iterate()]
+  await second[Symbol.asyncDispose]()
+  assert.throws(() => theirs.next(), withCode('ERR_DISPOSED', /its database was disposed/))
+  assert.deepEqual(mine.next(), { done: false, value: { name: 'a' } })
+  using third = openAt(t, raw.database)
+  insert(third, 'd')
+  assert.throws(() => mine.next(), withCode('ERR_DISPOSED', /something was written/))
+  assert.deepEqual(names(db), ['a', 'b', 'c', 'd'])
+})
+
 test('an abandoned iterator of a transaction blocks neither its writes nor its commit', (t) => {
   const { db, committed } = filled(t)
   using tx = db.begin()
