@@ -11,7 +11,6 @@ import {
 } from 'unwind'
 import { setUp } from '../support/app.ts'
 import { isPending, quiet, rejection, within } from '../support/promises.ts'
-import { script } from '../support/script.ts'
 
 /** Rejects with the reason of its signal, as `fetch` does. */
 function heeding(lifetime: 'app' | 'request', options: ResourceOptions = {}): Resource<never> {
@@ -168,17 +167,31 @@ test('a shutdown waits for the release of what came after its time as for every 
   assert.deepEqual(tracker.events, ['+late', '-late'])
 })
 
-test('a shutdown that leaves an acquisition behind leaves no timer of it', async () => {
-  const lines = await script(`
-    const app = createApp()
-    const acquire = () => new Promise(() => {})
-    const stuck = resource({ lifetime: 'app', acquireTimeout: 60_000, acquire })
-    app.get(stuck).catch(({ code }) => console.log(code))
-    const { errors } = await app.shutdown({ abortGrace: 1 })
-    console.log(errors.length, process.getActiveResourcesInfo().includes('Timeout'))
-    process.exit()
-  `)
-  assert.deepEqual(lines, ['ERR_SCOPE_CLOSED', '1 false'])
+test('a shutdown that leaves an acquisition behind leaves no timer of it', async (t) => {
+  const { app } = setUp(t)
+  const { setTimeout: set, clearTimeout: clear } = globalThis
+  const limit = 61_000
+  const timers = new Set<unknown>()
+  t.after(() => Object.assign(globalThis, { setTimeout: set, clearTimeout: clear }))
+  Object.assign(globalThis, {
+    setTimeout: (fire: () => void, ms: number) => {
+      const timer = set(fire, ms)
+      if (ms === limit) timers.add(timer)
+      return timer
+    },
+    clearTimeout: (timer: NodeJS.Timeout) => {
+      timers.delete(timer)
+      clear(timer)
+    },
+  })
+  const acquire = (): Promise<never> => new Promise(() => {})
+  const stuck = resource({ lifetime: 'app', acquireTimeout: limit, acquire })
+  const getting = rejection(app.get(stuck))
+  assert.equal(timers.size, 1)
+  const { errors } = await within(app.shutdown({ abortGrace: 1 }))
+  assert.ok((await getting) instanceof ScopeClosedError)
+  assert.equal(errors.length, 1)
+  assert.equal(timers.size, 0)
 })
 
 for (const how of ['close', 'abort', 'fail'] as const) {
