@@ -1,4 +1,4 @@
-/** A text of SQL as far as its words mean something: without comments and quoted text, one statement after another. */
+/** A text of SQL as far as its words mean something: without comments and quoted text, but for names of one word. */
 
 /** What a comment or quoted text begins with. */
 const opening = /--|\/\*|\be'|['"]|(?<![\w$])\$(?:[a-z_]\w*)?\$/gi
@@ -8,6 +8,9 @@ const closings = new Map([
   ['--', '\n'],
   ['/*', '*/'],
 ])
+
+/** Functions are called by it as by one without quotes. */
+const name = /^"\w+"$/
 
 const inEscaped = /\\[\s\S]|''|'/g
 
@@ -24,8 +27,11 @@ function wordsOf(sql: string): string {
     opening.lastIndex = at
     const opened = opening.exec(sql)
     if (opened === null) return words + sql.slice(at)
+    const [mark] = opened
+    const end = endOfQuoted(sql, mark, opening.lastIndex)
     words += `${sql.slice(at, opened.index)} `
-    at = endOfQuoted(sql, opened[0], opening.lastIndex)
+    if (mark === '"') words += name.exec(sql.slice(opened.index, end))?.[0] ?? ''
+    at = end
   }
 }
 
