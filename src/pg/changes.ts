@@ -16,12 +16,28 @@ export class Changes {
   deallocated = false
   /** The driver's client was handed out: what was done with it is not known. */
   unsafe = false
+  #listening: Set<() => void> | undefined = undefined
 
+  /** Whoever held it hears nothing of the next holder's. */
   clear(): void {
+    this.#listening?.forEach((stop) => stop())
+    this.#listening = undefined
     this.dirty = false
     this.prepared = false
     this.deallocated = false
     this.unsafe = false
+  }
+
+  /**
+   * Somebody listens to the driver's client: `stop` is called where nobody did by the end of the lease.
+   * @returns what stops it before
+   */
+  noteListening(stop: () => void): () => void {
+    const listening = (this.#listening ??= new Set()).add(stop)
+    return () => {
+      listening.delete(stop)
+      stop()
+    }
   }
 
   noteUnsafe(): void {

@@ -206,12 +206,15 @@ export class FacadeClient {
   }
 
   #listen(method: 'on' | 'once', event: string, listener: Listener): this {
+    const session = this.#host?.usable()
+    if (session === undefined) return this
     // An event runs in the context of whoever opened the connection.
     const bound = AsyncResource.bind(listener)
     // A client of the driver is one.
-    const emitter = this.#host?.usable().client as unknown as EventEmitter | undefined
-    emitter?.[method](event, bound)
-    const stop = (): void => void emitter?.removeListener(event, bound)
+    const emitter = session.client as unknown as EventEmitter
+    emitter[method](event, bound)
+    // Its connection may go back before it is released, if ever it is.
+    const stop = session.changes.noteListening(() => emitter.removeListener(event, bound))
     this.#listeners.push({ event, listener, stop })
     return this
   }

@@ -125,13 +125,14 @@ export class Session {
   checkOut(release: Release, policy: Policy): void {
     this.#release = release
     this.policy = policy
-    this.changes.clear()
     this.changed = roughNow()
     this.lookAgain()
   }
 
   /** Nobody holds it from now on. */
   giveBack(): void {
+    // Who holds one that is lost has still to hear of its end, and nobody follows.
+    if (!this.lost) this.changes.clear()
     this.#leavePool(this.#forget())
   }
 

@@ -15,3 +15,23 @@ test('who looks for the listeners of a pool finds that its failures are heard', 
     assert.equal(facade.listeners('connect').length, 1)
   }
 })
+
+test('what a client of one connection hears ends with the lease, also where nobody releases the client', async () => {
+  const driver = newPool()
+  const listening = (): number =>
+    [...clients].reduce((sum, one) => sum + one.listenerCount('notice'), 0)
+  const clients = new Set<pg.PoolClient>()
+  driver.on('connect', (client) => clients.add(client))
+  await using pool = pgPool(driver, { own: true })
+  const heard: unknown[] = []
+  {
+    await using lease = await pool.acquire()
+    const client = await lease.asPool<pg.Pool>().connect()
+    client.on('notice', (notice) => heard.push(notice.message))
+    await client.query("do $$ begin raise notice 'its own'; end $$")
+  }
+  assert.equal(listening(), 0)
+  await pool.query("do $$ begin raise notice 'of the next holder'; end $$")
+  assert.deepEqual(heard, ['its own'])
+  assert.equal(clients.size, 1)
+})
