@@ -139,11 +139,13 @@ export class FacadeClient {
    * awaits, that is no unhandled rejection.
    */
   run(first: unknown, values: unknown): Promise<Result> {
-    if (this.#beginning !== undefined) return this.#runBehind(this.#beginning, first, values)
     try {
       const text = textOf(first)
       const order = text === undefined ? undefined : orderOf(text)
-      if (order !== undefined) return this.#obey(order)
+      if (this.#beginning !== undefined) {
+        return this.#endable(this.#runBehind(this.#beginning, first, values), order)
+      }
+      if (order !== undefined) return this.#endable(this.#obey(order), order)
       // Checked by the callee.
       if (typeof first === 'string') return this.#current().query(first, values as unknown[])
       // Checked by the callee, too. What a class defines is not copied by itself.
@@ -151,6 +153,23 @@ export class FacadeClient {
       return this.#current().query(config as PgQueryConfig)
     } catch (error) {
       return Promise.reject(error)
+    }
+  }
+
+  /** The same for what is not the host's own promise; but whoever commits has to be told. */
+  #endable(work: Promise<Result>, order: Order | undefined): Promise<Result> {
+    if (order?.word === 'commit') return work
+    const told = this.#tell(work, () => void told.catch(ignore))
+    return told
+  }
+
+  /** @param disown called where it failed with its client or host */
+  async #tell(work: Promise<Result>, disown: () => void): Promise<Result> {
+    try {
+      return await work
+    } catch (error) {
+      if (this.#host === undefined || isOver(this.#host)) disown()
+      throw error
     }
   }
 
@@ -232,6 +251,10 @@ function beginOn(lease: Lease, options: PgTransactionOptions): Promise<Transacti
 
 function transactionOf(host: Lease | Transaction): Transaction | undefined {
   return 'transaction' in host ? host.transaction : host
+}
+
+function isOver(host: Lease | Transaction): boolean {
+  return 'transaction' in host ? host.disposed : host.ending
 }
 
 function textOf(statement: unknown): string | undefined {

@@ -78,3 +78,33 @@ test('a statement of a client that nobody awaits, and that its release ends, is 
   // Nobody has handled it by now.
   await new Promise(setImmediate)
 })
+
+test('so it is with a BEGIN that its release overtakes, and with what was told behind it', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  {
+    const client = await pool.driver.connect()
+    void client.query('begin')
+    void client.query('select 1')
+    client.release()
+  }
+  {
+    const client = await pool.driver.connect()
+    const begun = client.query('begin')
+    void client.query('select pg_sleep(60)')
+    await begun
+    // What was told behind it is sent by then.
+    await new Promise(setImmediate)
+    client.release()
+  }
+  await pool.query('select 1')
+  await new Promise(setImmediate)
+})
+
+test('a COMMIT that the release of its client overtakes is refused', async () => {
+  await using pool = pgPool(() => newPool(), { grace: 60_000 })
+  const client = await pool.driver.connect()
+  void client.query('begin')
+  const committing = client.query('commit')
+  client.release()
+  await assert.rejects(committing, { code: 'ERR_DISPOSED' })
+})
