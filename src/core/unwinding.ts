@@ -217,7 +217,6 @@ export class Unwinding implements Ending {
 
 /** What was waited for is over. Called by a promise that nobody else sees. */
 function goOn(unwinding: Unwinding): unknown {
-  unwinding.pending = undefined
   unwinding.destroying = false
   unwinding.stopTimer?.()
   unwinding.stopTimer = undefined

@@ -266,6 +266,20 @@ test('so does what is aborted by a listener before the abort reaches it', (t) =>
   assert.equal(scope.signal.reason, R)
 })
 
+test('an abort does not reach what releases already', async (t) => {
+  const { app } = setUp(t)
+  const outer = app.child()
+  const scope = outer.child()
+  const gate = Promise.withResolvers<void>()
+  scope.defer(() => gate.promise)
+  const closed = scope.close()
+  outer.abort(R)
+  assert.equal(outer.signal.aborted, true)
+  assert.equal(scope.signal.aborted, false)
+  gate.resolve()
+  await closed
+})
+
 test('where a scope fails with undefined, all below it are aborted with one AbortError', async (t) => {
   const { app } = setUp(t)
   const scope = app.child({ name: 'failed' })

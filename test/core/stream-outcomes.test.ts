@@ -5,7 +5,8 @@ import { Readable } from 'node:stream'
 import { DisposeTimeoutError } from 'unwind'
 import { setUp, taken } from './support/app.ts'
 import { chain, errorsOf } from './support/chain.ts'
-import { isPending, quiet, rejection } from './support/promises.ts'
+import { untilAborted } from './support/aborting.ts'
+import { isPending, quiet, rejection, within } from './support/promises.ts'
 import { streaming, counting } from './support/streaming.ts'
 
 // oxlint-disable-next-line require-yield -- it fails before it yields
@@ -87,6 +88,17 @@ test('a stream that ended, failed or was cancelled is done, however often it is 
     done,
   ])
   assert.deepEqual(tracker.exits.length, 1)
+})
+
+test('a cancel aborts the tasks of the scope, which it waits for', async (t) => {
+  const { app } = setUp(t)
+  const told: unknown[] = []
+  const stream = await app.run((scope) => {
+    void scope.fork((signal) => untilAborted(signal).catch((reason) => told.push(reason)))
+    return scope.stream(Readable.from([1]))
+  })
+  await within(stream.return())
+  assert.match(String(told), /^AbortError: The stream of the scope .* was cancelled/)
 })
 
 test('two who cancel at once both wait for the end of the scope', async (t) => {

@@ -131,6 +131,16 @@ test('a scope that closes while the source of a cancelled stream ends waits for 
   assert.deepEqual(tracker.events, ['+lease', '-lease'])
 })
 
+test('a stream that is over leaves what was acquired after it', async (t) => {
+  const fixture = setUp(t)
+  await inRun(fixture, async (scope) => {
+    const stream = scope.stream(counting(fixture))
+    await scope.get(fixture.tracker.resource('lease'))
+    await stream.return()
+  })
+  assert.deepEqual(fixture.tracker.events, ['+lease', '-lease'])
+})
+
 test('an entry that is taken out is told to be released', async (t) => {
   const told = listen(t, 'unwind:resource:acquired', 'unwind:resource:released')
   const app = open(t)

@@ -39,11 +39,8 @@ export class Start {
   /** It failed: nobody is given anything of it any more. What is to be released goes from one list to the other. */
   takeBack(from: List, to: List & { readonly completion: Completion }): void {
     const { completion } = to
-    for (const instance of this.#instances) {
-      // What had its time, or belongs to an app that ends, is released when it comes.
-      if (instance.state === 'acquiring') instance.giveUp(completion.error, completion)
-      else instance.owner.holdings?.forget(instance)
-    }
+    // What had its time, or belongs to an app that ends, is released when it comes.
+    for (const instance of this.#instances) instance.giveUp(completion.error, completion)
     move(this.#entries, from, to)
   }
 }

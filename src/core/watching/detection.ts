@@ -19,7 +19,7 @@ export interface LeakOptions {
 const levels: readonly LeakLevel[] = ['off', 'simple', 'sampled', 'full']
 const rules = { level: oneOf(...levels), threshold: milliseconds, onLeak: callable }
 
-const inForce: LeakOptions[] = [{ level: levelOfEnvironment() }]
+const inForce = new Set<LeakOptions>([{ level: levelOfEnvironment() }])
 
 class Detection {
   level: LeakLevel = 'simple'
@@ -59,7 +59,7 @@ detection.update()
 
 function latest(): LeakOptions {
   // The first one is the environment's, and stays.
-  return inForce.at(-1) as LeakOptions
+  return [...inForce].at(-1) as LeakOptions
 }
 
 /**
@@ -79,12 +79,11 @@ export function detectLeaks(options: LeakOptions): Disposable {
     throw expected('option `level` of detectLeaks()', rules.level.expected, options)
   }
   const mine = { ...options }
-  inForce.push(mine)
+  inForce.add(mine)
   detection.update()
   return {
     [Symbol.dispose]() {
-      const at = inForce.indexOf(mine)
-      if (at !== -1) inForce.splice(at, 1)
+      inForce.delete(mine)
       detection.update()
     },
   }

@@ -28,6 +28,22 @@ describe('a resource', () => {
     for (const ms of [waitMs, heldMs, releaseMs]) assert.ok(ms >= 0, String(ms))
   })
 
+  test('is held until its release begins, and what that takes is told apart', async (t) => {
+    const app = open(t)
+    const published = listen(t, 'unwind:resource:released')
+    let now = 1_000
+    t.mock.method(performance, 'now', () => now)
+    await app.run((scope) => {
+      scope.defer(() => {
+        now += 50
+      })
+      now += 20
+    })
+    const [released] = published
+    assert.ok(released?.[0] === 'unwind:resource:released')
+    assert.deepEqual([released[1].heldMs, released[1].releaseMs], [20, 50])
+  })
+
   test('use, adopt and defer are published as values, each released after what came later', async (t) => {
     const app = open(t)
     const published = listen(t, 'unwind:resource:acquired', 'unwind:resource:released')
