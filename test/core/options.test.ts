@@ -193,7 +193,10 @@ test('a get refused at the door has acquired nothing', async (t) => {
 
 test('resource and hold refuse what cannot acquire or release', () => {
   for (const wrong of [undefined, null, 1, {}, { acquire: 1 }, { release: () => {} }]) {
-    assert.ok(thrown(() => resource(wrong as never)) instanceof TypeError)
+    assert.match(
+      String(thrown(() => resource(wrong as never))),
+      /^TypeError: Expected .*resource\(\)/,
+    )
   }
   for (const wrong of [undefined, null, 1, {}]) {
     const error = thrown(() => hold(1, wrong as never))

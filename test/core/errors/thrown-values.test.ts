@@ -1,7 +1,7 @@
 /** Whatever is thrown through a generator resource is known again, error or not. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { resource } from 'unwind'
+import { formatError, resource } from 'unwind'
 import { setUp } from '../support/app.ts'
 import { isSuppressed } from '../support/suppressed.ts'
 import { rejection } from '../support/promises.ts'
@@ -40,4 +40,8 @@ test('rethrowing NaN, which does not equal itself, adds nothing', async (t) => {
     return fail(NaN)
   })
   assert.ok(Number.isNaN(await rejection(running)))
+})
+
+test('what has a name and is no error is shown as it is', () => {
+  assert.equal(formatError({ name: 'Ada' }), "{ name: 'Ada' } was thrown")
 })
