@@ -74,10 +74,14 @@ test('a later failure of all that says something of its own is reported, an echo
         await untilAborted(signal).catch(() => {})
         throw new Error('cleanup')
       },
+      async (signal) => {
+        await untilAborted(signal).catch(() => {})
+        throw new DOMException('of another signal', 'AbortError')
+      },
     ])
     assert.equal(chain(await rejection(all)), 'A')
   })
-  assert.deepEqual(taken(unthrown), ['cleanup'])
+  assert.deepEqual(taken(unthrown), ['cleanup', 'of another signal'])
 })
 
 test('an abort of the scope reaches the tasks of all', async (t) => {

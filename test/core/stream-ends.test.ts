@@ -222,6 +222,24 @@ test('a stream that was cancelled is over, though its source still ends when its
   assert.deepEqual(await within(stream.next()), { done: true, value: undefined })
 })
 
+test('where a body still runs, an abort leaves its stream to it, also beside one that keeps a scope open', async (t) => {
+  const { app } = setUp(t)
+  const read = Promise.withResolvers<unknown>()
+  const stream = await app.run((outer) => {
+    void outer.fork(async () => {
+      await quiet()
+      await outer.run(async (inner) => {
+        const own = inner.stream(oneTwoThree())
+        inner.abort(new Error('enough'))
+        read.resolve(await own.next())
+      })
+    })
+    return outer.stream(oneTwoThree())
+  })
+  assert.deepEqual(await within(read.promise), { done: false, value: 1 })
+  await stream.return()
+})
+
 test('what is read after its scope was closed says so, with the scope in its cause', async (t) => {
   const { app } = setUp(t)
   const scope = app.child({ name: 'export' })

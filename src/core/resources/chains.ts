@@ -63,9 +63,7 @@ function circular(circle: readonly Instance[]): CircularDependencyError {
 export function releaseAfter(entries: Iterable<Finalizer> | undefined, instance: Instance): void {
   if (entries === undefined || instance.waitsFor === undefined) return
   for (const other of instance.waitsFor.keys()) {
-    const isLate = other.state === 'acquiring' || other.state === 'unstarted'
-    // Another owner's list is another unwinding.
-    if (!isLate || other.owner !== instance.owner) continue
+    if (other.state !== 'acquiring' && other.state !== 'unstarted') continue
     const known = (other.releasedAfter ??= new Set())
     const { size } = known
     for (const entry of entries) known.add(entry)

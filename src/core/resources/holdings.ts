@@ -197,9 +197,10 @@ export class Holdings implements Parent<Instance> {
 
   /** The next `get` tries again. */
   forget(instance: Instance): void {
-    if (this.find(instance.definition) !== instance) return
     removeChild(this, instance)
-    this.#index?.delete(instance.definition)
+    // It may have been forgotten before, and another one be there.
+    const { definition } = instance
+    if (this.#index?.get(definition) === instance) this.#index.delete(definition)
   }
 
   /** Closing does not wait for it any more, but tells it to stop. */

@@ -52,8 +52,8 @@ export class Instance implements Source {
   waitsFor: Map<Instance, boolean> | undefined = undefined
   /** The entries of those that asked for it, or for what needs it, and did not wait. */
   releasedAfter: Set<Finalizer> | undefined = undefined
-  readonly #resolve: (value: unknown) => void
-  readonly #reject: (error: unknown) => void
+  #resolve: (value: unknown) => void = ignore
+  #reject: (error: unknown) => void = ignore
   #stopTimer: () => void = ignore
   /** Where its callers were told that they will not get it: how a late value is to be released. */
   #givenUp: Completion | undefined = undefined
@@ -74,10 +74,14 @@ export class Instance implements Source {
       dependent?.state !== 'acquiring'
     // On Node.js 22 a promise keeps the context in which it was made: an app must not keep its first request's.
     const isApps = definition.lifetime === 'app'
-    const { promise, resolve, reject } = isApps ? owner.frame.runInAsyncScope(open) : open()
-    this.promise = promise
-    this.#resolve = resolve
-    this.#reject = reject
+    this.promise = isApps ? owner.frame.runInAsyncScope(() => this.#promise()) : this.#promise()
+  }
+
+  #promise(): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
   }
 
   get name(): string {
@@ -292,8 +296,4 @@ export class Instance implements Source {
     this.#lenders = undefined
     this.#registered = undefined
   }
-}
-
-function open(): PromiseWithResolvers<unknown> {
-  return Promise.withResolvers()
 }

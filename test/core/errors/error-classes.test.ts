@@ -118,6 +118,7 @@ test('a scope is one line in the console, open and closed', async (t) => {
   const { app } = setUp(t)
   const scope = app.child({ name: 'upload' })
   assert.match(inspect(scope), /^Scope \{ "upload" \(request s\w+\), open \}$/)
+  assert.match(inspect(scope.child()), /^Scope \{ scope s\w+, open \}$/)
   await scope.close()
   assert.match(inspect({ scope }), /closed \}/)
 })

@@ -217,6 +217,23 @@ test('a transient dependency is new for each dependent', async (t) => {
   assert.equal(new Set(seen).size, 2)
 })
 
+test('what comes too late takes nothing of the one along that was asked for since, of few or of many', async (t) => {
+  for (const others of [0, 10]) {
+    const { app, tracker } = setUp(t)
+    const gate = Promise.withResolvers<void>()
+    const waits = [gate.promise]
+    const slow = tracker.resource('slow', { acquireTimeout: 1, onAcquire: () => waits.pop() })
+    const scope = app.child()
+    for (let at = 0; at < others; at += 1) await scope.get(tracker.resource(`other ${at}`))
+    await rejection(scope.get(slow))
+    const second = await scope.get(slow)
+    gate.resolve()
+    await quiet()
+    assert.equal(tracker.events.at(-1), '-slow')
+    assert.equal(await scope.get(slow), second)
+  }
+})
+
 test('a hundred resources in one scope are acquired once each, and released in reverse order', async (t) => {
   const { app, tracker } = setUp(t)
   const names = Array.from({ length: 100 }, (_, index) => `r${index}`)

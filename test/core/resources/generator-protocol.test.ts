@@ -111,10 +111,12 @@ test('a generator that yields twice and then fails loses neither error', async (
 
 test('a function that gives no generator is refused by name', async (t) => {
   const { app } = setUp(t)
-  const plain = (() => 1) as unknown as GeneratorResource<number>
-  const error = await rejection(app.run((scope) => scope.get(resource(plain, { name: 'plain' }))))
-  assert.ok(error instanceof ResourceProtocolError)
-  assert.match(error.message, /"plain" returned no generator/)
+  for (const given of [1, undefined]) {
+    const plain = (() => given) as unknown as GeneratorResource<number>
+    const error = await rejection(app.run((scope) => scope.get(resource(plain, { name: 'plain' }))))
+    assert.ok(error instanceof ResourceProtocolError)
+    assert.match(error.message, /"plain" returned no generator/)
+  }
 })
 
 test('an error before the yield is what get rejects with', async (t) => {
