@@ -94,7 +94,7 @@ test('a cancel aborts the tasks of the scope, which it waits for', async (t) => 
   const { app } = setUp(t)
   const told: unknown[] = []
   const stream = await app.run((scope) => {
-    void scope.fork((signal) => untilAborted(signal).catch((reason) => told.push(reason)))
+    void scope.fork((signal) => untilAborted(signal).catch((reason: unknown) => told.push(reason)))
     return scope.stream(Readable.from([1]))
   })
   await within(stream.return())

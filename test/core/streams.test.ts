@@ -152,7 +152,7 @@ test('a source that fails to be ended is reported, and the scope closes', async 
   unthrown.splice(0)
 })
 
-test('stream refuses what cannot be iterated, and a closed scope', async (t) => {
+test('stream refuses what cannot be iterated, and a scope that closes or has closed', async (t) => {
   const { app, tracker } = setUp(t)
   await app.run((scope) => {
     for (const wrong of [undefined, 1, [1], {}]) {
@@ -160,8 +160,13 @@ test('stream refuses what cannot be iterated, and a closed scope', async (t) => 
     }
   })
   const scope = app.child()
+  const refusals: unknown[] = []
+  const refused = (): unknown => refusals.push(thrown(() => scope.stream(Readable.from([]))))
+  scope.defer(refused)
   await scope.close()
-  assert.ok(thrown(() => scope.stream(Readable.from([]))) instanceof ScopeClosedError)
+  refused()
+  assert.equal(refusals.length, 2)
+  for (const error of refusals) assert.ok(error instanceof ScopeClosedError)
   assert.deepEqual(tracker.held, [])
 })
 

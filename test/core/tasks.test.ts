@@ -108,6 +108,27 @@ test('a task forked in an app that was told to stop is given an aborted signal',
   assert.equal(reasons[1], reasons[0])
 })
 
+test('a scope that is closed waits for its tasks, and for those below it, and aborts none of them', async (t) => {
+  const { app } = setUp(t)
+  const gate = Promise.withResolvers<void>()
+  const scope = app.child()
+  const signals = [scope.draining]
+  for (const at of [scope, scope.child()]) {
+    void at.fork(async (signal) => {
+      signals.push(signal)
+      await gate.promise
+    })
+  }
+  const closed = scope.close()
+  assert.equal(await isPending(closed), true)
+  gate.resolve()
+  await within(closed)
+  assert.deepEqual(
+    signals.map(({ aborted }) => aborted),
+    [false, false, false],
+  )
+})
+
 test('a task that is not to be waited for is aborted when its scope closes', async (t) => {
   const { app, tracker } = setUp(t)
   const reasons: unknown[] = []

@@ -34,10 +34,12 @@ test('what is provided can be read in the scope, and by everything below it', as
 
 test('an input that nobody provided is a NotProvidedError that names it and says what to do', async (t) => {
   const { app } = setUp(t)
-  const error = await rejection(app.run((scope) => scope.get(tenant)))
-  assert.ok(error instanceof NotProvidedError)
-  assert.equal(error.code, 'ERR_NOT_PROVIDED')
-  assert.match(error.message, /"tenant".*scope\.provide\(/)
+  for (const asked of [app.run((scope) => scope.get(tenant)), app.get(tenant)]) {
+    const error = await rejection(asked)
+    assert.ok(error instanceof NotProvidedError)
+    assert.equal(error.code, 'ERR_NOT_PROVIDED')
+    assert.match(error.message, /"tenant".*scope\.provide\(/)
+  }
 })
 
 test('a resource that needs an input which nobody provided fails with that error, and can be had later', async (t) => {
