@@ -183,21 +183,6 @@ describe('a leak that is suspected', () => {
     )
   })
 
-  test('what is being released, however slowly, is not suspected', async (t) => {
-    const { app, leaks } = watch(t, 'simple', 20)
-    const [slow, canary] = [fresh('slow'), fresh('canary')]
-    const gate = Promise.withResolvers<void>()
-    const slowly = resource({ name: slow, acquire: () => ({}), release: () => gate.promise })
-    const closed = app.run((scope) => scope.get(slowly))
-    await app.run(async (scope) => {
-      await scope.get(connections(canary))
-      await leaks.first(canary)
-    })
-    gate.resolve()
-    await closed
-    assert.deepEqual(leaks.of(slow), [])
-  })
-
   test('what is released before the threshold is not suspected', async (t) => {
     const { app, leaks } = watch(t, 'simple', 20)
     const [short, canary] = [fresh('short'), fresh('canary')]
