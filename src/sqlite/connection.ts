@@ -49,6 +49,14 @@ export class Connection {
     return (this.#control ??= prepareControl(this.driver))
   }
 
+  compile(sql: string): DriverStatement {
+    try {
+      return this.driver.prepare(sql)
+    } catch (error) {
+      throw this.explained(error)
+    }
+  }
+
   track(cursor: Cursor): void {
     this.#cursors.add(cursor)
   }
@@ -112,19 +120,11 @@ export class Connection {
   #prepare(sql: string): Prepared {
     checkText('prepare()', sql)
     if (controlsTransaction(sql)) throw controlRefused(sql)
-    const prepared = new Prepared(this, sql, this.#compile(sql))
+    const prepared = new Prepared(this, sql, this.compile(sql))
     const [oldest] = this.#statements.size < remembered ? [] : this.#statements.keys()
     if (oldest !== undefined) this.#statements.delete(oldest)
     this.#statements.set(sql, prepared)
     return prepared
-  }
-
-  #compile(sql: string): DriverStatement {
-    try {
-      return this.driver.prepare(sql)
-    } catch (error) {
-      throw this.explained(error)
-    }
   }
 }
 
@@ -165,7 +165,7 @@ export class Prepared {
   }
 
   get statement(): DriverStatement {
-    return (this.#statement ??= this.connection.driver.prepare(this.sql))
+    return (this.#statement ??= this.connection.compile(this.sql))
   }
 
   take(): DriverStatement {

@@ -155,10 +155,17 @@ export function leftOpen(sql: string, file: string): UnwindError {
 
 /** An error of the driver, with what it leaves out. */
 export function explained(error: unknown, { open }: DriverDatabase, file: string): unknown {
+  if (error instanceof UnwindError) return error
   if (!open) {
     return new DisposedError(
       `The connection to "${file}" was closed by its owner while unwind was using it. Dispose the SqliteDatabase first.`,
       { cause: error },
+    )
+  }
+  if (error instanceof TypeError && busyInside.test(error.message)) {
+    return misuse(
+      `The connection to "${file}" is busy: an iterator of the driver itself is open on it, or this is called by a user function. Close that iterator, or do this after the statement that called the function; a user function may read with statements that were prepared before, and nothing else.`,
+      error,
     )
   }
   if (isResult(error, 'SQLITE_BUSY')) {
@@ -169,6 +176,9 @@ export function explained(error: unknown, { open }: DriverDatabase, file: string
   }
   return error
 }
+
+/** So better-sqlite3 refuses what SQLite could not do now, or what it fears. */
+const busyInside = /\bbusy executing a query$/
 
 /** What SQLite answers with, as far as anybody here asks: https://sqlite.org/rescode.html */
 const results = { SQLITE_OK: 0, SQLITE_ERROR: 1, SQLITE_BUSY: 5, SQLITE_NOTADB: 26 }

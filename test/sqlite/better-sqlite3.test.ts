@@ -45,6 +45,29 @@ async function dispose(held: AsyncDisposable): Promise<void> {
 
 const stillOpen = { code: 'ERR_SQLITE_MISUSE', message: /could not be rolled back.*iterator/ }
 
+test('what an iterator of the driver itself keeps from happening says so, and then happens', async () => {
+  const { raw, iterate } = open()
+  using db = sqlite(raw)
+  using waiting = sqlite(raw, { busyTimeout: 50 })
+  const rows = iterate()
+  const busy = { code: 'ERR_SQLITE_MISUSE', message: /is busy: an iterator of the driver/ }
+  const write = db.prepare("insert into item values ('three')")
+  for (const use of [() => db.begin(), () => db.transaction(() => {}), () => write.run()]) {
+    assert.throws(use, busy)
+  }
+  for (const one of [db, waiting]) await assert.rejects(one.write(), busy)
+  rows.return?.()
+  await using tx = await db.write()
+  const more = iterate()
+  for (const use of [() => tx.savepoint(), () => tx.commit(), () => tx.exec('delete from item')]) {
+    assert.throws(use, busy)
+  }
+  more.return?.()
+  tx.exec('delete from item')
+  tx.commit()
+  assert.deepEqual(db.prepare('select * from item').all(), [])
+})
+
 test('a request whose transaction could not be ended does not stand in the way of the next', async () => {
   const { raw, iterate } = open()
   await using app = createApp()
