@@ -8,9 +8,8 @@ import { busyInFunction, cannotBackUp } from './errors.ts'
 import { pathOf } from './file.ts'
 import { NodeStatement, type RawStatement } from './node-statement.ts'
 
-/** What is used of a `DatabaseSync`. Node.js 22.13 to 22.15 lack two of them. */
+/** What is used of a `DatabaseSync`. Node.js 22.13 to 22.15 lack one of them. */
 export interface RawDatabase {
-  readonly isOpen?: boolean
   readonly isTransaction?: boolean
   prepare(sql: string): RawStatement
   exec(sql: string): void
@@ -22,6 +21,8 @@ export class NodeDatabase implements DriverDatabase {
   readonly memory: boolean
   readonly #raw: RawDatabase & NodeSqlite.DatabaseSync
   readonly #module: typeof NodeSqlite
+  /** Ends with the connection, which its owner can open anew: that is another one then, without what was prepared here. */
+  readonly #witness: RawStatement | undefined
   /** How many calls are inside SQLite. Whoever runs while it is not 0 is a user function, called by one of them. */
   #calls = 0
   #copies = 0
@@ -34,13 +35,14 @@ export class NodeDatabase implements DriverDatabase {
     const raw = given as RawDatabase & NodeSqlite.DatabaseSync
     this.#raw = raw
     this.#module = module
-    const file = isOpen(raw) ? pathOf(raw) : undefined
+    this.#witness = witnessOf(raw)
+    const file = this.open ? pathOf(raw) : undefined
     this.memory = file === ''
     this.name = name ?? (file === '' ? ':memory:' : (file ?? ''))
   }
 
   get open(): boolean {
-    return !this.#closing && isOpen(this.#raw)
+    return !this.#closing && this.#witness !== undefined && isAlive(this.#witness)
   }
 
   get inTransaction(): boolean {
@@ -106,11 +108,18 @@ export class NodeDatabase implements DriverDatabase {
 
 const needsBackup = `node:sqlite has no backup() before Node.js 22.16, and this is ${process.versions.node}. Update it, or use unwind/better-sqlite3.`
 
-function isOpen(raw: RawDatabase): boolean {
-  if (raw.isOpen !== undefined) return raw.isOpen
+/** `undefined` where it is closed. It is not run, and can be prepared also where somebody holds the file. */
+function witnessOf(raw: RawDatabase): RawStatement | undefined {
   try {
-    raw.exec('')
-    return true
+    return raw.prepare('BEGIN')
+  } catch {
+    return undefined
+  }
+}
+
+function isAlive(statement: RawStatement): boolean {
+  try {
+    return statement.sourceSQL !== ''
   } catch {
     return false
   }

@@ -30,15 +30,17 @@ const driver: Driver = {
   adopt(given) {
     const module = load()
     if (module === undefined || !(given instanceof module.DatabaseSync)) return undefined
-    const database = adopted.get(given) ?? new NodeDatabase(given, module)
-    if (database.open) adopted.set(given, database)
+    const known = adopted.get(given)
+    if (known?.open === true) return known
+    const database = new NodeDatabase(given, module)
+    adopted.set(given, database)
     return database
   },
 
-  open(path, { readonly, timeout }) {
+  open(path, { readonly, timeout, bigints }) {
     const module = load()
     if (module === undefined) throw notThere(path)
-    const raw = new module.DatabaseSync(path, { readOnly: readonly })
+    const raw = new module.DatabaseSync(path, { readOnly: readonly, readBigInts: bigints })
     // The option of the same meaning is younger than some of the versions that this is for.
     if (timeout > 0) raw.exec(`PRAGMA busy_timeout = ${timeout}`)
     return new NodeDatabase(raw, module, path)
