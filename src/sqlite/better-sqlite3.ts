@@ -24,11 +24,12 @@ const driver: Driver = {
   databaseClass: 'a Database of better-sqlite3',
   // Any copy of the driver will do, so its class is no criterion.
   adopt: (given) => (isDatabase(given) ? given : undefined),
-  open(path, options, beside) {
+  open(path, { readonly, timeout, bigints }, beside) {
     const Database = beside === undefined ? BetterSqlite3 : classOf(beside)
     try {
+      const opened = new Database(path, { readonly, timeout }).defaultSafeIntegers(bigints)
       // Its types say less than it can do: `iterate` gives an iterator with `return`.
-      return new Database(path, options) as unknown as DriverDatabase
+      return opened as unknown as DriverDatabase
     } catch (error) {
       throw isOfDriver(error) ? error : notLoaded(path, error)
     }

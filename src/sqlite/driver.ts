@@ -55,11 +55,14 @@ export interface Driver {
   adopt(given: object): DriverDatabase | undefined
   /**
    * @param options.timeout milliseconds to block while another connection is busy
+   * @param options.bigints whether integers are read as such
    * @param beside a connection to the same file, whose locks it must not drop
    */
-  open(
-    path: string,
-    options: { readonly readonly: boolean; readonly timeout: number },
-    beside?: DriverDatabase,
-  ): DriverDatabase
+  open(path: string, options: OpenOptions, beside?: DriverDatabase): DriverDatabase
+}
+
+export interface OpenOptions {
+  readonly readonly: boolean
+  readonly timeout: number
+  readonly bigints: boolean
 }

@@ -6,7 +6,7 @@ import { checkOptions, count, expected, flag, milliseconds, type Rule } from '..
 import { Backups } from './backups.ts'
 import { Connection } from './connection.ts'
 import { Database } from './database.ts'
-import { pragmaOf, type Driver, type DriverDatabase } from './driver.ts'
+import { pragmaOf, type Driver, type DriverDatabase, type OpenOptions } from './driver.ts'
 import { cannotOpen } from './errors.ts'
 import { identityOf, isPath, openFileOf } from './file.ts'
 import { joinGate } from './gate.ts'
@@ -58,7 +58,8 @@ export function openDatabase(
 }
 
 function connect(driver: Driver, path: string, options: SqliteOptions): DriverDatabase {
-  const database = open(driver, path, false, options)
+  const timeout = Math.ceil(options.busyTimeout ?? 0)
+  const database = open(driver, path, { readonly: false, timeout, bigints: false })
   try {
     // SQLite reads nothing of a file before the first statement.
     database.prepare('PRAGMA schema_version').get()
@@ -98,9 +99,10 @@ function assemble(
 ): Database {
   const { name } = database
   const file = openFileOf(database)
+  // A connection of the caller's may have any, give it as any kind of number, and be in use already.
+  const timeout = pragmaOf(database, 'busy_timeout')
+  const [busyTimeout, bigints] = [Number(timeout), typeof timeout === 'bigint']
   const { gate, leave } = joinGate(file?.identity ?? database)
-  // A connection of the caller's may have any timeout, and be in use already.
-  const busyTimeout = Number(pragmaOf(database, 'busy_timeout'))
   const connection = gate.connections.get(database) ?? new Connection(database, name, busyTimeout)
   connection.busyTimeout = busyTimeout
   gate.connections.set(database, connection)
@@ -108,12 +110,12 @@ function assemble(
   const isThere = (): boolean => file !== undefined && identityOf(file.path) === file.identity
   const openOther = (readonly: boolean): DriverDatabase => {
     if (!isThere()) throw cannotOpen(isGone(name))
-    return open(driver, file?.path ?? name, readonly, options, database)
+    return open(driver, file?.path ?? name, { readonly, timeout: busyTimeout, bigints }, database)
   }
   const readers = new Readers(
     writer,
     file === undefined ? 0 : (options.readers ?? 0),
-    () => new Connection(openOther(true), name, connection.busyTimeout),
+    () => new Connection(openOther(true), name, busyTimeout),
   )
   // It may be the last to go, after a dispose that does not wait, and has to be one that takes the WAL files with it.
   const openSnapshot = (): DriverDatabase | undefined =>
@@ -129,12 +131,11 @@ function isGone(name: string): string {
 function open(
   driver: Driver,
   path: string,
-  readonly: boolean,
-  { busyTimeout = 0 }: SqliteOptions,
+  options: OpenOptions,
   beside?: DriverDatabase,
 ): DriverDatabase {
   try {
-    return driver.open(path, { readonly, timeout: Math.ceil(busyTimeout) }, beside)
+    return driver.open(path, options, beside)
   } catch (error) {
     throw openFailure(path, error)
   }

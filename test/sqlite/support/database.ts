@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { SqliteDatabase, SqliteOptions, SqliteResources } from 'unwind/better-sqlite3'
-import { driverOf, type Owned, type Raw } from './drivers.ts'
+import { driverOf, type Owned, type Raw, type RawOptions } from './drivers.ts'
 
 /** A path in a folder of this test's own. */
 export function temporaryPath(t: TestContext, name = 'test.db'): string {
@@ -53,11 +53,7 @@ export function resourcesOf(
 }
 
 /** A connection without unwind, closed after the test. */
-export function openRaw(
-  t: TestContext,
-  path: string,
-  options?: { readonly?: boolean; timeout?: number },
-): Raw {
+export function openRaw(t: TestContext, path: string, options?: RawOptions): Raw {
   const raw = driverOf(t).openRaw(path, options)
   t.after(() => raw.close())
   return raw

@@ -20,8 +20,15 @@ export interface Driver {
     database: string | object | (() => string | object),
     options?: SqliteOptions,
   ): SqliteResources
-  /** @param options.timeout milliseconds to block; default 0 */
-  openRaw(path: string, options?: { readonly?: boolean; timeout?: number }): Raw
+  openRaw(path: string, options?: RawOptions): Raw
+}
+
+export interface RawOptions {
+  readonly?: boolean
+  /** Milliseconds to block; default 0. */
+  timeout?: number
+  /** Whether it gives integers as such. */
+  bigints?: boolean
 }
 
 export interface Raw {
@@ -39,8 +46,8 @@ export interface Raw {
 const betterSqlite3: Driver = {
   ...better,
   name: 'better-sqlite3',
-  openRaw(path, { readonly = false, timeout = 0 } = {}) {
-    const database = new BetterSqlite3(path, { readonly, timeout })
+  openRaw(path, { readonly = false, timeout = 0, bigints = false } = {}) {
+    const database = new BetterSqlite3(path, { readonly, timeout }).defaultSafeIntegers(bigints)
     return {
       database,
       get open() {
@@ -61,8 +68,12 @@ function nodeSqlite({ DatabaseSync }: typeof NodeSqlite): Driver {
   return {
     ...node,
     name: 'node-sqlite',
-    openRaw(path, { readonly = false, timeout = 0 } = {}) {
-      const database = new DatabaseSync(path, { readOnly: readonly, timeout })
+    openRaw(path, { readonly = false, timeout = 0, bigints = false } = {}) {
+      const database = new DatabaseSync(path, {
+        readOnly: readonly,
+        timeout,
+        readBigInts: bigints,
+      })
       return {
         database,
         get open() {
