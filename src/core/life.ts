@@ -131,9 +131,14 @@ function finishExtras(extras: Extras, { throws, error }: Completion): void {
 export function awaitsCaller(scope: ScopeNode, closing: boolean): boolean {
   const caller = ambient()
   if (caller === undefined) return false
-  // What a closed scope left running is waited for by nobody; its body, by whoever runs that. (Scopes are nodes.)
-  if (caller.scope.disposed && !(caller.scope as ScopeNode).running) return false
-  if (caller.scope === scope) return closing || caller.awaited === true
-  for (let at = caller.scope.parent; at !== undefined; at = at.parent) if (at === scope) return true
+  // Scopes are nodes.
+  const own = caller.scope as ScopeNode
+  // What a closed scope left running is waited for by nobody; its body, by whoever runs that, or by a body around it.
+  let isAwaited = !own.disposed || own.running
+  if (own === scope) return isAwaited && (closing || caller.awaited === true)
+  for (let at = own.parent; at !== undefined; at = at.parent) {
+    if (at === scope) return isAwaited
+    isAwaited ||= at.running
+  }
   return false
 }

@@ -247,3 +247,15 @@ test('a body that has closed its own scope can close its app and go on', async (
   )
   assert.equal(app.state, 'closed')
 })
+
+test('so can one that has closed a scope in it, from inside of that', async (t) => {
+  const { app } = setUp(t)
+  await within(
+    app.run(async (request) => {
+      const child = request.child()
+      await child.close()
+      await child.enter(() => app.close())
+    }),
+  )
+  assert.equal(app.state, 'closed')
+})
