@@ -6,7 +6,15 @@ import { isObject } from '../core/dispose.ts'
 import { isCompleted } from './adapter.ts'
 import { isEmptyStatus } from './body.ts'
 import { statusOf } from './failure.ts'
-import { isCancelled, isFetched, isStream, isUnwanted, observed } from './fastify-handler.ts'
+import {
+  isCancelled,
+  isFetched,
+  isStream,
+  isUnwanted,
+  looksSent,
+  observed,
+  showsSent,
+} from './fastify-handler.ts'
 import { servedOf } from './hearing.ts'
 import { discard } from './reply.ts'
 import { closeForAnswer, visible } from './for-answer.ts'
@@ -207,20 +215,12 @@ function close(served: Served, reply: FastifyReply, done: Done): void {
     proceed(served, reply, done)
     return
   }
-  looksSent(reply, closing).then(
+  // Else Fastify goes on to the next hooks, and to the handler, after one that has answered.
+  looksSent(reply)
+  closing.then(
     () => proceed(served, reply, done),
     (error: unknown) => refuse(served, reply, error, done),
   )
-}
-
-/** Of an answer that does not look sent, Fastify goes on to the next hooks, and to the handler, after one that has answered. */
-async function looksSent(reply: FastifyReply, closing: Promise<void>): Promise<void> {
-  Object.defineProperty(reply, 'sent', { value: true, configurable: true })
-  try {
-    await closing
-  } finally {
-    Reflect.deleteProperty(reply, 'sent')
-  }
 }
 
 function release(served: Served, reply: FastifyReply, done: Done): void {
@@ -231,6 +231,7 @@ function release(served: Served, reply: FastifyReply, done: Done): void {
 
 /** What Fastify cannot send is an error like any other. */
 function proceed(served: Served, reply: FastifyReply, done: Done): void {
+  showsSent(reply)
   try {
     done()
   } catch (error) {
@@ -240,6 +241,7 @@ function proceed(served: Served, reply: FastifyReply, done: Done): void {
 }
 
 function refuse(served: Served, reply: FastifyReply, error: unknown, done: Done): void {
+  showsSent(reply)
   served.answering = false
   // Fastify keeps the status that the handler has chosen for its success.
   if (reply.statusCode < 400) reply.code(statusOf(error) ?? 500)
@@ -253,8 +255,14 @@ function refuse(served: Served, reply: FastifyReply, error: unknown, done: Done)
  * scope waits for it, and the answer does not.
  */
 async function holdUntilLastStep(served: Served, reply: FastifyReply, done: Done): Promise<void> {
+  // For the handler it is, and Fastify warns of a second one.
+  looksSent(reply)
   const isLast = await new Promise<boolean>((resolve) => {
-    served.onSettled = () => resolve(true)
+    served.onSettled = () => {
+      // Fastify answers what the handler failed with.
+      if (served.failure !== undefined) showsSent(reply)
+      resolve(true)
+    }
     setImmediate(resolve, false)
   })
   if (served.failure !== undefined) {
@@ -277,7 +285,9 @@ async function bodyFrom(
   served: Served,
   opened: Opened,
 ): Promise<Buffer<ArrayBuffer> | ReadableStream | null> {
-  if (opened.whole) return opened.body
+  // With a head that was sent before, Fastify sends streams, and nothing else.
+  if (opened.whole)
+    return served.response.headersSent ? ReadableStream.from([opened.body]) : opened.body
   if (!isUnwanted(served))
     return ReadableStream.from(piecesOf(opened.source, served.sources.begin()))
   await opened.source.cancel(undefined)

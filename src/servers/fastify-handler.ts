@@ -58,7 +58,11 @@ function watchThen(served: Served, reply: FastifyReply, handler: unknown): void 
   const then = reply.then.bind(reply)
   // oxlint-disable-next-line unicorn/no-thenable -- it is one
   reply.then = (fulfilled, rejected) => {
-    if (served.taken === handler) served.settle('settled')
+    if (served.taken === handler && served.stage === 'running') {
+      served.settle('settled')
+      // What looks sent is not waited for.
+      showsSent(reply)
+    }
     then(fulfilled, rejected)
   }
 }
@@ -103,4 +107,14 @@ export function isStream(payload: unknown): payload is { readonly destroyed?: un
 export function isFetched(payload: unknown): payload is Response | ReadableStream {
   if (!isObject(payload)) return false
   return 'getReader' in payload || Object.prototype.toString.call(payload) === '[object Response]'
+}
+
+/** For whoever sent `reply` it is, though it is held back. */
+export function looksSent(reply: FastifyReply): void {
+  Object.defineProperty(reply, 'sent', { value: true, configurable: true })
+}
+
+/** From here on `reply` tells by itself whether it is sent. */
+export function showsSent(reply: FastifyReply): void {
+  Reflect.deleteProperty(reply, 'sent')
 }

@@ -59,7 +59,7 @@ export class Sources {
   }
 }
 
-/** Streams of the first kind, which libraries still make, may have no such method. */
+/** Streams of the first kind, which libraries still make, may have no such method, or something else of that name. */
 export function endSource(source: Partial<Readable>): void {
-  source.destroy?.()
+  if (typeof source.destroy === 'function') source.destroy()
 }

@@ -95,26 +95,31 @@ test('an onError that fails in the middle of its answer leaves nobody waiting', 
   assert.deepEqual(served.reported, [broken, failed])
 })
 
-test('a stream of the first kind that is piped and cannot be destroyed does not end the process', async (t) => {
-  const source = Object.assign(new Stream(), { readable: true })
-  const served = await serve(t, (app) =>
-    scoped(
-      app,
-      (_request, response) => {
-        source.pipe(response)
-        source.emit('data', 'piece')
-      },
-      { abandonAfter: 1 },
-    ),
-  )
-  using peer = await Peer.connect(served)
-  peer.get('/')
-  await peer.until('piece')
-  peer.socket.destroy()
-  await once(source, 'removeListener')
-  while (served.app.inspect().children.length > 0) await new Promise(setImmediate)
-  assert.match(String(served.reported), /abandoned/)
-})
+for (const [what, more] of [
+  ['cannot be destroyed', {}],
+  ['has a `destroy` that is no method', { destroy: true }],
+] as const) {
+  test(`a stream of the first kind that is piped and ${what} does not end the process`, async (t) => {
+    const source = Object.assign(new Stream(), { readable: true, ...more })
+    const served = await serve(t, (app) =>
+      scoped(
+        app,
+        (_request, response) => {
+          source.pipe(response)
+          source.emit('data', 'piece')
+        },
+        { abandonAfter: 1 },
+      ),
+    )
+    using peer = await Peer.connect(served)
+    peer.get('/')
+    await peer.until('piece')
+    peer.socket.destroy()
+    await once(source, 'removeListener')
+    while (served.app.inspect().children.length > 0) await new Promise(setImmediate)
+    assert.match(String(served.reported), /abandoned/)
+  })
+}
 
 test('an end that was held back, and that Node.js refuses, is an error response where nothing had to be released', async (t) => {
   const served = await serve(t, (app) =>
