@@ -28,7 +28,9 @@ export class Connection {
   readonly file: string
   /** Milliseconds that SQLite blocks while another connection is busy. */
   busyTimeout: number
-  /** One that could not be rolled back when its holder left it. It is, before anybody else has the connection. */
+  /** The one that is open on it, whichever database over it has begun it. */
+  transaction: Transaction | undefined = undefined
+  /** The same, where it could not be rolled back when its holder left it. It is, before anybody else has the connection. */
   left: Transaction | undefined = undefined
   readonly #statements = new Map<string, Prepared>()
   readonly #cursors = new Set<Cursor>()
@@ -103,6 +105,11 @@ export class Connection {
   close(why: string): void {
     this.closeCursors(why)
     this.driver.close()
+  }
+
+  /** A transaction may be over by that, also where the statement was no part of it. */
+  failed(error: unknown): unknown {
+    return this.transaction === undefined ? this.explained(error) : this.transaction.failed(error)
   }
 
   explained(error: unknown): unknown {

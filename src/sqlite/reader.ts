@@ -16,21 +16,17 @@ export class ReaderLease implements Session {
   /** Of whoever owns it. */
   ticket: Ticket | undefined = undefined
   readonly #file: string
-  /** Whose connection it shares with all others who read, where it has none of its own. */
-  readonly #writer: Session | undefined
+  /** Whether its connection is that of the writer, and of all others who read. */
+  readonly #shared: boolean
   readonly #giveBack: (changed: boolean) => void
   #connection: Connection | undefined
   #changed = false
 
   /** @param giveBack told whether the next reader must not find the connection as it is */
-  constructor(
-    connection: Connection,
-    writer: Session | undefined,
-    giveBack: (changed: boolean) => void,
-  ) {
+  constructor(connection: Connection, shared: boolean, giveBack: (changed: boolean) => void) {
     this.#file = connection.file
     this.#connection = connection
-    this.#writer = writer
+    this.#shared = shared
     this.#giveBack = giveBack
   }
 
@@ -53,8 +49,7 @@ export class ReaderLease implements Session {
   }
 
   failed(error: unknown): unknown {
-    if (this.#writer !== undefined) return this.#writer.failed(error)
-    return this.#connection === undefined ? error : this.#connection.explained(error)
+    return this.#connection === undefined ? error : this.#connection.failed(error)
   }
 
   dispose(): void {
@@ -67,8 +62,7 @@ export class ReaderLease implements Session {
   }
 
   #change(sql: string): void {
-    if (this.#writer !== undefined && this.#connection !== undefined)
-      throw settingShared(sql, this.#file)
+    if (this.#shared && !this.over) throw settingShared(sql, this.#file)
     this.#changed = true
   }
 }

@@ -44,8 +44,7 @@ export class Readers {
 
   /** @param slot of the connection, if it is not the writer's */
   #lend(connection: Connection, slot: Slot | undefined): ReaderLease {
-    const writer = slot === undefined ? this.#writer : undefined
-    const lease = new ReaderLease(connection, writer, (changed) => {
+    const lease = new ReaderLease(connection, slot === undefined, (changed) => {
       this.#leases.delete(lease)
       if (slot !== undefined) this.#giveBack(slot, changed)
     })

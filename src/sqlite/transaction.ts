@@ -25,7 +25,9 @@ export interface TransactionOwner {
 export function beginTransaction(connection: Connection, owner: TransactionOwner): Transaction {
   connection.closeCursors(byBegin)
   connection.control.begin.run()
-  return new Transaction(connection, owner, undefined)
+  const transaction = new Transaction(connection, owner, undefined)
+  connection.transaction = transaction
+  return transaction
 }
 
 export class Transaction implements Session, TransactionOwner {

@@ -146,16 +146,14 @@ export class Writer implements Session, TransactionOwner {
     return prepared
   }
 
-  /** A transaction may be over by that, also where the statement was no part of it. */
   failed(error: unknown): unknown {
-    const open = this.#transaction ?? this.#connection?.left
-    if (open !== undefined) return open.failed(error)
-    return this.#connection === undefined ? error : this.#connection.explained(error)
+    return this.#connection === undefined ? error : this.#connection.failed(error)
   }
 
   ended(transaction: Transaction): void {
-    const connection = this.#connection
-    if (connection?.left === transaction) connection.left = undefined
+    const { open } = this
+    open.transaction = undefined
+    if (transaction === open.left) open.left = undefined
     else this.#leave()
   }
 

@@ -4,6 +4,7 @@ import fs, { existsSync, linkSync, rmSync, symlinkSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import type { TestContext } from 'node:test'
+import type { SqliteDatabase } from 'unwind/better-sqlite3'
 import {
   committedIn,
   filesOf,
@@ -238,10 +239,16 @@ test('a full disk fails the transaction that filled it, and the next one is whol
 })
 
 // As where a read sorts more than the disk has room for: SQLite rolls back what is open on its connection.
-for (const who of ['the database', 'a reader that shares its connection']) {
+const beside = {
+  'the database': (db: SqliteDatabase) => db,
+  'a reader that shares its connection': (db: SqliteDatabase) => db.read(),
+  'another database over it': (_: SqliteDatabase, t: TestContext, { database }: Raw) =>
+    openAt(t, database),
+}
+for (const [who, open] of Object.entries(beside)) {
   test(`a transaction that ended when a statement of ${who} failed is over`, async (t) => {
     const { db, raw } = openMemory(t)
-    const session = who === 'the database' ? db : await db.read()
+    const session = await open(db, t, raw)
     const failing = session.prepare('select abs(-9223372036854775807 - 1)')
     const tx = await db.write()
     insert(tx, 'a')
