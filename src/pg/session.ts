@@ -117,12 +117,13 @@ export class Session {
 
   /** Can go back to the pool as it is. */
   get clean(): boolean {
-    const { changes, policy } = this
     const settled = this.activity === 'quiet' && this.status === 'I' && !this.line.held
-    return settled && !needsReset(policy.reset, changes.dirty) && !changes.unsafe
+    return settled && !needsReset(this.policy.reset, this.changes.dirty) && !this.changes.unsafe
   }
 
   checkOut(release: Release, policy: Policy): void {
+    // Whoever holds it had it released behind their back: no two may have it.
+    if (this.#release !== undefined) this.retire(new Error('Somebody else had released it.'))
     this.#release = release
     this.policy = policy
     this.changed = roughNow()
@@ -252,9 +253,8 @@ export class Session {
     const { activity, client, policy } = this
     this.#lose(error)
     const release = this.#forget()
-    if (activity === 'running' && policy.inFlight !== 'destroy') {
+    if (activity === 'running' && policy.inFlight !== 'destroy')
       void outside(requestCancel, client, policy.grace)
-    }
     const free = (): void => this.#leavePool(release)
     if (activity === 'lost') free()
     else outside(() => void disconnect(client, this.ended, inOrder).then(free))
