@@ -90,9 +90,10 @@ export class Completion {
     return this.fail(is(this.error, given) ? error : this.#outside(error), true)
   }
 
-  /** What a scope further in ended with, which may have begun with the same failure. */
+  /** What a scope further in threw, which may be no more than the failure that both had begun with. */
   inherit(error: unknown): Completion {
-    return this.add(this.failed ? new Answer(error, this.error) : error)
+    const so = this.add(this.failed ? new Answer(error, this.error) : error)
+    return so.fail(so.error, true)
   }
 
   /** What a generator resource sees thrown at its `yield`, unless the outcome is success. */

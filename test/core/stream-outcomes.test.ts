@@ -229,3 +229,26 @@ test('what a block fails with that was open for one stream is kept where another
   assert.deepEqual(tracker.exits, ['lease: failure(S(B←D))'])
   assert.deepEqual(taken(unthrown), ['S(B←D)'])
 })
+
+test('nor is it lost there, where a task failed with it', async (t) => {
+  const { app, unthrown } = setUp(t)
+  const parked = Promise.withResolvers<void>()
+  await app.run((outer) =>
+    outer.run((inner) => {
+      void inner.fork(() =>
+        inner
+          .stream(
+            // oxlint-disable-next-line require-yield -- it fails before it yields
+            (async function* (): AsyncGenerator<number> {
+              await parked.promise
+              throw new Error('B')
+            })(),
+          )
+          .next(),
+      )
+    }),
+  )
+  parked.resolve()
+  await quiet()
+  assert.deepEqual(taken(unthrown), ['B'])
+})
