@@ -149,7 +149,8 @@ export class FacadeClient {
       // Checked by the callee.
       if (typeof first === 'string') return this.#current().query(first, values as unknown[])
       // Checked by the callee, too. What a class defines is not copied by itself.
-      const config = values === undefined ? first : { ...(first as PgQueryConfig), text, values }
+      const isWhole = values === undefined || values === null
+      const config = isWhole ? first : { ...(first as PgQueryConfig), text, values }
       return this.#current().query(config as PgQueryConfig)
     } catch (error) {
       return Promise.reject(error)

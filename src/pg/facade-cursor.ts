@@ -69,9 +69,9 @@ function queryOf({ text, values, _conf: { rowMode, types } = {} }: DriverCursor)
 /** As the driver has it: a callback, or else a promise. */
 export function settle<T>(
   promise: Promise<T>,
-  callback: Callback<T> | undefined,
+  callback: Callback<T> | null | undefined,
 ): Promise<T> | undefined {
-  if (callback === undefined) return promise
+  if (callback === undefined || callback === null) return promise
   callbackify(() => promise)(callback)
   return undefined
 }

@@ -86,9 +86,9 @@ export class FacadePool {
     return this.#source.driver.expiredCount ?? 0
   }
 
-  connect(callback?: Connected): Promise<FacadeClient> | undefined {
+  connect(callback?: Connected | null): Promise<FacadeClient> | undefined {
     const client = this.#source.checkOut()
-    if (callback === undefined) return client
+    if (callback === undefined || callback === null) return client
     void settle(client, (error, connected) =>
       callback(error, connected, (why) => connected?.release(why)),
     )
