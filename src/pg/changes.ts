@@ -12,8 +12,8 @@ export class Changes {
   dirty = false
   /** So may statements of SQL's own PREPARE, which is one of the changes. */
   prepared = false
-  /** What the driver has prepared is gone, and it does not know. */
-  deallocated = false
+  /** Names of prepared statements that are gone, or `all`: where they were the driver's, it does not know. */
+  readonly deallocated: Set<string> = new Set()
   /** The driver's client was handed out: what was done with it is not known. */
   unsafe = false
   #listening: Set<() => void> | undefined = undefined
@@ -24,7 +24,7 @@ export class Changes {
     this.#listening = undefined
     this.dirty = false
     this.prepared = false
-    this.deallocated = false
+    this.deallocated.clear()
     this.unsafe = false
   }
 
@@ -50,7 +50,7 @@ export class Changes {
     if (statement.control) return
     this.dirty ||= changesSession(result, statement)
     this.prepared ||= this.dirty && hasCommand(result, 'PREPARE')
-    this.deallocated ||= this.dirty && deallocatesAll.test(sqlOf(statement.text))
+    if (this.dirty) this.#noteDeallocated(sqlOf(statement.text))
   }
 
   /**
@@ -62,11 +62,17 @@ export class Changes {
     const sql = sqlOf(statement.text)
     this.dirty ||= !servers || outlastsFailure(sql)
     this.prepared ||= this.dirty && /\bprepare\b/i.test(sql)
-    this.deallocated ||= this.dirty && deallocatesAll.test(sql)
+    if (this.dirty) this.#noteDeallocated(sql)
+  }
+
+  #noteDeallocated(sql: string): void {
+    for (const [, exact, name = ''] of sql.matchAll(deallocates)) {
+      this.deallocated.add(exact ?? name.toLowerCase())
+    }
   }
 }
 
-const deallocatesAll = /\b(?:discard|deallocate(?:\s+prepare)?)\s+all\b/i
+const deallocates = /\b(?:discard|deallocate(?:\s+prepare)?)\s+(?:"([^"]+)"|([^\s;"]+))/gi
 
 /** The commands that change a session; CREATE may be that of a temporary table. */
 const changing = new Set(

@@ -62,9 +62,10 @@ export interface DriverClient {
   readonly native?: { cancel(callback: () => void): void }
 }
 
-/** Named queries: the driver prepares each once in the life of a connection. */
-export function hasPrepared({ connection }: DriverClient): boolean {
-  return Object.keys(connection?.parsedStatements ?? {}).length > 0
+/** Whether the driver takes one of `names`, or `all`, for prepared: it prepares named queries once in the life of a connection. */
+export function hasPrepared({ connection }: DriverClient, names: ReadonlySet<string>): boolean {
+  const prepared = Object.keys(connection?.parsedStatements ?? {})
+  return prepared.some((name) => names.has(name) || names.has('all'))
 }
 
 export type Release = (error?: Error) => void

@@ -17,7 +17,7 @@ export async function restore(session: Session): Promise<void> {
     session.retire(new Error('The client was used directly, and nothing resets it.'))
     return
   }
-  if (reset.when !== 'never' && session.changes.deallocated && hasPrepared(session.client)) {
+  if (reset.when !== 'never' && hasPrepared(session.client, session.changes.deallocated)) {
     session.retire(new Error('What the driver had prepared on it was deallocated.'))
     return
   }

@@ -146,7 +146,8 @@ test('what the answers of the server do not show is reset where it is said, or a
 })
 
 test('a connection whose named queries somebody dropped is replaced, and one without any is kept', async () => {
-  for (const drop of ['discard all', 'deallocate prepare all', 'deallocate all; select 1 / 0']) {
+  const all = ['discard all', 'deallocate prepare all', 'deallocate all; select 1 / 0']
+  for (const drop of [...all, 'deallocate SURVIVOR', 'deallocate prepare "survivor"']) {
     await using pool = pgPool(() => newPool(), { grace: 60_000 })
     const pid = await backendOf(pool)
     await use(pool, (lease) => lease.query(drop).catch(() => {}))
