@@ -162,7 +162,7 @@ export function explained(error: unknown, { open }: DriverDatabase, file: string
       { cause: error },
     )
   }
-  if (error instanceof TypeError && busyInside.test(error.message)) {
+  if (isBusyInside(error)) {
     return misuse(
       `The connection to "${file}" is busy: an iterator of the driver itself is open on it, or this is called by a user function. Close that iterator, or do this after the statement that called the function; a user function may read with statements that were prepared before, and nothing else.`,
       error,
@@ -178,7 +178,9 @@ export function explained(error: unknown, { open }: DriverDatabase, file: string
 }
 
 /** So better-sqlite3 refuses what SQLite could not do now, or what it fears. */
-const busyInside = /\bbusy executing a query$/
+export function isBusyInside(error: unknown): boolean {
+  return error instanceof TypeError && error.message.endsWith('busy executing a query')
+}
 
 /** What SQLite answers with, as far as anybody here asks: https://sqlite.org/rescode.html */
 const results = { SQLITE_OK: 0, SQLITE_ERROR: 1, SQLITE_BUSY: 5, SQLITE_NOTADB: 26 }

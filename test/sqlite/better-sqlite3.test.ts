@@ -50,6 +50,10 @@ test('what an iterator of the driver itself keeps from happening says so, and th
   using db = sqlite(raw)
   using waiting = sqlite(raw, { busyTimeout: 50 })
   const rows = iterate()
+  for (const options of [{ busyTimeout: 50 }, { defaults: true }]) {
+    const open = { code: 'ERR_SQLITE_OPEN', message: /it is busy.* an iterator of the driver/ }
+    assert.throws(() => sqlite(raw, options), open)
+  }
   const busy = { code: 'ERR_SQLITE_MISUSE', message: /is busy: an iterator of the driver/ }
   const write = db.prepare("insert into item values ('three')")
   for (const use of [() => db.begin(), () => db.transaction(() => {}), () => write.run()]) {
