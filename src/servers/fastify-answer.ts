@@ -107,10 +107,10 @@ function hasNoBody({ request, statusCode }: FastifyReply): boolean {
 
 /**
  * What is held back does not look sent, so Fastify sends `undefined` for an async handler that called `reply.send()` and
- * returned nothing: only the first counts.
+ * returned nothing: only the first counts. Once its scope has closed, it is what comes of a later hook that failed.
  */
 function isAgain(served: Served | undefined): boolean {
-  return served?.answering === true && served.failure === undefined
+  return served?.answering === true && served.failure === undefined && !served.over
 }
 
 /** An `onSend` hook of routes for HEAD, of which the next one, Fastify's own, would take a `Response` for a text. */
@@ -286,8 +286,8 @@ async function bodyFrom(
   opened: Opened,
 ): Promise<Buffer<ArrayBuffer> | ReadableStream | null> {
   // With a head that was sent before, Fastify sends streams, and nothing else.
-  if (opened.whole)
-    return served.response.headersSent ? ReadableStream.from([opened.body]) : opened.body
+  const { headersSent } = served.response
+  if (opened.whole) return headersSent ? ReadableStream.from([opened.body]) : opened.body
   if (!isUnwanted(served))
     return ReadableStream.from(piecesOf(opened.source, served.sources.begin()))
   await opened.source.cancel(undefined)

@@ -38,6 +38,8 @@ export function holdLastByte(response: ServerResponse): void {
   response.end = (...given: unknown[]): ServerResponse => {
     if (last !== undefined && !response.destroyed) write(last)
     last = undefined
+    // One that others have replaced may call `write()` for what it is given.
+    left = Infinity
     end(...given)
     return response
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { fastify, type FastifyReply, type FastifyRequest } from 'fastify'
+import { fastify, type FastifyReply, type FastifyRequest, type onSendHookHandler } from 'fastify'
 import { createApp } from 'unwind'
 import { fastifyScope } from 'unwind/fastify'
 
@@ -120,3 +120,32 @@ for (const body of ['one', '']) {
     assert.deepEqual([got.status, got.body, got.errors], [201, body, 0])
   })
 }
+
+describe('an onSend hook that comes after that of the plugin, and fails, is answered with its error, where it', () => {
+  const failing: readonly (readonly [string, () => unknown])[] = [
+    ['throws', () => assert.fail('hook')],
+    ['rejects', () => Promise.reject(new Error('hook'))],
+  ]
+  for (const [how, fail] of failing) {
+    for (const released of [false, true]) {
+      test(`${how}${released ? ', after what takes a while to be released' : ''}`, async () => {
+        const app = createApp()
+        const server = fastify()
+        await server.register(fastifyScope, { app })
+        server.addHook('onRoute', (route) => {
+          const last = (_: unknown, reply: FastifyReply): unknown =>
+            reply.statusCode === 500 ? Promise.resolve() : fail()
+          route.onSend = [...[route.onSend ?? []].flat(), last as onSendHookHandler]
+        })
+        server.get('/', async ({ scope }) => {
+          if (released) scope.defer(turn)
+          return 'one'
+        })
+        const { statusCode, body } = await server.inject('/')
+        assert.equal(statusCode, 500)
+        assert.match(body, /"message":"hook"/)
+        await server.close()
+      })
+    }
+  }
+})

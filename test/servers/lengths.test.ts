@@ -1,8 +1,12 @@
 /** The length of an answer of which all bytes are known, on the wire. */
 import assert from 'node:assert/strict'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { test } from 'node:test'
 
-import { Peer } from './support/client.ts'
+import { createApp } from 'unwind'
+import { listen, scoped } from 'unwind/http'
+
+import { ask, Peer } from './support/client.ts'
 import { openHandled } from './support/handled-site.ts'
 
 /** The head of the answer to `path`, in lower case. */
@@ -40,4 +44,27 @@ test('handle() tells no length of an answer that is to be sent in chunks', async
   const head = await headOf('/chunked', 'GET', `${body}\r\n0\r\n\r\n`)
   assert.doesNotMatch(head, /content-length/)
   assert.match(head, /transfer-encoding: chunked/)
+})
+
+test('an answer that tells its length is whole where the end of its response calls write(), as that of a mock does', async () => {
+  const app = createApp()
+  const listener = scoped(
+    app,
+    (_request, response: ServerResponse) => {
+      response.setHeader('Content-Length', 3)
+      response.end('one')
+    },
+    { closeAt: 'answer' },
+  )
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+    const end = response.end.bind(response) as () => ServerResponse
+    response.end = (chunk: unknown) => {
+      response.write(chunk)
+      return end()
+    }
+    listener.call(server, request, response)
+  })
+  const { port } = await listen(app, server, { port: 0, host: '127.0.0.1' })
+  assert.equal((await ask({ port }, '/')).body, 'one')
+  await app.close()
 })
