@@ -1,11 +1,13 @@
 /** Who gives up waiting for a connection: it is told why, and nobody else pays for it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createApp } from 'unwind'
+import { createApp, type App, type Scope } from 'unwind'
 import { pgPool, pgResources } from 'unwind/pg'
 
 import { backendOf, newPool } from './support/database.ts'
 import { boom } from './support/transactional.ts'
+
+type Wait = (scope: Scope) => Promise<void>
 
 test('who gives up waiting gets the reason of the signal, and the connection goes to the next', async () => {
   await using pool = pgPool(() => newPool())
@@ -113,4 +115,63 @@ test('a request that gets its connection makes no signal for it, which would cos
   const made = t.mock.method(globalThis, 'AbortController')
   await app.run(async (scope) => (await scope.get(db.connection)).query('select 1'))
   assert.equal(made.mock.callCount(), 0)
+})
+
+test('whatever ends a request ends its wait for a connection', async () => {
+  const db = pgResources(() => newPool())
+  const ends: Record<string, (app: App, wait: Wait) => Promise<unknown>> = {
+    'a deadline': (app, wait) => app.run({ timeout: 5 }, (scope) => wait(scope)),
+    'a signal': (app, wait) => {
+      const controller = new AbortController()
+      const run = app.run({ signal: controller.signal }, (scope) => wait(scope))
+      setImmediate(() => controller.abort(boom))
+      return run
+    },
+    'an abort in the same turn': (app, wait) =>
+      app.run((scope) => {
+        const waiting = wait(scope)
+        scope.abort(boom)
+        return waiting
+      }),
+    'an abort around it': (app, wait) =>
+      app.run((scope) => {
+        setImmediate(() => scope.abort(boom))
+        return scope.run({ name: 'inner' }, (inner) => wait(inner))
+      }),
+    'the failure of a task': (app, wait) =>
+      app.run((scope) => {
+        void scope.fork(() => Promise.reject(boom))
+        return wait(scope)
+      }),
+    'the end of its body': (app, wait) => app.run((scope) => void wait(scope).catch(() => {})),
+    'the failure of its body': (app, wait) =>
+      app.run((scope) => {
+        void wait(scope).catch(() => {})
+        throw boom
+      }),
+    'a shutdown': (app, wait) => {
+      const run = app.run((scope) => wait(scope))
+      setImmediate(() => void app.shutdown({ grace: 1 }))
+      return run
+    },
+  }
+  for (const [how, end] of Object.entries(ends)) {
+    const app = createApp()
+    const pool = await app.get(db.pool)
+    const held = await pool.acquire()
+    let told: unknown
+    const wait: Wait = async (scope) => {
+      try {
+        await scope.get(db.connection)
+      } catch (error) {
+        told = error
+        throw error
+      }
+    }
+    await Promise.allSettled([end(app, wait)])
+    assert.ok(told instanceof Error || told instanceof DOMException, how)
+    assert.equal(pool.stats().waiting, 0, how)
+    await held[Symbol.asyncDispose]()
+    await app[Symbol.asyncDispose]()
+  }
 })
