@@ -72,7 +72,7 @@ export class Changes {
   }
 }
 
-const deallocates = /\b(?:discard|deallocate(?:\s+prepare)?)\s+(?:"([^"]+)"|([^\s;"]+))/gi
+const deallocates = /\b(?:discard|deallocate(?:\s+prepare)?)\s+(?:"([^"]+)"|([\w$]+))/gi
 
 /** The commands that change a session; CREATE may be that of a temporary table. */
 const changing = new Set(

@@ -147,7 +147,8 @@ test('what the answers of the server do not show is reset where it is said, or a
 
 test('a connection whose named queries somebody dropped is replaced, and one without any is kept', async () => {
   const all = ['discard all', 'deallocate prepare all', 'deallocate all; select 1 / 0']
-  for (const drop of [...all, 'deallocate SURVIVOR', 'deallocate prepare "survivor"']) {
+  const one = ['deallocate SURVIVOR', 'deallocate prepare "survivor"']
+  for (const drop of [...all, ...one, "do $$ begin execute 'deallocate all'; end $$"]) {
     await using pool = pgPool(() => newPool(), { grace: 60_000 })
     const pid = await backendOf(pool)
     await use(pool, (lease) => lease.query(drop).catch(() => {}))
