@@ -10,6 +10,7 @@ import {
   isCancelled,
   isFetched,
   isStream,
+  isTimeout,
   isUnwanted,
   looksSent,
   observed,
@@ -47,16 +48,13 @@ export function failWith(
   // Of two answers only the first counts, and the handler may go on after this one.
   if (served !== undefined && !served.over && (!served.answering || isUnbegun(served))) {
     served.seen = true
+    // As one that is being made, it would be cut.
+    if (served.answering) served.scope.signal.removeEventListener('abort', served)
     served.answering = false
     served.scope.fail(error)
     if (isWorking(served) && isTimeout(error)) giveUp(served, error)
   }
   done()
-}
-
-/** Of Fastify's own, `handlerTimeout`. */
-function isTimeout(error: unknown): boolean {
-  return isObject(error) && 'code' in error && error.code === 'FST_ERR_HANDLER_TIMEOUT'
 }
 
 /** Fastify answers in the place of the handler. */

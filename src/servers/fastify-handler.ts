@@ -118,3 +118,8 @@ export function looksSent(reply: FastifyReply): void {
 export function showsSent(reply: FastifyReply): void {
   Reflect.deleteProperty(reply, 'sent')
 }
+
+/** Of Fastify's own, `handlerTimeout`. */
+export function isTimeout(error: unknown): boolean {
+  return isObject(error) && 'code' in error && error.code === 'FST_ERR_HANDLER_TIMEOUT'
+}

@@ -1,5 +1,6 @@
 /** What Fastify does of an answer that was sent, of one that is held back until its scope closed. */
 import assert from 'node:assert/strict'
+import { createReadStream } from 'node:fs'
 import { describe, test } from 'node:test'
 
 import { fastify, type FastifyReply, type FastifyRequest, type onSendHookHandler } from 'fastify'
@@ -25,7 +26,7 @@ async function get(route: Route): Promise<Got> {
   const warnings: string[] = []
   const write = (line: string): void => void warnings.push(JSON.parse(line).msg)
   const server = fastify({ logger: { level: 'warn', stream: { write } } })
-  await server.register(fastifyScope, { app })
+  await server.register(fastifyScope, { app, timeout: 60_000 })
   let errors = 0
   server.setErrorHandler((error: Error, _, reply) => {
     errors += 1
@@ -148,4 +149,9 @@ describe('an onSend hook that comes after that of the plugin, and fails, is answ
       })
     }
   }
+})
+
+test('a stream that fails before its first piece is answered with its error, also where there is a deadline', async () => {
+  const got = await get(async () => createReadStream('./no such file'))
+  assert.deepEqual([got.status, got.errors, got.outcome], [500, 1, 'failure'])
 })
