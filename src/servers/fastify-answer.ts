@@ -45,6 +45,8 @@ export function failWith(
   done: () => void,
 ): void {
   const served = servedOf(reply.raw)
+  // A later hook has failed, and nothing of the answer is sent.
+  if (served?.over === true && !served.response.headersSent) served.answering = false
   // Of two answers only the first counts, and the handler may go on after this one.
   if (served !== undefined && !served.over && (!served.answering || isUnbegun(served))) {
     served.seen = true
@@ -105,10 +107,10 @@ function hasNoBody({ request, statusCode }: FastifyReply): boolean {
 
 /**
  * What is held back does not look sent, so Fastify sends `undefined` for an async handler that called `reply.send()` and
- * returned nothing: only the first counts. Once its scope has closed, it is what comes of a later hook that failed.
+ * returned nothing: only the first counts.
  */
 function isAgain(served: Served | undefined): boolean {
-  return served?.answering === true && served.failure === undefined && !served.over
+  return served?.answering === true && served.failure === undefined
 }
 
 /** An `onSend` hook of routes for HEAD, of which the next one, Fastify's own, would take a `Response` for a text. */
