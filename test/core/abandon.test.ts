@@ -1,11 +1,28 @@
 /** `abandonAfter`: a body that ignores its abort stops being waited for, and loses what it holds. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AbandonedError, hold, primaryError, resource, ScopeClosedError, type Scope } from 'unwind'
+import {
+  AbandonedError,
+  hold,
+  primaryError,
+  resource,
+  ScopeClosedError,
+  type Resource,
+  type Scope,
+} from 'unwind'
 import { setUp, taken } from './support/app.ts'
 import { isPending, quiet, rejection, thrown, within } from './support/promises.ts'
 
 const R = new Error('R')
+
+/** A resource that tells `events` how it ended. */
+function leaseTo(events: string[]): Resource<number> {
+  return resource({
+    acquire: () => 1,
+    release: () => events.push('given back'),
+    destroy: () => events.push('destroyed'),
+  })
+}
 
 test('a body that ignores its abort is abandoned, and finalizers see aborted', async (t) => {
   const { app, tracker } = setUp(t)
@@ -143,11 +160,7 @@ test('without abandonAfter an aborted body is waited for, however long', async (
 test('a task that ignores the abort is abandoned as a body is, and what it uses is destroyed', async (t) => {
   const { app, tracker } = setUp(t)
   const { events } = tracker
-  const lease = resource({
-    acquire: () => 1,
-    release: () => events.push('given back'),
-    destroy: () => events.push('destroyed'),
-  })
+  const lease = leaseTo(events)
   const running = app.run({ abandonAfter: 10 }, async (scope) => {
     await scope.get(lease)
     void scope.fork(() => new Promise(() => {}))
@@ -187,11 +200,7 @@ test("an abandoned task suppresses the body's own error, which stays the primary
   const { app, tracker } = setUp(t)
   const { events } = tracker
   const B = new Error('B')
-  const lease = resource({
-    acquire: () => 1,
-    release: () => events.push('given back'),
-    destroy: () => events.push('destroyed'),
-  })
+  const lease = leaseTo(events)
   const running = app.run({ abandonAfter: 10 }, async (scope) => {
     await scope.get(lease)
     void scope.fork(() => new Promise(() => {}))
@@ -220,11 +229,7 @@ for (const who of ['body', 'task']) {
   test(`what an abandoned ${who} may be using is destroyed, too, where a task failed beside it`, async (t) => {
     const { app, tracker } = setUp(t)
     const { events } = tracker
-    const lease = resource({
-      acquire: () => 1,
-      release: () => events.push('given back'),
-      destroy: () => events.push('destroyed'),
-    })
+    const lease = leaseTo(events)
     const running = app.run({ abandonAfter: 10 }, async (scope) => {
       await scope.get(lease)
       void scope.fork(async () => {

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { describe, test } from 'node:test'
 
 import { Peer } from './support/client.ts'
-import { plainKinds } from './support/kinds.ts'
+import { plainKinds, type Handler } from './support/kinds.ts'
 import { turn, untilAborted } from './support/scoped-site.ts'
 import { Site } from './support/site.ts'
 
@@ -27,6 +27,15 @@ async function begun(log: string[]): Promise<Readable> {
   return stream
 }
 
+/** A handler that goes on to its end, whatever it is told. */
+function answeringLate(log: string[]): Handler {
+  return async ({ scope }) => {
+    scope.defer(() => void log.push('released'))
+    await untilAborted(scope).catch(() => {})
+    return { body: await begun(log) }
+  }
+}
+
 for (const kind of plainKinds.filter(({ seesResult }) => seesResult)) {
   // What `@hono/node-server` reads hides whether that has ended.
   if (kind.name.startsWith('Hono')) continue
@@ -34,15 +43,7 @@ for (const kind of plainKinds.filter(({ seesResult }) => seesResult)) {
     for (const closeAt of ['answer', 'ended'] as const) {
       test(`where its client has left, with closeAt '${closeAt}'`, async () => {
         const log: string[] = []
-        await using site = await Site.serve(
-          kind,
-          async ({ scope }) => {
-            scope.defer(() => void log.push('released'))
-            await untilAborted(scope).catch(() => {})
-            return { body: await begun(log) }
-          },
-          { closeAt },
-        )
+        await using site = await Site.serve(kind, answeringLate(log), { closeAt })
         using peer = await Peer.connect(site)
         peer.get('/')
         while (site.watched.length === 0) await turn()
@@ -55,15 +56,7 @@ for (const kind of plainKinds.filter(({ seesResult }) => seesResult)) {
         // Fastify passes nothing on of what is given to a reply that has been answered.
         if (kind.name === 'Fastify with reply.send') return
         const log: string[] = []
-        await using site = await Site.serve(
-          kind,
-          async ({ scope }) => {
-            scope.defer(() => void log.push('released'))
-            await untilAborted(scope).catch(() => {})
-            return { body: await begun(log) }
-          },
-          { closeAt, timeout: 0 },
-        )
+        await using site = await Site.serve(kind, answeringLate(log), { closeAt, timeout: 0 })
         using peer = await Peer.connect(site)
         peer.get('/')
         await peer.until('503')
