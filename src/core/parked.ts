@@ -54,9 +54,9 @@ export function parkedFor(scope: ScopeNode): ScopeNode[] {
 /** What fails then is that of what is around it, where that is open for streams alone, too. */
 async function leave(scope: ScopeNode): Promise<void> {
   const { extended, parent } = scope
+  const heir = parent?.extras?.parked === true ? parent : undefined
   extended.parked = false
-  if (parent?.extras?.parked === true) extended.heir = parent
-  const { heir } = extended
+  extended.heir = heir
   try {
     await conclude(scope)
   } catch (error) {
