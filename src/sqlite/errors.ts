@@ -164,7 +164,7 @@ export function explained(error: unknown, { open }: DriverDatabase, file: string
   }
   if (isBusyInside(error)) {
     return misuse(
-      `The connection to "${file}" is busy: an iterator of the driver itself is open on it, or this is called by a user function. Close that iterator, or do this after the statement that called the function; a user function may read with statements that were prepared before, and nothing else.`,
+      `The connection to "${file}" is busy: ${becauseBusy}. Close that iterator, or do this after the statement that called the function; a user function may read with statements that were prepared before, and nothing else.`,
       error,
     )
   }
@@ -176,6 +176,10 @@ export function explained(error: unknown, { open }: DriverDatabase, file: string
   }
   return error
 }
+
+/** What keeps a connection of better-sqlite3 from doing more. */
+export const becauseBusy =
+  'an iterator of the driver itself is open on it, or this is called by a user function'
 
 /** So better-sqlite3 refuses what SQLite could not do now, or what it fears. */
 export function isBusyInside(error: unknown): boolean {

@@ -6,7 +6,7 @@ import { accessSync, constants, statSync, type Stats } from 'node:fs'
 import { dirname } from 'node:path'
 import { UnwindError } from '../core/errors/errors.ts'
 import { isError } from '../core/errors/format.ts'
-import { busy, cannotOpen, isBusyInside, isResult } from './errors.ts'
+import { becauseBusy, busy, cannotOpen, isBusyInside, isResult } from './errors.ts'
 
 export function openFailure(path: string, error: unknown): UnwindError {
   if (error instanceof UnwindError) return error
@@ -21,7 +21,7 @@ export function openFailure(path: string, error: unknown): UnwindError {
 
 function reason(path: string, error: unknown): string {
   if (isBusyInside(error)) {
-    return 'it is busy, and cannot be set up: an iterator of the driver itself is open on it, or this is called by a user function. Do this when that is over.'
+    return `it is busy, and cannot be set up: ${becauseBusy}. Do this when that is over.`
   }
   const stats = lookUp(path)
   if (stats?.isDirectory()) return 'it is a directory. Give the path of a file.'
